@@ -1,0 +1,36 @@
+"""One error type per boundary that can fail, so that callers and retries can tell them apart by type.
+
+Every message says what went wrong, where (file, record, field) and what to do about it.
+"""
+
+
+class IfrlError(Exception):
+    """Base of every error that a user of ifrl can cause or has to act on."""
+
+
+class ConfigError(IfrlError):
+    """A recipe, an override or a command-line value is not usable; nothing has been computed."""
+
+
+class InputError(IfrlError):
+    """Data that the user named (seeds, prompts, responses) cannot be used as a whole."""
+
+
+class ArtifactError(IfrlError):
+    """The artifact store cannot be written, or holds something other than its manifest says."""
+
+
+class ModelError(IfrlError):
+    """A model URI names nothing that can be loaded."""
+
+
+class ConstraintError(IfrlError):
+    """A constraint type is unknown or its arguments are outside the type's schema."""
+
+
+class TrainingError(IfrlError):
+    """A training process ended without the model it was started for."""
+
+
+class UnscoredError(IfrlError):
+    """More verdicts, probabilities or rewards than allowed could not be made (None is not zero)."""
