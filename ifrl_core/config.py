@@ -1,0 +1,156 @@
+"""What a run is: one frozen pydantic model per stage, composed into PipelineConfig. Importing it pulls in no torch.
+
+A recipe (YAML) holds only what differs from the defaults; unknown keys and wrong values are refused by name. Every field
+here says *what* is made and so enters a fingerprint; where the data lies and which server is asked are settings of the
+environment (see flows/settings.py).
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Dtype = Literal["bfloat16", "float32"]
+
+
+class StageConfig(BaseModel):
+    """Base of all sections. Fields keep their order in the Prefect form through `position`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        # On Postgres a nested form is sorted by name length unless every field carries its position.
+        for position, field in enumerate(cls.model_fields.values()):
+            field.json_schema_extra = {"position": position}
+        cls.model_rebuild(force=True)
+
+
+class SeedsConfig(StageConfig):
+    """Which seed instructions are used, and how they are split before anything else happens."""
+
+    files: tuple[str, ...] = Field((), description="JSONL, Parquet or text files of seed instructions (path or URL)")
+    builtin: bool = Field(True, description="Also use the seed instructions that ship with ifrl")
+    train: int = Field(3000, ge=2, description="At most this many train seeds (chosen by hash)")
+    held_out: int = Field(200, ge=2, description="At most this many held-out seeds (chosen by hash)")
+    held_out_share: float = Field(0.2, gt=0, lt=1, description="Share of all seeds that is never trained on")
+
+
+class InstructionsConfig(StageConfig):
+    """How constraints are added to a seed."""
+
+    writer: Literal["catalog"] = Field("catalog", description="catalog: sampled from the catalog of constraint types")
+    min_constraints: int = Field(3, ge=1, le=5, description="Fewest constraints of an instruction")
+    max_constraints: int = Field(5, ge=1, le=5, description="Most constraints of an instruction")
+    hard_share: float = Field(0.6, ge=0, le=1, description="Share of constraints that a rule can check")
+    max_words: int = Field(300, ge=20, description="Length budget of an answer in words; arguments are sampled within it")
+    types: tuple[str, ...] = Field((), description="Constraint types to use; empty: all of the catalog")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_constraints > self.max_constraints:
+            raise ValueError(f"min_constraints {self.min_constraints} exceeds max_constraints {self.max_constraints}")
+        return self
+
+
+class RolloutsConfig(StageConfig):
+    """How the policy answers every rung of every ladder."""
+
+    samples: int = Field(1, ge=1, le=64, description="Answers per rung")
+    temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling mass")
+    max_tokens: int = Field(2048, ge=1, description="Longest answer, in tokens")
+    ladders_per_shard: int = Field(16, ge=1, description="Ladders per shard: the unit of work that a kill can cost")
+    batch_size: int = Field(64, ge=1, description="Prompts generated together")
+    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating")
+
+
+class LabelsConfig(StageConfig):
+    """How rollouts become pseudo-labels (paper: neighbouring rungs), and which share is kept for validation."""
+
+    validation_share: float = Field(0.2, gt=0, lt=1, description="Share of train instructions held back from the RM")
+    drop_identical: bool = Field(True, description="Leave out pairs whose two answers are the same text")
+    drop_empty: bool = Field(True, description="Leave out empty answers")
+
+
+class RewardModelConfig(StageConfig):
+    """Training of the constraint-wise binary classifier."""
+
+    learning_rate: float = Field(4e-5, gt=0, description="Peak learning rate (AdamW, linear decay after warm-up)")
+    epochs: int = Field(1, ge=1, description="Passes over the training pairs")
+    batch_size: int = Field(16, ge=1, description="Pairs per optimizer step")
+    warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps with rising learning rate")
+    max_tokens: int = Field(2560, ge=32, description="Longest input (response and constraint), in tokens")
+    max_pairs: int = Field(100_000, ge=8, description="At most this many training pairs (by hash)")
+    bf16: bool = Field(True, description="bf16 autocast over float32 weights")
+
+
+class PolicyConfig(StageConfig):
+    """GRPO. Defaults follow the paper's code; the demo's values are in its recipe."""
+
+    max_steps: int = Field(300, ge=1, description="Optimizer steps")
+    prompts_per_step: int = Field(16, ge=1, description="Prompts per step; rollouts = prompts_per_step x generations")
+    generations: int = Field(5, ge=2, description="Rollouts per prompt (the group)")
+    max_tokens: int = Field(8192, ge=1, description="Longest answer, in tokens")
+    max_prompt_tokens: int = Field(2048, ge=16, description="Longer prompts are left out, and counted")
+    temperature: float = Field(1.0, gt=0, le=2, description="Sampling temperature")
+    learning_rate: float = Field(1e-6, gt=0, description="Peak learning rate")
+    warmup_steps: int = Field(0, ge=0, description="Steps with rising learning rate")
+    beta: float = Field(0.01, ge=0, description="KL coefficient; 0 keeps no reference model")
+    curriculum: Annotated[
+        tuple[tuple[int, ...], ...], Field(description="Levels of each stage; the steps are shared out evenly")
+    ] = ((1,), (2,), (3,), (4,), (5,))
+    max_unscored_share: float = Field(0.05, ge=0, le=1, description="More unscored rewards than this stop the run")
+    micro_batch: int = Field(8, ge=1, description="Rollouts per forward/backward pass")
+    save_steps: int = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")
+    bf16: bool = Field(True, description="bf16 autocast over float32 weights")
+    gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        rollouts = self.prompts_per_step * self.generations
+        if rollouts % self.micro_batch:
+            raise ValueError(
+                f"micro_batch {self.micro_batch} does not divide prompts_per_step x generations = {rollouts}; "
+                f"use one of {[n for n in range(1, rollouts + 1) if rollouts % n == 0]}"
+            )
+        return self
+
+
+class EvaluationConfig(StageConfig):
+    """What is measured before and after training, with the same prompts, sampling and seeds."""
+
+    max_tokens: int = Field(2048, ge=1, description="Longest answer on held-out instructions, in tokens")
+    temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
+    samples: int = Field(1, ge=1, le=64, description="Answers per held-out prompt")
+    levels: tuple[int, ...] = Field((1, 2, 3, 4, 5), description="Rungs of the held-out ladders that are asked")
+    batch_size: int = Field(64, ge=1, description="Prompts generated together")
+    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating")
+    ifeval_path: str | None = Field(None, description="IFEval's input_data.jsonl; none: IFEval is left out")
+    ifeval_prompts: int = Field(541, ge=1, description="Size of the fixed IFEval subset")
+    ifeval_max_tokens: int = Field(1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)")
+
+
+class RegistryConfig(StageConfig):
+    """Names under which MLflow's registry keeps the results."""
+
+    policy_name: str = Field("ifrl-policy", min_length=1, description="Registered model name of the policy")
+    reward_model_name: str = Field("ifrl-reward-model", min_length=1, description="Registered model name of the RM")
+    alias: str = Field("challenger", min_length=1, description="Alias set on the new versions")
+
+
+class PipelineConfig(StageConfig):
+    """The whole pipeline, in the order in which data flows."""
+
+    name: str = Field("pipeline", pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name of the runs in Prefect and MLflow")
+    model: str = Field(
+        "embedded:smollm2-135m", description="Policy and RM backbone: folder, hub id, s3://, models:/ or embedded: URI"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice")
+    seeds: SeedsConfig = SeedsConfig()
+    instructions: InstructionsConfig = InstructionsConfig()
+    rollouts: RolloutsConfig = RolloutsConfig()
+    labels: LabelsConfig = LabelsConfig()
+    reward_model: RewardModelConfig = RewardModelConfig()
+    policy: PolicyConfig = PolicyConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    registry: RegistryConfig = RegistryConfig()
