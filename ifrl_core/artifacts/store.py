@@ -10,8 +10,8 @@ A killed stage leaves committed shards; the next run finds them by their records
 import hashlib
 import io
 import json
+import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -106,6 +106,12 @@ class ArtifactStore:
                     f"{need_bytes / 2**20:,.0f} MiB. Free some space or name another root"
                 )
 
+    def scratch(self, stage: str, fingerprint: str) -> Path:
+        """A local folder for work in progress (checkpoints) of this fingerprint; not part of the artifact."""
+        if files.is_local(self.fs):
+            return Path(self._base) / ".scratch" / f"{stage}-{fingerprint[:32]}"
+        return cache_folder() / "scratch" / f"{stage}-{fingerprint[:32]}"
+
     def find(self, stage: str, fingerprint: str) -> ArtifactRef | None:
         """The committed artifact of this fingerprint, or None when there is no manifest."""
         try:
@@ -181,7 +187,7 @@ class ArtifactStore:
             for shard in shards:
                 self._check_file(f"{source}/{shard.name}", shard)
             return Path(source) / prefix
-        target = Path(tempfile.gettempdir()) / "ifrl-cache" / ref.digest
+        target = cache_folder() / "artifacts" / ref.digest
         for shard in shards:
             local = target / shard.name
             if local.exists() and local.stat().st_size == shard.size:
@@ -241,6 +247,7 @@ class ArtifactWriter:
         self._folder = store.folder(stage, fingerprint)
         self._records: dict[str, ShardRecord] = {}
         self._meter = CostMeter()
+        self._earlier = Cost()
 
     def recorded(self, name: str) -> ShardRecord | None:
         """The record of a file that an earlier, killed run committed, or None when it has to be made.
@@ -257,6 +264,7 @@ class ArtifactWriter:
             return None
         _check_digest(path, files.sha256_file(self._store.fs, path), record.sha256)
         self._records[name] = record
+        self._earlier += record.cost
         return record
 
     def write_table(self, name: str, table: pa.Table, *, cost: Cost | None = None) -> ShardRecord:
@@ -280,12 +288,8 @@ class ArtifactWriter:
             digest = files.sha256_file(local_fs, str(path))
             self._records[name] = ShardRecord(name=name, rows=0, size=path.stat().st_size, sha256=digest)
 
-    def add(self, record: ShardRecord) -> None:
-        """Name a file in the manifest that another worker wrote."""
-        self._records[record.name] = record
-
-    def commit(self, figures: Mapping[str, Any], *, cost: Cost | None = None) -> ArtifactRef:
-        """Write the manifest. `cost` replaces what this writer measured (a stage made of mapped shards adds theirs)."""
+    def commit(self, figures: Mapping[str, Any]) -> ArtifactRef:
+        """Write the manifest. Its cost is what this writer measured, plus that of shards found already made."""
         manifest = Manifest(
             stage=self._stage,
             version=self._version,
@@ -294,7 +298,7 @@ class ArtifactWriter:
             inputs=self._inputs,
             shards=[self._records[name] for name in sorted(self._records)],
             figures=dict(figures),
-            cost=cost or self._meter.stop(),
+            cost=self._meter.stop() + self._earlier,
         )
         data = (manifest.model_dump_json(indent=2) + "\n").encode()
         files.write_bytes(self._store.fs, f"{self._folder}/{MANIFEST}", data)
@@ -311,6 +315,12 @@ class ArtifactWriter:
             files.write_bytes(self._store.fs, f"{self._folder}/{name}.json", record.model_dump_json().encode())
         self._records[name] = record
         return record
+
+
+def cache_folder() -> Path:
+    """Where this machine keeps local copies: IFRL_CACHE, or ifrl's folder in the user's cache."""
+    named = os.environ.get("IFRL_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "ifrl"
 
 
 def _check_digest(path: str, found: str, expected: str) -> None:
