@@ -25,6 +25,10 @@ class StageConfig(BaseModel):
         cls.model_rebuild(force=True)
 
 
+class NoConfig(StageConfig):
+    """Of a stage that has nothing to choose."""
+
+
 class SeedsConfig(StageConfig):
     """Which seed instructions are used, and how they are split before anything else happens."""
 

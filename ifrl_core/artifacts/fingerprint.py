@@ -35,7 +35,9 @@ def _stable(value: Any, where: str) -> Any:
             raise TypeError(f"{where}: {value} has no stable form; use a finite number or null")
         return value
     if isinstance(value, BaseModel):
-        return {name: _stable(getattr(value, name), f"{where}.{name}") for name in type(value).model_fields}
+        fields = type(value).model_fields
+        # A field declared with exclude=True says where or how, not what.
+        return {name: _stable(getattr(value, name), f"{where}.{name}") for name in fields if not fields[name].exclude}
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):

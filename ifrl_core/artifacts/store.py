@@ -273,6 +273,14 @@ class ArtifactWriter:
         pq.write_table(table, buffer, compression="zstd")
         return self._write(name, buffer.getvalue(), rows=table.num_rows, cost=cost, resumable=True)
 
+    def names(self) -> list[str]:
+        """The files written or found so far, in the order of the manifest."""
+        return sorted(self._records)
+
+    def read_table(self, name: str) -> pa.Table:
+        """A shard written or found by this writer."""
+        return pq.read_table(io.BytesIO(self._store.fs.cat_file(f"{self._folder}/{name}")))
+
     def write_bytes(self, name: str, data: bytes) -> ShardRecord:
         return self._write(name, data)
 

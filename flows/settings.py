@@ -1,0 +1,50 @@
+"""Where things are: environment variables with defaults, set before Prefect or MLflow is imported.
+
+    IFRL_ROOT              storage root of all artifacts: a folder (default .ifrl/store) or s3://bucket/prefix
+    IFRL_HOME              local work folder (default .ifrl): MLflow's and Prefect's local databases, logs
+    MLFLOW_TRACKING_URI    default: sqlite in the work folder
+    PREFECT_API_URL        default: none, and then Prefect's own temporary server
+
+None of them enters a fingerprint: they say where, never what.
+"""
+
+import os
+from pathlib import Path
+
+
+def configure_environment() -> None:
+    """Fill in what the user left unset. Call it before importing prefect or mlflow."""
+    home = home_folder()
+    home.mkdir(parents=True, exist_ok=True)
+    defaults = {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home / "prefect" / "results"),
+        "PREFECT_MEMO_STORE_PATH": str(home / "prefect" / "memo.toml"),
+        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "ifrl_core",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def home_folder() -> Path:
+    return Path(os.environ.get("IFRL_HOME", ".ifrl")).expanduser().resolve()
+
+
+def store_root() -> str:
+    return os.environ.get("IFRL_ROOT") or str(home_folder() / "store")
+
+
+def tracking_uri() -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home_folder() / 'mlflow.db'}"
+
+
+def mlflow_artifact_folder() -> str | None:
+    """Where a local MLflow store keeps files; a server chooses for itself."""
+    return str(home_folder() / "mlflow-artifacts") if tracking_uri().startswith("sqlite:") else None

@@ -1,0 +1,193 @@
+"""Evaluation of one model: constraint satisfaction on held-out instructions, and IFEval when its prompts are given.
+
+The same prompts, sampling and seeds are used for every model, so that two evaluations can be compared pair by pair.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field
+
+from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.config import EvaluationConfig, StageConfig
+from ifrl_core.constraints.model import Constraint
+from ifrl_core.evaluation import ifeval
+from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.models import model_folder
+from ifrl_core.rewards.task_drop import drops_task
+from ifrl_core.rollouts import request_seed
+from ifrl_core.schemas import constraint_of
+from ifrl_core.stage import Figures, Inputs, Work, stage
+from ifrl_core.verifiers import verdicts
+
+VERDICT = pa.struct(
+    [("type", pa.string()), ("kind", pa.string()), ("text", pa.string()), ("verdict", pa.bool_()), ("probability", pa.float64())]
+)
+ANSWERS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("instruction_id", pa.string()),
+        ("level", pa.int32()),
+        ("sample", pa.int32()),
+        ("prompt", pa.string()),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("completion_tokens", pa.int32()),
+        ("task_dropped", pa.bool_()),
+        ("verdicts", pa.list_(VERDICT)),  # of each constraint: a rule's verdict (hard) or the RM's probability (soft)
+    ]
+)
+IFEVAL_ANSWERS = pa.schema(
+    [
+        ("key", pa.int64()),
+        ("prompt", pa.string()),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("strict", pa.list_(pa.bool_())),
+        ("loose", pa.list_(pa.bool_())),
+    ]
+)
+Row = dict[str, Any]
+
+
+class IFEvalSource(StageConfig):
+    """The fixed IFEval subset, by content."""
+
+    path: str = Field(exclude=True)
+    digest: str
+    prompts: int
+
+
+@stage("ifeval-prompts", version=1)
+def import_ifeval(config: IFEvalSource, inputs: Inputs, work: Work) -> Figures:
+    """Copy the chosen rows of IFEval's input file into the store, so that every run scores the same ones."""
+    rows = ifeval.subset(ifeval.read_rows(config.path), config.prompts)
+    work.writer.write_json("rows.json", [ifeval.row_document(row) for row in rows])
+    return {"prompts": len(rows), "instructions": sum(len(row.instruction_id_list) for row in rows)}
+
+
+@stage("evaluation", version=1)
+def evaluate(config: EvaluationConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: model (base or policy), prompts, reward_model, and ifeval when there is one."""
+    from ifrl_core.inference.transformers_engine import TransformersEngine
+
+    engine = TransformersEngine(
+        model_folder(inputs["model"], work.store), dtype=config.dtype, batch_size=config.batch_size
+    )
+    rows = _answer_held_out(config, inputs, work, engine.generate)
+    figures: Figures = {}
+    if "ifeval" in inputs:
+        figures["ifeval"] = _ifeval(config, inputs, work, engine.generate)
+    del engine
+    _score_soft(rows, model_folder(inputs["reward_model"], work.store))
+    work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=ANSWERS))
+    return {**satisfaction(rows), **figures}
+
+
+def satisfaction(rows: Sequence[Row]) -> Figures:
+    """Shares over (answer, constraint) pairs: hard by rules, soft as mean RM probability; overall, by type, by level.
+
+    None where nothing could be scored. `length_words` is the mean answer length; `task_dropped` the share of answers
+    that drop the task itself (see rewards/task_drop.py); `truncated` the share ended by the token budget.
+    """
+    groups: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in ("hard", "soft")}
+    for row in rows:
+        for item in row["verdicts"]:
+            value = item["verdict"] if item["kind"] == "hard" else item["probability"]
+            if value is not None:
+                for name in ("overall", f"type/{item['type']}", f"level/{row['level']}"):
+                    groups[item["kind"]][name].append(float(value))
+    return {
+        **{kind: _shares(found) for kind, found in groups.items()},
+        "answers": len(rows),
+        "length_words": fmean(len(row["text"].split()) for row in rows),
+        "task_dropped": fmean(row["task_dropped"] for row in rows),
+        "truncated": fmean(row["finish_reason"] == "length" for row in rows),
+    }
+
+
+def _shares(found: Mapping[str, list[float]]) -> Figures:
+    def below(prefix: str) -> Figures:
+        kept = {name[len(prefix) :]: values for name, values in sorted(found.items()) if name.startswith(prefix)}
+        return {name: {"mean": fmean(values), "n": len(values)} for name, values in kept.items()}
+
+    overall = found.get("overall", [])
+    return {
+        "overall": {"mean": fmean(overall) if overall else None, "n": len(overall)},
+        "by_type": below("type/"),
+        "by_level": below("level/"),
+    }
+
+
+def _answer_held_out(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any) -> list[Row]:
+    prompts = [
+        row for row in work.store.rows(inputs["prompts"], prefix="part-held_out-") if row["level"] in config.levels
+    ]
+    asked = [(prompt, sample) for prompt in prompts for sample in range(config.samples)]
+    requests = [Request(p["messages"], request_seed(work.seed, p["prompt_id"], sample)) for p, sample in asked]
+    completions = generate(requests, Sampling(config.max_tokens, config.temperature), work.progress)
+    return [_row(prompt, sample, done) for (prompt, sample), done in zip(asked, completions, strict=True)]
+
+
+def _row(prompt: Row, sample: int, completion: Completion) -> Row:
+    constraints: list[Constraint] = [constraint_of(item) for item in prompt["constraints"]]
+    found = verdicts(constraints, completion.text)
+    return {
+        "prompt_id": prompt["prompt_id"],
+        "instruction_id": prompt["instruction_id"],
+        "level": prompt["level"],
+        "sample": sample,
+        "prompt": prompt["messages"][-1]["content"],
+        "text": completion.text,
+        "finish_reason": completion.finish_reason,
+        "completion_tokens": completion.completion_tokens,
+        "task_dropped": drops_task(prompt["messages"][-1]["content"], completion.text),
+        "verdicts": [
+            {"type": c.type, "kind": c.kind, "text": c.text, "verdict": verdict, "probability": None}
+            for c, verdict in zip(constraints, found, strict=True)
+        ],
+    }
+
+
+def _score_soft(rows: Sequence[Row], folder: Path) -> None:
+    """Fill in the reward model's probability of every soft constraint."""
+    from ifrl_core.reward_model.score import RewardModel
+
+    asked = [(row["text"], item) for row in rows for item in row["verdicts"] if item["kind"] == "soft"]
+    probabilities = RewardModel(folder).probabilities([(text, item["text"]) for text, item in asked])
+    for (_, item), probability in zip(asked, probabilities, strict=True):
+        item["probability"] = probability
+
+
+def _ifeval(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any) -> Figures:
+    rows = load_ifeval(inputs, work.store)
+    requests = [Request([{"role": "user", "content": row.prompt}], work.seed) for row in rows]
+    done = generate(requests, Sampling(config.ifeval_max_tokens, temperature=0.0), work.progress)
+    score = ifeval.score(rows, [completion.text for completion in done])
+    table = [
+        {
+            "key": row.key,
+            "prompt": row.prompt,
+            "text": completion.text,
+            "finish_reason": completion.finish_reason,
+            "strict": marks["strict"],
+            "loose": marks["loose"],
+        }
+        for row, completion, marks in zip(rows, done, score.per_row, strict=True)
+    ]
+    work.writer.write_table("ifeval.parquet", pa.Table.from_pylist(table, schema=IFEVAL_ANSWERS))
+    return {
+        "prompt_strict": score.prompt_strict,
+        "prompt_loose": score.prompt_loose,
+        "inst_strict": score.inst_strict,
+        "inst_loose": score.inst_loose,
+        "prompts": len(rows),
+    }
+
+
+def load_ifeval(inputs: Inputs, store: ArtifactStore) -> list[ifeval.IFEvalRow]:
+    return [ifeval.parse_row(document) for document in store.read_json(inputs["ifeval"], "rows.json")]

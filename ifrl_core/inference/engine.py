@@ -1,0 +1,49 @@
+"""One protocol for everything that generates text: messages in, texts and token counts out, in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ifrl_core.constraints.model import Message
+from ifrl_core.progress import Progress, no_progress
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Sampling settings shared by a call: temperature 0 is greedy; `max_tokens` bounds the answer, not the prompt."""
+
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt and the seed of its answer: the same seed, engine and batch give the same text."""
+
+    messages: Sequence[Message]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer. `finish_reason` is "length" when the token budget ended it, "stop" when the model did."""
+
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Engine(Protocol):
+    """A loaded model that answers requests."""
+
+    name: str
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
+    ) -> list[Completion]:
+        """One completion per request, in the order of the requests; progress counts requests."""
+        ...

@@ -1,0 +1,90 @@
+"""Contrastive rollouts: the policy answers every rung of every train ladder, L0 included (paper, section 3.2).
+
+n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a positive and ck+1 as a negative. A shard is
+`ladders_per_shard` whole ladders; a killed run loses at most the shard in flight.
+"""
+
+import hashlib
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
+from ifrl_core.config import RolloutsConfig
+from ifrl_core.inference import Request, Sampling
+from ifrl_core.models import model_folder
+from ifrl_core.schemas import ROLLOUTS
+from ifrl_core.stage import Figures, Inputs, Work, stage
+
+TRAIN = "part-train-"
+
+
+@stage("rollouts", version=1)
+def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: model, prompts. Gathers the shards, making those that are not there yet; columns: schemas.ROLLOUTS."""
+    total = shard_count(config, inputs["prompts"], work.store)
+    for index in range(total):
+        make_rollout_shard(config, inputs, work, index)
+        work.progress(index + 1, total, "rollout shards")
+    return _figures(work)
+
+
+def shard_count(config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore) -> int:
+    ladders: int = store.manifest(prompts).figures["train_ladders"]
+    return math.ceil(ladders / config.ladders_per_shard)
+
+
+def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int) -> ShardRecord:
+    """Shard `index`: found if an earlier run committed it, else generated and committed."""
+    name = f"part-{index:05d}.parquet"
+    if record := work.writer.recorded(name):
+        return record
+    from ifrl_core.inference.transformers_engine import load_engine
+
+    engine = load_engine(model_folder(inputs["model"], work.store), dtype=config.dtype, batch_size=config.batch_size)
+    prompts = list(_ladders(config, inputs["prompts"], work.store, index))
+    asked = [(prompt, sample) for prompt in prompts for sample in range(config.samples)]
+    requests = [Request(p["messages"], request_seed(work.seed, p["prompt_id"], sample)) for p, sample in asked]
+    sampling = Sampling(config.max_tokens, config.temperature, config.top_p)
+    completions = engine.generate(requests, sampling, work.progress)
+    rows = [
+        {
+            "rollout_id": f"{prompt['prompt_id']}-{sample}",
+            "prompt_id": prompt["prompt_id"],
+            "sample": sample,
+            "text": completion.text,
+            "finish_reason": completion.finish_reason,
+            "prompt_tokens": completion.prompt_tokens,
+            "completion_tokens": completion.completion_tokens,
+        }
+        for (prompt, sample), completion in zip(asked, completions, strict=True)
+    ]
+    return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=ROLLOUTS))
+
+
+def request_seed(seed: int, prompt_id: str, sample: int) -> int:
+    """The seed of one answer: a function of what is asked, so that a retry or another model draws the same numbers."""
+    digest = hashlib.sha256(f"{seed}\0{prompt_id}\0{sample}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _ladders(config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore, index: int) -> Iterator[dict[str, Any]]:
+    """The prompts of the `index`-th group of ladders; the prompts of a ladder stand together in the table."""
+    grouped = itertools.groupby(store.rows(prompts, prefix=TRAIN), key=lambda row: row["instruction_id"])
+    first = index * config.ladders_per_shard
+    for _, ladder in itertools.islice(grouped, first, first + config.ladders_per_shard):
+        yield from ladder
+
+
+def _figures(work: Work) -> Figures:
+    counts = {"rollouts": 0, "completion_tokens": 0, "truncated": 0, "empty": 0}
+    for name in work.writer.names():
+        table = work.writer.read_table(name)
+        counts["rollouts"] += table.num_rows
+        counts["completion_tokens"] += sum(table["completion_tokens"].to_pylist())
+        counts["truncated"] += sum(reason == "length" for reason in table["finish_reason"].to_pylist())
+        counts["empty"] += sum(not text.strip() for text in table["text"].to_pylist())
+    return {**counts, "engine": "transformers"}
