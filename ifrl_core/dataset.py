@@ -13,10 +13,10 @@ from importlib.resources import files
 from itertools import islice
 from typing import Any, TypeVar
 
-import fsspec
 import pyarrow as pa
 from pydantic import Field
 
+from ifrl_core.artifacts.files import content_digest
 from ifrl_core.config import InstructionsConfig, NoConfig, SeedsConfig, StageConfig
 from ifrl_core.constraints import ladder, sample_constraints
 from ifrl_core.constraints.model import Instruction
@@ -48,7 +48,7 @@ def seeds_source(config: SeedsConfig) -> SeedsSource:
         InputError: for a file that cannot be read.
     """
     shipped = hashlib.sha256(files("ifrl_core").joinpath("data/seeds.jsonl").read_bytes()).hexdigest()
-    digests = sorted(_digest(path) for path in config.files)
+    digests = sorted(content_digest(path) for path in config.files)
     return SeedsSource(
         paths=config.files,
         digests=(*digests, *([shipped] if config.builtin else [])),
@@ -160,14 +160,3 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def _digest(path: str) -> str:
-    digest = hashlib.sha256()
-    try:
-        with fsspec.open(path, "rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    except OSError as error:
-        raise InputError(f"seeds file {path} cannot be read: {error}") from error
-    return digest.hexdigest()

@@ -32,6 +32,10 @@ class CostMeter:
     def stop(self) -> Cost:
         self._done.set()
         self._thread.join()
+        return self.read()
+
+    def read(self) -> Cost:
+        """The cost so far."""
         seconds = round(time.monotonic() - self._start, 3)
         return Cost(seconds=seconds, peak_rss_mb=round(max(self._peak_mb, tree_rss_mb()), 1))
 

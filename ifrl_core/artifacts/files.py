@@ -11,6 +11,8 @@ from typing import Any
 
 import fsspec
 
+from ifrl_core.errors import InputError
+
 TEMPORARY = ".tmp-"
 _CHUNK = 1 << 20
 
@@ -82,3 +84,16 @@ def sha256_file(fs: fsspec.AbstractFileSystem, path: str) -> str:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def content_digest(path: str) -> str:
+    """sha256 of a file that the user named (path or URL).
+
+    Raises:
+        InputError: when it cannot be read.
+    """
+    fs, inner = filesystem(path)
+    try:
+        return sha256_file(fs, inner)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error

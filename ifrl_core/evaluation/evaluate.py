@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field
 
-from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts.files import content_digest
 from ifrl_core.config import EvaluationConfig, StageConfig
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.evaluation import ifeval
@@ -20,7 +21,7 @@ from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.models import model_folder
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rollouts import request_seed
-from ifrl_core.schemas import constraint_of
+from ifrl_core.schemas import CONSTRAINT, constraint_of, constraint_row
 from ifrl_core.stage import Figures, Inputs, Work, stage
 from ifrl_core.verifiers import verdicts
 
@@ -41,6 +42,7 @@ ANSWERS = pa.schema(
         ("verdicts", pa.list_(VERDICT)),  # of each constraint: a rule's verdict (hard) or the RM's probability (soft)
     ]
 )
+IFEVAL_PROMPTS = pa.schema([("key", pa.int64()), ("prompt", pa.string()), ("constraints", pa.list_(CONSTRAINT))])
 IFEVAL_ANSWERS = pa.schema(
     [
         ("key", pa.int64()),
@@ -62,12 +64,29 @@ class IFEvalSource(StageConfig):
     prompts: int
 
 
+def ifeval_source(config: EvaluationConfig) -> IFEvalSource | None:
+    """Name IFEval's prompts by content; None when the config asks for none.
+
+    Raises:
+        InputError: when the file cannot be read.
+    """
+    if config.ifeval_path is None:
+        return None
+    return IFEvalSource(
+        path=config.ifeval_path, digest=content_digest(config.ifeval_path), prompts=config.ifeval_prompts
+    )
+
+
 @stage("ifeval-prompts", version=1)
 def import_ifeval(config: IFEvalSource, inputs: Inputs, work: Work) -> Figures:
     """Copy the chosen rows of IFEval's input file into the store, so that every run scores the same ones."""
-    rows = ifeval.subset(ifeval.read_rows(config.path), config.prompts)
-    work.writer.write_json("rows.json", [ifeval.row_document(row) for row in rows])
-    return {"prompts": len(rows), "instructions": sum(len(row.instruction_id_list) for row in rows)}
+    rows = ifeval.subset(ifeval.read_ifeval(config.path), config.prompts)
+    table = [
+        {"key": row.key, "prompt": row.prompt, "constraints": [constraint_row(item) for item in row.constraints]}
+        for row in rows
+    ]
+    work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(table, schema=IFEVAL_PROMPTS))
+    return {"prompts": len(rows), "instructions": sum(len(row.constraints) for row in rows)}
 
 
 @stage("evaluation", version=1)
@@ -164,7 +183,7 @@ def _score_soft(rows: Sequence[Row], folder: Path) -> None:
 
 
 def _ifeval(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any) -> Figures:
-    rows = load_ifeval(inputs, work.store)
+    rows = _ifeval_prompts(inputs["ifeval"], work.store)
     requests = [Request([{"role": "user", "content": row.prompt}], work.seed) for row in rows]
     done = generate(requests, Sampling(config.ifeval_max_tokens, temperature=0.0), work.progress)
     score = ifeval.score(rows, [completion.text for completion in done])
@@ -174,8 +193,8 @@ def _ifeval(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any)
             "prompt": row.prompt,
             "text": completion.text,
             "finish_reason": completion.finish_reason,
-            "strict": marks["strict"],
-            "loose": marks["loose"],
+            "strict": list(marks.strict),
+            "loose": list(marks.loose),
         }
         for row, completion, marks in zip(rows, done, score.per_row, strict=True)
     ]
@@ -189,5 +208,8 @@ def _ifeval(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any)
     }
 
 
-def load_ifeval(inputs: Inputs, store: ArtifactStore) -> list[ifeval.IFEvalRow]:
-    return [ifeval.parse_row(document) for document in store.read_json(inputs["ifeval"], "rows.json")]
+def _ifeval_prompts(ref: ArtifactRef, store: ArtifactStore) -> list[ifeval.IFEvalRow]:
+    return [
+        ifeval.IFEvalRow(row["key"], row["prompt"], tuple(constraint_of(item) for item in row["constraints"]))
+        for row in store.rows(ref)
+    ]

@@ -1,0 +1,101 @@
+"""The whole pipeline, from instructions to a registered policy and a report; and a flow for each part of it.
+
+A part's flow runs everything it needs first; what is in the store already is taken from there.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from flows import stages
+from flows.run import Run, open_run
+from ifrl_core import tracking
+from ifrl_core.config import PipelineConfig
+from ifrl_core.recipes import build_config, load_recipe
+from ifrl_core.report.summary import run_summary, summary_markdown
+
+Recipe = Annotated[str, Field(description="A shipped recipe's name or the path of a recipe file")]
+Overrides = Annotated[list[str], Field(description="Changes to it, such as policy.max_steps=5")]
+Config = Annotated[PipelineConfig | None, Field(description="A whole config, used instead of the recipe")]
+
+# One worker: a shard already uses every core through torch.
+_RUNNER = ThreadPoolTaskRunner(max_workers=1)
+
+
+def _flow(name: str) -> Callable[[Callable[..., Any]], Any]:
+    return flow(name=name, task_runner=_RUNNER, log_prints=False, result_serializer="json", persist_result=True)
+
+
+@contextmanager
+def _started(name: str, recipe: str, overrides: list[str], config: PipelineConfig | None) -> Iterator[tuple[Run, Any]]:
+    chosen = build_config(config.model_dump(), overrides) if config else load_recipe(recipe, overrides)
+    sources = stages.find_sources(chosen)
+    with open_run(name, chosen) as run:
+        yield run, sources
+
+
+@_flow("pipeline")
+def pipeline(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
+    """Instructions -> ladders -> rollouts -> pseudo-labels -> reward model -> GRPO -> evaluation -> registry and report."""
+    with _started("pipeline", recipe, overrides, config) as (run, sources):
+        refs = stages.make_dataset(run, sources)
+        refs["reward_model"] = stages.train_reward_model(run, refs)
+        refs["policy"] = stages.train_policy(run, refs)
+        refs |= stages.evaluate_both(run, refs, sources)
+        versions = stages.register(run, refs)
+        refs["report"] = stages.write_report(run, refs)
+        _publish_report(run, versions)
+    return {"run": run.name, "report": refs["report"].model_dump(), "registered": versions}
+
+
+@_flow("dataset")
+def dataset(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
+    """Seeds to pseudo-labels."""
+    with _started("dataset", recipe, overrides, config) as (run, sources):
+        refs = stages.make_dataset(run, sources)
+    return {"run": run.name, "labels": refs["labels"].model_dump()}
+
+
+@_flow("reward-model")
+def reward_model(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
+    """Everything up to the reward model."""
+    with _started("reward-model", recipe, overrides, config) as (run, sources):
+        refs = stages.make_dataset(run, sources)
+        trained = stages.train_reward_model(run, refs)
+    return {"run": run.name, "reward_model": trained.model_dump()}
+
+
+@_flow("policy")
+def policy(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
+    """Everything up to the policy."""
+    with _started("policy", recipe, overrides, config) as (run, sources):
+        refs = stages.make_dataset(run, sources)
+        refs["reward_model"] = stages.train_reward_model(run, refs)
+        trained = stages.train_policy(run, refs)
+    return {"run": run.name, "policy": trained.model_dump()}
+
+
+@_flow("evaluate")
+def evaluate(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
+    """Everything up to the comparison of the policy with the base model."""
+    with _started("evaluate", recipe, overrides, config) as (run, sources):
+        refs = stages.make_dataset(run, sources)
+        refs["reward_model"] = stages.train_reward_model(run, refs)
+        refs["policy"] = stages.train_policy(run, refs)
+        done = stages.evaluate_both(run, refs, sources)
+    return {"run": run.name, "comparison": done["comparison"].model_dump()}
+
+
+def _publish_report(run: Run, versions: list[dict[str, str]]) -> None:
+    """The report beside the parent run in MLflow, its summary as a Prefect artifact."""
+    folder = run.store.local_folder(run.refs["report"])
+    tracking.log_file(run.tracked, folder / "report.html")
+    summary = run_summary(run.record("completed"), run.store)
+    create_markdown_artifact(summary_markdown(summary, versions), key="ifrl-report", description=run.name)
+    if url := tracking.run_url(run.tracked):
+        create_link_artifact(url, link_text="MLflow run", key="ifrl-mlflow-run")

@@ -1,0 +1,129 @@
+"""The wiring of stages into the groups that flows are made of, in the order of the method: a call a stage."""
+
+from dataclasses import dataclass
+
+from prefect import unmapped
+
+from flows.run import Refs, Run
+from ifrl_core import dataset, labels, models, rollouts
+from ifrl_core.artifacts import ArtifactRef
+from ifrl_core.config import NoConfig, PipelineConfig
+from ifrl_core.evaluation import comparison, evaluate
+from ifrl_core.policy import train as policy
+from ifrl_core.report import write as report
+from ifrl_core.reward_model import train as reward_model
+from ifrl_core.tracking import TrackedRun
+from tasks import registry
+from tasks import stages as tasks
+
+NOTHING = NoConfig()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything that the user points to, named by content."""
+
+    seeds: dataset.SeedsSource
+    model: models.ModelSource
+    ifeval: evaluate.IFEvalSource | None
+
+
+def find_sources(config: PipelineConfig) -> Sources:
+    """Look at every file and model the config names, so that what is missing fails before any compute."""
+    return Sources(
+        dataset.seeds_source(config.seeds), models.model_source(config.model), evaluate.ifeval_source(config.evaluation)
+    )
+
+
+def make_dataset(run: Run, sources: Sources) -> Refs:
+    """seeds -> instructions -> prompts -> rollouts -> labels."""
+    config = run.config
+    seeds = run.stage(dataset.make_seeds, tasks.make_seeds, sources.seeds, {})
+    instructions = run.stage(
+        dataset.make_instructions, tasks.make_instructions, config.instructions, {"seeds": seeds}
+    )
+    prompts = run.stage(dataset.make_prompts, tasks.make_prompts, NOTHING, {"instructions": instructions})
+    model = run.stage(models.import_model, tasks.import_model, sources.model, {}, seeded=False)
+    answers = _roll_out(run, {"model": model, "prompts": prompts})
+    labelled = run.stage(
+        labels.make_labels, tasks.make_labels, config.labels, {"prompts": prompts, "rollouts": answers}
+    )
+    return {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": model} | {
+        "rollouts": answers,
+        "labels": labelled,
+    }
+
+
+def train_reward_model(run: Run, refs: Refs) -> ArtifactRef:
+    inputs = _only(refs, "model", "labels")
+    return run.stage(reward_model.train_reward_model, tasks.train_reward_model, run.config.reward_model, inputs)
+
+
+def train_policy(run: Run, refs: Refs) -> ArtifactRef:
+    inputs = _only(refs, "model", "prompts", "reward_model")
+    return run.stage(policy.train_policy, tasks.train_policy, run.config.policy, inputs)
+
+
+def evaluate_both(run: Run, refs: Refs, sources: Sources) -> Refs:
+    """The base model and the policy on the same prompts, then their comparison."""
+    # Where IFEval's file lies is no part of what is measured: its rows are an input.
+    config = run.config.evaluation.model_copy(update={"ifeval_path": None})
+    inputs = _only(refs, "prompts", "reward_model")
+    if sources.ifeval is not None:
+        inputs["ifeval"] = run.stage(evaluate.import_ifeval, tasks.import_ifeval, sources.ifeval, {}, seeded=False)
+    done = {
+        label: run.stage(
+            evaluate.evaluate, tasks.evaluate_model, config, {**inputs, "model": model}, label=f"evaluation-{label}"
+        )
+        for label, model in (("before", refs["model"]), ("after", refs["policy"]))
+    }
+    return {**done, "comparison": run.stage(comparison.compare, tasks.compare, NOTHING, done)}
+
+
+def register(run: Run, refs: Refs) -> list[dict[str, str]]:
+    """Both models as MLflow versions with an alias, their main figures beside them."""
+    names, store = run.config.registry, run.store
+    gain = store.manifest(refs["comparison"]).figures["hard"]["overall"]
+    quality = store.manifest(refs["reward_model"]).figures["hard"]
+    policy_metrics = {"satisfaction/hard/before": gain["before"], "satisfaction/hard/after": gain["after"]}
+    wanted = [
+        (refs["reward_model"], names.reward_model_name, {"auc": quality["auc"]}),
+        (refs["policy"], names.policy_name, policy_metrics),
+    ]
+    return [
+        registry.register_model(
+            ref,
+            name=name,
+            alias=names.alias,
+            run=run.tracked,
+            metrics={key: value for key, value in metrics.items() if value is not None},
+        )
+        for ref, name, metrics in wanted
+    ]
+
+
+def write_report(run: Run, refs: Refs) -> ArtifactRef:
+    config = report.ReportConfig(name=run.config.name, model=run.config.model)
+    return run.stage(report.write_report, tasks.write_report, config, refs, seeded=False)
+
+
+def _roll_out(run: Run, inputs: Refs) -> ArtifactRef:
+    config = run.config.rollouts
+
+    def map_shards(fingerprint: str, child: TrackedRun) -> None:
+        total = rollouts.shard_count(config, inputs["prompts"], run.store)
+        tasks.rollout_shard.map(
+            unmapped(config),
+            unmapped(inputs),
+            index=list(range(total)),
+            total=total,
+            seed=run.config.seed,
+            fingerprint=fingerprint,
+            run=unmapped(child),
+        ).result()
+
+    return run.stage(rollouts.make_rollouts, tasks.make_rollouts, config, inputs, prepare=map_shards)
+
+
+def _only(refs: Refs, *names: str) -> Refs:
+    return {name: refs[name] for name in names}

@@ -1,0 +1,1 @@
+"""The HTML report of a run and the summary that scripts read."""

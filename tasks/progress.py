@@ -1,0 +1,67 @@
+"""What tasks do with a stage's progress: a bar in the terminal, a progress artifact in Prefect, live metrics in MLflow."""
+
+import logging
+import sys
+import threading
+import time
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.context import TaskRunContext
+from tqdm import tqdm
+
+from ifrl_core import tracking
+from ifrl_core.tracking import TrackedRun
+
+log = logging.getLogger("ifrl_core.progress")
+
+_UI_INTERVAL_S = 1.0
+_LOG_INTERVAL_S = 10.0
+
+
+class TaskProgress:
+    """A Progress for one stage. Without a terminal the bar becomes a log line every ten seconds."""
+
+    def __init__(self, label: str, run: TrackedRun | None) -> None:
+        self._label, self._run = label, run
+        self._lock = threading.Lock()
+        self._bar: tqdm[None] | None = None
+        self._artifact: UUID | None = None
+        self._last_ui = self._last_log = time.monotonic()
+
+    def __call__(self, done: int, total: int, message: str = "", **metrics: float) -> None:
+        with self._lock:
+            self._show(done, total, message)
+            self._publish(done, total, message)
+        if metrics and self._run is not None:
+            tracking.log_live(self._run, metrics, step=done)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _show(self, done: int, total: int, message: str) -> None:
+        if sys.stderr.isatty():
+            if self._bar is None or self._bar.total != total:
+                self.close()
+                self._bar = tqdm(total=total, desc=self._label, leave=False)
+            self._bar.set_postfix_str(message, refresh=False)
+            self._bar.update(done - self._bar.n)
+            return
+        now = time.monotonic()
+        if now - self._last_log >= _LOG_INTERVAL_S:
+            self._last_log = now
+            log.info("%s: %d/%d %s", self._label, done, total, message)
+
+    def _publish(self, done: int, total: int, message: str) -> None:
+        now = time.monotonic()
+        if TaskRunContext.get() is None or (now - self._last_ui < _UI_INTERVAL_S and done < total):
+            return
+        self._last_ui = now
+        percent = 100.0 * done / max(total, 1)
+        if self._artifact is None:
+            key = "progress-" + "".join(c if c.isalnum() else "-" for c in self._label.lower())
+            made = create_progress_artifact(percent, key=key, description=message or self._label)
+            self._artifact = made if isinstance(made, UUID) else None
+        else:
+            update_progress_artifact(self._artifact, progress=percent, description=message or self._label)

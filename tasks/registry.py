@@ -1,0 +1,18 @@
+"""The registry task: the reward model and the policy become versions with an alias in MLflow."""
+
+from prefect import task
+
+from ifrl_core import tracking
+from ifrl_core.artifacts import ArtifactRef
+from ifrl_core.models import model_folder
+from ifrl_core.tracking import TrackedRun
+from tasks.stages import open_store
+
+
+@task(name="register", task_run_name="register-{name}", retries=2, retry_delay_seconds=[2, 10], persist_result=False)
+def register_model(
+    ref: ArtifactRef, *, name: str, alias: str, run: TrackedRun, metrics: dict[str, float]
+) -> dict[str, str]:
+    """Register the model of an artifact; the same fingerprint is never registered twice."""
+    version = tracking.register_folder(run, model_folder(ref, open_store()), name, alias, ref, metrics)
+    return {"name": name, "version": version, "alias": alias, "uri": f"models:/{name}@{alias}"}
