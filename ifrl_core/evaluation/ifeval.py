@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from ifrl_core.artifacts.files import filesystem
 from ifrl_core.constraints.model import Constraint
@@ -26,14 +26,17 @@ class IFEvalRow:
     prompt: str
     constraints: tuple[Constraint, ...]
 
+    @property
+    def instruction_id_list(self) -> list[str]:
+        return [constraint.type for constraint in self.constraints]
 
-@dataclass(frozen=True)
-class RowVerdicts:
+
+class RowVerdicts(TypedDict):
     """Verdicts of one answered prompt; `strict[i]` and `loose[i]` belong to instruction `i` of the row."""
 
     key: int
-    strict: tuple[bool, ...]
-    loose: tuple[bool, ...]
+    strict: list[bool]
+    loose: list[bool]
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,14 @@ class IFEvalScore:
     prompt_loose: float | None
     inst_strict: float | None
     inst_loose: float | None
-    per_row: tuple[RowVerdicts, ...]
+    per_row: list[RowVerdicts]
     unscored: int
 
 
-def read_ifeval(path: str) -> list[IFEvalRow]:
-    """Read rows `{"key", "prompt", "instruction_id_list", "kwargs"}` from JSONL (local or any fsspec URL).
+def read_rows(path: str) -> list[IFEvalRow]:
+    """Read the benchmark's JSONL (local or any fsspec URL), one row as in `parse_row` a line.
 
-    Arguments that are null in `kwargs` do not belong to their instruction and are dropped. A benchmark is used whole or
-    not at all, so one bad row is an error.
+    A benchmark is used whole or not at all, so one bad row is an error.
 
     Raises:
         InputError: when the file cannot be read, is empty, or a row is not as expected, naming line and field.
@@ -71,7 +73,7 @@ def read_ifeval(path: str) -> list[IFEvalRow]:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue
-            row = _row(line, f"{path} line {number}")
+            row = parse_row(_document(line, f"{path} line {number}"), where=f"{path} line {number}")
             if row.key in seen:
                 raise InputError(f"{path} line {number}: key {row.key} is also that of line {seen[row.key]}")
             seen[row.key] = number
@@ -79,6 +81,39 @@ def read_ifeval(path: str) -> list[IFEvalRow]:
     if not rows:
         raise InputError(f"{path}: the file is empty; expected IFEval's input_data.jsonl")
     return rows
+
+
+def parse_row(document: Any, *, where: str = "IFEval row") -> IFEvalRow:
+    """A row from `{"key": int, "prompt": str, "instruction_id_list": [str], "kwargs": [{...}]}`.
+
+    Arguments that are null in `kwargs` do not belong to their instruction and are dropped.
+
+    Raises:
+        InputError: when a field, an instruction's id or its arguments are not as expected, starting with `where`.
+    """
+    if not isinstance(document, dict):
+        raise InputError(f"{where}: a JSON {type(document).__name__}; expected an object with {', '.join(_FIELDS)}")
+    for name, kind in _FIELDS.items():
+        value = document.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            found = type(value).__name__ if name in document else "missing"
+            raise InputError(f"{where}: field {name!r} is {found}; expected {kind.__name__}")
+    ids, kwargs = document["instruction_id_list"], document["kwargs"]
+    if not ids or len(ids) != len(kwargs):
+        raise InputError(
+            f"{where}: {len(ids)} entries in 'instruction_id_list' and {len(kwargs)} in 'kwargs'; "
+            "expected as many of one as of the other, and at least one"
+        )
+    constraints = tuple(
+        _constraint(*pair, f"{where}: entry {i}") for i, pair in enumerate(zip(ids, kwargs, strict=True))
+    )
+    return IFEvalRow(document["key"], document["prompt"], constraints)
+
+
+def row_document(row: IFEvalRow) -> dict[str, Any]:
+    """The JSON object that `parse_row` reads back as `row`."""
+    kwargs = [constraint.args for constraint in row.constraints]
+    return {"key": row.key, "prompt": row.prompt, "instruction_id_list": row.instruction_id_list, "kwargs": kwargs}
 
 
 def subset(rows: Sequence[IFEvalRow], n: int) -> list[IFEvalRow]:
@@ -99,17 +134,17 @@ def score(rows: Sequence[IFEvalRow], responses: Sequence[str | None]) -> IFEvalS
     An empty answer is an answer, and follows nothing. Reasoning is to be cut off before.
     """
     pairs = list(zip(rows, responses, strict=True))
-    per_row = []
+    per_row: list[RowVerdicts] = []
     for row, response in pairs:
         if response is not None:
             strict, loose = strict_and_loose(row.constraints, response)
-            per_row.append(RowVerdicts(row.key, tuple(strict), tuple(loose)))
+            per_row.append(RowVerdicts(key=row.key, strict=strict, loose=loose))
     return IFEvalScore(
-        prompt_strict=_share(all(row.strict) for row in per_row),
-        prompt_loose=_share(all(row.loose) for row in per_row),
-        inst_strict=_share(verdict for row in per_row for verdict in row.strict),
-        inst_loose=_share(verdict for row in per_row for verdict in row.loose),
-        per_row=tuple(per_row),
+        prompt_strict=_share(all(row["strict"]) for row in per_row),
+        prompt_loose=_share(all(row["loose"]) for row in per_row),
+        inst_strict=_share(verdict for row in per_row for verdict in row["strict"]),
+        inst_loose=_share(verdict for row in per_row for verdict in row["loose"]),
+        per_row=per_row,
         unscored=len(pairs) - len(per_row),
     )
 
@@ -119,28 +154,11 @@ def _share(verdicts: Iterator[bool]) -> float | None:
     return sum(flags) / len(flags) if flags else None
 
 
-def _row(line: bytes, where: str) -> IFEvalRow:
+def _document(line: bytes, where: str) -> Any:
     try:
-        document = json.loads(line)
+        return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not valid JSON ({error})") from error
-    if not isinstance(document, dict):
-        raise InputError(f"{where}: a JSON {type(document).__name__}; expected an object with {', '.join(_FIELDS)}")
-    for name, kind in _FIELDS.items():
-        value = document.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            found = type(value).__name__ if name in document else "missing"
-            raise InputError(f"{where}: field {name!r} is {found}; expected {kind.__name__}")
-    ids, kwargs = document["instruction_id_list"], document["kwargs"]
-    if not ids or len(ids) != len(kwargs):
-        raise InputError(
-            f"{where}: {len(ids)} entries in 'instruction_id_list' and {len(kwargs)} in 'kwargs'; "
-            "expected as many of one as of the other, and at least one"
-        )
-    constraints = tuple(
-        _constraint(*pair, f"{where}: entry {i}") for i, pair in enumerate(zip(ids, kwargs, strict=True))
-    )
-    return IFEvalRow(document["key"], document["prompt"], constraints)
 
 
 def _constraint(type_id: Any, kwargs: Any, where: str) -> Constraint:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.ifeval import IFEvalRow, RowVerdicts, read_ifeval, score, subset
+from ifrl_core.evaluation.ifeval import IFEvalRow, parse_row, read_rows, row_document, score, subset
 
 SHARED = Path(__file__).parents[3] / "shared"
 INPUT = str(SHARED / "data" / "ifeval_input_data.jsonl")
@@ -32,7 +32,7 @@ def written(folder: Path, *rows: Any) -> str:
 
 
 def test_the_benchmark_is_read_whole() -> None:
-    rows = read_ifeval(INPUT)
+    rows = read_rows(INPUT)
     assert len(rows) == 541
     assert sum(len(item.constraints) for item in rows) == 834
     assert [constraint.type for constraint in rows[0].constraints] == [
@@ -43,9 +43,14 @@ def test_the_benchmark_is_read_whole() -> None:
     assert rows[0].constraints[2].args == {"relation": "at least", "num_words": 300}
 
 
+def test_every_row_survives_being_written_and_read_again() -> None:
+    for item in read_rows(INPUT):
+        assert parse_row(json.loads(json.dumps(row_document(item)))) == item
+
+
 def test_null_arguments_are_dropped(tmp_path: Path) -> None:
     path = written(tmp_path, row(kwargs=[{"num_words": None, "keyword": None}]))
-    assert read_ifeval(path)[0].constraints == (NO_COMMA,)
+    assert read_rows(path)[0].constraints == (NO_COMMA,)
 
 
 @pytest.mark.parametrize(
@@ -68,16 +73,16 @@ def test_null_arguments_are_dropped(tmp_path: Path) -> None:
 )
 def test_a_bad_row_is_named_by_line_and_field(tmp_path: Path, bad: Any, message: str) -> None:
     with pytest.raises(InputError) as error:
-        read_ifeval(written(tmp_path, row(), bad))
+        read_rows(written(tmp_path, row(), bad))
     assert "input.jsonl line 2" in str(error.value)
     assert message in str(error.value)
 
 
 def test_a_missing_or_empty_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.jsonl: cannot be opened"):
-        read_ifeval(str(tmp_path / "nowhere.jsonl"))
+        read_rows(str(tmp_path / "nowhere.jsonl"))
     with pytest.raises(InputError, match=r"input\.jsonl: the file is empty"):
-        read_ifeval(written(tmp_path))
+        read_rows(written(tmp_path))
 
 
 @given(small=st.integers(0, 40), more=st.integers(0, 40), order=st.randoms())
@@ -95,7 +100,7 @@ def test_a_subset_depends_on_keys_alone_and_grows_by_addition(small: int, more: 
 
 
 def test_a_subset_larger_than_the_benchmark_is_all_of_it() -> None:
-    rows = read_ifeval(INPUT)
+    rows = read_rows(INPUT)
     assert subset(rows, 10_000) == rows
 
 
@@ -108,11 +113,11 @@ def test_scores_by_hand() -> None:
     ]
     # 1: no comma yes, quoted no.  2: a comma on the first line only, so loosely yes.  3: quoted.  4: unanswered.
     result = score(rows, ["plain", "Sure, here it is:\nplain", '"quoted"', None])
-    assert result.per_row == (
-        RowVerdicts(1, (True, False), (True, False)),
-        RowVerdicts(2, (False,), (True,)),
-        RowVerdicts(3, (True,), (True,)),
-    )
+    assert result.per_row == [
+        {"key": 1, "strict": [True, False], "loose": [True, False]},
+        {"key": 2, "strict": [False], "loose": [True]},
+        {"key": 3, "strict": [True], "loose": [True]},
+    ]
     assert (result.prompt_strict, result.prompt_loose) == (1 / 3, 2 / 3)
     assert (result.inst_strict, result.inst_loose) == (2 / 4, 3 / 4)
     assert result.unscored == 1
@@ -151,11 +156,11 @@ def test_read_and_scored_rows_have_the_reference_verdicts(tmp_path: Path) -> Non
             for key, ((prompt, _), items) in enumerate(answered.items())
         ),
     )
-    result = score(read_ifeval(path), [response for _, response in answered])
+    result = score(read_rows(path), [response for _, response in answered])
     differing = [
         (item["instruction_id"], item["kwargs"], item["response"])
         for verdicts, items in zip(result.per_row, answered.values(), strict=True)
-        for item, strict, loose in zip(items, verdicts.strict, verdicts.loose, strict=True)
+        for item, strict, loose in zip(items, verdicts["strict"], verdicts["loose"], strict=True)
         if (strict, loose) != (item["strict"], item["loose"])
     ]
     assert len(answered) > 7_000

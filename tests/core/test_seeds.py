@@ -3,6 +3,7 @@
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from ifrl_core.errors import ConfigError, InputError
 from ifrl_core.seeds import (
+    FIELDS,
     MAX_CHARACTERS,
     SeedText,
     at_most,
@@ -206,6 +208,25 @@ def test_every_line_ends_as_exactly_one_seed_or_one_rejection(
     assert len(seeds) + len(rejected) == len(lines) + 1
     assert len({seed.seed_id for seed in seeds}) == len(seeds)
     assert len({reject.line for reject in rejected}) == len(rejected)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FIELDS, "other"]), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(documents=st.lists(JSON, max_size=10))
+def test_any_json_ends_as_a_seed_or_a_rejection_that_can_be_stored(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[Any]
+) -> None:
+    lines = [json.dumps(document) for document in [{"seed": "a good line"}, *documents]]
+    seeds, rejected = read_seeds([written(tmp_path_factory.mktemp("any"), "a.jsonl", "\n".join(lines))], builtin=False)
+    assert len(seeds) + len(rejected) == len(lines)
+    for item in (*seeds, *rejected):
+        assert "".join(map(str, vars(item).values())).encode()
 
 
 @given(st.text())
