@@ -1,0 +1,87 @@
+"""Soft types on rhetoric: figures of speech, the senses, contrast, persuasion, rhythm."""
+
+from ifrl_core.constraints.catalog.soft.build import soft
+
+TYPES = (
+    soft(
+        "rhetoric:figure",
+        "The text uses a given figure of speech.",
+        (
+            "Use {figure}.",
+            "Include {figure} in your answer.",
+            "Work with {figure}.",
+            "Make use of {figure}.",
+            "Enrich the text with {figure}.",
+            "Your answer should contain {figure}.",
+            "Employ {figure} at least once.",
+            "Let {figure} add some color.",
+        ),
+        slots=("figure",),
+        figure=("a striking metaphor", "a fitting simile", "personification", "a gentle understatement",
+                "a deliberate exaggeration", "a paradox", "an image that returns later"),
+    ),
+    soft(
+        "rhetoric:senses",
+        "The text appeals to a given sense.",
+        (
+            "Appeal to the sense of {sense}.",
+            "Describe something through {sense}.",
+            "Use details of {sense}.",
+            "Let the reader experience it through {sense}.",
+            "Bring in the sense of {sense}.",
+            "Make {sense} play a part in your answer.",
+            "Include an impression of {sense}.",
+            "Write so that it can be felt through {sense}.",
+        ),
+        sense=("smell", "touch", "hearing", "taste", "sight"),
+    ),
+    soft(
+        "rhetoric:persuasion",
+        "The text persuades in a given way.",
+        (
+            "Persuade the reader by {means}.",
+            "Win the reader over by {means}.",
+            "Convince with {means}.",
+            "Rely on {means} to make your case.",
+            "Strengthen what you say by {means}.",
+            "Make it convincing through {means}.",
+            "Back up your point by {means}.",
+            "Let {means} carry the argument.",
+        ),
+        means=("appealing to common sense", "appealing to shared values", "logical reasoning", "everyday experience",
+               "the promise of a better future", "honest self-criticism", "comparing alternatives"),
+    ),
+    soft(
+        "rhetoric:rhythm",
+        "The text has a given rhythm.",
+        (
+            "Give your sentences {rhythm}.",
+            "Let the text have {rhythm}.",
+            "Write with {rhythm}.",
+            "Aim for {rhythm}.",
+            "Your writing should have {rhythm}.",
+            "Pay attention to how it sounds: I would like {rhythm}.",
+            "Read aloud, it should have {rhythm}.",
+            "Make sure there is {rhythm}.",
+        ),
+        rhythm=("a steady rhythm", "a lively pace", "a slow and solemn pace", "a musical flow",
+                "a rhythm that builds up", "a mix of calm and tension"),
+    ),
+    soft(
+        "rhetoric:imagery",
+        "The text draws its images from one field.",
+        (
+            "Use imagery from {imagery}.",
+            "Draw your images from {imagery}.",
+            "Paint pictures that come from {imagery}.",
+            "Let images of {imagery} run through the text.",
+            "Choose words that recall {imagery}.",
+            "Fill the text with images of {imagery}.",
+            "Make the reader think of {imagery}.",
+            "Take your pictures from {imagery}.",
+        ),
+        slots=("figure",),
+        imagery=("the sea", "the forest", "light and darkness", "the seasons", "a journey", "fire and ice",
+                 "the night sky", "a garden"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,88 @@
+"""Soft types on where and why the text is used: setting, purpose, culture, era, stakes."""
+
+from ifrl_core.constraints.catalog.soft.build import soft
+
+TYPES = (
+    soft(
+        "situation:setting",
+        "The text belongs to a given setting.",
+        (
+            "Set it in {setting}.",
+            "Let it take place in {setting}.",
+            "Imagine all this in {setting}.",
+            "Place your answer in {setting}.",
+            "Relate what you write to {setting}.",
+            "Picture {setting} as the background.",
+            "Tie the answer to life in {setting}.",
+            "Make {setting} the scene of it.",
+        ),
+        slots=("setting",),
+        setting=("a small fishing village", "a crowded city", "a quiet library", "a space station", "a mountain hut",
+                 "a busy kitchen", "a school playground", "a train at night", "a market in summer",
+                 "a desert town"),
+    ),
+    soft(
+        "situation:purpose",
+        "The text serves a given purpose.",
+        (
+            "The text will be used {purpose}; write it accordingly.",
+            "Write it so that it could be used {purpose}.",
+            "Make it fit for use {purpose}.",
+            "Write something that works well {purpose}.",
+            "Think of it as something to be used {purpose}.",
+            "Prepare it for use {purpose}.",
+            "It has to work {purpose}.",
+            "Keep in view that it is going to be used {purpose}.",
+        ),
+        purpose=("in a speech", "on a poster", "in a letter to the mayor", "in a lesson for children",
+                 "in an advertisement", "in a podcast", "in a job interview", "at a family dinner"),
+    ),
+    soft(
+        "situation:occasion",
+        "The text suits a given occasion.",
+        (
+            "Write it for {occasion}.",
+            "The occasion is {occasion}.",
+            "Make it suitable for {occasion}.",
+            "Think of {occasion} as the occasion.",
+            "It should fit the mood of {occasion}.",
+            "Let the text suit {occasion}.",
+            "Adapt what you write to {occasion}.",
+            "Bear in mind that it is for {occasion}.",
+        ),
+        occasion=("a birthday", "the first day at a new job", "a farewell party", "a rainy Sunday", "a stormy night",
+                  "the start of a long journey", "a holiday at home", "a day of remembrance"),
+    ),
+    soft(
+        "situation:era",
+        "The text belongs to a given time.",
+        (
+            "Let it feel like {era}.",
+            "Imagine that you write in {era}.",
+            "Bring in the spirit of {era}.",
+            "The text should remind the reader of {era}.",
+            "Write as someone who lives in {era}.",
+            "Give it the atmosphere of {era}.",
+            "Place the reader in {era}.",
+            "Use images that belong to {era}.",
+        ),
+        slots=("setting",),
+        era=("the Middle Ages", "the 1920s", "the age of steam", "the distant future", "ancient Rome",
+             "the early days of the internet"),
+    ),
+    soft(
+        "situation:culture",
+        "The text draws on a given region or culture.",
+        (
+            "Draw on life in {culture}.",
+            "Include something typical of {culture}.",
+            "Make a reference to the culture of {culture}.",
+            "Bring in a detail from {culture}.",
+            "Connect it with customs in {culture}.",
+            "Let the reader sense something of {culture}.",
+            "Use an image that comes from {culture}.",
+            "Relate it to how people live in {culture}.",
+        ),
+        culture=("Japan", "Brazil", "Scotland", "India", "Mexico", "Italy", "Kenya", "Norway", "Egypt", "Vietnam"),
+    ),
+)  # fmt: skip
