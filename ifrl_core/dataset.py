@@ -18,8 +18,9 @@ from pydantic import Field
 
 from ifrl_core.artifacts.files import content_digest
 from ifrl_core.config import InstructionsConfig, NoConfig, SeedsConfig, StageConfig
-from ifrl_core.constraints import ladder, sample_constraints
+from ifrl_core.constraints import ladder
 from ifrl_core.constraints.model import Instruction
+from ifrl_core.constraints.sampling import sample_constraints
 from ifrl_core.errors import InputError
 from ifrl_core.schemas import INSTRUCTIONS, PROMPTS, REJECTED, SEEDS, constraint_row, instruction_of
 from ifrl_core.seeds import at_most, read_seeds, split_seeds

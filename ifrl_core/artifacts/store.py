@@ -159,7 +159,7 @@ class ArtifactStore:
         return json.loads(self.read_bytes(ref, name))
 
     def read_table(self, ref: ArtifactRef, name: str) -> pa.Table:
-        return pq.read_table(io.BytesIO(self.read_bytes(ref, name)))
+        return parquet_table(self.read_bytes(ref, name))
 
     def tables(self, ref: ArtifactRef, *, prefix: str = "part-") -> Iterator[pa.Table]:
         """The shards whose name starts with `prefix`, in order, one in memory at a time."""
@@ -279,7 +279,7 @@ class ArtifactWriter:
 
     def read_table(self, name: str) -> pa.Table:
         """A shard written or found by this writer."""
-        return pq.read_table(io.BytesIO(self._store.fs.cat_file(f"{self._folder}/{name}")))
+        return parquet_table(self._store.fs.cat_file(f"{self._folder}/{name}"))
 
     def write_bytes(self, name: str, data: bytes) -> ShardRecord:
         return self._write(name, data)
@@ -323,6 +323,11 @@ class ArtifactWriter:
             files.write_bytes(self._store.fs, f"{self._folder}/{name}.json", record.model_dump_json().encode())
         self._records[name] = record
         return record
+
+
+def parquet_table(data: bytes) -> pa.Table:
+    """A shard's table. Without pyarrow's threads: with them a process that ends soon after can abort (pyarrow 25)."""
+    return pq.read_table(io.BytesIO(data), use_threads=False)
 
 
 def cache_folder() -> Path:

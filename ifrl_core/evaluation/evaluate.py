@@ -80,7 +80,7 @@ def ifeval_source(config: EvaluationConfig) -> IFEvalSource | None:
 @stage("ifeval-prompts", version=1)
 def import_ifeval(config: IFEvalSource, inputs: Inputs, work: Work) -> Figures:
     """Copy the chosen rows of IFEval's input file into the store, so that every run scores the same ones."""
-    rows = ifeval.subset(ifeval.read_ifeval(config.path), config.prompts)
+    rows = ifeval.subset(ifeval.read_rows(config.path), config.prompts)
     table = [
         {"key": row.key, "prompt": row.prompt, "constraints": [constraint_row(item) for item in row.constraints]}
         for row in rows
@@ -193,8 +193,8 @@ def _ifeval(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any)
             "prompt": row.prompt,
             "text": completion.text,
             "finish_reason": completion.finish_reason,
-            "strict": list(marks.strict),
-            "loose": list(marks.loose),
+            "strict": marks["strict"],
+            "loose": marks["loose"],
         }
         for row, completion, marks in zip(rows, done, score.per_row, strict=True)
     ]

@@ -1,0 +1,123 @@
+"""The `ifrl` command line. Heavy imports happen inside the commands, so that --help answers at once."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ifrl_core.errors import IfrlError
+from ifrl_core.settings import configure_environment, store_root
+
+app = typer.Typer(
+    help="From nothing but instructions, train a language model that follows them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
+
+
+@app.command()
+def demo(
+    overrides: Override = [],  # noqa: B006
+    ifeval: Annotated[str | None, typer.Option(help="IFEval's input_data.jsonl, to measure it before and after")] = None,
+) -> None:
+    """The whole pipeline on the embedded model, on a laptop, in minutes."""
+    paths = [f"evaluation.ifeval_path={json.dumps(ifeval)}"] if ifeval else []
+    _run_pipeline("demo-cpu", [*paths, *overrides])
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one")],
+    overrides: Override = [],  # noqa: B006
+) -> None:
+    """Run the whole pipeline of a recipe."""
+    _run_pipeline(recipe, overrides)
+
+
+@app.command()
+def report(
+    run: Annotated[str | None, typer.Argument(help="Name of the run; default: the latest")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary for scripts")] = False,
+) -> None:
+    """Where the HTML report of a run is, or its summary."""
+    from ifrl_core.artifacts import ArtifactStore
+    from ifrl_core.report.summary import load_record, run_summary
+
+    store = ArtifactStore(store_root())
+    record = load_record(store, run)
+    if as_json:
+        typer.echo(json.dumps(run_summary(record, store), indent=2))
+        return
+    typer.echo(_report_path(record, store))
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Parquet or JSONL with instruction_id, kwargs, prompt, response")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the rows go, with strict and loose")] = None,
+) -> None:
+    """Rule verdicts of responses: the same rows in the same order, plus `strict` and `loose`."""
+    from ifrl_core.verifiers.check import check_file
+
+    target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
+    checked = check_file(file, target)
+    typer.echo(f"{checked} rows checked: {target}")
+
+
+def main() -> None:
+    """Entry point: errors that users can mend end as one message and exit code 1, without a traceback."""
+    try:
+        app()
+    except IfrlError as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(1)
+
+
+def _run_pipeline(recipe: str, overrides: list[str]) -> None:
+    configure_environment()
+    from ifrl_core.recipes import load_recipe
+
+    load_recipe(recipe, overrides)  # before anything is imported or started: a typo costs no minute
+    from flows.pipeline import pipeline
+    from ifrl_core.artifacts import ArtifactStore
+    from ifrl_core.report.summary import load_record, run_summary
+
+    result = pipeline(recipe=recipe, overrides=overrides)
+    store = ArtifactStore(store_root())
+    record = load_record(store, result["run"])
+    _print_end(record, run_summary(record, store), _report_path(record, store), result["registered"])
+
+
+def _report_path(record: dict[str, Any], store: Any) -> str:
+    from ifrl_core.artifacts import ArtifactRef
+
+    if "report" not in record["refs"]:
+        raise IfrlError(f"run {record['run']} ended before its report: state {record['state']}")
+    return str(store.local_folder(ArtifactRef.model_validate(record["refs"]["report"])) / "report.html")
+
+
+def _print_end(record: dict[str, Any], summary: dict[str, Any], path: str, versions: list[dict[str, str]]) -> None:
+    gain = summary["gain"]
+    stages = record["stages"]
+    cached = [name for name, stage in stages.items() if stage["cached"]]
+    lines = [
+        f"run        {record['run']}: {record['seconds']:.0f} s, peak memory {record['peak_rss_mb'] / 1024:.1f} GiB",
+        f"stages     {len(stages) - len(cached)} computed, {len(cached)} from cache"
+        + (f" ({', '.join(cached)})" if cached else ""),
+        f"gain       {gain['mean']:+.1f} points [{gain['low']:+.1f}, {gain['high']:+.1f}] satisfaction of hard constraints "
+        "on held-out instructions",
+        f"report     {path}",
+        *(f"model      {item['uri']} (version {item['version']})" for item in versions),
+        f"mlflow     {record['mlflow']['url'] or 'mlflow ui --backend-store-uri ' + record['mlflow']['uri']}",
+        f"prefect    {record['prefect']['url'] or 'ifrl ui'}",
+    ]
+    typer.echo("\n" + "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
