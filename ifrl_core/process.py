@@ -1,0 +1,139 @@
+"""Training in a process of its own: it dies with its parent, its output is logged, its metrics come back row by row.
+
+    run_child([sys.executable, "-m", "some.module", "job.json"], folder=work.scratch, what="reward model training",
+              on_row=lambda row: ...)
+
+`folder/metrics.jsonl` is what the child appends to with `append_row`; `folder/child.log` holds its stdout and stderr.
+Both outlive a kill and are appended to by the next attempt; only what the present attempt writes is reported.
+
+On Linux the kernel ends the child when the parent goes, SIGKILL included. The promise holds one generation deep: an
+entry point that is started through a launcher (accelerate) calls `die_with_parent` itself.
+"""
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ifrl_core.errors import TrainingError
+
+log = logging.getLogger(__name__)
+
+METRICS = "metrics.jsonl"
+LOG = "child.log"
+_POLL_S = 0.2
+_LAST_LINES = 20
+_PR_SET_PDEATHSIG = 1
+
+Row = dict[str, Any]
+
+
+def run_child(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    what: str,
+    on_row: Callable[[Row], None] = lambda row: None,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Run `command` to its end; `env` is added to this process's environment; `what` names it in messages.
+
+    `on_row` gets each row of metrics soon after it is written, in this thread. If it raises, the child is ended.
+
+    Raises:
+        TrainingError: when the child ends with another exit code than 0, with the last lines of its output.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / METRICS).touch()
+    (folder / LOG).touch()
+    output, metrics = _Tail(folder / LOG), _Tail(folder / METRICS)
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def report() -> None:
+        for line in output.new_lines():
+            last.append(line)
+            log.info("%s: %s", what, line)
+        for line in metrics.new_lines():
+            on_row(json.loads(line))
+
+    # A wrapper sets the death signal and becomes the command: preexec_fn could deadlock beside other threads.
+    wrapped = [sys.executable, "-m", __name__, str(os.getpid()), *command]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+    with (folder / LOG).open("ab") as sink:
+        child = subprocess.Popen(wrapped, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment)
+    try:
+        while _running(child):
+            report()
+        report()
+    finally:
+        child.kill()
+        child.wait()
+    if child.returncode:
+        raise TrainingError(
+            f"{what} {_ending(child.returncode)}; its whole output is in {folder / LOG}, its last lines are:\n"
+            + "\n".join(last)
+        )
+
+
+def append_row(folder: Path, row: Mapping[str, Any]) -> None:
+    """Called in the child: one row of metrics, as one line and one write."""
+    with (folder / METRICS).open("a") as sink:
+        sink.write(json.dumps(row) + "\n")
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel end this process when the one that started it ends; at once, if `parent` is gone already."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:
+        sys.exit("the process that started this one is gone")
+
+
+class _Tail:
+    """Reads the complete lines that are appended to a file after construction."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset = path, path.stat().st_size
+        self._partial = b""
+
+    def new_lines(self) -> Iterator[str]:
+        with self._path.open("rb") as stream:
+            stream.seek(self._offset)
+            data = stream.read()
+        self._offset += len(data)
+        *complete, self._partial = (self._partial + data).split(b"\n")
+        yield from (line.decode(errors="replace") for line in complete)
+
+
+def _running(child: subprocess.Popen[bytes]) -> bool:
+    try:
+        child.wait(timeout=_POLL_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    hint = " (the kernel does that when memory runs out)" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"
+
+
+def _become(arguments: list[str]) -> None:
+    parent, *command = arguments
+    die_with_parent(int(parent))
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    _become(sys.argv[1:])
