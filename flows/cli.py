@@ -23,7 +23,9 @@ Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.
 @app.command()
 def demo(
     overrides: Override = [],  # noqa: B006
-    ifeval: Annotated[str | None, typer.Option(help="IFEval's input_data.jsonl, to measure it before and after")] = None,
+    ifeval: Annotated[
+        str | None, typer.Option(help="IFEval's input_data.jsonl, to measure it before and after")
+    ] = None,
 ) -> None:
     """The whole pipeline on the embedded model, on a laptop, in minutes."""
     paths = [f"evaluation.ifeval_path={json.dumps(ifeval)}"] if ifeval else []
@@ -45,8 +47,9 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary for scripts")] = False,
 ) -> None:
     """Where the HTML report of a run is, or its summary."""
-    from ifrl_core.artifacts import ArtifactStore
     from ifrl_core.report.summary import load_record, run_summary
+
+    from ifrl_core.artifacts import ArtifactStore
 
     store = ArtifactStore(store_root())
     record = load_record(store, run)
@@ -59,7 +62,9 @@ def report(
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="Parquet or JSONL with instruction_id, kwargs, prompt, response")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the rows go, with strict and loose")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where the rows go, with strict and loose")
+    ] = None,
 ) -> None:
     """Rule verdicts of responses: the same rows in the same order, plus `strict` and `loose`."""
     from ifrl_core.verifiers.check import check_file
@@ -83,9 +88,10 @@ def _run_pipeline(recipe: str, overrides: list[str]) -> None:
     from ifrl_core.recipes import load_recipe
 
     load_recipe(recipe, overrides)  # before anything is imported or started: a typo costs no minute
+    from ifrl_core.report.summary import load_record, run_summary
+
     from flows.pipeline import pipeline
     from ifrl_core.artifacts import ArtifactStore
-    from ifrl_core.report.summary import load_record, run_summary
 
     result = pipeline(recipe=recipe, overrides=overrides)
     store = ArtifactStore(store_root())

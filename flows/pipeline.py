@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
+from ifrl_core.report.summary import run_summary, summary_markdown
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -17,18 +18,23 @@ from flows.run import Run, open_run
 from ifrl_core import tracking
 from ifrl_core.config import PipelineConfig
 from ifrl_core.recipes import build_config, load_recipe
-from ifrl_core.report.summary import run_summary, summary_markdown
 
 Recipe = Annotated[str, Field(description="A shipped recipe's name or the path of a recipe file")]
 Overrides = Annotated[list[str], Field(description="Changes to it, such as policy.max_steps=5")]
 Config = Annotated[PipelineConfig | None, Field(description="A whole config, used instead of the recipe")]
 
 # One worker: a shard already uses every core through torch.
-_RUNNER = ThreadPoolTaskRunner(max_workers=1)
+_RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=1)
 
 
 def _flow(name: str) -> Callable[[Callable[..., Any]], Any]:
-    return flow(name=name, task_runner=_RUNNER, log_prints=False, result_serializer="json", persist_result=True)
+    return flow(
+        name=name,
+        task_runner=_RUNNER,  # type: ignore[arg-type]
+        log_prints=False,
+        result_serializer="json",
+        persist_result=True,
+    )
 
 
 @contextmanager

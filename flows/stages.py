@@ -39,9 +39,7 @@ def make_dataset(run: Run, sources: Sources) -> Refs:
     """seeds -> instructions -> prompts -> rollouts -> labels."""
     config = run.config
     seeds = run.stage(dataset.make_seeds, tasks.make_seeds, sources.seeds, {})
-    instructions = run.stage(
-        dataset.make_instructions, tasks.make_instructions, config.instructions, {"seeds": seeds}
-    )
+    instructions = run.stage(dataset.make_instructions, tasks.make_instructions, config.instructions, {"seeds": seeds})
     prompts = run.stage(dataset.make_prompts, tasks.make_prompts, NOTHING, {"instructions": instructions})
     model = run.stage(models.import_model, tasks.import_model, sources.model, {}, seeded=False)
     answers = _roll_out(run, {"model": model, "prompts": prompts})

@@ -46,7 +46,9 @@ class InstructionsConfig(StageConfig):
     min_constraints: int = Field(3, ge=1, le=5, description="Fewest constraints of an instruction")
     max_constraints: int = Field(5, ge=1, le=5, description="Most constraints of an instruction")
     hard_share: float = Field(0.6, ge=0, le=1, description="Share of constraints that a rule can check")
-    max_words: int = Field(300, ge=20, description="Length budget of an answer in words; arguments are sampled within it")
+    max_words: int = Field(
+        300, ge=20, description="Length budget of an answer in words; arguments are sampled within it"
+    )
     types: tuple[str, ...] = Field((), description="Constraint types to use; empty: all of the catalog")
 
     @model_validator(mode="after")

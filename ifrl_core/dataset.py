@@ -1,8 +1,8 @@
 """From seeds to ladders of prompts: three stages that need no model.
 
-    seeds         read, reject, split into train and held-out before anything else
-    instructions  a seed with 3..5 constraints
-    prompts       the ladder L0..Ln of every instruction
+seeds         read, reject, split into train and held-out before anything else
+instructions  a seed with 3..5 constraints
+prompts       the ladder L0..Ln of every instruction
 """
 
 import hashlib
@@ -134,9 +134,7 @@ def _constraints(config: InstructionsConfig, seed_id: str, text: str, seed: int)
     rng = random.Random(f"{seed}:{seed_id}")
     count = rng.randint(config.min_constraints, config.max_constraints)
     types = config.types or None
-    return sample_constraints(
-        text, count, rng, types=types, hard_share=config.hard_share, max_words=config.max_words
-    )
+    return sample_constraints(text, count, rng, types=types, hard_share=config.hard_share, max_words=config.max_words)
 
 
 def _rungs(instruction: Instruction, split: str) -> Iterator[dict[str, Any]]:

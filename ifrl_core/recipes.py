@@ -1,6 +1,6 @@
 """Recipes: YAML files that become a PipelineConfig, with dotted overrides and errors that name the key.
 
-    load_recipe("deployments/recipes/demo-cpu.yaml", ["policy.max_steps=5", "seeds.files=[mine.jsonl]"])
+load_recipe("deployments/recipes/demo-cpu.yaml", ["policy.max_steps=5", "seeds.files=[mine.jsonl]"])
 """
 
 import difflib
@@ -59,7 +59,9 @@ def _find(recipe: str) -> Path:
     shipped = RECIPES / f"{recipe}.yaml"
     if shipped.is_file():
         return shipped
-    raise ConfigError(f"recipe {recipe!r} is neither a file nor one of the shipped ones: {', '.join(shipped_recipes())}")
+    raise ConfigError(
+        f"recipe {recipe!r} is neither a file nor one of the shipped ones: {', '.join(shipped_recipes())}"
+    )
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

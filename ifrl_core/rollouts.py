@@ -71,7 +71,9 @@ def request_seed(seed: int, prompt_id: str, sample: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _ladders(config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore, index: int) -> Iterator[dict[str, Any]]:
+def _ladders(
+    config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore, index: int
+) -> Iterator[dict[str, Any]]:
     """The prompts of the `index`-th group of ladders; the prompts of a ladder stand together in the table."""
     grouped = itertools.groupby(store.rows(prompts, prefix=TRAIN), key=lambda row: row["instruction_id"])
     first = index * config.ladders_per_shard

@@ -15,12 +15,8 @@ from ifrl_core.constraints.model import Constraint, Instruction
 CONSTRAINT = pa.struct([("type", pa.string()), ("kind", pa.string()), ("text", pa.string()), ("args", pa.string())])
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 
-SEEDS = pa.schema(
-    [("seed_id", pa.string()), ("seed", pa.string()), ("source", pa.string()), ("split", pa.string())]
-)
-REJECTED = pa.schema(
-    [("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("record", pa.string())]
-)
+SEEDS = pa.schema([("seed_id", pa.string()), ("seed", pa.string()), ("source", pa.string()), ("split", pa.string())])
+REJECTED = pa.schema([("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("record", pa.string())])
 INSTRUCTIONS = pa.schema(
     [
         ("instruction_id", pa.string()),

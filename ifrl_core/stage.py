@@ -63,7 +63,13 @@ class Stage:
         return Work(store, writer, progress, seed, identity, store.scratch(self.name, identity))
 
     def __call__(
-        self, config: BaseModel, inputs: Inputs, store: ArtifactStore, progress: Progress = no_progress, *, seed: int = 0
+        self,
+        config: BaseModel,
+        inputs: Inputs,
+        store: ArtifactStore,
+        progress: Progress = no_progress,
+        *,
+        seed: int = 0,
     ) -> ArtifactRef:
         identity = self.fingerprint(config, inputs, seed=seed)
         if found := store.find(self.name, identity):

@@ -180,7 +180,8 @@ def _tags(ref: ArtifactRef, manifest: Manifest) -> list[RunTag]:
 
 def _dataset(name: str, ref: ArtifactRef) -> DatasetInput:
     # MLflow keeps at most 36 characters of a digest; the whole fingerprint rides on a tag.
-    data = MetaDataset(resolve_dataset_source(ref.uri), name=ref.stage, digest=ref.digest[:36])
+    source = resolve_dataset_source(ref.uri)
+    data = MetaDataset(source, name=ref.stage, digest=ref.digest[:36])  # type: ignore[abstract]
     tags = [InputTag("mlflow.data.context", name), InputTag("fingerprint", ref.fingerprint)]
     return DatasetInput(dataset=data._to_mlflow_entity(), tags=tags)
 

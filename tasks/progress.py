@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import time
+from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -25,7 +26,7 @@ class TaskProgress:
     def __init__(self, label: str, run: TrackedRun | None) -> None:
         self._label, self._run = label, run
         self._lock = threading.Lock()
-        self._bar: tqdm[None] | None = None
+        self._bar: Any = None  # tqdm has no useful type
         self._artifact: UUID | None = None
         self._last_ui = self._last_log = time.monotonic()
 

@@ -129,13 +129,22 @@ class ArtifactStore:
         try:
             manifest = self._read_manifest(ref.stage, ref.fingerprint)
         except FileNotFoundError as error:
-            raise ArtifactError(f"{ref.uri} has no manifest in {self.root}: it was removed, or never finished") from error
+            raise ArtifactError(
+                f"{ref.uri} has no manifest in {self.root}: it was removed, or never finished"
+            ) from error
         if manifest.digest != ref.digest:
-            raise ArtifactError(f"{ref.uri}: the manifest's digest {manifest.digest} is not the reference's {ref.digest}")
+            raise ArtifactError(
+                f"{ref.uri}: the manifest's digest {manifest.digest} is not the reference's {ref.digest}"
+            )
         return manifest
 
     def writer(
-        self, stage: str, version: int, fingerprint: str, config: BaseModel | Mapping[str, Any], inputs: Mapping[str, str]
+        self,
+        stage: str,
+        version: int,
+        fingerprint: str,
+        config: BaseModel | Mapping[str, Any],
+        inputs: Mapping[str, str],
     ) -> "ArtifactWriter":
         document = config.model_dump(mode="json") if isinstance(config, BaseModel) else dict(config)
         return ArtifactWriter(self, stage, version, fingerprint, document, dict(inputs))
@@ -223,7 +232,9 @@ class ArtifactStore:
         try:
             return Manifest.model_validate_json(data)
         except ValueError as error:
-            raise ArtifactError(f"{stage}/{fingerprint}/{MANIFEST} in {self.root} is not a manifest: {error}") from error
+            raise ArtifactError(
+                f"{stage}/{fingerprint}/{MANIFEST} in {self.root} is not a manifest: {error}"
+            ) from error
 
     def _ref(self, manifest: Manifest) -> ArtifactRef:
         return ArtifactRef(
@@ -240,7 +251,13 @@ class ArtifactWriter:
     """Writes the files of one artifact; `commit` makes them an artifact. Files committed before a kill are kept."""
 
     def __init__(
-        self, store: ArtifactStore, stage: str, version: int, fingerprint: str, config: dict[str, Any], inputs: dict[str, str]
+        self,
+        store: ArtifactStore,
+        stage: str,
+        version: int,
+        fingerprint: str,
+        config: dict[str, Any],
+        inputs: dict[str, str],
     ) -> None:
         self._store, self._stage, self._version = store, stage, version
         self._fingerprint, self._config, self._inputs = fingerprint, config, inputs

@@ -46,10 +46,18 @@ def _compare_kind(before: Sequence[Row], after: Sequence[Row], kind: str) -> Fig
 
 
 def _constraint_pairs(old: Row, new: Row, kind: str) -> list[Row]:
-    assert (old["prompt_id"], old["sample"]) == (new["prompt_id"], new["sample"]), "evaluations are not of the same prompts"
+    assert (old["prompt_id"], old["sample"]) == (new["prompt_id"], new["sample"]), (
+        "evaluations are not of the same prompts"
+    )
     field = "verdict" if kind == "hard" else "probability"
     return [
-        {"type": a["type"], "level": old["level"], "cluster": old["instruction_id"], "before": a[field], "after": b[field]}
+        {
+            "type": a["type"],
+            "level": old["level"],
+            "cluster": old["instruction_id"],
+            "before": a[field],
+            "after": b[field],
+        }
         for a, b in zip(old["verdicts"], new["verdicts"], strict=True)
         if a["kind"] == kind and a[field] is not None and b[field] is not None
     ]
@@ -72,7 +80,9 @@ def _difference(pairs: Sequence[Row], *, scale: float = 100.0) -> Figures:
     }
 
 
-def _compare_answers(before: Sequence[Row], after: Sequence[Row], value: Callable[[Row], float], *, scale: float) -> Figures:
+def _compare_answers(
+    before: Sequence[Row], after: Sequence[Row], value: Callable[[Row], float], *, scale: float
+) -> Figures:
     pairs = [
         {"before": value(old), "after": value(new), "cluster": old["instruction_id"]}
         for old, new in zip(before, after, strict=True)

@@ -26,7 +26,13 @@ from ifrl_core.stage import Figures, Inputs, Work, stage
 from ifrl_core.verifiers import verdicts
 
 VERDICT = pa.struct(
-    [("type", pa.string()), ("kind", pa.string()), ("text", pa.string()), ("verdict", pa.bool_()), ("probability", pa.float64())]
+    [
+        ("type", pa.string()),
+        ("kind", pa.string()),
+        ("text", pa.string()),
+        ("verdict", pa.bool_()),
+        ("probability", pa.float64()),
+    ]
 )
 ANSWERS = pa.schema(
     [

