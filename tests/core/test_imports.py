@@ -1,0 +1,40 @@
+"""Layers and start-up time: what must not be imported, in a fresh interpreter."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def modules_after(code: str) -> set[str]:
+    script = f"{code}\nimport sys; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["dataset", "rollouts", "labels", "models", "tracking", "report.write", "evaluation.evaluate", "evaluation.comparison"]
+    + ["reward_model.train", "policy.train", "rewards", "verifiers.check", "constraints.sampling"],
+)
+def test_the_library_does_not_pull_in_prefect(module: str) -> None:
+    assert "prefect" not in modules_after(f"import ifrl_core.{module}")
+
+
+def test_wiring_does_not_pull_in_torch() -> None:
+    """A warm re-run and a deployment load the flow without paying for torch."""
+    assert "torch" not in modules_after("import flows.pipeline")
+
+
+def test_config_and_help_need_neither_torch_nor_prefect() -> None:
+    found = modules_after("import ifrl_core.config, ifrl_core.recipes, flows.cli")
+    assert not found & {"torch", "transformers", "prefect", "mlflow"}
+
+
+def test_help_answers_in_well_under_a_second() -> None:
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", "flows.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "demo" in done.stdout
+    # A generous bound for a busy machine; an import of torch or prefect alone takes longer.
+    assert time.monotonic() - start < 3
