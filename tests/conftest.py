@@ -27,3 +27,9 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
 def model(model_store: ArtifactStore) -> ArtifactRef:
     """SmolLM2-135M-Instruct as a committed artifact of `model_store`."""
     return import_model(model_source(EMBEDDED), {}, model_store)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of benchmark prompts (IFEval's input_data.jsonl)."""
+    return SHARED / "data"

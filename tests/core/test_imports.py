@@ -15,7 +15,16 @@ def modules_after(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["dataset", "rollouts", "labels", "models", "tracking", "report.write", "evaluation.evaluate", "evaluation.comparison"]
+    [
+        "dataset",
+        "rollouts",
+        "labels",
+        "models",
+        "tracking",
+        "report.write",
+        "evaluation.evaluate",
+        "evaluation.comparison",
+    ]
     + ["reward_model.train", "policy.train", "rewards", "verifiers.check", "constraints.sampling"],
 )
 def test_the_library_does_not_pull_in_prefect(module: str) -> None:

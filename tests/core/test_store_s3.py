@@ -1,0 +1,59 @@
+"""The same store on a real S3 server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.errors import ArtifactError
+from tests.flows.servers import s3_server
+
+pytestmark = pytest.mark.server
+FINGERPRINT = "f" * 64
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("s3")
+    patch = pytest.MonkeyPatch()
+    with s3_server(folder) as env:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        patch.setenv("IFRL_CACHE", str(folder / "cache"))
+        yield folder
+        patch.undo()
+
+
+def test_write_find_read_and_download(s3: Path, tmp_path: Path) -> None:
+    store = ArtifactStore("s3://ifrl/one")
+    store.check_writable()
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "model.safetensors").write_bytes(b"\0" * 1000)
+    work = store.writer("stage", 1, FINGERPRINT, {}, {})
+    assert work.recorded("part-00000.parquet") is None
+    work.write_table("part-00000.parquet", pa.table({"a": [1, 2]}))
+    work.write_folder(tmp_path / "m", prefix="model")
+    assert store.find("stage", FINGERPRINT) is None
+    ref = work.commit({"n": 2})
+    assert store.find("stage", FINGERPRINT) == ref
+    assert [row["a"] for row in store.rows(ref)] == [1, 2]
+    assert (store.local_folder(ref, prefix="model/") / "model.safetensors").read_bytes() == b"\0" * 1000
+    assert store.writer("stage", 1, FINGERPRINT, {}, {}).recorded("part-00000.parquet") is not None
+
+
+def test_an_altered_object_is_named(s3: Path) -> None:
+    store = ArtifactStore("s3://ifrl/two")
+    work = store.writer("stage", 1, FINGERPRINT, {}, {})
+    work.write_table("part-00000.parquet", pa.table({"a": [1, 2]}))
+    ref = work.commit({})
+    path = s3 / "data" / "ifrl" / "two" / "stage" / FINGERPRINT / "part-00000.parquet"
+    path.write_bytes(path.read_bytes()[:-1] + b"X")
+    with pytest.raises(ArtifactError, match=r"part-00000\.parquet is corrupted"):
+        store.verify(ref)
+
+
+def test_a_missing_bucket_fails_before_compute(s3: Path) -> None:
+    with pytest.raises(ArtifactError, match="cannot be written"):
+        ArtifactStore("s3://no-such-bucket/x").check_writable()

@@ -1,0 +1,97 @@
+"""Real servers on free loopback ports, ended with the test that started them."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+S3_KEY, S3_SECRET = "ifrl-test", "ifrl-test-secret"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(
+    command: Sequence[str], env: dict[str, str], log: Path, ready: str, timeout_s: float = 90
+) -> Iterator[None]:
+    """Start a server, wait until `ready` (a URL) answers, and end it with its children."""
+    with log.open("w") as out:
+        process = subprocess.Popen(command, env=env, stdout=out, stderr=out, start_new_session=True)
+    try:
+        end = time.monotonic() + timeout_s
+        while not _answers(ready):
+            assert process.poll() is None, f"{command[0]} ended: {log.read_text()[-2000:]}"
+            assert time.monotonic() < end, f"{ready} did not answer: {log.read_text()[-2000:]}"
+            time.sleep(0.2)
+        yield
+    finally:
+        os.killpg(process.pid, 15)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[dict[str, str]]:
+    """`rclone serve s3` over `folder` with the bucket `ifrl`; yields the environment that points to it."""
+    (folder / "data" / "ifrl").mkdir(parents=True)
+    port = free_port()
+    rclone = Path(sys.executable).parent / "rclone"
+    command = [str(rclone) if rclone.exists() else str(shutil.which("rclone")), "serve", "s3", str(folder / "data")]
+    command += ["--addr", f"127.0.0.1:{port}", "--auth-key", f"{S3_KEY},{S3_SECRET}", "--vfs-cache-mode", "off"]
+    env = {
+        "AWS_ACCESS_KEY_ID": S3_KEY,
+        "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with running(command, dict(os.environ), folder / "s3.log", env["AWS_ENDPOINT_URL"]):
+        yield env
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
+    """A Prefect server on sqlite in `folder`; yields the environment that points to it."""
+    port = free_port()
+    home = {
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(folder / "prefect" / "results"),
+        "PREFECT_MEMO_STORE_PATH": str(folder / "prefect" / "memo.toml"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "DO_NOT_TRACK": "true",
+    }
+    api = {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server_env = {
+        **os.environ,
+        **home,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_UI_API_URL": api["PREFECT_API_URL"],
+    }
+    with running(command, server_env, folder / "server.log", f"{api['PREFECT_API_URL']}/health"):
+        yield {**home, **api, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except urllib.error.HTTPError:
+        return True  # it answers, with a refusal
+    except OSError:
+        return False

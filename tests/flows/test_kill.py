@@ -1,0 +1,71 @@
+"""SIGKILL at any stage: the same command goes on from what was committed and ends with the same data."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.flows.workplace import TINY, Workplace
+
+pytestmark = pytest.mark.e2e
+
+
+def wait_for(found: Callable[[], bool], process: "subprocess.Popen[str]", timeout_s: float = 300) -> None:
+    end = time.monotonic() + timeout_s
+    while not found():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end, "the moment to kill never came"
+        time.sleep(0.05)
+
+
+def kill_when(place: Workplace, moment: Callable[[], bool]) -> None:
+    process = place.start("run", TINY)
+    wait_for(moment, process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    trainers = [child for child in children if "train_process" in " ".join(_command_line(child))]
+    _, alive = psutil.wait_procs(trainers, timeout=20)
+    assert not alive, "a training process outlived its parent"
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
+    workplace: Callable[..., Workplace],
+) -> None:
+    undisturbed, killed = workplace("undisturbed"), workplace("killed")
+    done = undisturbed.run("run", TINY)
+    assert done.returncode == 0, done.stderr
+
+    store = killed.home / "store"
+    moments = {
+        "rollouts": lambda: bool(list(store.glob("rollouts/*/part-00000.parquet.json"))),
+        "reward model": lambda: bool(list(store.glob(".scratch/reward-model-*/**/metrics.jsonl"))),
+        "policy": lambda: bool(list(store.glob(".scratch/policy-*/**/checkpoint-1/trainer_state.json"))),
+    }
+    for moment in moments.values():
+        kill_when(killed, moment)
+    first_shard = next(store.glob("rollouts/*/part-00000.parquet"))
+    made_at = first_shard.stat().st_mtime_ns
+    done = killed.run("run", TINY)
+    assert done.returncode == 0, done.stderr
+
+    expected, found = undisturbed.record()["refs"], killed.record()["refs"]
+    assert {name: ref["digest"] for name, ref in found.items() if name != "report"} == {
+        name: ref["digest"] for name, ref in expected.items() if name != "report"
+    }
+    assert first_shard.stat().st_mtime_ns == made_at, "a committed shard was made again"
+    assert not [
+        path for path in Path(store).rglob(".tmp-*") if "part-" in path.name and path.parent == first_shard.parent
+    ]

@@ -1,0 +1,95 @@
+"""The whole pipeline, tiny, on the real model: what it leaves, what a second run costs, what one change recomputes."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.workplace import TINY, Workplace
+
+pytestmark = pytest.mark.e2e
+
+STAGES = ["seeds", "instructions", "prompts", "model", "rollouts", "labels", "reward-model", "policy"]
+LATER = ["ifeval-prompts", "evaluation-before", "evaluation-after", "comparison", "report"]
+
+
+@pytest.fixture(scope="module")
+def place(workplace: Callable[..., Workplace], shared: Path) -> Workplace:
+    """A workplace in which the tiny pipeline ran once."""
+    made = workplace("pipeline")
+    done = made.run("run", TINY, "--set", ifeval(shared))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (made.home / "stdout").write_text(done.stdout)
+    return made
+
+
+def ifeval(shared: Path) -> str:
+    return f"evaluation.ifeval_path={shared / 'ifeval_input_data.jsonl'}"
+
+
+def cached(record: dict[str, Any]) -> dict[str, bool]:
+    return {name: stage["cached"] for name, stage in record["stages"].items()}
+
+
+def test_every_stage_ran_in_the_order_of_the_method(place: Workplace) -> None:
+    assert list(place.record()["stages"]) == STAGES + LATER
+    assert place.record()["state"] == "completed"
+
+
+def test_the_summary_keeps_its_contract(place: Workplace) -> None:
+    summary = place.summary()
+    assert set(summary["gain"]) >= {"mean", "low", "high"}
+    assert summary["gain"]["low"] <= summary["gain"]["mean"] <= summary["gain"]["high"]
+    assert set(summary["stages"]) == {*STAGES, *LATER}
+    assert "auc" in summary["reward_model"]
+    for side in ("before", "after"):
+        assert {"prompt_strict", "prompt_loose", "inst_strict", "inst_loose"} <= set(summary["ifeval"][side])
+    assert summary["rejected"] == 0
+    assert 0 < summary["peak_rss_mb"] < 8 * 1024
+
+
+def test_the_last_lines_say_where_things_are(place: Workplace) -> None:
+    lines = (place.home / "stdout").read_text().splitlines()[-8:]
+    report = next(line.split()[-1] for line in lines if line.startswith("report"))
+    assert Path(report).read_text().startswith("<!")
+    assert any("models:/ifrl-policy@challenger" in line for line in lines)
+    assert any(line.startswith("mlflow") for line in lines)
+
+
+def test_mlflow_holds_a_parent_a_child_per_stage_and_the_fingerprints(place: Workplace) -> None:
+    record = place.record()
+    with sqlite3.connect(place.home / "mlflow.db") as db:
+        runs = dict(db.execute("select run_uuid, status from runs").fetchall())
+        parents = dict(db.execute("select run_uuid, value from tags where key='mlflow.parentRunId'").fetchall())
+        fingerprints = {value for (value,) in db.execute("select value from tags where key='fingerprint'")}
+        live = {key for (key,) in db.execute("select distinct key from metrics where step > 0")}
+        aliases = {row for row in db.execute("select name, alias from registered_model_aliases")}
+    parent = record["mlflow"]["run_id"]
+    assert set(runs.values()) == {"FINISHED"}
+    assert sum(value == parent for value in parents.values()) == len(STAGES + LATER)
+    assert fingerprints == {ref["fingerprint"] for ref in record["refs"].values()}
+    assert any(key.startswith("reward/") for key in live)
+    assert aliases == {("ifrl-policy", "challenger"), ("ifrl-reward-model", "challenger")}
+
+
+def test_again_nothing_is_computed_and_the_log_says_so(place: Workplace, shared: Path) -> None:
+    before = place.record()
+    done = place.run("run", TINY, "--set", ifeval(shared))
+    assert done.returncode == 0, done.stderr
+    after = place.record()
+    assert after["run"] != before["run"]
+    assert all(cached(after).values())
+    assert after["refs"] == before["refs"]
+    for stage in (*STAGES, *LATER):
+        assert f"{stage}: from cache" in done.stdout + done.stderr
+    with sqlite3.connect(place.home / "mlflow.db") as db:
+        assert db.execute("select count(*) from model_versions").fetchone() == (2,)
+
+
+def test_one_changed_value_of_the_policy_recomputes_what_lies_below_it(place: Workplace, shared: Path) -> None:
+    done = place.run("run", TINY, "--set", ifeval(shared), "--set", "policy.learning_rate=2e-5")
+    assert done.returncode == 0, done.stderr
+    computed = {name for name, was in cached(place.record()).items() if not was}
+    assert computed == {"policy", "evaluation-after", "comparison", "report"}
