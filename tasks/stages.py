@@ -4,7 +4,6 @@ The cache key is the stage's name and fingerprint, so a hit needs no database. T
 for a refresh when it is gone, and the body looks for it again before it computes.
 """
 
-import logging
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -25,12 +24,12 @@ from ifrl_core.reward_model import train as reward_model_train
 from ifrl_core.settings import store_root
 from ifrl_core.stage import Stage
 from ifrl_core.tracking import TrackedRun
+from tasks.logs import configure_logs
 from tasks.progress import TaskProgress
 
 StageTask = Task[..., ArtifactRef]
 
-# Our logs go to the run's page from INFO up; forwarding alone would keep the library default, WARNING.
-logging.getLogger("ifrl_core").setLevel(logging.INFO)
+configure_logs()
 
 
 def open_store() -> ArtifactStore:

@@ -12,7 +12,7 @@ SHARED = Path(__file__).parent.parent.parent / "shared"
 EMBEDDED = "embedded:smollm2-135m"
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return ArtifactStore(str(tmp_path / "store"))
 

@@ -65,7 +65,7 @@ def test_mlflow_holds_a_parent_a_child_per_stage_and_the_fingerprints(place: Wor
         parents = dict(db.execute("select run_uuid, value from tags where key='mlflow.parentRunId'").fetchall())
         fingerprints = {value for (value,) in db.execute("select value from tags where key='fingerprint'")}
         live = {key for (key,) in db.execute("select distinct key from metrics where step > 0")}
-        aliases = {row for row in db.execute("select name, alias from registered_model_aliases")}
+        aliases = set(db.execute("select name, alias from registered_model_aliases"))
     parent = record["mlflow"]["run_id"]
     assert set(runs.values()) == {"FINISHED"}
     assert sum(value == parent for value in parents.values()) == len(STAGES + LATER)

@@ -29,7 +29,7 @@ def test_the_pipeline_runs_on_s3_and_a_second_run_is_from_cache(
         assert all(stage["cached"] for stage in warm["stages"].values())
 
         store = ArtifactStore("s3://ifrl/team/a")
-        objects = [path for path in (tmp_path / "data" / "ifrl").rglob("manifest.json")]
+        objects = list((tmp_path / "data" / "ifrl").rglob("manifest.json"))
         assert len(objects) == len(warm["stages"])
         for path in objects:
             ref = store.find(path.parent.parent.name, path.parent.name)
