@@ -47,9 +47,8 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary for scripts")] = False,
 ) -> None:
     """Where the HTML report of a run is, or its summary."""
-    from ifrl_core.report.summary import load_record, run_summary
-
     from ifrl_core.artifacts import ArtifactStore
+    from ifrl_core.report.summary import load_record, run_summary
 
     store = ArtifactStore(store_root())
     record = load_record(store, run)
@@ -87,14 +86,16 @@ def _run_pipeline(recipe: str, overrides: list[str]) -> None:
     configure_environment()
     from ifrl_core.recipes import load_recipe
 
-    load_recipe(recipe, overrides)  # before anything is imported or started: a typo costs no minute
+    config = load_recipe(recipe, overrides)  # before anything is imported or started: a typo costs no minute
+    from flows.pipeline import pipeline
+    from flows.stages import find_sources
+    from ifrl_core.artifacts import ArtifactStore
     from ifrl_core.report.summary import load_record, run_summary
 
-    from flows.pipeline import pipeline
-    from ifrl_core.artifacts import ArtifactStore
-
-    result = pipeline(recipe=recipe, overrides=overrides)
     store = ArtifactStore(store_root())
+    store.check_writable()
+    find_sources(config)
+    result = pipeline(recipe=recipe, overrides=overrides)
     record = load_record(store, result["run"])
     _print_end(record, run_summary(record, store), _report_path(record, store), result["registered"])
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from ifrl_core.report.summary import run_summary, summary_markdown
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -18,6 +17,7 @@ from flows.run import Run, open_run
 from ifrl_core import tracking
 from ifrl_core.config import PipelineConfig
 from ifrl_core.recipes import build_config, load_recipe
+from ifrl_core.report.summary import run_summary, summary_markdown
 
 Recipe = Annotated[str, Field(description="A shipped recipe's name or the path of a recipe file")]
 Overrides = Annotated[list[str], Field(description="Changes to it, such as policy.max_steps=5")]

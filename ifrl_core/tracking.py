@@ -9,6 +9,7 @@ import json
 import logging
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,9 @@ def _tags(ref: ArtifactRef, manifest: Manifest) -> list[RunTag]:
 
 def _dataset(name: str, ref: ArtifactRef) -> DatasetInput:
     # MLflow keeps at most 36 characters of a digest; the whole fingerprint rides on a tag.
-    source = resolve_dataset_source(ref.uri)
+    with warnings.catch_warnings():  # of two equal candidates for a local folder
+        warnings.simplefilter("ignore")
+        source = resolve_dataset_source(ref.uri)
     data = MetaDataset(source, name=ref.stage, digest=ref.digest[:36])  # type: ignore[abstract]
     tags = [InputTag("mlflow.data.context", name), InputTag("fingerprint", ref.fingerprint)]
     return DatasetInput(dataset=data._to_mlflow_entity(), tags=tags)

@@ -15,7 +15,21 @@ def modules_after(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["dataset", "rollouts", "labels", "models", "tracking", "report.write", "evaluation.evaluate", "evaluation.comparison", "reward_model.train", "policy.train", "rewards", "verifiers.check", "constraints.sampling"],
+    [
+        "dataset",
+        "rollouts",
+        "labels",
+        "models",
+        "tracking",
+        "report.write",
+        "evaluation.evaluate",
+        "evaluation.comparison",
+        "reward_model.train",
+        "policy.train",
+        "rewards",
+        "verifiers.check",
+        "constraints.sampling",
+    ],
 )
 def test_the_library_does_not_pull_in_prefect(module: str) -> None:
     assert "prefect" not in modules_after(f"import ifrl_core.{module}")
