@@ -1,6 +1,7 @@
 """The `ifrl` command line. Heavy imports happen inside the commands, so that --help answers at once."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -109,19 +110,21 @@ def _report_path(record: dict[str, Any], store: Any) -> str:
 
 
 def _print_end(record: dict[str, Any], summary: dict[str, Any], path: str, versions: list[dict[str, str]]) -> None:
-    gain = summary["gain"]
-    stages = record["stages"]
+    gain, stages, scripts = summary["gain"], record["stages"], Path(sys.executable).parent
     cached = [name for name, stage in stages.items() if stage["cached"]]
+    interval = f"{gain['mean']:+.1f} points [{gain['low']:+.1f}, {gain['high']:+.1f}]"
+    from_cache = f", {len(cached)} from cache ({', '.join(cached)})" if cached else ""
+    # Prefect's temporary server ends with the run; its database stays.
+    server = f"PREFECT_HOME={os.environ['PREFECT_HOME']} {scripts / 'prefect'} server start"
+    ui = f"{scripts / 'mlflow'} ui --backend-store-uri {record['mlflow']['uri']}"
     lines = [
         f"run        {record['run']}: {record['seconds']:.0f} s, peak memory {record['peak_rss_mb'] / 1024:.1f} GiB",
-        f"stages     {len(stages) - len(cached)} computed, {len(cached)} from cache"
-        + (f" ({', '.join(cached)})" if cached else ""),
-        f"gain       {gain['mean']:+.1f} points [{gain['low']:+.1f}, {gain['high']:+.1f}] satisfaction of hard constraints "
-        "on held-out instructions",
-        f"report     {path}",
+        f"stages     {len(stages) - len(cached)} computed{from_cache}",
+        f"gain       {interval} in satisfaction of hard constraints on held-out instructions",
         *(f"model      {item['uri']} (version {item['version']})" for item in versions),
-        f"mlflow     {record['mlflow']['url'] or 'mlflow ui --backend-store-uri ' + record['mlflow']['uri']}",
-        f"prefect    {record['prefect']['url'] or 'ifrl ui'}",
+        f"mlflow     {record['mlflow']['url'] or ui}",
+        f"prefect    {record['prefect']['url'] or server}",
+        f"report     {path}",
     ]
     typer.echo("\n" + "\n".join(lines))
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from flows import stages
 from flows.run import Run, open_run
-from ifrl_core import tracking
+from ifrl_core import models, tracking
 from ifrl_core.config import PipelineConfig
 from ifrl_core.recipes import build_config, load_recipe
 from ifrl_core.report.summary import run_summary, summary_markdown
@@ -41,7 +41,7 @@ def _flow(name: str) -> Callable[[Callable[..., Any]], Any]:
 def _started(name: str, recipe: str, overrides: list[str], config: PipelineConfig | None) -> Iterator[tuple[Run, Any]]:
     chosen = build_config(config.model_dump(), overrides) if config else load_recipe(recipe, overrides)
     sources = stages.find_sources(chosen)
-    with open_run(name, chosen) as run:
+    with open_run(name, chosen, need_bytes=models.training_disk_bytes(chosen.model)) as run:
         yield run, sources
 
 

@@ -113,10 +113,10 @@ class Run:
 
 
 @contextmanager
-def open_run(flow_name: str, config: PipelineConfig) -> Iterator[Run]:
+def open_run(flow_name: str, config: PipelineConfig, *, need_bytes: int) -> Iterator[Run]:
     """Start the parent MLflow run, check the storage root, and leave the run's record whatever happens."""
     store = open_store()
-    store.check_writable(need_bytes=2 << 30)
+    store.check_writable(need_bytes=need_bytes)
     uri = tracking_uri()
     experiment_id = tracking.open_experiment(uri, mlflow_artifact_folder())
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.name}-{uuid.uuid4().hex[:4]}"

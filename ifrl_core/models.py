@@ -45,6 +45,16 @@ def model_source(uri: str) -> ModelSource:
     return ModelSource(uri=uri, digest=_folder_digest(_folder_of(uri), uri))
 
 
+def training_disk_bytes(uri: str) -> int:
+    """About what a whole run writes: two models in bf16, and at most two checkpoints at once of float32 weights with
+    AdamW's two moments (2 x 2 + 2 x 12 bytes per parameter, that is 14 times the bf16 weights)."""
+    if uri.startswith("embedded:"):
+        weights = 3 * _embedded_gguf(uri).stat().st_size  # 4 bits and scales become 16
+    else:
+        weights = sum(path.stat().st_size for path in _folder_of(uri).glob("*.safetensors"))
+    return 14 * weights
+
+
 @stage("model", version=1)
 def import_model(config: ModelSource, inputs: Inputs, work: Work) -> Figures:
     """Bring a base model into the store: the embedded one as converted safetensors, others as a pointer to their folder."""
