@@ -1,51 +1,15 @@
-"""Which constraints cannot, or should not, be asked together: pairwise rules by type and argument.
+"""Which constraints cannot, or should not, be asked together.
 
-Pairs first, by rule; then a set as a whole, by composing its witnesses (`witness_of`).
+Pairs first: a rule by type (one type twice, one slot of the text claimed twice) and by argument (what one demands against
+what the other forbids, and the counts of both). Then a set as a whole: its witnesses, composed, must give a text that
+passes every verifier (`compose.witness_of`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from ifrl_core.constraints.catalog import CATALOG
+from ifrl_core.constraints.compose import draft_of, witness_of
 from ifrl_core.constraints.model import Constraint
-
-
-def _bound(constraint: Constraint, type_id: str, name: str, relation: str) -> int | None:
-    """The number of a bounded type when its relation is the one given."""
-    if constraint.type == type_id and constraint.args.get("relation") == relation:
-        return int(constraint.args[name])
-    return None
-
-
-def _least_words(constraint: Constraint) -> int:
-    """Words without which the constraint cannot be met, estimated from below."""
-    args = constraint.args
-    at_least = _bound(constraint, "length_constraints:number_words", "num_words", "at least")
-    if at_least is not None:
-        return at_least
-    sentences = _bound(constraint, "length_constraints:number_sentences", "num_sentences", "at least")
-    if sentences is not None:
-        return sentences
-    if constraint.type == "combination:repeat_prompt":
-        return len(args["prompt_to_repeat"].split()) + 1
-    if constraint.type == "keywords:frequency" and args["relation"] == "at least":
-        return int(args["frequency"])
-    countable = ("num_paragraphs", "num_bullets", "num_sections", "num_placeholders", "num_highlights")
-    return max((int(args[name]) for name in countable if name in args), default=1)
-
-
-def _too_long(a: Constraint, b: Constraint) -> bool:
-    """`a` allows fewer words than `b` needs."""
-    fewer_than = _bound(a, "length_constraints:number_words", "num_words", "less than")
-    return fewer_than is not None and _least_words(b) >= fewer_than
-
-
-def _wanted_text_is_banned(a: Constraint, b: Constraint) -> bool:
-    """`a` bans commas and `b` asks for a text that holds one."""
-    texts = [str(value) for value in b.args.values()]
-    return a.type == "punctuation:no_comma" and any("," in text for text in texts if b.type.startswith("startend:"))
-
-
-_RULES: tuple[Callable[[Constraint, Constraint], bool], ...] = (_too_long, _wanted_text_is_banned)
 
 
 def conflict(a: Constraint, b: Constraint) -> bool:
@@ -66,14 +30,27 @@ def conflict(a: Constraint, b: Constraint) -> bool:
         return True
     if (type_a.excludes and type_a.excludes(a.args, b)) or (type_b.excludes and type_b.excludes(b.args, a)):
         return True
-    return any(rule(a, b) or rule(b, a) for rule in _RULES)
+    if a.kind == "soft" or b.kind == "soft":
+        return False
+    draft = draft_of([a, b])
+    return draft is not None and draft.contradiction() is not None
+
+
+def satisfiable(constraints: Sequence[Constraint]) -> bool:
+    """Whether the hard constraints of the set have a witness.
+
+    A set that holds a hard type without one (a user's own, without `witness`) is taken to be satisfiable.
+    """
+    return draft_of(constraints) is None or witness_of(constraints) is not None
 
 
 def without_conflicts(constraints: Iterable[Constraint]) -> list[Constraint]:
-    """The constraints that do not conflict with an earlier one that was kept, in order."""
+    """The constraints that go with those kept before them, in order: no pair conflicts and the set has a witness."""
     kept: list[Constraint] = []
     for constraint in constraints:
-        if not any(conflict(constraint, other) for other in kept):
+        if any(conflict(constraint, other) for other in kept):
+            continue
+        if constraint.kind == "soft" or satisfiable([*kept, constraint]):
             kept.append(constraint)
     return kept
 

@@ -4,7 +4,8 @@ import random
 from collections.abc import Mapping, Sequence
 
 from ifrl_core.constraints.catalog import CATALOG
-from ifrl_core.constraints.conflicts import conflict
+from ifrl_core.constraints.compose import draft_of
+from ifrl_core.constraints.conflicts import conflict, satisfiable
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.errors import ConstraintError
@@ -42,7 +43,8 @@ def sample_constraints(
     """Up to `count` constraints for a seed that can be met together by an answer of at most `max_words` words.
 
     Each is hard with probability `hard_share` (as far as `types` holds both kinds), of a type drawn uniformly or by
-    `weights` (type id -> relative weight; 1 when absent). No two conflict or say nearly the same. Fewer than `count`
+    `weights` (type id -> relative weight; 1 when absent). No two conflict or say nearly the same, and the hard ones have a
+    witness: a text that satisfies them all. Fewer than `count`
     come back only when the chosen types cannot give more. The result depends on the arguments and `rng` alone.
 
     Raises:
@@ -60,6 +62,16 @@ def sample_constraints(
         (type_,) = rng.choices(pool, [(weights or {}).get(t.id, 1.0) for t in pool])
         args = type_.sample(rng, max_words=max_words, seed_text=seed_text)
         candidate = type_.constraint(args, rng.randrange(len(type_.wordings)))
-        if not any(conflict(candidate, other) for other in constraints):
+        if any(conflict(candidate, other) for other in constraints):
+            continue
+        if candidate.kind == "soft" or _possible([*constraints, candidate], max_words):
             constraints.append(candidate)
     return constraints
+
+
+def _possible(constraints: Sequence[Constraint], max_words: int) -> bool:
+    """Whether the set fits the length budget and has a witness."""
+    draft = draft_of(constraints)
+    if draft is None:
+        return True
+    return draft.least_words() <= max_words and draft.contradiction() is None and satisfiable(constraints)

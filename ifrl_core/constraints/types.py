@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Args = dict[str, Any]
 
+# What a type claims that says how the whole text is divided into lines; anything that adds a line of its own excludes it.
+LINE_SLOTS = ("lines", "list", "table", "sections", "paragraphs", "title", "code", "quote", "fields", "last_line")
+
 
 @dataclass(frozen=True)
 class Draw:

@@ -12,6 +12,11 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _ASCII_NON_WORD_TO_SPACE = "".join(chr(c) if chr(c).isalnum() or chr(c) == "_" else " " for c in range(128))
 
 
+def words_of(text: str) -> list[str]:
+    """Words as a reader counts them: letters and digits, with inner apostrophes and hyphens."""
+    return _WORD.findall(text)
+
+
 class View:
     """A response and its parts, each computed at most once. Never raises, whatever the text holds."""
 
@@ -36,8 +41,8 @@ class View:
 
     @cached_property
     def words(self) -> list[str]:
-        """Words as a reader counts them: letters and digits, with inner apostrophes and hyphens."""
-        return _WORD.findall(self.text)
+        """The words of the text, by `words_of`."""
+        return words_of(self.text)
 
     @cached_property
     def lower_words(self) -> list[str]:

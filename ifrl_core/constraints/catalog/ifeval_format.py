@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ifrl_core.constraints.catalog.ifeval_witnesses import WITNESSES
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.constraints.types import Args, ConstraintType, Draw, counted, hard, shown
 from ifrl_core.constraints.vocabulary import ORDINALS, some_words
@@ -78,6 +79,7 @@ TYPES: tuple[ConstraintType, ...] = (
         fields=_counted_as("num_paragraphs", "paragraph"),
         slots=("paragraphs",),
         min_words=20,
+        witness=WITNESSES["length_constraints:number_paragraphs"],
     ),
     hard(
         "length_constraints:nth_paragraph_first_word",
@@ -95,6 +97,7 @@ TYPES: tuple[ConstraintType, ...] = (
         fields=_nth_paragraph_fields,
         slots=("paragraphs",),
         min_words=30,
+        witness=WITNESSES["length_constraints:nth_paragraph_first_word"],
     ),
     hard(
         "detectable_content:number_placeholders",
@@ -110,6 +113,7 @@ TYPES: tuple[ConstraintType, ...] = (
         ),
         draw=lambda draw: {"num_placeholders": draw.upto(1, min(4, draw.max_words // 12))},
         fields=_counted_as("num_placeholders", "placeholder"),
+        witness=WITNESSES["detectable_content:number_placeholders"],
     ),
     hard(
         "detectable_content:postscript",
@@ -124,8 +128,9 @@ TYPES: tuple[ConstraintType, ...] = (
             "Your answer must end with a postscript. Introduce it by {postscript_marker}",
         ),
         draw=lambda draw: {"postscript_marker": draw.rng.choice(_POSTSCRIPTS)},
-        slots=("end",),
+        slots=("end", "last_line"),
         min_words=10,
+        witness=WITNESSES["detectable_content:postscript"],
     ),
     hard(
         "detectable_format:number_bullet_lists",
@@ -141,8 +146,9 @@ TYPES: tuple[ConstraintType, ...] = (
         ),
         draw=lambda draw: {"num_bullets": draw.upto(2, min(6, draw.max_words // 10))},
         fields=_counted_as("num_bullets", "bullet point"),
-        slots=("bullets",),
+        slots=("list",),
         min_words=10,
+        witness=WITNESSES["detectable_format:number_bullet_lists"],
     ),
     hard(
         "detectable_format:constrained_response",
@@ -162,6 +168,7 @@ TYPES: tuple[ConstraintType, ...] = (
         excludes=_needs_mixed_case,
         fits=is_yes_no_question,
         slots=("whole",),
+        witness=WITNESSES["detectable_format:constrained_response"],
     ),
     hard(
         "detectable_format:number_highlighted_sections",
@@ -177,6 +184,7 @@ TYPES: tuple[ConstraintType, ...] = (
         ),
         draw=lambda draw: {"num_highlights": draw.upto(1, min(4, draw.max_words // 12))},
         fields=_counted_as("num_highlights", "part"),
+        witness=WITNESSES["detectable_format:number_highlighted_sections"],
     ),
     hard(
         "detectable_format:multiple_sections",
@@ -197,8 +205,9 @@ TYPES: tuple[ConstraintType, ...] = (
         },
         fields=_sections_example,
         excludes=_needs_mixed_case,
-        slots=("sections",),
+        slots=("sections", "sentence_start"),
         min_words=20,
+        witness=WITNESSES["detectable_format:multiple_sections"],
     ),
     hard(
         "detectable_format:json_format",
@@ -215,6 +224,7 @@ TYPES: tuple[ConstraintType, ...] = (
         slots=("whole", "start", "end", "wrap"),
         excludes=_json_stands_alone,
         min_words=10,
+        witness=WITNESSES["detectable_format:json_format"],
     ),
     hard(
         "detectable_format:title",
@@ -229,6 +239,7 @@ TYPES: tuple[ConstraintType, ...] = (
             "Begin with a title in double angular brackets, like <<a new day>>.",
         ),
         slots=("title",),
+        witness=WITNESSES["detectable_format:title"],
     ),
     hard(
         "combination:two_responses",
@@ -244,6 +255,7 @@ TYPES: tuple[ConstraintType, ...] = (
         ),
         slots=("paragraphs", "whole"),
         min_words=20,
+        witness=WITNESSES["combination:two_responses"],
     ),
     hard(
         "combination:repeat_prompt",
@@ -258,9 +270,10 @@ TYPES: tuple[ConstraintType, ...] = (
             "Your response has to open with the request above, repeated verbatim.",
         ),
         draw=lambda draw: {"prompt_to_repeat": draw.seed_text.strip() or "the request"},
-        slots=("start",),
+        slots=("start", "wrap"),
         fits=lambda seed: 0 < len(seed.split()) <= 25 and seed.count("\n") == 0,
         min_words=30,
+        witness=WITNESSES["combination:repeat_prompt"],
     ),
     hard(
         "startend:end_checker",
@@ -276,6 +289,7 @@ TYPES: tuple[ConstraintType, ...] = (
         ),
         draw=lambda draw: {"end_phrase": draw.rng.choice(END_PHRASES)},
         slots=("end",),
+        witness=WITNESSES["startend:end_checker"],
     ),
     hard(
         "startend:quotation",
@@ -290,5 +304,6 @@ TYPES: tuple[ConstraintType, ...] = (
             'Begin and finish with ", so that the entire answer is quoted.',
         ),
         slots=("wrap",),
+        witness=WITNESSES["startend:quotation"],
     ),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ifrl_core.constraints.catalog.ifeval_witnesses import WITNESSES
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.constraints.types import Args, ConstraintType, Draw, counted, hard, shown
 from ifrl_core.constraints.vocabulary import foreign_words, some_words
@@ -95,12 +96,14 @@ def _language_name(args: Mapping[str, Any]) -> dict[str, str]:
     return {"language": LANGUAGES[args["language"]]}
 
 
-_ENGLISH_ONLY_ANYWAY = ("keywords:", "startend:end_checker", "detectable_format:constrained_response")
+_ENGLISH_ONLY_ANYWAY = ("keywords:", "startend:", "repeat:", "words:", "sentences:", "letters:", "numbers:quantity",
+                        "case:capital_word", "format:bold_word", "format:fields", "order:",
+                        "detectable_format:constrained_response")  # fmt: skip
 
 
 def _not_in_another_language(args: Args, other: Constraint) -> bool:
     """English words or phrases are not asked for inside an answer in another language."""
-    return args["language"] != "en" and other.type.startswith(_ENGLISH_ONLY_ANYWAY)
+    return bool(args["language"] != "en") and other.type.startswith(_ENGLISH_ONLY_ANYWAY)
 
 
 def _same_word_wanted(args: Args, other: Constraint) -> bool:
@@ -131,6 +134,7 @@ TYPES: tuple[ConstraintType, ...] = (
         draw=_draw_existence,
         slots=("keywords",),
         min_words=15,
+        witness=WITNESSES["keywords:existence"],
     ),
     hard(
         "keywords:frequency",
@@ -148,6 +152,7 @@ TYPES: tuple[ConstraintType, ...] = (
         fields=_frequency_fields,
         excludes=_overlapping_keyword,
         min_words=30,
+        witness=WITNESSES["keywords:frequency"],
     ),
     hard(
         "keywords:forbidden_words",
@@ -163,6 +168,7 @@ TYPES: tuple[ConstraintType, ...] = (
         ),
         draw=_draw_forbidden,
         excludes=_same_word_wanted,
+        witness=WITNESSES["keywords:forbidden_words"],
     ),
     hard(
         "keywords:letter_frequency",
@@ -180,6 +186,7 @@ TYPES: tuple[ConstraintType, ...] = (
         draw=_draw_letter,
         fields=_letter_fields,
         min_words=20,
+        witness=WITNESSES["keywords:letter_frequency"],
     ),
     hard(
         "language:response_language",
@@ -198,6 +205,7 @@ TYPES: tuple[ConstraintType, ...] = (
         fields=_language_name,
         slots=("language",),
         excludes=_not_in_another_language,
+        witness=WITNESSES["language:response_language"],
     ),
     hard(
         "length_constraints:number_words",
@@ -215,6 +223,7 @@ TYPES: tuple[ConstraintType, ...] = (
         fields=_relation_fields("num_words", "relation", "word"),
         slots=("length",),
         min_words=15,
+        witness=WITNESSES["length_constraints:number_words"],
     ),
     hard(
         "length_constraints:number_sentences",
@@ -232,6 +241,7 @@ TYPES: tuple[ConstraintType, ...] = (
         fields=_relation_fields("num_sentences", "relation", "sentence"),
         slots=("sentences",),
         min_words=20,
+        witness=WITNESSES["length_constraints:number_sentences"],
     ),
     hard(
         "change_case:english_capital",
@@ -246,6 +256,7 @@ TYPES: tuple[ConstraintType, ...] = (
             "Reply in English with every letter capitalized.",
         ),
         slots=("case", "language"),
+        witness=WITNESSES["change_case:english_capital"],
     ),
     hard(
         "change_case:english_lowercase",
@@ -260,6 +271,7 @@ TYPES: tuple[ConstraintType, ...] = (
             "Reply in English with every letter in lowercase.",
         ),
         slots=("case", "language"),
+        witness=WITNESSES["change_case:english_lowercase"],
     ),
     hard(
         "change_case:capital_word_frequency",
@@ -277,6 +289,7 @@ TYPES: tuple[ConstraintType, ...] = (
         fields=_relation_fields("capital_frequency", "capital_relation", "word"),
         slots=("case",),
         min_words=12,
+        witness=WITNESSES["change_case:capital_word_frequency"],
     ),
     hard(
         "punctuation:no_comma",
@@ -291,6 +304,7 @@ TYPES: tuple[ConstraintType, ...] = (
             "Avoid commas completely.",
         ),
         slots=("comma",),
+        witness=WITNESSES["punctuation:no_comma"],
     ),
 )  # fmt: skip
 
