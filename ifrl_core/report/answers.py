@@ -1,0 +1,68 @@
+"""Answers of both models to the same prompts, side by side: a fixed choice that nobody made, and the two ends.
+
+`fixed` rows are the first by a hash of the prompt, whatever their answers are; `improved` and `regressed` have the largest
+change in satisfied constraints. The page says which is which, because the ends are not typical.
+"""
+
+import hashlib
+from statistics import fmean
+from typing import Any
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.report.text import printable
+
+Row = dict[str, Any]
+FIXED, IMPROVED, REGRESSED = 4, 2, 2
+
+
+def sample_answers(before: ArtifactRef, after: ArtifactRef, store: ArtifactStore) -> list[Row]:
+    """[{"why", "prompt_id", "level", "prompt", "before", "after", "change"}]; a side holds text, words and verdicts."""
+    rows = zip(store.rows(before), store.rows(after), strict=True)
+    pairs = sorted(((old, new) for old, new in rows), key=lambda pair: _hash(pair[0]))
+    changes = [_change(old, new) for old, new in pairs]
+    ranked = sorted(
+        (index for index, change in enumerate(changes) if change is not None), key=lambda i: changes[i] or 0
+    )
+    chosen = dict.fromkeys(range(min(FIXED, len(pairs))), "fixed")
+    for why, indices in (("improved", ranked[::-1]), ("regressed", ranked)):
+        sign = 1 if why == "improved" else -1
+        ends = [index for index in indices if index not in chosen and sign * (changes[index] or 0) > 0]
+        chosen |= dict.fromkeys(ends[: IMPROVED if why == "improved" else REGRESSED], why)
+    return [_row(*pairs[index], change=changes[index], why=why) for index, why in chosen.items()]
+
+
+def _hash(row: Row) -> bytes:
+    return hashlib.sha256(f"report\0{row['prompt_id']}\0{row['sample']}".encode()).digest()
+
+
+def _change(old: Row, new: Row) -> float | None:
+    """Change in the share of hard constraints satisfied; None when there is none that both sides could score."""
+    shares = [_satisfied(side) for side in (old, new)]
+    return None if shares[0] is None or shares[1] is None else shares[1] - shares[0]
+
+
+def _satisfied(row: Row) -> float | None:
+    found = [item["verdict"] for item in row["verdicts"] if item["verdict"] is not None]
+    return fmean(found) if found else None
+
+
+def _row(old: Row, new: Row, *, change: float | None, why: str) -> Row:
+    shared = {key: old[key] for key in ("prompt_id", "level", "sample")}
+    return {
+        **shared,
+        "why": why,
+        "change": change,
+        "prompt": printable(old["prompt"]),
+        "before": _side(old),
+        "after": _side(new),
+    }
+
+
+def _side(row: Row) -> Row:
+    return {
+        "text": printable(row["text"]),
+        "words": len(row["text"].split()),
+        "truncated": row["finish_reason"] == "length",
+        "task_dropped": row["task_dropped"],
+        "verdicts": row["verdicts"],
+    }

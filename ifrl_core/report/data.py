@@ -1,0 +1,133 @@
+"""What the report shows, as plain JSON data: one section per stage, None where the run has no such stage.
+
+Figures come from the manifests; tables are read only where a section shows rows (rejects, curves, answers).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
+from ifrl_core.report.answers import sample_answers
+from ifrl_core.report.findings import findings
+from ifrl_core.report.policy import policy_section
+
+Section = dict[str, Any]
+REJECTS_SHOWN = 50
+CALIBRATION_BINS = 10
+TITLES = {
+    "seeds": "Seeds",
+    "instructions": "Instructions",
+    "prompts": "Ladders",
+    "model": "Model",
+    "rollouts": "Rollouts",
+    "labels": "Pseudo-labels",
+    "reward_model": "Reward model",
+    "policy": "Policy (GRPO)",
+    "before": "Evaluation before",
+    "after": "Evaluation after",
+    "comparison": "Comparison",
+}
+
+
+def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Section:
+    """Everything on the page. `inputs` holds the refs of the stages that ran, by name (the keys of TITLES).
+
+    Raises:
+        ArtifactError: when an artifact is gone or one of its files is not what its manifest says.
+    """
+    manifests = {key: store.manifest(inputs[key]) for key in TITLES if key in inputs}
+    figures = {key: manifest.figures for key, manifest in manifests.items()}
+    section: Section = {
+        "name": name,
+        "model": model,
+        "stages": [_stage(key, inputs[key], manifest) for key, manifest in manifests.items()],
+        "missing": [title for key, title in TITLES.items() if key not in inputs],
+        "findings": [asdict(finding) for finding in findings(figures)],
+        "seeds": _seeds(inputs["seeds"], figures["seeds"], store) if "seeds" in inputs else None,
+        "types": _types(figures.get("instructions", {})),
+        "prompts": figures.get("prompts"),
+        "rollouts": figures.get("rollouts"),
+        "labels": figures.get("labels"),
+        "reward_model": _reward_model(inputs["reward_model"], store) if "reward_model" in inputs else None,
+        "policy": policy_section(inputs["policy"], store) if "policy" in inputs else None,
+        "before": figures.get("before"),
+        "after": figures.get("after"),
+        "comparison": figures.get("comparison"),
+        "answers": sample_answers(inputs["before"], inputs["after"], store)
+        if {"before", "after"} <= set(inputs)
+        else None,
+    }
+    cleaned: Section = finite(section)
+    return cleaned
+
+
+def finite(value: Any) -> Any:
+    """The same data with None for NaN and infinity, which JSON cannot say."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def _stage(key: str, ref: ArtifactRef, manifest: Manifest) -> Section:
+    return {
+        "key": key,
+        "title": TITLES[key],
+        "stage": ref.stage,
+        "version": manifest.version,
+        "fingerprint": ref.fingerprint,
+        "digest": ref.digest,
+        "rows": ref.rows,
+        "files": len(manifest.shards),
+        "bytes": sum(shard.size for shard in manifest.shards),
+        "seconds": manifest.cost.seconds,
+        "peak_rss_mb": manifest.cost.peak_rss_mb,
+        "config": manifest.config,
+        "inputs": manifest.inputs,
+    }
+
+
+def _seeds(ref: ArtifactRef, figures: Section, store: ArtifactStore) -> Section:
+    rejected = store.read_table(ref, "rejected.parquet").to_pylist()
+    return {
+        **{key: value for key, value in figures.items() if key != "rejected_examples"},
+        "rejects": rejected[:REJECTS_SHOWN],
+        "reasons": dict(Counter(row["reason"] for row in rejected).most_common(20)),
+    }
+
+
+def _types(figures: Section) -> Section:
+    """{"hard": [[type, count], ...], "soft": ...}, the most frequent first."""
+    found: Section = {"hard": [], "soft": []}
+    for name, count in sorted(figures.get("types", {}).items(), key=lambda item: (-item[1], item[0])):
+        kind, _, constraint_type = name.partition(" ")
+        found.setdefault(kind, []).append([constraint_type, count])
+    return found
+
+
+def _reward_model(ref: ArtifactRef, store: ArtifactStore) -> Section:
+    pairs = [row for row in store.read_table(ref, "validation.parquet").to_pylist() if row["probability"] is not None]
+    hard = [(row["probability"], int(row["verdict"])) for row in pairs if row["verdict"] is not None]
+    soft = [(row["probability"], row["label"]) for row in pairs if row["kind"] == "soft"]
+    return {
+        **store.manifest(ref).figures,
+        "curve": store.read_json(ref, "curve.json"),
+        "reliability": {"hard": reliability_bins(hard), "soft": reliability_bins(soft)},
+    }
+
+
+def reliability_bins(pairs: list[tuple[float, int]]) -> list[tuple[float, float, int]]:
+    """(mean stated probability, observed share, count) of each bin of equal width that holds anything."""
+    bins: dict[int, list[tuple[float, int]]] = {}
+    for probability, truth in pairs:
+        bins.setdefault(min(int(probability * CALIBRATION_BINS), CALIBRATION_BINS - 1), []).append((probability, truth))
+    return [
+        (sum(p for p, _ in held) / len(held), sum(y for _, y in held) / len(held), len(held))
+        for _, held in sorted(bins.items())
+    ]

@@ -1,0 +1,175 @@
+"""What a reader must know before believing a run's headline, in plain sentences drawn from the figures.
+
+An average hides its parts: every rule here looks at a part. The thresholds say when a sentence is written, nothing else
+depends on them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ifrl_core.report.text import count, fixed, interval, percent, percent_interval, signed
+
+Figures = Mapping[str, Any]
+
+MOSTLY_WRONG = 0.5  # share of right labels below which the labels mislead
+WEAK = 0.8  # share of right labels below which they are noisy enough to say so
+SHRUNK, GROWN = 0.6, 1.6  # answer length after over before
+DROPPED = 0.05  # share of answers that drop the task
+CUT_OFF = 0.5  # share of answers ended by the token budget
+CHANCE_AUC = 0.6  # a reward model below this hardly ranks
+FEW_UNITS = 20  # instructions below which a bootstrap interval is too narrow
+NO_SPREAD = 0.5  # share of GRPO groups in which every rollout earns the same
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`level`: bad (the figure above it misleads without this), warning, or note."""
+
+    level: Literal["bad", "warning", "note"]
+    title: str
+    text: str
+
+
+def findings(figures: Mapping[str, Figures]) -> list[Finding]:
+    """Findings of a run from its stages' figures, by name (labels, reward_model, ...); the worst first."""
+    found = [
+        *_gain(figures.get("comparison", {}), figures.get("prompts", {})),
+        *_answers(figures.get("comparison", {})),
+        *_labels(figures.get("labels", {})),
+        *_reward_model(figures.get("reward_model", {})),
+        *_policy(figures.get("policy", {})),
+        *_seeds(figures.get("seeds", {})),
+    ]
+    order = ("bad", "warning", "note")
+    return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+def _gain(comparison: Figures, prompts: Figures) -> Iterator[Finding]:
+    hard = comparison.get("hard", {}).get("overall", {})
+    if hard.get("n") and hard["low"] <= 0 <= hard["high"]:
+        yield Finding(
+            "bad",
+            "The gain on hard constraints is not clear of zero",
+            f"The 95% interval {interval(hard['low'], hard['high'])} points holds 0: this run does not show a change.",
+        )
+    elif hard.get("n") and hard["mean"] < 0:
+        yield Finding("bad", "Hard constraints are followed less than before", f"{signed(hard['mean'])} points.")
+    ladders = prompts.get("held_out_ladders")
+    if hard.get("n") and ladders is not None and ladders < FEW_UNITS:
+        yield Finding(
+            "warning",
+            f"Only {ladders} held-out instructions",
+            f"With fewer than {FEW_UNITS} the bootstrap interval is too narrow. Raise seeds.held_out.",
+        )
+    worse = [
+        name for name, row in comparison.get("hard", {}).get("by_type", {}).items() if row["n"] and row["high"] < 0
+    ]
+    if worse:
+        yield Finding("warning", "Types that got worse, clear of zero", ", ".join(worse) + ".")
+    never = [
+        name for name, row in comparison.get("hard", {}).get("by_type", {}).items() if row["n"] and not row["after"]
+    ]
+    if never:
+        text = f"{', '.join(never)}. Groups without a single success give GRPO no gradient."
+        yield Finding("note", f"{len(never)} hard types are never satisfied, even after training", text)
+    yield from _ifeval(comparison.get("ifeval", {}))
+
+
+def _ifeval(ifeval: Figures) -> Iterator[Finding]:
+    for metric in ("inst_strict", "prompt_strict"):
+        row = ifeval.get(metric, {})
+        if row.get("n") and row["high"] < 0:
+            yield Finding(
+                "bad",
+                f"IFEval fell ({metric.replace('_', ', ')})",
+                f"{fixed(row['before'])} to {fixed(row['after'])}: {signed(row['mean'])} points "
+                f"{interval(row['low'], row['high'])}. What was learnt in domain does not carry over.",
+            )
+
+
+def _answers(comparison: Figures) -> Iterator[Finding]:
+    answer = comparison.get("answer", {})
+    length, dropped, cut = (answer.get(name, {}) for name in ("length_words", "task_dropped", "truncated"))
+    if length.get("n") and length["before"]:
+        ratio, said = length["after"] / length["before"], f"{fixed(length['before'])} to {fixed(length['after'])} words"
+        if ratio < SHRUNK:
+            text = f"{said} on average. Short answers pass many rules cheaply: read the answers below before the gain."
+            yield Finding("bad", "Answers got much shorter", text)
+        elif ratio > GROWN:
+            yield Finding("warning", "Answers got much longer", f"{said} on average.")
+    if dropped.get("n") and dropped["after"] > 100 * DROPPED:
+        grew = dropped["low"] > 0
+        text = (
+            f"{fixed(dropped['before'])}% of answers before and {fixed(dropped['after'])}% after drop the task itself "
+            f"({signed(dropped['mean'])} points {interval(dropped['low'], dropped['high'])})."
+            + (" Part of the gain is bought by not answering." if grew else "")
+        )
+        yield Finding("bad" if grew else "warning", "Some answers drop the task", text)
+    if cut.get("n") and cut["after"] > 100 * CUT_OFF:
+        text = (
+            f"{fixed(cut['before'], 0)}% before and {fixed(cut['after'], 0)}% after. Constraints on how an answer ends "
+            "cannot hold then; raise evaluation.max_tokens to measure whole answers."
+        )
+        yield Finding("warning", "Most answers are cut off by the token budget", text)
+    if comparison.get("soft", {}).get("overall", {}).get("n"):
+        text = "The policy was trained to please this very reward model, so a rise here is no proof of a better answer."
+        yield Finding("note", "Soft constraints are judged by the reward model", text)
+
+
+def _labels(labels: Figures) -> Iterator[Finding]:
+    overall = labels.get("audit", {}).get("overall", {})
+    for side, other in (("positives", "negatives"), ("negatives", "positives")):
+        row = overall.get(side, {})
+        if row.get("rate") is None or row["rate"] >= WEAK:
+            continue
+        level: Literal["bad", "warning"] = "bad" if row["rate"] < MOSTLY_WRONG else "warning"
+        how = "mostly wrong" if level == "bad" else "noisy"
+        said = (
+            f"Only {percent(row['rate'])} ({percent_interval(row['low'], row['high'])}) of the {count(row['total'])} "
+            f"{side} that a rule can check are right; of the {other} {percent(overall[other]['rate'])}. The average, "
+            f"{percent(overall['agreement']['rate'])}, hides this. {_contrast(overall)}"
+        )
+        yield Finding(level, f"{side.capitalize()} among the pseudo-labels are {how}", said)
+
+
+def _contrast(overall: Figures) -> str:
+    """What the labels are worth to a classifier: P(satisfied | positive) - P(satisfied | negative)."""
+    positives, negatives = overall["positives"]["rate"], overall["negatives"]["rate"]
+    if positives is None or negatives is None:
+        return ""
+    lift = 100 * (positives + negatives - 1)
+    return (
+        f"Answers labelled positive satisfy their constraint {percent(positives)} of the time, those labelled negative "
+        f"{percent(1 - negatives)}: that difference, {signed(lift, 0)} points, is all the reward model can learn from."
+    )
+
+
+def _reward_model(quality: Figures) -> Iterator[Finding]:
+    hard = quality.get("hard", {})
+    within = hard.get("auc_within_types")
+    if within is not None and within < CHANCE_AUC:
+        text = (
+            f"Within a type its AUC against rules is {fixed(within, 2)} on average (0.5 is chance; pooled over types "
+            f"{fixed(hard['auc'], 2)}, which mostly says which types are easy). Soft rewards rest on this model."
+        )
+        yield Finding("warning", "The reward model hardly tells good answers from bad ones", text)
+    if quality.get("unscored"):
+        text = "They are left out of every figure, never counted as 0."
+        yield Finding("warning", f"{count(quality['unscored'])} validation pairs could not be scored", text)
+
+
+def _policy(policy: Figures) -> Iterator[Finding]:
+    share = policy.get("zero_variance_share")
+    if share is not None and share > NO_SPREAD:
+        text = "All rollouts of a group earned the same reward, so the step learnt nothing from it."
+        yield Finding("warning", f"{percent(share)} of the groups gave no gradient", text)
+    if policy.get("unscored"):
+        text = "They were left out, never counted as 0."
+        yield Finding("warning", f"{count(policy['unscored'])} rewards could not be scored in training", text)
+
+
+def _seeds(seeds: Figures) -> Iterator[Finding]:
+    if seeds.get("rejected"):
+        text = f"Of {count(seeds['read'] + seeds['rejected'])} records read; line and reason are listed below."
+        yield Finding("note", f"{count(seeds['rejected'])} seed records were rejected", text)

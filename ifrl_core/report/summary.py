@@ -1,0 +1,175 @@
+"""What a run came to, for scripts (`ifrl report --json`) and for Prefect: from the run's record and its stages' manifests.
+
+A run that stopped early has fewer stages; what it did not reach is null, never 0.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import Any
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
+from ifrl_core.errors import ArtifactError, InputError
+from ifrl_core.report.findings import findings
+from ifrl_core.report.text import count, duration, fixed, interval, percent, percent_interval, signed
+
+Figures = dict[str, Any]
+RUNS_SHOWN = 20
+# A run's record names stages as the flow labels them; here they carry the names of their input.
+LABELS = {"reward-model": "reward_model", "evaluation-before": "before", "evaluation-after": "after"}
+IFEVAL = ("prompt_strict", "prompt_loose", "inst_strict", "inst_loose")
+
+
+def load_record(store: ArtifactStore, run: str | None) -> dict[str, Any]:
+    """The record of a run by its name; None: the latest (names begin with the UTC time of the start).
+
+    Raises:
+        InputError: naming the runs there are, when there is none of that name.
+        ArtifactError: when the record is not readable.
+    """
+    known = sorted(_run_names(store))
+    if not known:
+        raise InputError(f"{store.root} holds no runs: start one with `ifrl demo` or `ifrl run RECIPE`")
+    if run is not None and run not in known:
+        shown = "\n".join(f"  {name}" for name in known[-RUNS_SHOWN:])
+        raise InputError(f"no run {run!r} in {store.root}; the latest {min(len(known), RUNS_SHOWN)} are:\n{shown}")
+    path = f"{store.folder('runs', run or known[-1])}.json"
+    try:
+        record: dict[str, Any] = json.loads(store.fs.cat_file(path))
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not a run's record: {error}. Remove it to go on without that run") from error
+    return record
+
+
+def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, Any]:
+    """The summary that scripts rely on. `gain` is in percentage points, shares are in [0, 1], memory is in MiB.
+
+    Raises:
+        ArtifactError: when an artifact that the record names is gone from the store.
+    """
+    refs = {LABELS.get(label, label): ArtifactRef.model_validate(ref) for label, ref in record["refs"].items()}
+    figures: dict[str, Figures] = {name: store.manifest(ref).figures for name, ref in refs.items()}
+    comparison = figures.get("comparison", {})
+    audit = figures.get("labels", {}).get("audit", {}).get("overall")
+    return {
+        "run": record["run"],
+        "state": record["state"],
+        "seconds": record["seconds"],
+        "stages": {name: {"seconds": s["seconds"], "cached": s["cached"]} for name, s in record["stages"].items()},
+        "peak_rss_mb": record["peak_rss_mb"],
+        "gain": _difference(comparison.get("hard", {}).get("overall")),
+        "soft_gain": _difference(comparison.get("soft", {}).get("overall")),
+        "label_agreement": audit["agreement"]["rate"] if audit else None,
+        "label_agreement_detail": {side: audit[side] for side in ("positives", "negatives")} if audit else None,
+        "reward_model": _reward_model(figures["reward_model"]) if "reward_model" in figures else None,
+        "ifeval": _ifeval(figures),
+        "answers": comparison.get("answer"),
+        "rejected": figures["seeds"]["rejected"] if "seeds" in figures else None,
+        "findings": [asdict(finding) for finding in findings(figures)],
+        "mlflow": record.get("mlflow"),
+        "prefect": record.get("prefect"),
+        "report": _report(refs, store),
+    }
+
+
+def summary_markdown(summary: Mapping[str, Any], versions: Sequence[Mapping[str, str]]) -> str:
+    """The summary as a Prefect artifact: headline, what weakens it, figures, stages, registered models."""
+    parts = [
+        f"# {summary['run']}",
+        _headline(summary),
+        *(f"> **{item['title']}.** {item['text']}" for item in summary["findings"]),
+        _table(("figure", "value", "95% interval"), _figure_rows(summary)),
+        "## Stages",
+        _table(("stage", "time", "from cache"), _stage_rows(summary)),
+        f"{duration(summary['seconds'])} in all, peak memory {fixed(summary['peak_rss_mb'] / 1024)} GiB, "
+        f"{count(summary['rejected'])} seed records rejected.",
+    ]
+    if versions:
+        rows = [(f"`{item['uri']}`", item["version"], f"`{item['alias']}`") for item in versions]
+        parts += ["## Registered models", _table(("model", "version", "alias"), rows)]
+    if summary["report"]:
+        parts.append(f"Full report: `{summary['report']['path'] or summary['report']['uri'] + '/report.html'}`")
+    return "\n\n".join(parts) + "\n"
+
+
+def _run_names(store: ArtifactStore) -> list[str]:
+    folder = str(PurePosixPath(store.folder("runs", "x")).parent)
+    try:
+        found = store.fs.ls(folder, detail=False)
+    except FileNotFoundError:
+        return []
+    return [PurePosixPath(path).stem for path in found if path.endswith(".json")]
+
+
+def _difference(row: Figures | None) -> Figures | None:
+    return None if row is None or row["mean"] is None else row
+
+
+def _reward_model(figures: Figures) -> Figures:
+    """Quality on held-out instructions: against rules at the top, against pseudo-labels (soft constraints) below."""
+
+    def flat(part: Figures) -> Figures:
+        return {key: value for key, value in part.items() if key != "by_type"}
+
+    return {**flat(figures["hard"]), "soft": flat(figures["soft"])}
+
+
+def _ifeval(figures: Mapping[str, Figures]) -> Figures | None:
+    sides = {side: figures.get(side, {}).get("ifeval") for side in ("before", "after")}
+    if not all(sides.values()):
+        return None
+    return {side: {metric: found[metric] for metric in IFEVAL} for side, found in sides.items() if found}
+
+
+def _report(refs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Figures | None:
+    if "report" not in refs:
+        return None
+    ref = refs["report"]
+    local = files.is_local(store.fs)
+    return {"uri": ref.uri, "path": f"{store.folder(ref.stage, ref.fingerprint)}/report.html" if local else None}
+
+
+def _headline(summary: Mapping[str, Any]) -> str:
+    gain = summary["gain"]
+    if gain is None:
+        return f"The run is {summary['state']} and did not reach a comparison of the policy with its base model."
+    return (
+        f"Hard constraints satisfied on held-out instructions, by rules: **{fixed(gain['before'])}% → "
+        f"{fixed(gain['after'])}%**, {signed(gain['mean'])} points {interval(gain['low'], gain['high'])}."
+    )
+
+
+def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    rows: list[tuple[str, str, str]] = []
+    for name, what in (("gain", "hard constraints, by rules"), ("soft_gain", "soft constraints, by the reward model")):
+        if row := summary[name]:
+            said = f"{fixed(row['before'])}% → {fixed(row['after'])}% ({signed(row['mean'])})"
+            rows.append((what, said, interval(row["low"], row["high"])))
+    detail = summary["label_agreement_detail"] or {}
+    for side, row in detail.items():
+        rows.append((f"{side} that are right", percent(row["rate"]), percent_interval(row["low"], row["high"])))
+    if model := summary["reward_model"]:
+        rows.append(("reward model AUC against rules", fixed(model["auc"], 3), ""))
+        rows.append(("the same within constraint types", fixed(model["auc_within_types"], 3), ""))
+    if ifeval := summary["ifeval"]:
+        for metric in IFEVAL:
+            sides = [percent(ifeval[side][metric], 1) for side in ("before", "after")]
+            rows.append((f"IFEval {metric.replace('_', ', ')}", " → ".join(sides), ""))
+    for name, what in (("length_words", "words an answer"), ("task_dropped", "% of answers that drop the task")):
+        row = (summary["answers"] or {}).get(name)
+        if row and row["n"]:
+            rows.append((what, f"{fixed(row['before'])} → {fixed(row['after'])}", interval(row["low"], row["high"])))
+    return rows
+
+
+def _stage_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (name, duration(stage["seconds"]), "yes" if stage["cached"] else "no")
+        for name, stage in summary["stages"].items()
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,0 +1,68 @@
+"""How the report writes numbers: one place, so that page and summary agree. None is written as an en dash."""
+
+import math
+import re
+
+NOTHING = "–"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share in [0, 1] as per cent: 0.287 -> "29%"."""
+    return NOTHING if share is None else f"{100 * share:.{digits}f}%"
+
+
+def fixed(value: float | None, digits: int = 1) -> str:
+    return NOTHING if value is None else _minus(f"{value:,.{digits}f}")
+
+
+def signed(value: float | None, digits: int = 1) -> str:
+    """A difference, its sign always shown: 33.04 -> "+33.0"."""
+    return NOTHING if value is None else _minus(f"{value:+.{digits}f}")
+
+
+def interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """A 95% interval of a difference: "[+22.0, +44.1]"."""
+    return "" if low is None or high is None else f"[{signed(low, digits)}, {signed(high, digits)}]"
+
+
+def percent_interval(low: float | None, high: float | None) -> str:
+    """A 95% interval of a share: "22–36%"."""
+    return "" if low is None or high is None else f"{100 * low:.0f}–{100 * high:.0f}%"
+
+
+def duration(seconds: float | None) -> str:
+    """Wall time as people say it: 0.03 -> "0.03 s", 108.8 -> "1 min 49 s"."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 10:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def count(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def value(item: object) -> str:
+    """Any configured value or figure, in one line."""
+    if isinstance(item, float) and math.isfinite(item):
+        return _minus(f"{item:.4g}") if abs(item) < 1e5 else f"{item:,.0f}"
+    if item is None:
+        return NOTHING
+    if isinstance(item, list | tuple):
+        return ", ".join(value(part) if not isinstance(part, list) else f"[{value(part)}]" for part in item) or NOTHING
+    return str(item)
+
+
+def printable(text: str) -> str:
+    """Model output without the control characters that HTML forbids; each shows as U+FFFD."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
