@@ -19,9 +19,12 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.progress import Progress, no_progress
+
+disable_progress_bar()  # of loading weights: a second, and it would break the bar of the stage
 
 
 class TransformersEngine:
