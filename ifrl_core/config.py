@@ -83,11 +83,20 @@ class RewardModelConfig(StageConfig):
 
     learning_rate: float = Field(4e-5, gt=0, description="Peak learning rate (AdamW, linear decay after warm-up)")
     epochs: int = Field(1, ge=1, description="Passes over the training pairs")
-    batch_size: int = Field(16, ge=1, description="Pairs per optimizer step")
+    batch_size: int = Field(16, ge=1, description="Responses per optimizer step; each brings its constraints, often two")
+    micro_batch: int = Field(4, ge=1, description="Responses per forward and backward pass; divides batch_size")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps with rising learning rate")
+    trained_layers: int | None = Field(None, ge=1, description="Train only this many top layers and the head; none: all")
     max_tokens: int = Field(2560, ge=32, description="Longest input (response and constraint), in tokens")
-    max_pairs: int = Field(100_000, ge=8, description="At most this many training pairs (by hash)")
+    max_pairs: int = Field(100_000, ge=8, description="At most about this many training pairs (whole responses, by hash)")
+    save_steps: int = Field(100, ge=1, description="Steps between checkpoints; a kill costs at most this many")
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.batch_size % self.micro_batch:
+            raise ValueError(f"micro_batch {self.micro_batch} does not divide batch_size {self.batch_size}")
+        return self
 
 
 class PolicyConfig(StageConfig):

@@ -1,0 +1,139 @@
+"""The reward model: a constraint-wise binary classifier P(satisfied | response, constraint) (paper, section 3.4).
+
+The backbone is the policy's own base model with a one-output head, trained with binary cross-entropy on pseudo-labels;
+pairs of held-out instructions (split "validation") tell how good it is, hard constraints by rules, which it never saw.
+Training runs in a process of its own, so that its memory goes back.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import RewardModelConfig
+from ifrl_core.errors import TrainingError
+from ifrl_core.models import model_folder
+from ifrl_core.process import Row, run_child
+from ifrl_core.reward_model.quality import Scored, quality
+from ifrl_core.stage import Figures, Inputs, Work, stage
+
+VALIDATION = pa.schema(
+    [
+        ("label_id", pa.string()),
+        ("type", pa.string()),
+        ("kind", pa.string()),
+        ("level", pa.int32()),
+        ("label", pa.int32()),
+        ("verdict", pa.bool_()),  # null when soft
+        ("probability", pa.float64()),  # null when it could not be scored
+    ]
+)
+PAIRS = pa.schema(
+    [("response", pa.string()), ("constraint", pa.string()), ("label", pa.int32()), ("split", pa.string())]
+)
+
+
+@stage("reward-model", version=1)
+def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: model, labels. Writes model/ (with its scoring settings), validation.parquet and curve.json.
+
+    Raises:
+        TrainingError: when the labels cannot train a classifier, or the training process fails.
+    """
+    work.progress(0, 1, "reading labels")
+    train = _training_labels(config, inputs["labels"], work.store, work.seed)
+    held_out = [row for row in work.store.rows(inputs["labels"]) if row["split"] == "validation"]
+    _write_job(config, inputs, work, [*train, *held_out])
+    run_child(
+        [sys.executable, "-m", "ifrl_core.reward_model.train_process", str(work.scratch)],
+        folder=work.scratch,
+        what="reward model training",
+        on_row=lambda row: _show(work, row),
+    )
+    probabilities: list[float | None] = json.loads((work.scratch / "probabilities.json").read_text())
+    scored = [_scored(row, probability) for row, probability in zip(held_out, probabilities, strict=True)]
+    curve: list[Row] = json.loads((work.scratch / "curve.json").read_text())
+    work.writer.write_folder(work.scratch / "model", prefix="model")
+    work.writer.write_table(
+        "validation.parquet", pa.Table.from_pylist([vars(row) for row in scored], schema=VALIDATION)
+    )
+    work.writer.write_json("curve.json", curve)
+    return {"counts": _counts(train, held_out), "steps": curve[-1]["step"], **quality(scored)}
+
+
+def _training_labels(config: RewardModelConfig, labels: ArtifactRef, store: ArtifactStore, seed: int) -> list[Row]:
+    """Training rows of whole responses, chosen by hash, at most about `max_pairs`; in the order of the table."""
+    train = (row for row in store.rows(labels) if row["split"] == "train")
+    sizes: dict[str, int] = {}
+    positive = 0
+    for row in train:
+        sizes[row["rollout_id"]] = sizes.get(row["rollout_id"], 0) + 1
+        positive += row["label"]
+    total = sum(sizes.values())
+    if not 0 < positive < total:
+        raise TrainingError(
+            f"{labels.uri}: {total} training labels, {positive} of them positive; a classifier needs both classes. "
+            "See the counts and drops of the labels stage: use more seeds, or a smaller labels.validation_share"
+        )
+    chosen = set(_first_by_hash(sizes, config.max_pairs, seed))
+    return [row for row in store.rows(labels) if row["split"] == "train" and row["rollout_id"] in chosen]
+
+
+def _first_by_hash(sizes: dict[str, int], max_pairs: int, seed: int) -> Iterator[str]:
+    taken = 0
+    for name in sorted(sizes, key=lambda name: hashlib.sha256(f"reward-model\0{seed}\0{name}".encode()).digest()):
+        if taken >= max_pairs:
+            return
+        taken += sizes[name]
+        yield name
+
+
+def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list[Row]) -> None:
+    work.scratch.mkdir(parents=True, exist_ok=True)
+    pairs = [
+        {
+            "response": row["response"],
+            "constraint": row["constraint"]["text"],
+            "label": row["label"],
+            "split": row["split"],
+        }
+        for row in rows
+    ]
+    pq.write_table(pa.Table.from_pylist(pairs, schema=PAIRS), work.scratch / "pairs.parquet")
+    job = {
+        "config": config.model_dump(mode="json"),
+        "model": str(model_folder(inputs["model"], work.store)),
+        "seed": work.seed,
+    }
+    (work.scratch / "job.json").write_text(json.dumps(job))
+
+
+def _show(work: Work, row: Row) -> None:
+    metrics = {
+        "train/loss": row["loss"],
+        "train/learning_rate": row["learning_rate"],
+        "train/grad_norm": row["grad_norm"],
+    }
+    work.progress(row["step"], row["total"], f"loss {row['loss']:.3f}", **metrics)
+
+
+def _scored(row: Row, probability: float | None) -> Scored:
+    constraint = row["constraint"]
+    return Scored(
+        row["label_id"], constraint["type"], constraint["kind"], row["level"], row["label"], row["verdict"], probability
+    )
+
+
+def _counts(train: list[Row], held_out: list[Row]) -> dict[str, Any]:
+    return {
+        "train_pairs": len(train),
+        "train_positive": sum(row["label"] for row in train),
+        "train_responses": len({row["rollout_id"] for row in train}),
+        "validation_pairs": len(held_out),
+        "validation_instructions": len({row["instruction_id"] for row in held_out}),
+    }

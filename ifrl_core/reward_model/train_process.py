@@ -1,0 +1,247 @@
+"""The training process of the reward model: `python -m ifrl_core.reward_model.train_process FOLDER`.
+
+FOLDER holds job.json (a `Job`) and pairs.parquet (response, constraint, label, split). The process writes there `model/`
+(weights, tokenizer, scoring settings), `curve.json`, and `probabilities.json` (of the validation pairs, in their order,
+scored as in use). Killed and started again, it goes on from its last whole checkpoint and ends with the same weights.
+"""
+
+import gc
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow.parquet as pq
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.utils import logging as transformers_logging
+
+from ifrl_core.config import RewardModelConfig
+from ifrl_core.errors import TrainingError
+from ifrl_core.process import append_row
+from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits
+from ifrl_core.reward_model.score import RewardModel, native_dtype, write_settings
+from ifrl_core.reward_model.template import encode
+
+_SORT_WINDOW = 16  # batches that are sorted by length together
+
+
+class Job(BaseModel):
+    """What the process is to do."""
+
+    config: RewardModelConfig
+    model: Path
+    seed: int
+
+
+def main(folder: Path) -> None:
+    transformers_logging.set_verbosity_error()  # its load report calls the fresh head a missing weight
+    transformers_logging.disable_progress_bar()
+    job = Job.model_validate_json((folder / "job.json").read_text())
+    pairs = pq.read_table(folder / "pairs.parquet", use_threads=False).to_pylist()
+    train(job, [pair for pair in pairs if pair["split"] == "train"], folder)
+    gc.collect()
+    held_out = [(pair["response"], pair["constraint"]) for pair in pairs if pair["split"] == "validation"]
+    probabilities = RewardModel(folder / "model").probabilities(held_out)
+    (folder / "probabilities.json").write_text(json.dumps(probabilities))
+
+
+def train(job: Job, pairs: list[dict[str, Any]], folder: Path) -> None:
+    """Train on `pairs` and save folder/model and folder/curve.json."""
+    config = job.config
+    set_seed(job.seed)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(job.model)
+    model = load_backbone(job.model, tokenizer, config)
+    encoded = encode(tokenizer, [(pair["response"], pair["constraint"]) for pair in pairs], config.max_tokens)
+    rows = training_order(pack(encoded), config, job.seed)
+    trainer = Trainer(
+        model=PackedClassifier(model),
+        args=training_arguments(config, folder / "checkpoints", len(rows), job.seed),
+        train_dataset=_Rows(rows),
+        data_collator=_Collator([float(pair["label"]) for pair in pairs], int(model.config.pad_token_id)),
+        callbacks=[_Report(folder)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    checkpoint = last_checkpoint(folder / "checkpoints")
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    model.to(getattr(torch, native_dtype())).save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    write_settings(folder / "model", max_tokens=config.max_tokens)
+    curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
+    (folder / "curve.json").write_text(json.dumps(curve))
+
+
+def load_backbone(folder: Path, tokenizer: PreTrainedTokenizerBase, config: RewardModelConfig) -> PreTrainedModel:
+    """The backbone with a fresh one-output head, in float32; layers below the trained ones are frozen."""
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        num_labels=1,
+        problem_type="multi_label_classification",
+        dtype=torch.float32,
+        attn_implementation="sdpa",
+        pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
+    )
+    if config.trained_layers is not None:
+        model.base_model.requires_grad_(False)
+        for part in (*_layers(model)[-config.trained_layers :], model.base_model.norm):
+            cast(nn.Module, part).requires_grad_(True)
+    return model
+
+
+def _layers(model: PreTrainedModel) -> nn.ModuleList:
+    layers = getattr(model.base_model, "layers", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise TrainingError(f"{type(model).__name__} does not name its layers; leave reward_model.trained_layers empty")
+    return layers
+
+
+class PackedClassifier(nn.Module):
+    """Mean binary cross-entropy over the labels of an optimizer step, from packed rows."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        attention_mask: Tensor,
+        rows: Tensor,
+        ends: Tensor,
+        labels: Tensor,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Tensor]:
+        """Shapes as in `packing.Batch`; labels (N,) in {0, 1}; `num_items_in_batch`: labels of the whole step."""
+        logits = pair_logits(self.model, input_ids, position_ids, attention_mask, rows, ends)
+        total = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
+        return {
+            "loss": total / (labels.numel() if num_items_in_batch is None else num_items_in_batch),
+            "logits": logits,
+        }
+
+
+def training_arguments(config: RewardModelConfig, folder: Path, rows: int, seed: int) -> TrainingArguments:
+    steps = -(-rows // config.batch_size)
+    return TrainingArguments(
+        output_dir=str(folder),
+        seed=seed,
+        use_cpu=not torch.cuda.is_available(),
+        bf16=config.bf16,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=round(config.warmup_share * steps),
+        weight_decay=0.0,
+        num_train_epochs=1,  # `training_order` has laid out every epoch, so that a resume is exact
+        train_sampling_strategy="sequential",
+        per_device_train_batch_size=min(config.micro_batch, config.batch_size),
+        gradient_accumulation_steps=max(1, config.batch_size // config.micro_batch),
+        save_strategy="steps",
+        save_steps=config.save_steps,
+        save_total_limit=1,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        disable_tqdm=True,
+        report_to=[],
+    )
+
+
+def training_order(rows: list[Packed], config: RewardModelConfig, seed: int) -> list[Packed]:
+    """Every row once an epoch, epoch after epoch; rows of a batch have similar lengths, batches come in random order."""
+    source = random.Random(seed)
+    size = config.batch_size
+    order: list[Packed] = []
+    for _ in range(config.epochs):
+        order += source.sample(rows, len(rows))
+    full = len(order) - len(order) % size  # the last, incomplete batch stays the last
+    batches: list[list[Packed]] = []
+    for start in range(0, full, _SORT_WINDOW * size):
+        window = sorted(order[start : min(full, start + _SORT_WINDOW * size)], key=lambda row: row.length)
+        cut = [window[i : i + size] for i in range(0, len(window), size)]
+        batches += source.sample(cut, len(cut))
+    return [row for batch in [*batches, order[full:]] for row in batch]
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end: the trainer writes trainer_state.json last."""
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_json(path)]
+    return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except ValueError:
+        return False
+    return True
+
+
+class _Rows(Dataset[Packed]):
+    def __init__(self, rows: list[Packed]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Packed:
+        return self._rows[index]
+
+
+class _Collator:
+    """Packed rows to the arguments of `PackedClassifier.forward`."""
+
+    def __init__(self, labels: list[float], pad_id: int) -> None:
+        self._labels, self._pad_id = labels, pad_id
+
+    def __call__(self, rows: list[Packed]) -> dict[str, Tensor]:
+        batch = collate(rows, self._pad_id)
+        return {
+            "input_ids": batch.input_ids,
+            "position_ids": batch.position_ids,
+            "attention_mask": batch.attention_mask,
+            "rows": batch.rows,
+            "ends": batch.ends,
+            "labels": torch.tensor([self._labels[place] for place in batch.places]),
+        }
+
+
+class _Report(TrainerCallback):
+    """Appends a row of metrics per step for the parent process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if logs and "loss" in logs:
+            row = {"step": state.global_step, "total": state.max_steps, **logs}
+            append_row(self._folder, row)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,136 @@
+"""Training on the real backbone: it learns, it is exact when killed, and labels that cannot teach are refused."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import RewardModelConfig
+from ifrl_core.errors import TrainingError
+from ifrl_core.models import model_folder
+from ifrl_core.progress import no_progress
+from ifrl_core.reward_model.score import RewardModel
+from ifrl_core.reward_model.train import train_reward_model
+from tests.core.reward_model.toy import Label, commit_labels
+
+WORDS = ("river", "stone", "cloud", "lamp", "garden", "winter", "bread", "train", "music", "paper", "window", "silver")
+SHORT = RewardModelConfig(epochs=1, batch_size=8, micro_batch=4, max_tokens=64, save_steps=2, trained_layers=4)
+
+
+def toy(count: int, seed: int) -> list[Label]:
+    """Answers in capitals or not, against a constraint that wants capitals."""
+    source = random.Random(seed)
+    answers = [(" ".join(source.choices(WORDS, k=6)), source.random() < 0.5) for _ in range(count)]
+    return [(text.upper() if shout else text, "Answer in all capital letters.", int(shout)) for text, shout in answers]
+
+
+@pytest.mark.model
+def test_it_learns_what_rules_see_and_moves_every_parameter(model_store: ArtifactStore, model: ArtifactRef) -> None:
+    labels = commit_labels(model_store, toy(64, 0), toy(64, 1))
+    config = RewardModelConfig(epochs=1, batch_size=8, max_tokens=64, learning_rate=1e-4)
+    rows: list[dict[str, float]] = []
+    ref = train_reward_model(config, {"model": model, "labels": labels}, model_store, lambda *a, **m: rows.append(m))
+    figures = model_store.manifest(ref).figures
+    # Untrained, the chance of an AUC of 0.8 on 64 balanced pairs is below 1e-4.
+    assert figures["hard"]["auc"] > 0.8
+    assert figures["hard"]["n"] == 64
+    assert figures["soft"] == {**figures["soft"], "n": 0, "auc": None}
+    assert [row for row in rows if "train/loss" in row]
+
+    before = load_file(model_folder(model, model_store) / "model.safetensors")
+    after = load_file(model_folder(ref, model_store) / "model.safetensors")
+    assert not [name for name, old in before.items() if name in after and after[name].equal(old)]
+
+
+@pytest.mark.model
+def test_killed_and_started_again_it_ends_with_the_same_digest_and_then_comes_from_the_store(
+    model_store: ArtifactStore, model: ArtifactRef
+) -> None:
+    inputs = {"model": model, "labels": commit_labels(model_store, toy(48, 2), toy(8, 3))}
+    whole = train_reward_model(SHORT, inputs, model_store)
+    assert train_reward_model(SHORT, inputs, model_store, _must_not_run) == whole
+
+    again = ArtifactStore(f"{model_store.root}/again")
+    for ref in inputs.values():
+        shutil.copytree(
+            f"{model_store.root}/{ref.stage}/{ref.fingerprint}", f"{again.root}/{ref.stage}/{ref.fingerprint}"
+        )
+    scratch = train_reward_model.work(SHORT, inputs, again, no_progress, seed=0).scratch
+    _kill_at_checkpoint(again, inputs, scratch)
+    assert list(scratch.glob("checkpoints/checkpoint-*"))
+    resumed = train_reward_model(SHORT, inputs, again)
+    assert resumed.digest == whole.digest
+
+
+def test_labels_of_one_class_are_refused_before_any_model_loads(store: ArtifactStore) -> None:
+    labels = commit_labels(store, [("Blue.", "No commas.", 1)] * 4)
+    with pytest.raises(TrainingError, match="4 training labels, 4 of them positive; a classifier needs both classes"):
+        train_reward_model(SHORT, {"model": labels, "labels": labels}, store)
+
+
+def test_no_training_labels_are_refused(store: ArtifactStore) -> None:
+    labels = commit_labels(store, [], [("Blue.", "No commas.", 1)])
+    with pytest.raises(TrainingError, match="0 training labels"):
+        train_reward_model(SHORT, {"model": labels, "labels": labels}, store)
+
+
+@pytest.fixture(scope="module")
+def trained(model_store: ArtifactStore, model: ArtifactRef) -> Path:
+    """A barely trained reward model's folder."""
+    labels = commit_labels(model_store, toy(16, 4), toy(4, 5))
+    return model_folder(train_reward_model(SHORT, {"model": model, "labels": labels}, model_store), model_store)
+
+
+@pytest.mark.model
+def test_probabilities_keep_the_order_of_the_question(trained: Path) -> None:
+    pairs = [(text * (1 + index % 3), constraint) for index, (text, constraint, _) in enumerate(toy(12, 6))]
+    scorer = RewardModel(trained, dtype="float32")
+    forward, backward = scorer.probabilities(pairs), scorer.probabilities(pairs[::-1])
+    assert forward == pytest.approx(backward[::-1], abs=1e-4)
+    assert len({round(p, 6) for p in forward if p is not None}) > 6
+
+
+@pytest.mark.model
+def test_batched_and_packed_equals_one_by_one(trained: Path) -> None:
+    texts = [text for text, _, _ in toy(6, 7)]
+    pairs = [(text, constraint) for text in texts for constraint in ("No commas.", "Write a poem, please.", "Be kind.")]
+    together = RewardModel(trained, dtype="float32", batch_tokens=256).probabilities(pairs)
+    alone = RewardModel(trained, dtype="float32", batch_tokens=1)
+    assert together == pytest.approx([alone.probabilities([pair])[0] for pair in pairs], abs=1e-4)
+
+
+@pytest.mark.model
+def test_what_cannot_be_scored_is_none_and_the_rest_is_scored(trained: Path) -> None:
+    found = RewardModel(trained).probabilities([("Blue.", "No commas. " * 60), ("", "Be kind.")])
+    assert found[0] is None
+    assert found[1] is not None
+    assert 0 <= found[1] <= 1
+    assert RewardModel(trained).probabilities([]) == []
+
+
+def _must_not_run(*arguments: object, **metrics: object) -> None:
+    raise AssertionError("a committed artifact was computed again")
+
+
+def _kill_at_checkpoint(store: ArtifactStore, inputs: dict[str, ArtifactRef], scratch: Path) -> None:
+    """Run the stage in a process and SIGKILL it once a checkpoint is there."""
+    code = f"""
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import RewardModelConfig
+from ifrl_core.reward_model.train import train_reward_model
+from tests.core.reward_model.toy import Label, commit_labels
+inputs = {{name: ArtifactRef(**ref) for name, ref in { ({n: r.model_dump() for n, r in inputs.items()})!r}.items()}}
+train_reward_model(RewardModelConfig(**{SHORT.model_dump()!r}), inputs, ArtifactStore({store.root!r}))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code])
+    while not list(scratch.glob("checkpoints/checkpoint-2/trainer_state.json")):
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
