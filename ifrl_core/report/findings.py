@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ifrl_core.report.text import count, fixed, interval, percent, percent_interval, signed
+from ifrl_core.report.text import count, fixed, interval, listing, percent, percent_interval, signed
 
 Figures = Mapping[str, Any]
 
@@ -19,6 +19,7 @@ DROPPED = 0.05  # share of answers that drop the task
 CUT_OFF = 0.5  # share of answers ended by the token budget
 CHANCE_AUC = 0.6  # a reward model below this hardly ranks
 FEW_UNITS = 20  # instructions below which a bootstrap interval is too narrow
+FEW_SIGNS = 6  # units below which not even equal signs throughout are clear of chance: 2 (1/2)^5 > 0.05
 NO_SPREAD = 0.5  # share of GRPO groups in which every rollout earns the same
 
 
@@ -45,6 +46,13 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
+def direction(row: Figures) -> int:
+    """1 for a rise and -1 for a fall whose interval is clear of zero on enough units to say so; else 0."""
+    if row["mean"] is None or row.get("units", row["n"]) < FEW_SIGNS:
+        return 0
+    return int(row["low"] > 0) - int(row["high"] < 0)
+
+
 def _gain(comparison: Figures, prompts: Figures) -> Iterator[Finding]:
     hard = comparison.get("hard", {}).get("overall", {})
     if hard.get("n") and hard["low"] <= 0 <= hard["high"]:
@@ -62,16 +70,11 @@ def _gain(comparison: Figures, prompts: Figures) -> Iterator[Finding]:
             f"Only {ladders} held-out instructions",
             f"With fewer than {FEW_UNITS} the bootstrap interval is too narrow. Raise seeds.held_out.",
         )
-    worse = [
-        name for name, row in comparison.get("hard", {}).get("by_type", {}).items() if row["n"] and row["high"] < 0
-    ]
-    if worse:
-        yield Finding("warning", "Types that got worse, clear of zero", ", ".join(worse) + ".")
-    never = [
-        name for name, row in comparison.get("hard", {}).get("by_type", {}).items() if row["n"] and not row["after"]
-    ]
-    if never:
-        text = f"{', '.join(never)}. Groups without a single success give GRPO no gradient."
+    by_type = comparison.get("hard", {}).get("by_type", {})
+    if worse := [name for name, row in by_type.items() if direction(row) < 0]:
+        yield Finding("warning", "Types that got worse, clear of zero", listing(worse) + ".")
+    if never := [name for name, row in by_type.items() if row["n"] and not row["after"]]:
+        text = f"{listing(never)}. Groups without a single success give GRPO no gradient."
         yield Finding("note", f"{len(never)} hard types are never satisfied, even after training", text)
     yield from _ifeval(comparison.get("ifeval", {}))
 
@@ -141,7 +144,7 @@ def _contrast(overall: Figures) -> str:
     lift = 100 * (positives + negatives - 1)
     return (
         f"Answers labelled positive satisfy their constraint {percent(positives)} of the time, those labelled negative "
-        f"{percent(1 - negatives)}: that difference, {signed(lift, 0)} points, is all the reward model can learn from."
+        f"{percent(1 - negatives)}: that difference, {signed(lift)} points, is all the reward model can learn from."
     )
 
 

@@ -2,6 +2,9 @@
 
 import math
 import re
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
 
 NOTHING = "–"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -18,7 +21,10 @@ def fixed(value: float | None, digits: int = 1) -> str:
 
 def signed(value: float | None, digits: int = 1) -> str:
     """A difference, its sign always shown: 33.04 -> "+33.0"."""
-    return NOTHING if value is None else _minus(f"{value:+.{digits}f}")
+    if value is None:
+        return NOTHING
+    written = f"{value:+.{digits}f}"
+    return _minus(written) if float(written) else written[1:]
 
 
 def interval(low: float | None, high: float | None, digits: int = 1) -> str:
@@ -57,6 +63,17 @@ def value(item: object) -> str:
     if isinstance(item, list | tuple):
         return ", ".join(value(part) if not isinstance(part, list) else f"[{value(part)}]" for part in item) or NOTHING
     return str(item)
+
+
+def breakable(name: str) -> Markup:
+    """A type's name that may be broken after its colon and underscores."""
+    return Markup(re.sub(r"([:_])", r"\1<wbr>", str(escape(name))))
+
+
+def listing(names: Sequence[str], most: int = 8) -> str:
+    """The first names, and how many more there are."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
 
 
 def printable(text: str) -> str:

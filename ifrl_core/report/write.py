@@ -13,6 +13,7 @@ import jinja2
 from ifrl_core.config import StageConfig
 from ifrl_core.report import charts, text
 from ifrl_core.report.data import Section, report_data
+from ifrl_core.report.findings import FEW_SIGNS, direction
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
 FILTERS = (
@@ -24,6 +25,8 @@ FILTERS = (
     text.duration,
     text.count,
     text.value,
+    text.breakable,
+    direction,
 )
 CHARTS = (charts.dumbbell, charts.whisker, charts.reliability)
 IFEVAL = {
@@ -63,9 +66,9 @@ def by_change(rows: Mapping[str, Any]) -> Named:
     return sorted(rows.items(), key=lambda item: (item[1]["mean"] is None, -(item[1]["mean"] or 0), item[0]))
 
 
-def by_positives(rows: Mapping[str, Any]) -> Named:
-    """The types with the worst positives first; those without any last."""
-    return sorted(rows.items(), key=lambda item: _rank(item[1]["positives"]["rate"]))
+def by_frequency(rows: Mapping[str, Any]) -> Named:
+    """The types with the most labels first: where the audit has most to say."""
+    return sorted(rows.items(), key=lambda item: (-item[1]["agreement"]["total"], item[0]))
 
 
 def named_metrics(rows: Mapping[str, Any]) -> Named:
@@ -73,11 +76,7 @@ def named_metrics(rows: Mapping[str, Any]) -> Named:
     return [(title, rows[metric]) for metric, title in IFEVAL.items()]
 
 
-def _rank(rate: float | None) -> tuple[bool, float]:
-    return rate is None, rate or 0.0
-
-
-ORDERS = (by_change, by_positives, named_metrics)
+ORDERS = (by_change, by_frequency, named_metrics)
 
 
 @cache
@@ -91,6 +90,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {function.__name__: function for function in (*FILTERS, *ORDERS)}
     environment.globals |= {function.__name__: function for function in CHARTS}
+    environment.tests["few"] = lambda row: row.get("units", row["n"]) < FEW_SIGNS
     environment.globals["metric_chart"] = metric_chart
     return environment
 

@@ -1,0 +1,138 @@
+"""A small run's artifacts, made by the real stages wherever no model is needed and by the real writer where one is."""
+
+import random
+from typing import Any
+
+import pyarrow as pa
+
+from ifrl_core import dataset
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
+from ifrl_core.config import InstructionsConfig, LabelsConfig, NoConfig, SeedsConfig
+from ifrl_core.evaluation.comparison import compare
+from ifrl_core.evaluation.evaluate import ANSWERS, satisfaction
+from ifrl_core.labels import make_labels
+from ifrl_core.reward_model.quality import Scored, quality
+from ifrl_core.reward_model.train import VALIDATION
+from ifrl_core.rewards.task_drop import drops_task
+from ifrl_core.schemas import ROLLOUTS, constraint_of
+from ifrl_core.verifiers import verdicts
+
+Refs = dict[str, ArtifactRef]
+Row = dict[str, Any]
+TEXT = "The river runs past old mills, slow and brown; people fish there. It is quiet in the morning, and cold."
+LEVELS = (1, 3)
+
+
+def small_run(
+    store: ArtifactStore, *, hostile: str = "", seeds_file: str | None = None, train: int = 12, held_out: int = 8
+) -> Refs:
+    """Refs of every stage, by the names under which the report gets them. `hostile` is put into answers and prompts."""
+    source = SeedsConfig(train=train, held_out=held_out, files=(seeds_file,) if seeds_file else ())
+    seeds = dataset.make_seeds(dataset.seeds_source(source), {}, store)
+    instructions = dataset.make_instructions(InstructionsConfig(max_words=50), {"seeds": seeds}, store)
+    prompts = dataset.make_prompts(NoConfig(), {"instructions": instructions}, store)
+    refs = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": _model(store)}
+    refs["rollouts"] = _rollouts(store, prompts)
+    refs["labels"] = make_labels(LabelsConfig(), {"prompts": prompts, "rollouts": refs["rollouts"]}, store)
+    refs["reward_model"] = _reward_model(store, refs["labels"])
+    refs["policy"] = _policy(store)
+    refs["before"] = _evaluation(store, prompts, "before", hostile, longest=60)
+    refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20)
+    sides = {"before": refs["before"], "after": refs["after"]}
+    return {**refs, "comparison": compare(NoConfig(), sides, store)}
+
+
+def answer(source: random.Random, longest: int = 60) -> str:
+    text = " ".join(source.choice(TEXT.split()) for _ in range(source.randint(4, longest)))
+    return source.choice([text, text.lower(), text.replace(",", ""), f'"{text}"', f"* {text}\n* {text}"])
+
+
+def _model(store: ArtifactStore) -> ArtifactRef:
+    writer = store.writer("model", 1, fingerprint("model", 1, {}, {}), {"uri": "embedded:smollm2-135m"}, {})
+    writer.write_json("source.json", {"uri": "embedded:smollm2-135m", "digest": "0" * 64})
+    return writer.commit({"architecture": ["LlamaForCausalLM"], "hidden_size": 576})
+
+
+def _rollouts(store: ArtifactStore, prompts: ArtifactRef) -> ArtifactRef:
+    source = random.Random(1)
+    rows = [
+        {
+            "rollout_id": f"{prompt['prompt_id']}-0",
+            "prompt_id": prompt["prompt_id"],
+            "sample": 0,
+            "text": answer(source),
+            "finish_reason": source.choice(["stop", "length"]),
+            "prompt_tokens": 20,
+            "completion_tokens": 40,
+        }
+        for prompt in store.rows(prompts, prefix="part-train-")
+    ]
+    writer = store.writer("rollouts", 1, "b" * 64, {"samples": 1, "temperature": 1.0}, {"prompts": "prompts/0"})
+    writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=ROLLOUTS))
+    return writer.commit({"rollouts": len(rows), "completion_tokens": 40 * len(rows), "truncated": 20, "empty": 0})
+
+
+def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
+    source = random.Random(2)
+    rows = list(store.rows(labels))
+    pairs = [
+        Scored(
+            label_id=row["label_id"],
+            type=row["constraint"]["type"],
+            kind=row["constraint"]["kind"],
+            level=row["level"],
+            label=row["label"],
+            verdict=row["verdict"],
+            probability=source.random(),
+        )
+        for row in rows
+    ]
+    writer = store.writer("reward-model", 1, "c" * 64, {"learning_rate": 4e-5}, {"labels": "labels/0"})
+    writer.write_table("validation.parquet", pa.Table.from_pylist([vars(pair) for pair in pairs], schema=VALIDATION))
+    curve = [{"step": step, "loss": 0.7 - step / 200} for step in range(1, 31)]
+    writer.write_json("curve.json", curve)
+    counts = {"train_pairs": 80, "train_positive": 40, "train_responses": 60}
+    counts |= {"validation_pairs": len(rows), "validation_instructions": 12}
+    return writer.commit({"counts": counts, "steps": 30, **quality(pairs)})
+
+
+def _policy(store: ArtifactStore) -> ArtifactRef:
+    writer = store.writer("policy", 1, "d" * 64, {"max_steps": 6, "curriculum": [[1], [2, 3]]}, {"model": "model/0"})
+    return writer.commit({})
+
+
+def _evaluation(store: ArtifactStore, prompts: ArtifactRef, side: str, hostile: str, *, longest: int) -> ArtifactRef:
+    source = random.Random(f"evaluation {side}")
+    held_out = [row for row in store.rows(prompts, prefix="part-held_out-") if row["level"] in LEVELS]
+    rows = [_answered(prompt, hostile + answer(source, longest), hostile, source) for prompt in held_out]
+    writer = store.writer(
+        "evaluation", 1, side[0] * 64, {"max_tokens": 64, "levels": list(LEVELS)}, {"model": "model/0"}
+    )
+    writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=ANSWERS))
+    return writer.commit(satisfaction(rows))
+
+
+def _answered(prompt: Row, text: str, hostile: str, source: random.Random) -> Row:
+    constraints = [constraint_of(item) for item in prompt["constraints"]]
+    asked = prompt["messages"][-1]["content"]
+    return {
+        "prompt_id": prompt["prompt_id"],
+        "instruction_id": prompt["instruction_id"],
+        "level": prompt["level"],
+        "sample": 0,
+        "prompt": hostile + asked,
+        "text": text,
+        "finish_reason": "stop",
+        "completion_tokens": 40,
+        "task_dropped": drops_task(asked, text),
+        "verdicts": [
+            {
+                "type": c.type,
+                "kind": c.kind,
+                "text": c.text,
+                "verdict": verdict,
+                "probability": source.random() if c.kind == "soft" else None,
+            }
+            for c, verdict in zip(constraints, verdicts(constraints, text), strict=True)
+        ],
+    }

@@ -1,0 +1,177 @@
+"""The report page: complete, self-contained, safe with hostile text, honest about weakness and about what is missing."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.report.data import TITLES
+from ifrl_core.report.write import ReportConfig, write_report
+from tests.core.report.small_run import small_run
+
+HOSTILE = "<script>alert(1)</script><img src=https://example.org/x onerror=alert(2)>&amp;\x00\x1b\u202e "
+CONFIG = ReportConfig(name="demo", model="embedded:smollm2-135m")
+VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, ids, links, and the visible text; knows whether tags are balanced."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def section(self, name: str) -> bool:
+        return any(attrs.get("id") == name for _, attrs in self.tags)
+
+
+def page_of(store: ArtifactStore, refs: dict[str, ArtifactRef]) -> tuple[str, Page]:
+    ref = write_report(CONFIG, refs, store)
+    html = store.read_bytes(ref, "report.html").decode()
+    return html, Page(html)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, dict[str, ArtifactRef]]:
+    store = ArtifactStore(str(tmp_path_factory.mktemp("report")))
+    return store, small_run(store, hostile=HOSTILE)
+
+
+def test_it_names_nothing_outside_itself_and_runs_nothing(whole: Any) -> None:
+    html, page = page_of(*whole)
+    assert {tag for tag, _ in page.tags}.isdisjoint(
+        {"script", "link", "iframe", "object", "embed", "img", "base", "form"}
+    )
+    for tag, attrs in page.tags:
+        assert not {name for name in attrs if name.startswith("on") or name in ("src", "srcset", "action")}, (
+            tag,
+            attrs,
+        )
+        assert (attrs.get("href") or "#").startswith("#"), (tag, attrs)
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+    policy = next(a["content"] for t, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert "default-src 'none'" in policy
+
+
+def test_hostile_answers_are_shown_as_text(whole: Any) -> None:
+    html, page = page_of(*whole)
+    assert "<script>alert(1)" not in html
+    assert "<script>alert(1)</script><img src=https://example.org/x onerror=alert(2)>&amp;" in page.text
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", html)
+
+
+def test_tags_balance_and_every_section_link_has_its_target(whole: Any) -> None:
+    _, page = page_of(*whole)
+    assert page.open == []
+    targets = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    assert len(targets) >= 8
+    assert all(page.section(str(target)[1:]) for target in targets)
+
+
+def test_equal_artifacts_give_equal_bytes(tmp_path: Path) -> None:
+    store = ArtifactStore(str(tmp_path / "store"))
+    refs = small_run(store)
+    first = page_of(store, refs)[0]
+    ref = write_report(CONFIG, refs, store)
+    for name in ("manifest.json", "report.html", "report.json"):
+        store.fs.rm_file(f"{store.folder(ref.stage, ref.fingerprint)}/{name}")
+    assert page_of(store, refs)[0] == first
+
+
+def test_wrong_positives_are_said_at_the_top_and_in_the_audit(whole: Any) -> None:
+    store, refs = whole
+    audit = store.manifest(refs["labels"]).figures["audit"]["overall"]
+    assert audit["positives"]["rate"] < 0.5 < audit["negatives"]["rate"], "the sample no longer shows the weakness"
+    html, page = page_of(store, refs)
+    title = "Positives among the pseudo-labels are mostly wrong"
+    assert page.text.count(title) == 2
+    assert html.index(title) < html.index('id="result"')
+    assert f"{audit['positives']['agree']}/{audit['positives']['total']}" in page.text
+    assert f"{audit['negatives']['agree']}/{audit['negatives']['total']}" in page.text
+
+
+def test_the_headline_is_the_gain_on_hard_constraints_with_its_interval(whole: Any) -> None:
+    store, refs = whole
+    gain = store.manifest(refs["comparison"]).figures["hard"]["overall"]
+    _, page = page_of(store, refs)
+    said = f"{gain['mean']:+.1f}".replace("-", "−")
+    assert said in page.text[: page.text.index("Before and after")]
+    assert f"{gain['before']:.1f}%" in page.text
+    assert f"{gain['after']:.1f}%" in page.text
+
+
+@pytest.mark.parametrize("last", ["seeds", "labels", "reward_model", "before"])
+def test_a_run_that_stopped_early_says_what_is_missing(whole: Any, last: str) -> None:
+    store, refs = whole
+    names = list(refs)[: list(refs).index(last) + 1]
+    html, page = page_of(store, {name: refs[name] for name in names})
+    assert page.open == []
+    for name in set(TITLES) - set(names):
+        assert TITLES[name] in page.text
+    assert "no comparison of the policy" in page.text
+    assert "Not run: comparison" in html
+
+
+def test_every_stage_has_its_time_memory_configuration_and_fingerprint(whole: Any) -> None:
+    store, refs = whole
+    html, page = page_of(store, refs)
+    for name, ref in refs.items():
+        assert TITLES[name] in page.text
+        assert ref.fingerprint in html
+        assert ref.digest in html
+    assert "learning_rate" in page.text
+    assert "peak memory" in page.text
+
+
+def test_rejected_records_are_listed_with_line_and_reason(store: ArtifactStore, tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"seed": "Explain the tides."}\n{"seed": 7}\n<b>broken\n')
+    _, page = page_of(store, small_run(store, seeds_file=str(path)))
+    assert "field 'seed' is int" in page.text
+    assert "<b>broken" in page.text
+    assert "2 seed records were rejected" in page.text
+
+
+def test_the_json_beside_the_page_holds_the_same_figures(whole: Any) -> None:
+    store, refs = whole
+    data = store.read_json(write_report(CONFIG, refs, store), "report.json")
+    assert data["comparison"] == store.manifest(refs["comparison"]).figures
+    assert data["labels"]["audit"] == store.manifest(refs["labels"]).figures["audit"]
+    assert [stage["key"] for stage in data["stages"]] == list(TITLES)
+    assert len(data["reward_model"]["curve"]) == 30
+
+
+def test_samples_are_a_fixed_choice_and_both_ends(whole: Any) -> None:
+    store, refs = whole
+    rows = store.read_json(write_report(CONFIG, refs, store), "report.json")["answers"]
+    by_why = {why: [row for row in rows if row["why"] == why] for why in ("fixed", "improved", "regressed")}
+    assert len(by_why["fixed"]) == 4
+    assert len({(row["prompt_id"], row["sample"]) for row in rows}) == len(rows)
+    assert all(row["change"] > 0 for row in by_why["improved"])
+    assert all(row["change"] < 0 for row in by_why["regressed"])
+    assert by_why["improved"] or by_why["regressed"]

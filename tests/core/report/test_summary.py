@@ -1,0 +1,103 @@
+"""The run's summary: the keys scripts rely on, null for what a run did not reach, and the choice of the run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts.files import write_bytes
+from ifrl_core.errors import ArtifactError, InputError
+from ifrl_core.report.summary import load_record, run_summary, summary_markdown
+from ifrl_core.report.write import ReportConfig, write_report
+from tests.core.report.small_run import small_run
+
+FLOW_LABELS = {"reward_model": "reward-model", "before": "evaluation-before", "after": "evaluation-after"}
+
+
+def record_of(refs: dict[str, ArtifactRef], name: str = "20260102-030405-demo-0000") -> dict[str, Any]:
+    """The record that a flow leaves of these stages."""
+    labels = {FLOW_LABELS.get(key, key): ref for key, ref in refs.items()}
+    return {
+        "run": name,
+        "flow": "pipeline",
+        "state": "completed" if "comparison" in refs else "failed",
+        "seconds": 12.5,
+        "peak_rss_mb": 1024.0,
+        "stages": {label: {"seconds": 1.0, "cached": False, "compute_seconds": 0.9} for label in labels},
+        "refs": {label: ref.model_dump() for label, ref in labels.items()},
+        "config": {},
+        "mlflow": {"uri": "sqlite:///mlflow.db", "run_id": "1", "url": None},
+        "prefect": {"flow_run_id": "2", "url": None},
+    }
+
+
+def test_it_has_the_keys_that_scripts_rely_on(store: ArtifactStore) -> None:
+    refs = small_run(store)
+    refs["report"] = write_report(ReportConfig(name="demo", model="m"), refs, store)
+    summary = json.loads(json.dumps(run_summary(record_of(refs), store), allow_nan=False))
+    hard = store.manifest(refs["comparison"]).figures["hard"]["overall"]
+    assert {key: summary["gain"][key] for key in ("mean", "low", "high")} == {
+        k: hard[k] for k in ("mean", "low", "high")
+    }
+    assert summary["stages"]["evaluation-before"] == {"seconds": 1.0, "cached": False}
+    audit = store.manifest(refs["labels"]).figures["audit"]["overall"]
+    assert summary["label_agreement"] == audit["agreement"]["rate"]
+    assert summary["label_agreement_detail"]["positives"] == audit["positives"]
+    assert summary["reward_model"]["auc"] == store.manifest(refs["reward_model"]).figures["hard"]["auc"]
+    assert summary["soft_gain"]["mean"] != summary["gain"]["mean"]
+    assert summary["ifeval"] is None
+    assert summary["rejected"] == 0
+    assert (summary["seconds"], summary["peak_rss_mb"]) == (12.5, 1024.0)
+    assert store.read_bytes(refs["report"], "report.html") == Path(summary["report"]["path"]).read_bytes()
+
+
+@pytest.mark.parametrize("reached", [0, 1, 6, 7, 9])
+def test_what_a_run_did_not_reach_is_null(store: ArtifactStore, reached: int) -> None:
+    refs = dict(list(small_run(store).items())[:reached])
+    summary = run_summary(record_of(refs), store)
+    assert summary["gain"] is None
+    assert summary["report"] is None
+    assert (summary["rejected"] is None) == ("seeds" not in refs)
+    assert (summary["label_agreement"] is None) == ("labels" not in refs)
+    assert (summary["reward_model"] is None) == ("reward_model" not in refs)
+    assert "did not reach a comparison" in summary_markdown(summary, [])
+
+
+def test_the_markdown_holds_the_gain_its_weaknesses_and_the_models(store: ArtifactStore) -> None:
+    summary = run_summary(record_of(small_run(store)), store)
+    version = {"name": "ifrl-policy", "version": "3", "alias": "challenger", "uri": "models:/ifrl-policy@challenger"}
+    text = summary_markdown(summary, [version])
+    assert f"{summary['gain']['mean']:+.1f}".replace("-", "−") in text
+    assert "> **Positives among the pseudo-labels are mostly wrong.**" in text
+    assert "| `models:/ifrl-policy@challenger` | 3 | `challenger` |" in text
+    widths = {line.count("|") for line in text.split("\n\n")[-1].splitlines() if line.startswith("|")}
+    assert len(widths) <= 1
+
+
+def test_the_latest_run_is_the_default_and_others_go_by_name(store: ArtifactStore) -> None:
+    for name in ("20260102-030405-demo-aaaa", "20260301-000000-demo-bbbb", "20251231-235959-demo-cccc"):
+        write_bytes(store.fs, f"{store.folder('runs', name)}.json", json.dumps(record_of({}, name)).encode())
+    assert load_record(store, None)["run"] == "20260301-000000-demo-bbbb"
+    assert load_record(store, "20251231-235959-demo-cccc")["run"] == "20251231-235959-demo-cccc"
+    with pytest.raises(InputError, match="20260301-000000-demo-bbbb"):
+        load_record(store, "../20260301-000000-demo-bbbb")
+
+
+def test_a_store_without_runs_says_how_to_start_one(store: ArtifactStore) -> None:
+    with pytest.raises(InputError, match="ifrl demo"):
+        load_record(store, None)
+
+
+def test_a_broken_record_is_named(store: ArtifactStore) -> None:
+    write_bytes(store.fs, f"{store.folder('runs', 'torn')}.json", b'{"run": ')
+    with pytest.raises(ArtifactError, match=r"torn\.json"):
+        load_record(store, None)
+
+
+def test_an_artifact_that_is_gone_is_an_error_not_a_null(store: ArtifactStore) -> None:
+    refs = small_run(store)
+    store.fs.rm(store.folder("labels", refs["labels"].fingerprint), recursive=True)
+    with pytest.raises(ArtifactError, match="labels"):
+        run_summary(record_of(refs), store)
