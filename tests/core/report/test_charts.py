@@ -16,8 +16,9 @@ def test_ticks_are_few_round_and_cover_the_range(a: float, b: float) -> None:
     low, high = min(a, b), max(a, b)
     found = ticks(low, high)
     assert 2 <= len(found) <= 9
-    assert found[0] <= low + 1e-6 * max(1, abs(low))
-    assert found[-1] >= high - 1e-6 * max(1, abs(high))
+    hair = 1e-6 * (high - low) + 1e-9
+    assert found[0] <= low + hair
+    assert found[-1] >= high - hair
     assert found == sorted(set(found))
 
 

@@ -3,16 +3,15 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.report.data import TITLES
 from ifrl_core.report.write import ReportConfig, write_report
+from tests.core.report.conftest import Whole
 from tests.core.report.small_run import small_run
 
-HOSTILE = "<script>alert(1)</script><img src=https://example.org/x onerror=alert(2)>&amp;\x00\x1b\u202e "
 CONFIG = ReportConfig(name="demo", model="embedded:smollm2-135m")
 VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
@@ -53,13 +52,7 @@ def page_of(store: ArtifactStore, refs: dict[str, ArtifactRef]) -> tuple[str, Pa
     return html, Page(html)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, dict[str, ArtifactRef]]:
-    store = ArtifactStore(str(tmp_path_factory.mktemp("report")))
-    return store, small_run(store, hostile=HOSTILE)
-
-
-def test_it_names_nothing_outside_itself_and_runs_nothing(whole: Any) -> None:
+def test_it_names_nothing_outside_itself_and_runs_nothing(whole: Whole) -> None:
     html, page = page_of(*whole)
     assert {tag for tag, _ in page.tags}.isdisjoint(
         {"script", "link", "iframe", "object", "embed", "img", "base", "form"}
@@ -78,14 +71,14 @@ def test_it_names_nothing_outside_itself_and_runs_nothing(whole: Any) -> None:
     assert "default-src 'none'" in policy
 
 
-def test_hostile_answers_are_shown_as_text(whole: Any) -> None:
+def test_hostile_answers_are_shown_as_text(whole: Whole) -> None:
     html, page = page_of(*whole)
     assert "<script>alert(1)" not in html
     assert "<script>alert(1)</script><img src=https://example.org/x onerror=alert(2)>&amp;" in page.text
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", html)
 
 
-def test_tags_balance_and_every_section_link_has_its_target(whole: Any) -> None:
+def test_tags_balance_and_every_section_link_has_its_target(whole: Whole) -> None:
     _, page = page_of(*whole)
     assert page.open == []
     targets = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
@@ -103,7 +96,7 @@ def test_equal_artifacts_give_equal_bytes(tmp_path: Path) -> None:
     assert page_of(store, refs)[0] == first
 
 
-def test_wrong_positives_are_said_at_the_top_and_in_the_audit(whole: Any) -> None:
+def test_wrong_positives_are_said_at_the_top_and_in_the_audit(whole: Whole) -> None:
     store, refs = whole
     audit = store.manifest(refs["labels"]).figures["audit"]["overall"]
     assert audit["positives"]["rate"] < 0.5 < audit["negatives"]["rate"], "the sample no longer shows the weakness"
@@ -115,7 +108,7 @@ def test_wrong_positives_are_said_at_the_top_and_in_the_audit(whole: Any) -> Non
     assert f"{audit['negatives']['agree']}/{audit['negatives']['total']}" in page.text
 
 
-def test_the_headline_is_the_gain_on_hard_constraints_with_its_interval(whole: Any) -> None:
+def test_the_headline_is_the_gain_on_hard_constraints_with_its_interval(whole: Whole) -> None:
     store, refs = whole
     gain = store.manifest(refs["comparison"]).figures["hard"]["overall"]
     _, page = page_of(store, refs)
@@ -126,7 +119,7 @@ def test_the_headline_is_the_gain_on_hard_constraints_with_its_interval(whole: A
 
 
 @pytest.mark.parametrize("last", ["seeds", "labels", "reward_model", "before"])
-def test_a_run_that_stopped_early_says_what_is_missing(whole: Any, last: str) -> None:
+def test_a_run_that_stopped_early_says_what_is_missing(whole: Whole, last: str) -> None:
     store, refs = whole
     names = list(refs)[: list(refs).index(last) + 1]
     html, page = page_of(store, {name: refs[name] for name in names})
@@ -137,7 +130,7 @@ def test_a_run_that_stopped_early_says_what_is_missing(whole: Any, last: str) ->
     assert "Not run: comparison" in html
 
 
-def test_every_stage_has_its_time_memory_configuration_and_fingerprint(whole: Any) -> None:
+def test_every_stage_has_its_time_memory_configuration_and_fingerprint(whole: Whole) -> None:
     store, refs = whole
     html, page = page_of(store, refs)
     for name, ref in refs.items():
@@ -157,7 +150,7 @@ def test_rejected_records_are_listed_with_line_and_reason(store: ArtifactStore, 
     assert "2 seed records were rejected" in page.text
 
 
-def test_the_json_beside_the_page_holds_the_same_figures(whole: Any) -> None:
+def test_the_json_beside_the_page_holds_the_same_figures(whole: Whole) -> None:
     store, refs = whole
     data = store.read_json(write_report(CONFIG, refs, store), "report.json")
     assert data["comparison"] == store.manifest(refs["comparison"]).figures
@@ -166,7 +159,7 @@ def test_the_json_beside_the_page_holds_the_same_figures(whole: Any) -> None:
     assert len(data["reward_model"]["curve"]) == 30
 
 
-def test_samples_are_a_fixed_choice_and_both_ends(whole: Any) -> None:
+def test_samples_are_a_fixed_choice_and_both_ends(whole: Whole) -> None:
     store, refs = whole
     rows = store.read_json(write_report(CONFIG, refs, store), "report.json")["answers"]
     by_why = {why: [row for row in rows if row["why"] == why] for why in ("fixed", "improved", "regressed")}

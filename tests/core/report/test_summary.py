@@ -11,6 +11,7 @@ from ifrl_core.artifacts.files import write_bytes
 from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.report.summary import load_record, run_summary, summary_markdown
 from ifrl_core.report.write import ReportConfig, write_report
+from tests.core.report.conftest import Whole
 from tests.core.report.small_run import small_run
 
 FLOW_LABELS = {"reward_model": "reward-model", "before": "evaluation-before", "after": "evaluation-after"}
@@ -33,9 +34,9 @@ def record_of(refs: dict[str, ArtifactRef], name: str = "20260102-030405-demo-00
     }
 
 
-def test_it_has_the_keys_that_scripts_rely_on(store: ArtifactStore) -> None:
-    refs = small_run(store)
-    refs["report"] = write_report(ReportConfig(name="demo", model="m"), refs, store)
+def test_it_has_the_keys_that_scripts_rely_on(whole: Whole) -> None:
+    store, refs = whole
+    refs = {**refs, "report": write_report(ReportConfig(name="demo", model="m"), refs, store)}
     summary = json.loads(json.dumps(run_summary(record_of(refs), store), allow_nan=False))
     hard = store.manifest(refs["comparison"]).figures["hard"]["overall"]
     assert {key: summary["gain"][key] for key in ("mean", "low", "high")} == {
@@ -54,8 +55,8 @@ def test_it_has_the_keys_that_scripts_rely_on(store: ArtifactStore) -> None:
 
 
 @pytest.mark.parametrize("reached", [0, 1, 6, 7, 9])
-def test_what_a_run_did_not_reach_is_null(store: ArtifactStore, reached: int) -> None:
-    refs = dict(list(small_run(store).items())[:reached])
+def test_what_a_run_did_not_reach_is_null(whole: Whole, reached: int) -> None:
+    store, refs = whole[0], dict(list(whole[1].items())[:reached])
     summary = run_summary(record_of(refs), store)
     assert summary["gain"] is None
     assert summary["report"] is None
@@ -65,8 +66,9 @@ def test_what_a_run_did_not_reach_is_null(store: ArtifactStore, reached: int) ->
     assert "did not reach a comparison" in summary_markdown(summary, [])
 
 
-def test_the_markdown_holds_the_gain_its_weaknesses_and_the_models(store: ArtifactStore) -> None:
-    summary = run_summary(record_of(small_run(store)), store)
+def test_the_markdown_holds_the_gain_its_weaknesses_and_the_models(whole: Whole) -> None:
+    store, refs = whole
+    summary = run_summary(record_of(refs), store)
     version = {"name": "ifrl-policy", "version": "3", "alias": "challenger", "uri": "models:/ifrl-policy@challenger"}
     text = summary_markdown(summary, [version])
     assert f"{summary['gain']['mean']:+.1f}".replace("-", "−") in text
