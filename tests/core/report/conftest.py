@@ -2,10 +2,8 @@
 
 import pytest
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from tests.core.report.small_run import HOSTILE, small_run
-
-Whole = tuple[ArtifactStore, dict[str, ArtifactRef]]
+from ifrl_core.artifacts import ArtifactStore
+from tests.core.report.small_run import HOSTILE, Whole, small_run
 
 
 @pytest.fixture(scope="session")

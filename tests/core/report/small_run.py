@@ -19,6 +19,7 @@ from ifrl_core.verifiers import verdicts
 
 Refs = dict[str, ArtifactRef]
 Row = dict[str, Any]
+Whole = tuple[ArtifactStore, Refs]
 HOSTILE = "<script>alert(1)</script><img src=https://example.org/x onerror=alert(2)>&amp;\x00\x1b\u202e "
 TEXT = "The river runs past old mills, slow and brown; people fish there. It is quiet in the morning, and cold."
 LEVELS = (1, 3)

@@ -9,8 +9,7 @@ import pytest
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.report.data import TITLES
 from ifrl_core.report.write import ReportConfig, write_report
-from tests.core.report.conftest import Whole
-from tests.core.report.small_run import small_run
+from tests.core.report.small_run import Whole, small_run
 
 CONFIG = ReportConfig(name="demo", model="embedded:smollm2-135m")
 VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
