@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `ifrl` sets it, before torch is loaded
+
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
