@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ifrl_core.report.text import count, fixed, interval, listing, percent, percent_interval, signed
+from ifrl_core.report.text import IFEVAL, count, fixed, interval, listing, percent, percent_interval, signed
 
 Figures = Mapping[str, Any]
 
@@ -85,7 +85,7 @@ def _ifeval(ifeval: Figures) -> Iterator[Finding]:
         if row.get("n") and row["high"] < 0:
             yield Finding(
                 "bad",
-                f"IFEval fell ({metric.replace('_', ', ')})",
+                f"IFEval fell ({IFEVAL[metric]})",
                 f"{fixed(row['before'])} to {fixed(row['after'])}: {signed(row['mean'])} points "
                 f"{interval(row['low'], row['high'])}. What was learnt in domain does not carry over.",
             )

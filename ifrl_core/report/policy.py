@@ -17,7 +17,7 @@ CHARTS: tuple[tuple[str, str, tuple[tuple[str, str], ...], float | None, float |
         0.0,
         None,
     ),
-    ("Answer length", "words", (("words", "length/words"),), 0.0, None),
+    ("Answer length", "words", (("words", "length_words"),), 0.0, None),
     ("Groups without spread", "share; they give no gradient", (("share", "zero_variance_share"),), 0.0, 1.0),
     ("Task dropped", "share of rollouts", (("share", "task_dropped"),), 0.0, None),
 )

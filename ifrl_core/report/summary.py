@@ -12,13 +12,12 @@ from typing import Any
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.report.findings import findings
-from ifrl_core.report.text import count, duration, fixed, interval, percent, percent_interval, signed
+from ifrl_core.report.text import IFEVAL, count, duration, fixed, interval, percent, percent_interval, signed
 
 Figures = dict[str, Any]
 RUNS_SHOWN = 20
 # A run's record names stages as the flow labels them; here they carry the names of their input.
 LABELS = {"reward-model": "reward_model", "evaluation-before": "before", "evaluation-after": "after"}
-IFEVAL = ("prompt_strict", "prompt_loose", "inst_strict", "inst_loose")
 
 
 def load_record(store: ArtifactStore, run: str | None) -> dict[str, Any]:
@@ -153,9 +152,9 @@ def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         rows.append(("reward model AUC against rules", fixed(model["auc"], 3), ""))
         rows.append(("the same within constraint types", fixed(model["auc_within_types"], 3), ""))
     if ifeval := summary["ifeval"]:
-        for metric in IFEVAL:
+        for metric, title in IFEVAL.items():
             sides = [percent(ifeval[side][metric], 1) for side in ("before", "after")]
-            rows.append((f"IFEval {metric.replace('_', ', ')}", " → ".join(sides), ""))
+            rows.append((f"IFEval, {title}", " → ".join(sides), ""))
     for name, what in (("length_words", "words an answer"), ("task_dropped", "% of answers that drop the task")):
         row = (summary["answers"] or {}).get(name)
         if row and row["n"]:

@@ -7,6 +7,12 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 NOTHING = "–"
+IFEVAL = {
+    "inst_strict": "instruction level, strict",
+    "inst_loose": "instruction level, loose",
+    "prompt_strict": "prompt level, strict",
+    "prompt_loose": "prompt level, loose",
+}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 

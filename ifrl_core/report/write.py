@@ -29,12 +29,6 @@ FILTERS = (
     direction,
 )
 CHARTS = (charts.dumbbell, charts.whisker, charts.reliability)
-IFEVAL = {
-    "inst_strict": "instruction level, strict",
-    "inst_loose": "instruction level, loose",
-    "prompt_strict": "prompt level, strict",
-    "prompt_loose": "prompt level, loose",
-}
 Named = list[tuple[str, Any]]
 
 
@@ -73,7 +67,7 @@ def by_frequency(rows: Mapping[str, Any]) -> Named:
 
 def named_metrics(rows: Mapping[str, Any]) -> Named:
     """IFEval's four figures under readable names."""
-    return [(title, rows[metric]) for metric, title in IFEVAL.items()]
+    return [(title, rows[metric]) for metric, title in text.IFEVAL.items()]
 
 
 ORDERS = (by_change, by_frequency, named_metrics)

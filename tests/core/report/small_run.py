@@ -1,6 +1,7 @@
 """A small run's artifacts, made by the real stages wherever no model is needed and by the real writer where one is."""
 
 import random
+from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ from ifrl_core import dataset
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
 from ifrl_core.config import InstructionsConfig, LabelsConfig, NoConfig, SeedsConfig
 from ifrl_core.evaluation.comparison import compare
-from ifrl_core.evaluation.evaluate import ANSWERS, satisfaction
+from ifrl_core.evaluation.evaluate import ANSWERS, IFEVAL_ANSWERS, satisfaction
 from ifrl_core.labels import make_labels
 from ifrl_core.reward_model.quality import Scored, quality
 from ifrl_core.reward_model.train import VALIDATION
@@ -26,9 +27,18 @@ LEVELS = (1, 3)
 
 
 def small_run(
-    store: ArtifactStore, *, hostile: str = "", seeds_file: str | None = None, train: int = 12, held_out: int = 8
+    store: ArtifactStore,
+    *,
+    hostile: str = "",
+    seeds_file: str | None = None,
+    ifeval: int = 0,
+    train: int = 12,
+    held_out: int = 8,
 ) -> Refs:
-    """Refs of every stage, by the names under which the report gets them. `hostile` is put into answers and prompts."""
+    """Refs of every stage, by the names under which the report gets them. `hostile` is put into answers and prompts.
+
+    `ifeval`: how many IFEval prompts both evaluations hold; 0 leaves IFEval out.
+    """
     source = SeedsConfig(train=train, held_out=held_out, files=(seeds_file,) if seeds_file else ())
     seeds = dataset.make_seeds(dataset.seeds_source(source), {}, store)
     instructions = dataset.make_instructions(InstructionsConfig(max_words=50), {"seeds": seeds}, store)
@@ -38,8 +48,8 @@ def small_run(
     refs["labels"] = make_labels(LabelsConfig(), {"prompts": prompts, "rollouts": refs["rollouts"]}, store)
     refs["reward_model"] = _reward_model(store, refs["labels"])
     refs["policy"] = _policy(store)
-    refs["before"] = _evaluation(store, prompts, "before", hostile, longest=60)
-    refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20)
+    refs["before"] = _evaluation(store, prompts, "before", hostile, longest=60, ifeval=ifeval)
+    refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20, ifeval=ifeval)
     sides = {"before": refs["before"], "after": refs["after"]}
     return {**refs, "comparison": compare(NoConfig(), sides, store)}
 
@@ -103,15 +113,29 @@ def _policy(store: ArtifactStore) -> ArtifactRef:
     return writer.commit({})
 
 
-def _evaluation(store: ArtifactStore, prompts: ArtifactRef, side: str, hostile: str, *, longest: int) -> ArtifactRef:
+def _evaluation(
+    store: ArtifactStore, prompts: ArtifactRef, side: str, hostile: str, *, longest: int, ifeval: int
+) -> ArtifactRef:
     source = random.Random(f"evaluation {side}")
     held_out = [row for row in store.rows(prompts, prefix="part-held_out-") if row["level"] in LEVELS]
     rows = [_answered(prompt, hostile + answer(source, longest), hostile, source) for prompt in held_out]
+    config = {"max_tokens": 64, "levels": list(LEVELS)}
     writer = store.writer(
-        "evaluation", 1, side[0] * 64, {"max_tokens": 64, "levels": list(LEVELS)}, {"model": "model/0"}
+        "evaluation", 1, fingerprint("evaluation", 1, {"side": side}, {}), config, {"model": "model/0"}
     )
     writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=ANSWERS))
-    return writer.commit(satisfaction(rows))
+    figures = satisfaction(rows)
+    if ifeval:
+        marks = [[source.random() < 0.5 for _ in range(2)] for _ in range(ifeval)]
+        table = [
+            {"key": key, "prompt": "Asked.", "text": "Said.", "finish_reason": "stop", "strict": mark, "loose": mark}
+            for key, mark in enumerate(marks)
+        ]
+        writer.write_table("ifeval.parquet", pa.Table.from_pylist(table, schema=IFEVAL_ANSWERS))
+        prompt, inst = fmean(all(mark) for mark in marks), fmean(mark for pair in marks for mark in pair)
+        shares = {"prompt_strict": prompt, "prompt_loose": prompt, "inst_strict": inst, "inst_loose": inst}
+        figures["ifeval"] = {**shares, "prompts": ifeval}
+    return writer.commit(figures)
 
 
 def _answered(prompt: Row, text: str, hostile: str, source: random.Random) -> Row:

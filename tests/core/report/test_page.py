@@ -167,3 +167,14 @@ def test_samples_are_a_fixed_choice_and_both_ends(whole: Whole) -> None:
     assert all(row["change"] > 0 for row in by_why["improved"])
     assert all(row["change"] < 0 for row in by_why["regressed"])
     assert by_why["improved"] or by_why["regressed"]
+
+
+def test_ifeval_is_shown_when_measured_and_said_to_be_missing_when_not(whole: Whole, store: ArtifactStore) -> None:
+    assert "Not measured: the recipe names no IFEval file" in page_of(*whole)[1].text
+    refs = small_run(store, ifeval=10)
+    row = store.manifest(refs["comparison"]).figures["ifeval"]["inst_strict"]
+    _, page = page_of(store, refs)
+    section = page.text[page.text.index("IFEval", page.text.index("The answers themselves")) :]
+    assert "Not measured" not in page.text
+    assert f"{row['before']:.1f}" in section[:400]
+    assert "fixed subset of 10 prompts" in section

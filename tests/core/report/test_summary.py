@@ -102,3 +102,12 @@ def test_an_artifact_that_is_gone_is_an_error_not_a_null(store: ArtifactStore) -
     store.fs.rm(store.folder("labels", refs["labels"].fingerprint), recursive=True)
     with pytest.raises(ArtifactError, match="labels"):
         run_summary(record_of(refs), store)
+
+
+def test_ifeval_has_both_sides_as_shares(store: ArtifactStore) -> None:
+    refs = small_run(store, ifeval=6)
+    summary = run_summary(record_of(refs), store)
+    for side in ("before", "after"):
+        measured = store.manifest(refs[side]).figures["ifeval"]
+        assert summary["ifeval"][side] == {key: measured[key] for key in measured if key != "prompts"}
+    assert "IFEval, instruction level, strict" in summary_markdown(summary, [])
