@@ -40,7 +40,7 @@ def acrostic(view: View, word: str) -> bool:
 
 def palindrome(view: View, min_letters: int) -> bool:
     """A line or sentence of at least so many letters reads the same backwards (case, blanks and marks aside)."""
-    candidates = (_letters(part) for part in (*view.lines, *view.sentences))
+    candidates = (_letters(part) for part in (*view.lines, *view.sentences) if len(part) >= min_letters)
     return any(len(letters) >= min_letters and letters == letters[::-1] for letters in candidates)
 
 
