@@ -19,7 +19,7 @@ from ifrl_core.evaluation.statistics import wilson
 from ifrl_core.rollouts import TRAIN
 from ifrl_core.schemas import LABELS, constraint_of
 from ifrl_core.stage import Figures, Inputs, Work, stage
-from ifrl_core.verifiers import verdicts
+from ifrl_core.verifiers import answer_of, verdicts
 
 ROWS_PER_SHARD = 20_000
 Row = dict[str, Any]
@@ -102,18 +102,19 @@ def _ladder_labels(
                 dropped["identical answers"] += 2
                 continue
             for label, rollout in ((1, positive), (0, negative)):
-                if config.drop_empty and not rollout["text"].strip():
+                answer = answer_of(rollout["text"]) or ""
+                if config.drop_empty and not answer.strip():
                     dropped["empty answer"] += 1
                     continue
                 yield {
                     "label_id": f"{rollout['rollout_id']}-c{level}",
                     "rollout_id": rollout["rollout_id"],
                     "constraint": constraint,
-                    "response": rollout["text"],
+                    "response": answer,
                     "label": label,
                     "level": level,
                     "split": split,
-                    "verdict": verdicts([constraint_of(constraint)], rollout["text"])[0],
+                    "verdict": verdicts([constraint_of(constraint)], answer)[0],
                     "instruction_id": instruction_id,
                 }
 

@@ -19,11 +19,12 @@ from ifrl_core.constraints.model import Constraint
 from ifrl_core.evaluation import ifeval
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.models import model_folder
+from ifrl_core.rewards.score import score_responses
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rollouts import request_seed
 from ifrl_core.schemas import CONSTRAINT, constraint_of, constraint_row
 from ifrl_core.stage import Figures, Inputs, Work, stage
-from ifrl_core.verifiers import verdicts
+from ifrl_core.verifiers import answer_of
 
 VERDICT = pa.struct(
     [
@@ -108,7 +109,7 @@ def evaluate(config: EvaluationConfig, inputs: Inputs, work: Work) -> Figures:
     if "ifeval" in inputs:
         figures["ifeval"] = _ifeval(config, inputs, work, engine.generate)
     del engine
-    _score_soft(rows, model_folder(inputs["reward_model"], work.store))
+    _score(rows, model_folder(inputs["reward_model"], work.store))
     work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=ANSWERS))
     return {**satisfaction(rows), **figures}
 
@@ -149,18 +150,19 @@ def _shares(found: Mapping[str, list[float]]) -> Figures:
 
 
 def _answer_held_out(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any) -> list[Row]:
-    prompts = [
-        row for row in work.store.rows(inputs["prompts"], prefix="part-held_out-") if row["level"] in config.levels
-    ]
+    held_out = list(work.store.rows(inputs["prompts"], prefix="part-held_out-"))
+    seeds = {row["instruction_id"]: row["messages"][-1]["content"] for row in held_out if row["level"] == 0}
+    prompts = [row for row in held_out if row["level"] in config.levels]
     asked = [(prompt, sample) for prompt in prompts for sample in range(config.samples)]
     requests = [Request(p["messages"], request_seed(work.seed, p["prompt_id"], sample)) for p, sample in asked]
     completions = generate(requests, Sampling(config.max_tokens, config.temperature), work.progress)
-    return [_row(prompt, sample, done) for (prompt, sample), done in zip(asked, completions, strict=True)]
+    return [
+        _row(prompt, seeds[prompt["instruction_id"]], sample, done)
+        for (prompt, sample), done in zip(asked, completions, strict=True)
+    ]
 
 
-def _row(prompt: Row, sample: int, completion: Completion) -> Row:
-    constraints: list[Constraint] = [constraint_of(item) for item in prompt["constraints"]]
-    found = verdicts(constraints, completion.text)
+def _row(prompt: Row, seed: str, sample: int, completion: Completion) -> Row:
     return {
         "prompt_id": prompt["prompt_id"],
         "instruction_id": prompt["instruction_id"],
@@ -170,29 +172,37 @@ def _row(prompt: Row, sample: int, completion: Completion) -> Row:
         "text": completion.text,
         "finish_reason": completion.finish_reason,
         "completion_tokens": completion.completion_tokens,
-        "task_dropped": drops_task(prompt["messages"][-1]["content"], completion.text),
-        "verdicts": [
-            {"type": c.type, "kind": c.kind, "text": c.text, "verdict": verdict, "probability": None}
-            for c, verdict in zip(constraints, found, strict=True)
-        ],
+        "task_dropped": drops_task(seed, answer_of(completion.text) or ""),
+        "constraints": [constraint_of(item) for item in prompt["constraints"]],
     }
 
 
-def _score_soft(rows: Sequence[Row], folder: Path) -> None:
-    """Fill in the reward model's probability of every soft constraint."""
+def _score(rows: Sequence[Row], folder: Path) -> None:
+    """Replace each row's constraints by their verdicts, scored as the policy's reward is."""
     from ifrl_core.reward_model.score import RewardModel
 
-    asked = [(row["text"], item) for row in rows for item in row["verdicts"] if item["kind"] == "soft"]
-    probabilities = RewardModel(folder).probabilities([(text, item["text"]) for text, item in asked])
-    for (_, item), probability in zip(asked, probabilities, strict=True):
-        item["probability"] = probability
+    constraints: list[list[Constraint]] = [row.pop("constraints") for row in rows]
+    rewards = score_responses([row["text"] for row in rows], constraints, RewardModel(folder))
+    for row, asked, reward in zip(rows, constraints, rewards, strict=True):
+        row["verdicts"] = [_verdict(item, part) for item, part in zip(asked, reward.parts, strict=True)]
+
+
+def _verdict(constraint: Constraint, part: float | None) -> Row:
+    hard = constraint.kind == "hard"
+    return {
+        "type": constraint.type,
+        "kind": constraint.kind,
+        "text": constraint.text,
+        "verdict": bool(part) if hard and part is not None else None,
+        "probability": None if hard else part,
+    }
 
 
 def _ifeval(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any) -> Figures:
     rows = _ifeval_prompts(inputs["ifeval"], work.store)
     requests = [Request([{"role": "user", "content": row.prompt}], work.seed) for row in rows]
     done = generate(requests, Sampling(config.ifeval_max_tokens, temperature=0.0), work.progress)
-    score = ifeval.score(rows, [completion.text for completion in done])
+    score = ifeval.score(rows, [answer_of(completion.text) or "" for completion in done])
     table = [
         {
             "key": row.key,
