@@ -10,6 +10,13 @@ from collections.abc import Iterable, Sequence
 from ifrl_core.constraints.catalog import CATALOG
 from ifrl_core.constraints.compose import draft_of, witness_of
 from ifrl_core.constraints.model import Constraint
+from ifrl_core.verifiers.view import words_of
+
+
+def near_duplicates(a: str, b: str, *, overlap: float = 0.8) -> bool:
+    """Whether two texts share at least that part of their words (intersection over union, case aside)."""
+    words_a, words_b = ({word.lower() for word in words_of(text)} for text in (a, b))
+    return a == b or len(words_a & words_b) >= max(1.0, overlap * len(words_a | words_b))
 
 
 def conflict(a: Constraint, b: Constraint) -> bool:
@@ -17,11 +24,11 @@ def conflict(a: Constraint, b: Constraint) -> bool:
 
     They do when they are of one type (a near-duplicate), claim the same slot of the text, or a rule by their
     arguments says so. A constraint whose type the catalog does not know (written by a model, soft) conflicts only with
-    one of the same text.
+    one of nearly the same text.
     """
     if a.type == b.type and a.type in CATALOG:
         return True
-    if a.text == b.text:
+    if near_duplicates(a.text, b.text):
         return True
     type_a, type_b = CATALOG.get(a.type), CATALOG.get(b.type)
     if type_a is None or type_b is None:

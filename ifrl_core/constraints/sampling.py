@@ -69,6 +69,26 @@ def sample_constraints(
     return constraints
 
 
+def corridor_weights(
+    pass_rates: Mapping[str, float], *, low: float = 0.1, high: float = 0.9, outside: float = 0.05
+) -> dict[str, float]:
+    """Weights for `sample_constraints` from measured pass rates (type id -> share of answers that satisfy it).
+
+    A type whose rate lies inside the corridor keeps weight 1; one that nearly always or nearly never passes gives a
+    group no spread of rewards, hence no gradient, and gets `outside` (not 0: its rate may change as the model learns).
+    Types without a measured rate keep weight 1.
+
+    Raises:
+        ValueError: for a rate outside [0, 1] or an empty corridor.
+    """
+    if not 0 <= low < high <= 1:
+        raise ValueError(f"the corridor {low}..{high} is empty; expected 0 <= low < high <= 1")
+    wrong = {type_: rate for type_, rate in pass_rates.items() if not 0 <= rate <= 1}
+    if wrong:
+        raise ValueError(f"pass rates lie between 0 and 1, unlike {wrong}")
+    return {type_: 1.0 if low <= rate <= high else outside for type_, rate in pass_rates.items()}
+
+
 def _possible(constraints: Sequence[Constraint], max_words: int) -> bool:
     """Whether the set fits the length budget and has a witness."""
     draft = draft_of(constraints)

@@ -106,12 +106,6 @@ def _not_in_another_language(args: Args, other: Constraint) -> bool:
     return bool(args["language"] != "en") and other.type.startswith(_ENGLISH_ONLY_ANYWAY)
 
 
-def _same_word_wanted(args: Args, other: Constraint) -> bool:
-    """A forbidden word that the other constraint asks for, in any of its texts."""
-    wanted = " ".join(str(value) for value in other.args.values()).lower()
-    return any(word.lower() in wanted for word in args["forbidden_words"])
-
-
 def _overlapping_keyword(args: Args, other: Constraint) -> bool:
     """The same keyword asked for twice, once with a bound."""
     return args["keyword"].lower() in [str(word).lower() for word in other.args.get("keywords", [])]
@@ -167,7 +161,6 @@ TYPES: tuple[ConstraintType, ...] = (
             "The following must not appear in your answer: {forbidden_words}.",
         ),
         draw=_draw_forbidden,
-        excludes=_same_word_wanted,
         witness=WITNESSES["keywords:forbidden_words"],
     ),
     hard(

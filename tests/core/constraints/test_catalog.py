@@ -1,0 +1,47 @@
+"""The catalog as a whole, and its page."""
+
+import random
+from pathlib import Path
+
+from ifrl_core.constraints.catalog import CATALOG, FAMILIES
+from ifrl_core.constraints.listing import catalog_markdown, constraints_table
+from ifrl_core.constraints.sampling import corridor_weights, sample_constraints
+from ifrl_core.verifiers.ifeval_format import RULES as IFEVAL_FORMAT
+from ifrl_core.verifiers.ifeval_words import RULES as IFEVAL_WORDS
+from ifrl_core.verifiers.registry import RULES
+
+DOCS = Path(__file__).parents[3] / "docs" / "constraints.md"
+
+
+def test_the_catalog_is_as_broad_as_promised() -> None:
+    hard = [type_ for type_ in CATALOG.values() if type_.kind == "hard"]
+    soft = [type_ for type_ in CATALOG.values() if type_.kind == "soft"]
+    assert len(IFEVAL_WORDS) + len(IFEVAL_FORMAT) == 25
+    assert len(hard) >= 50
+    assert len(soft) >= 25
+    assert sum(map(len, FAMILIES)) == len(CATALOG)  # no id twice
+
+
+def test_hard_types_have_a_rule_and_a_witness_and_soft_ones_neither() -> None:
+    for type_ in CATALOG.values():
+        hard = type_.kind == "hard"
+        assert (type_.rule is not None) == (type_.witness is not None) == hard == (type_.id in RULES), type_.id
+
+
+def test_the_documentation_page_is_up_to_date() -> None:
+    assert DOCS.read_text(encoding="utf-8") == catalog_markdown(), "write catalog_markdown() to docs/constraints.md"
+
+
+def test_the_table_filters_by_text_and_kind() -> None:
+    assert {row["kind"] for row in constraints_table(kind="soft")} == {"soft"}
+    assert [row["id"] for row in constraints_table("double angular")] == ["detectable_format:title"]
+
+
+def test_types_outside_the_corridor_are_rarely_sampled() -> None:
+    types = ["punctuation:no_comma", "words:no_contractions"]
+    weights = corridor_weights({types[0]: 0.99, types[1]: 0.4})
+    seen = [
+        sample_constraints("Hi.", 1, random.Random(n), types=types, hard_share=1.0, weights=weights)[0].type
+        for n in range(200)
+    ]
+    assert seen.count(types[1]) > 170  # expected 190, standard deviation 3: a miss has odds below 1e-9
