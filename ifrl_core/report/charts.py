@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from ifrl_core.report.text import fixed
 
 WIDTH, HEIGHT = 360, 210
-LEFT, RIGHT, TOP, BOTTOM = 40, 10, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 40, 10, 16, 34
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,18 @@ class Series:
 
 
 def line_chart(
-    title: str, series: Sequence[Series], *, x_label: str, bottom: float | None = None, top: float | None = None
+    title: str,
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    bottom: float | None = None,
+    top: float | None = None,
+    marks: Sequence[tuple[float, str]] = (),
 ) -> Markup:
-    """Lines over one x axis. The y axis spans the data, widened to `bottom` and `top` when these are given."""
+    """Lines over one x axis. The y axis spans the data, widened to `bottom` and `top` when these are given.
+
+    `marks`: places on the x axis where something changed, and what is said beside them.
+    """
     values = [y for line in series for y in line.y if y is not None]
     places = [x for line in series for x in line.x]
     if not values:
@@ -39,7 +48,7 @@ def line_chart(
     x_ticks = [x for x in ticks(min(places), max(places)) if min(places) <= x <= max(places)]
     y_span = (min(y_ticks[0], *values), max(y_ticks[-1], *values))
     x_span = (min(places), max(places))
-    parts = [_grid(y_ticks, y_span), _x_axis(x_ticks, x_span, x_label)]
+    parts = [_grid(y_ticks, y_span), _x_axis(x_ticks, x_span, x_label), _marks(marks, x_span)]
     for line in series:
         parts.append(_line(line, x_span, y_span))
     return _svg(title, parts, WIDTH, HEIGHT)
@@ -135,6 +144,14 @@ def _x_axis(values: Sequence[float], span: tuple[float, float], label: str) -> M
     middle = (LEFT + WIDTH - RIGHT) / 2
     name = Markup('<text class="axis middle" x="{}" y="{}">{}</text>').format(_number(middle), HEIGHT - 5, label)
     return Markup("").join([*marks, name])
+
+
+def _marks(marks: Sequence[tuple[float, str]], span: tuple[float, float]) -> Markup:
+    mark = Markup('<line class="stage" x1="{x}" x2="{x}" y1="{}" y2="{}"/><text class="tick" x="{}" y="{}">{}</text>')
+    return Markup("").join(
+        mark.format(TOP, HEIGHT - BOTTOM, _number(_x(x, span) + 3), TOP - 3, label, x=_number(_x(x, span)))
+        for x, label in marks
+    )
 
 
 def _line(line: Series, x_span: tuple[float, float], y_span: tuple[float, float]) -> Markup:

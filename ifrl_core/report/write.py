@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from ifrl_core.config import StageConfig
 from ifrl_core.report import charts, text
@@ -26,6 +27,7 @@ FILTERS = (
     text.count,
     text.value,
     text.breakable,
+    text.listing,
     direction,
 )
 CHARTS = (charts.dumbbell, charts.whisker, charts.reliability)
@@ -96,7 +98,8 @@ def metric_chart(
     x_label: str = "step",
     bottom: float | None = None,
     top: float | None = None,
-) -> Any:
+    marks: Sequence[tuple[float, str]] = (),
+) -> Markup:
     """A chart of named lines over one x, in the page's tones a, b, c."""
     series = [charts.Series(label, x, y, tone) for (label, y), tone in zip(lines, "abc", strict=False)]
-    return charts.line_chart(title, series, x_label=x_label, bottom=bottom, top=top)
+    return charts.line_chart(title, series, x_label=x_label, bottom=bottom, top=top, marks=marks)

@@ -1,5 +1,6 @@
 """A small run's artifacts, made by the real stages wherever no model is needed and by the real writer where one is."""
 
+import json
 import random
 from statistics import fmean
 from typing import Any
@@ -12,6 +13,7 @@ from ifrl_core.config import InstructionsConfig, LabelsConfig, NoConfig, SeedsCo
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.evaluate import ANSWERS, IFEVAL_ANSWERS, satisfaction
 from ifrl_core.labels import make_labels
+from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
 from ifrl_core.reward_model.quality import Scored, quality
 from ifrl_core.reward_model.train import VALIDATION
 from ifrl_core.rewards.task_drop import drops_task
@@ -47,7 +49,7 @@ def small_run(
     refs["rollouts"] = _rollouts(store, prompts)
     refs["labels"] = make_labels(LabelsConfig(), {"prompts": prompts, "rollouts": refs["rollouts"]}, store)
     refs["reward_model"] = _reward_model(store, refs["labels"])
-    refs["policy"] = _policy(store)
+    refs["policy"] = _policy(store, hostile)
     refs["before"] = _evaluation(store, prompts, "before", hostile, longest=60, ifeval=ifeval)
     refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20, ifeval=ifeval)
     sides = {"before": refs["before"], "after": refs["after"]}
@@ -108,9 +110,54 @@ def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
     return writer.commit({"counts": counts, "steps": 30, **quality(pairs)})
 
 
-def _policy(store: ArtifactStore) -> ArtifactRef:
-    writer = store.writer("policy", 1, "d" * 64, {"max_steps": 6, "curriculum": [[1], [2, 3]]}, {"model": "model/0"})
-    return writer.commit({})
+def _policy(store: ArtifactStore, hostile: str) -> ArtifactRef:
+    source = random.Random(3)
+    rows = [_step(step, source) for step in range(1, 13)]
+    samples = [
+        {
+            "step": row["step"],
+            "prompt_id": "i-1-L1",
+            "level": 1,
+            "prompt": hostile + "Asked.",
+            "response": hostile + answer(source),
+            "reward": row["reward/total"],
+            "parts": json.dumps([["punctuation:no_comma", 1.0], ["tone:tone", None]]),
+            "advantage": 0.0,
+        }
+        for row in rows
+    ]
+    config = {"max_steps": len(rows), "curriculum": [[1], [2, 3]]}
+    writer = store.writer("policy", 1, fingerprint("policy", 1, config, {}), config, {"model": "model/0"})
+    writer.write_table("metrics.parquet", metrics_table(rows))
+    writer.write_table("samples.parquet", pa.Table.from_pylist(samples, schema=SAMPLES))
+    return writer.commit({**run_figures(rows), "prompts_used": 24, "prompts_left_out": 0})
+
+
+def _step(step: int, source: random.Random) -> Row:
+    """What training logs of a step; levels change after the sixth, and one type never earns anything."""
+    share = step / 20 + source.random() / 10
+    return {
+        "step": step,
+        "stage": float(step > 6),
+        "reward/total": share,
+        "reward/hard": share - 0.05,
+        "reward/soft": 0.5 if step % 3 else None,
+        "reward/std": 0.2,
+        "reward/type/punctuation:no_comma": share,
+        "reward/type/letters:palindrome": 0.0,
+        "length/words": 40.0 - step,
+        "task_dropped": 0.05 + step / 100,
+        "clipped_ratio": 0.4,
+        "zero_variance_share": 0.25,
+        "entropy": 2.5 - step / 12,
+        "unscored_share": 0.0,
+        "rollouts": 32.0,
+        "tokens_per_second": 60.0,
+        "seconds/step": 30.0,
+        "seconds/generate": 15.0,
+        "seconds/score": 1.0,
+        "seconds/train": 14.0,
+    }
 
 
 def _evaluation(

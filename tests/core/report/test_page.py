@@ -178,3 +178,16 @@ def test_ifeval_is_shown_when_measured_and_said_to_be_missing_when_not(whole: Wh
     assert "Not measured" not in page.text
     assert f"{row['before']:.1f}" in section[:400]
     assert "fixed subset of 10 prompts" in section
+
+
+def test_training_is_drawn_with_its_curriculum_and_what_never_earned_anything(whole: Whole) -> None:
+    store, refs = whole
+    policy = store.read_json(write_report(CONFIG, refs, store), "report.json")["policy"]
+    assert policy["stages"] == [[1, "L1"], [7, "L2–3"]]
+    assert policy["never"] == ["letters:palindrome"]
+    assert [chart["title"] for chart in policy["charts"]][:2] == ["Reward", "Answer length"]
+    assert "Distance from the base model" not in [chart["title"] for chart in policy["charts"]]  # no KL was measured
+    _, page = page_of(store, refs)
+    section = page.text[page.text.index("GRPO. The reward") :]
+    assert "L2–3" in section
+    assert "12 steps of 30 s (15 s generation" in section
