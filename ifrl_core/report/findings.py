@@ -144,7 +144,7 @@ def _contrast(overall: Figures) -> str:
     lift = 100 * (positives + negatives - 1)
     return (
         f"Answers labelled positive satisfy their constraint {percent(positives)} of the time, those labelled negative "
-        f"{percent(1 - negatives)}: that difference, {signed(lift)} points, is all the reward model can learn from."
+        f"{percent(1 - negatives)}: that difference, {signed(lift)} points, is the signal that these labels carry."
     )
 
 

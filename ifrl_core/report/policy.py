@@ -27,7 +27,7 @@ class Chart:
 CHARTS = (
     Chart(
         "Reward",
-        "mean of a step's rollouts; hard by rules, soft by the reward model",
+        "mean of a step; hard by rules, soft by the RM",
         (("total", "reward/total"), ("hard", "reward/hard"), ("soft", "reward/soft")),
         bottom=0.0,
     ),
@@ -41,12 +41,12 @@ CHARTS = (
     ),
     Chart(
         "Groups without spread",
-        "share in which all rollouts earn the same: no gradient",
+        "share whose rollouts all earn the same",
         (("share", "zero_variance_share"),),
         bottom=0.0,
         top=1.0,
     ),
-    Chart("Entropy", "nats a token; near 0 the policy no longer explores", (("entropy", "entropy"),), bottom=0.0),
+    Chart("Entropy", "nats a token; near 0 nothing is explored", (("entropy", "entropy"),), bottom=0.0),
     Chart("Distance from the base model", "KL, nats a token", (("KL", "kl"),), bottom=0.0),
 )
 
