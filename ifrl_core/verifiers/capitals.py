@@ -1,13 +1,11 @@
 """How many of a text's tokens, as `nltk.word_tokenize` makes them, are in capitals."""
 
 import re
-from functools import lru_cache
-
-from nltk.tokenize import NLTKWordTokenizer
+from collections.abc import Callable
+from functools import cache, lru_cache
 
 from ifrl_core.verifiers.sentences import split_sentences
 
-_TOKENIZER = NLTKWordTokenizer()
 _LONG_CHUNK = 100  # characters; longer "words" are not worth remembering
 _LONG_TEXT = 50_000  # characters; beyond, the exception below is not looked for, so that the cost stays bounded
 _INNER_END = re.compile(r"[.?!][^\s\w]")
@@ -15,9 +13,19 @@ _SPLIT_IN_TWO = frozenset(("cannot", "gimme", "gonna", "gotta", "lemme", "wanna"
 _ALWAYS_APART = re.compile('[][(){}<>*;@#$%&?!"“”„«»]+')  # each of these is a token of its own wherever it stands
 
 
-@lru_cache(maxsize=50_000)
-def _capital_tokens(chunk: str) -> int:
-    return sum(token.isupper() for token in _TOKENIZER.tokenize(chunk))
+@cache
+def _tokenize() -> Callable[[str], list[str]]:
+    from nltk.tokenize import NLTKWordTokenizer  # on first use, because nltk takes a second to import
+
+    tokenize: Callable[[str], list[str]] = NLTKWordTokenizer().tokenize
+    return tokenize
+
+
+def _capital_tokens(text: str) -> int:
+    return sum(token.isupper() for token in _tokenize()(text))
+
+
+_remembered = lru_cache(maxsize=50_000)(_capital_tokens)
 
 
 def _count(chunk: str) -> int:
@@ -29,8 +37,8 @@ def _count(chunk: str) -> int:
         pieces = _ALWAYS_APART.split(chunk)
         if len(pieces) > 1:
             return sum(map(_count, pieces))
-        return sum(token.isupper() for token in _TOKENIZER.tokenize(chunk))
-    return _capital_tokens(chunk)
+        return _capital_tokens(chunk)
+    return _remembered(chunk)
 
 
 def count_capital_words(text: str) -> int:
@@ -42,5 +50,5 @@ def count_capital_words(text: str) -> int:
     """
     chunks = [chunk for chunk in text.split() if not chunk.islower()]
     if len(text) <= _LONG_TEXT and any("'" in chunk and _INNER_END.search(chunk) for chunk in chunks):
-        return sum(token.isupper() for sentence in split_sentences(text) for token in _TOKENIZER.tokenize(sentence))
+        return sum(map(_capital_tokens, split_sentences(text)))
     return sum(map(_count, chunks))

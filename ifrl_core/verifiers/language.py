@@ -18,6 +18,7 @@ from langdetect.utils.unicode_block import unicode_block
 _SEED = 0
 # langdetect reads the first 10,000 characters after URLs are cut; the regexes need not see a megabyte for that.
 _MAX_RAW_CHARS = 40_000
+_LONG_WORD = 30  # characters
 _LATIN = re.compile(r"[A-z]")
 
 
@@ -42,7 +43,6 @@ def _profiles() -> tuple[list[str], dict[str, int], np.ndarray]:
     return list(factory.langlist), rows, np.array(list(factory.word_lang_prob_map.values()))
 
 
-@lru_cache(maxsize=50_000)
 def _rows_of_word(word: str, ended: bool) -> tuple[int, ...]:
     """Rows of the 1-, 2- and 3-grams of one word; inside a run of capitals langdetect takes none."""
     rows = _profiles()[1]
@@ -58,6 +58,14 @@ def _rows_of_word(word: str, ended: bool) -> tuple[int, ...]:
             if row is not None and not (n == 1 and padded[i] == " "):
                 found.append(row)
     return tuple(found)
+
+
+_remembered_rows = lru_cache(maxsize=50_000)(_rows_of_word)
+
+
+def _rows(word: str, ended: bool) -> tuple[int, ...]:
+    # Scripts without spaces make "words" of any length, which never come again.
+    return _remembered_rows(word, ended) if len(word) <= _LONG_WORD else _rows_of_word(word, ended)
 
 
 def _feature_rows(text: str) -> list[int]:
@@ -76,7 +84,7 @@ def _feature_rows(text: str) -> list[int]:
             text = _LATIN.sub("", text)
     words = text.translate(_NORMALISED).split(" ")
     last = len(words) - 1
-    return [row for i, word in enumerate(words) if word for row in _rows_of_word(word, i < last)]
+    return [row for i, word in enumerate(words) if word for row in _rows(word, i < last)]
 
 
 def detect_language(text: str) -> str | None:

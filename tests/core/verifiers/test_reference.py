@@ -1,5 +1,8 @@
 """Our faster routes give what nltk and langdetect give."""
 
+import subprocess
+import sys
+
 import langdetect
 import pytest
 from hypothesis import given, settings
@@ -8,7 +11,7 @@ from nltk.tokenize import NLTKWordTokenizer
 
 from ifrl_core.verifiers.capitals import count_capital_words
 from ifrl_core.verifiers.language import detect_language
-from ifrl_core.verifiers.sentences import _tokenizer, split_sentences
+from ifrl_core.verifiers.sentences import _punkt, split_sentences
 
 PIECES = [
     "a", "Mr.", "B", ". ", ".", "!", "?", '"', "'", ")", "(", "\n", "\xa0", " ", "...", "e.g. ", "U.S. ", "The", "he ",
@@ -26,19 +29,19 @@ LANGUAGE_TEXTS = [
 @settings(max_examples=400, deadline=None)
 @given(MIXED_TEXT)
 def test_sentences_are_those_of_nltk_punkt(text: str) -> None:
-    assert split_sentences(text) == list(_tokenizer().tokenize(text))
+    assert split_sentences(text) == list(_punkt().tokenizer.tokenize(text))
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from([p for p in PIECES if "'" not in p and p != '"']), max_size=30).map("".join))
 def test_capital_words_are_those_of_nltk_word_tokenize(text: str) -> None:
-    tokens = [t for sentence in _tokenizer().tokenize(text) for t in NLTKWordTokenizer().tokenize(sentence)]
+    tokens = [t for sentence in _punkt().tokenizer.tokenize(text) for t in NLTKWordTokenizer().tokenize(sentence)]
     assert count_capital_words(text) == sum(token.isupper() for token in tokens)
 
 
 @pytest.mark.parametrize("text", ["**DON'T.** Go!", "I DON'T KNOW. YOU CANNOT.", '"STOP," SHE SAID. "IT\'S US."'])
 def test_capital_contractions_count_as_two_tokens(text: str) -> None:
-    tokens = [t for sentence in _tokenizer().tokenize(text) for t in NLTKWordTokenizer().tokenize(sentence)]
+    tokens = [t for sentence in _punkt().tokenizer.tokenize(text) for t in NLTKWordTokenizer().tokenize(sentence)]
     assert count_capital_words(text) == sum(token.isupper() for token in tokens)
 
 
@@ -51,3 +54,9 @@ def test_languages_are_those_of_langdetect_with_seed_0(text: str, monkeypatch: p
 @pytest.mark.parametrize("text", ["", "123", "!?", "\n"])
 def test_a_text_without_letters_has_no_language(text: str) -> None:
     assert detect_language(text) is None
+
+
+def test_importing_the_verifiers_does_not_import_nltk() -> None:
+    """nltk takes a second to import; commands that judge nothing do not pay for it."""
+    code = "import sys, ifrl_core.verifiers, ifrl_core.constraints.sampling; sys.exit('nltk' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
