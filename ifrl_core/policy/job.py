@@ -1,0 +1,48 @@
+"""What the stage hands to its training process, as files of one folder.
+
+    job.json         a Job
+    prompts.parquet  the prompts in training order (PROMPTS_IN_ORDER)
+    metrics.jsonl    written by the process: a row of metrics a step; after a resume a step can come twice, the last counts
+    checkpoints/     trl's checkpoints; checkpoints/completions/ its tables of answers
+    final/           the trained model, bf16; there only when it is whole
+    failure.json     the error that ended the process, when it was one of ours
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+from ifrl_core.config import PolicyConfig
+from ifrl_core.schemas import CONSTRAINT, MESSAGE
+
+JOB, PROMPTS, CHECKPOINTS, FINAL, FAILURE = "job.json", "prompts.parquet", "checkpoints", "final", "failure.json"
+PROMPTS_IN_ORDER = pa.schema(
+    [
+        ("prompt", pa.list_(MESSAGE)),
+        ("prompt_id", pa.string()),
+        ("level", pa.int32()),
+        ("stage", pa.int32()),
+        ("seed", pa.string()),  # the instruction without constraints
+        ("constraints", pa.list_(CONSTRAINT)),
+    ]
+)
+
+
+class Job(BaseModel):
+    """What the process is to do; `reward_model` is None when no prompt has a soft constraint."""
+
+    config: PolicyConfig
+    model: Path
+    reward_model: Path | None
+    seed: int
+    folder: Path
+
+    def write(self) -> Path:
+        path = self.folder / JOB
+        path.write_text(self.model_dump_json(indent=2) + "\n")
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> "Job":
+        return cls.model_validate_json(path.read_text())

@@ -1,0 +1,55 @@
+"""The one reward function that trl calls: constraint rewards of a batch of completions, with their metrics."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ifrl_core.policy.clock import StepClock
+from ifrl_core.rewards.batch import hack_metrics, reward_metrics
+from ifrl_core.rewards.score import RewardModel, check_unscored, score_responses
+from ifrl_core.schemas import constraint_of
+
+
+class ConstraintReward:
+    """A callable class: trl names its metrics and its column of the completions table by `__name__`."""
+
+    __name__ = "reward"
+
+    def __init__(self, reward_model: RewardModel | None, *, max_unscored_share: float, clock: StepClock) -> None:
+        self._reward_model, self._max_unscored_share, self._clock = reward_model, max_unscored_share, clock
+
+    def __call__(
+        self,
+        *,
+        completions: Sequence[Sequence[dict[str, str]]],
+        prompt_id: Sequence[str],
+        level: Sequence[int],
+        stage: Sequence[int],
+        seed: Sequence[str],
+        constraints: Sequence[Sequence[dict[str, str]]],
+        log_metric: Callable[[str, float], None],
+        log_extra: Callable[[str, list[Any]], None],
+        **_: Any,
+    ) -> list[float | None]:
+        """One reward a completion, None when it could not be scored.
+
+        Raises:
+            UnscoredError: when more than `max_unscored_share` of them could not.
+        """
+        start = time.perf_counter()
+        responses = [completion[-1]["content"] for completion in completions]
+        asked = [[constraint_of(item) for item in of_prompt] for of_prompt in constraints]
+        rewards = score_responses(responses, asked, self._reward_model)
+        check_unscored(rewards, self._max_unscored_share)
+        metrics = {**reward_metrics(rewards, asked, level), **hack_metrics(seed, responses), "stage": float(stage[0])}
+        for name, value in metrics.items():
+            log_metric(name, value)
+        parts = [
+            json.dumps([[c.type, part] for c, part in zip(of_prompt, reward.parts, strict=True)])
+            for of_prompt, reward in zip(asked, rewards, strict=True)
+        ]
+        for column, values in (("prompt_id", prompt_id), ("level", level), ("parts", parts)):
+            log_extra(column, list(values))
+        self._clock.score += time.perf_counter() - start
+        return [reward.total for reward in rewards]

@@ -1,0 +1,203 @@
+"""The training process of the policy: `accelerate launch -m ifrl_core.policy.train_process JOB.json` (see job.py).
+
+trl's GRPOTrainer with one reward function of ours. Killed and started again, it goes on from its last whole checkpoint and
+ends with the weights of an undisturbed run (on the same machine type).
+"""
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import torch
+from datasets import Dataset
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.utils import logging as transformers_logging
+from trl import GRPOConfig, GRPOTrainer
+
+from ifrl_core.config import PolicyConfig
+from ifrl_core.errors import IfrlError
+from ifrl_core.policy.clock import StepClock
+from ifrl_core.policy.generation import CopyRollouts
+from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, Job
+from ifrl_core.policy.reward_function import ConstraintReward
+from ifrl_core.process import append_row, die_with_parent
+
+# trl's names -> ours; metrics of the reward function come under our names already.
+_RENAMED = {
+    "reward": "reward/total",
+    "reward_std": "reward/std",
+    "frac_reward_zero_std": "zero_variance_share",
+    "completions/mean_length": "length/tokens",
+    "completions/clipped_ratio": "clipped_ratio",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+    "loss": "loss",
+    "kl": "kl",
+    "entropy": "entropy",
+}
+_OURS = ("reward/", "length/", "task_dropped", "unscored_share", "stage")
+_KEPT_CHECKPOINTS = 2  # the newest may be half written
+
+
+def main(path: Path) -> None:
+    die_with_parent()
+    transformers_logging.disable_progress_bar()
+    job = Job.read(path)
+    try:
+        train(job)
+    except IfrlError as error:
+        document = {"error": type(error).__name__, "message": str(error)}
+        (job.folder / FAILURE).write_text(json.dumps(document))
+        raise
+
+
+def train(job: Job) -> None:
+    """Train and save folder/final."""
+    clock = StepClock()
+    tokenizer = AutoTokenizer.from_pretrained(job.model)
+    model = AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.float32)
+    config = job.config
+    on_cpu = not torch.cuda.is_available()
+    rollouts = CopyRollouts(
+        max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock
+    )
+    trainer = GRPOTrainer(
+        model=model,
+        reward_funcs=ConstraintReward(
+            _reward_model(job), max_unscored_share=config.max_unscored_share, clock=clock
+        ),
+        args=grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu),
+        train_dataset=Dataset.from_list(pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()),
+        processing_class=tokenizer,
+        callbacks=[_Report(job.folder, config, clock)],
+        rollout_func=rollouts if on_cpu else None,
+    )
+    trainer.remove_callback(PrinterCallback)
+    checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.is_world_process_zero():
+        _save(trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False), job)
+
+
+def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -> GRPOConfig:
+    """trl's configuration; what is not named here is trl's default."""
+    from accelerate import PartialState
+
+    rollouts = config.prompts_per_step * config.generations
+    processes = PartialState().num_processes
+    return GRPOConfig(
+        output_dir=str(folder),
+        use_cpu=on_cpu,
+        seed=seed,
+        # One walk through the prompts as laid out.
+        num_train_epochs=1,
+        shuffle_dataset=False,
+        per_device_train_batch_size=config.micro_batch,
+        gradient_accumulation_steps=rollouts // (config.micro_batch * processes),
+        num_generations=config.generations,
+        max_completion_length=config.max_tokens,
+        temperature=config.temperature,
+        top_k=0,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=config.warmup_steps,
+        beta=config.beta,
+        bf16=config.bf16,
+        gradient_checkpointing=config.gradient_checkpointing,
+        save_strategy="steps",
+        save_steps=config.save_steps,
+        save_total_limit=_KEPT_CHECKPOINTS,
+        logging_steps=1,
+        log_completions=True,
+        num_completions_to_print=0,
+        report_to=[],
+        disable_tqdm=True,
+    )
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint. trainer_state.json is the last file that the trainer writes."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    return next((path for path in found if _is_whole(path)), None)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        state = json.loads((checkpoint / "trainer_state.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(state, dict) and checkpoint.name == f"checkpoint-{state.get('global_step')}"
+
+
+class _Report(TrainerCallback):
+    """A row of metrics a step, and no checkpoint after the last one: the final model follows."""
+
+    def __init__(self, folder: Path, config: PolicyConfig, clock: StepClock) -> None:
+        self._folder, self._clock = folder, clock
+        self._rollouts = config.prompts_per_step * config.generations
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._clock.start()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._clock.stop()
+        if state.global_step >= state.max_steps:
+            control.should_save = False
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if not logs or "reward" not in logs or not state.is_world_process_zero:
+            return
+        row = {_RENAMED.get(name, name): _number(value) for name, value in logs.items() if _is_kept(name)}
+        seconds = self._clock.split()
+        tokens = float(logs["completions/mean_length"]) * self._rollouts
+        row |= {"rollouts": float(self._rollouts), "tokens_per_second": tokens / seconds["seconds/step"], **seconds}
+        append_row(self._folder, {"step": state.global_step, **row})
+
+
+def _is_kept(name: str) -> bool:
+    return name in _RENAMED or (name.startswith(_OURS) and name != "reward_std")
+
+
+def _number(value: Any) -> float | None:
+    """JSON and Parquet say null for what is not a number."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _reward_model(job: Job) -> Any:
+    if job.reward_model is None:
+        return None
+    from ifrl_core.reward_model.score import RewardModel
+
+    return RewardModel(job.reward_model)
+
+
+def _save(model: PreTrainedModel, job: Job) -> None:
+    """Whole or not there: a folder of another name, renamed at the end."""
+    partial = job.folder / f"{FINAL}.partial-{time.time_ns()}"
+    model.to(torch.bfloat16).save_pretrained(partial)  # type: ignore[arg-type]
+    AutoTokenizer.from_pretrained(job.model).save_pretrained(partial)
+    partial.rename(job.folder / FINAL)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,36 @@
+"""The figures of one step's rewards: by kind, by type, by level, and the cheap measures of hacking."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+
+from ifrl_core.constraints.model import Constraint
+from ifrl_core.rewards.score import Reward
+from ifrl_core.rewards.task_drop import drops_task
+from ifrl_core.verifiers import answer_of
+
+
+def reward_metrics(
+    rewards: Sequence[Reward], constraints: Sequence[Sequence[Constraint]], levels: Sequence[int]
+) -> dict[str, float]:
+    """Means over the scored parts: `reward/hard`, `reward/soft`, `reward/type/<type>`, and `reward/level/<level>` of
+    totals; what is not present, or not scored, has no entry. `unscored_share` is that of rewards."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for reward, asked, level in zip(rewards, constraints, levels, strict=True):
+        if reward.total is not None:
+            found[f"reward/level/{level}"].append(reward.total)
+        for part, constraint in zip(reward.parts, asked, strict=True):
+            if part is not None:
+                found[f"reward/{constraint.kind}"].append(part)
+                found[f"reward/type/{constraint.type}"].append(part)
+    unscored = fmean(reward.total is None for reward in rewards)
+    return {**{name: fmean(values) for name, values in sorted(found.items())}, "unscored_share": unscored}
+
+
+def hack_metrics(seeds: Sequence[str], responses: Sequence[str]) -> dict[str, float]:
+    """`length/words`: mean words of an answer; `task_dropped`: share of answers that leave the seed's task aside."""
+    answers = [answer_of(response) or "" for response in responses]
+    return {
+        "length/words": fmean(len(answer.split()) for answer in answers),
+        "task_dropped": fmean(drops_task(seed, answer) for seed, answer in zip(seeds, answers, strict=True)),
+    }
