@@ -32,9 +32,7 @@ def lay_out(
         InputError: when a stage that has steps finds no prompt of its levels.
     """
     rows: list[Row] = []
-    for stage, (levels, steps) in enumerate(
-        zip(curriculum, steps_of_stages(max_steps, len(curriculum)), strict=True)
-    ):
+    for stage, (levels, steps) in enumerate(zip(curriculum, steps_of_stages(max_steps, len(curriculum)), strict=True)):
         pool = [prompt for prompt in prompts if prompt["level"] in levels]
         if steps and not pool:
             found = sorted({prompt["level"] for prompt in prompts})

@@ -1,11 +1,11 @@
 """What the stage hands to its training process, as files of one folder.
 
-    job.json         a Job
-    prompts.parquet  the prompts in training order (PROMPTS_IN_ORDER)
-    metrics.jsonl    written by the process: a row of metrics a step; after a resume a step can come twice, the last counts
-    checkpoints/     trl's checkpoints; checkpoints/completions/ its tables of answers
-    final/           the trained model, bf16; there only when it is whole
-    failure.json     the error that ended the process, when it was one of ours
+job.json         a Job
+prompts.parquet  the prompts in training order (PROMPTS_IN_ORDER)
+metrics.jsonl    written by the process: a row of metrics a step; after a resume a step can come twice, the last counts
+checkpoints/     trl's checkpoints; checkpoints/completions/ its tables of answers
+final/           the trained model, bf16; there only when it is whole
+failure.json     the error that ended the process, when it was one of ours
 """
 
 from pathlib import Path

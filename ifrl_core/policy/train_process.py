@@ -71,14 +71,10 @@ def train(job: Job) -> None:
     model = AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.float32)
     config = job.config
     on_cpu = not torch.cuda.is_available()
-    rollouts = CopyRollouts(
-        max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock
-    )
+    rollouts = CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock)
     trainer = GRPOTrainer(
         model=model,
-        reward_funcs=ConstraintReward(
-            _reward_model(job), max_unscored_share=config.max_unscored_share, clock=clock
-        ),
+        reward_funcs=ConstraintReward(_reward_model(job), max_unscored_share=config.max_unscored_share, clock=clock),
         args=grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu),
         train_dataset=Dataset.from_list(pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()),
         processing_class=tokenizer,
