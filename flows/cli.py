@@ -3,11 +3,13 @@
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ifrl_core.constraints.model import Kind
 from ifrl_core.errors import IfrlError
 from ifrl_core.settings import configure_environment, store_root
 
@@ -65,13 +67,43 @@ def check(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where the rows go, with strict and loose")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
 ) -> None:
     """Rule verdicts of responses: the same rows in the same order, plus `strict` and `loose`."""
+    from ifrl_core.constraints.extension import load_extensions
     from ifrl_core.verifiers.check import check_file
 
+    load_extensions()
     target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
-    checked = check_file(file, target)
-    typer.echo(f"{checked} rows checked: {target}")
+    summary = check_file(file, target, progress=_count_rows if sys.stderr.isatty() else None)
+    if as_json:
+        typer.echo(json.dumps({**asdict(summary), "output": str(target)}, indent=2))
+        return
+    for name, (total, strict, loose) in sorted(summary.by_type.items()):
+        typer.echo(f"{name:<44} {total:>7}  strict {strict / total:6.1%}  loose {loose / total:6.1%}")
+    if summary.changed is not None:
+        typer.echo(f"{summary.changed} of {summary.rows} rows had other verdicts before")
+    typer.echo(f"{summary.rows} rows checked: {target}")
+
+
+@app.command()
+def constraints(
+    filter: Annotated[str | None, typer.Argument(help="Only types whose id or description contains this")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only hard (a rule decides) or soft (a reader) types")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all details for scripts")] = False,
+) -> None:
+    """The constraint types of the catalog, yours included, with an example of each."""
+    from ifrl_core.constraints.extension import load_extensions
+    from ifrl_core.constraints.listing import constraints_table
+
+    load_extensions()
+    rows = constraints_table(filter, kind)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        typer.echo(f"{row['id']:<44} {row['kind']}  {row['example']}")
+    typer.echo(f"{len(rows)} types")
 
 
 def main() -> None:
@@ -81,6 +113,10 @@ def main() -> None:
     except IfrlError as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(1)
+
+
+def _count_rows(done: int) -> None:
+    typer.echo(f"\r{done:,} rows", nl=False, err=True)
 
 
 def _run_pipeline(recipe: str, overrides: list[str]) -> None:
