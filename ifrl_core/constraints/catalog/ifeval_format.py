@@ -22,7 +22,8 @@ _YES_NO = ("is ", "are ", "am ", "was ", "were ", "do ", "does ", "did ", "can "
 
 def is_yes_no_question(seed: str) -> bool:
     """Whether a seed can be answered by yes, no or maybe."""
-    return seed.strip().lower().startswith(_YES_NO) and seed.strip().endswith("?")
+    question = seed.strip().lower()
+    return question.startswith(_YES_NO) and question.endswith("?") and " or " not in question
 
 
 def _counted_as(name: str, noun: str, plural: str | None = None) -> Any:

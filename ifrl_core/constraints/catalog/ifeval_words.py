@@ -65,7 +65,11 @@ def _draw_letter(draw: Draw) -> Args:
     expected = _PER_100_WORDS[letter] * draw.max_words / 100
     if draw.rng.random() < 0.6 or expected < 4:
         return {"letter": letter, "let_frequency": draw.upto(2, int(expected * 0.7)), "let_relation": "at least"}
-    return {"letter": letter, "let_frequency": draw.upto(3, int(expected * 0.6)), "let_relation": "less than"}
+    return {
+        "letter": letter,
+        "let_frequency": draw.upto(max(3, int(expected * 0.4)), int(expected)),
+        "let_relation": "less than",
+    }
 
 
 def _letter_fields(args: Mapping[str, Any]) -> dict[str, str]:

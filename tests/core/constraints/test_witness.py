@@ -10,7 +10,7 @@ from ifrl_core.constraints.model import Constraint
 from ifrl_core.constraints.sampling import sample_constraints
 from ifrl_core.verifiers import View, verify
 
-SEED = "Is it better to walk or to drive to work?"
+SEED = "Should children learn chess at school?"
 HARD = [type_.id for type_ in CATALOG.values() if type_.kind == "hard"]
 
 
