@@ -45,7 +45,10 @@ def line_chart(
     if not values:
         return Markup("")
     y_ticks = ticks(min([*values, *_given(bottom)]), max([*values, *_given(top)]))
-    x_ticks = [x for x in ticks(min(places), max(places)) if min(places) <= x <= max(places)]
+    whole = all(float(x).is_integer() for x in places)  # there is no half step
+    x_ticks = [
+        x for x in ticks(min(places), max(places)) if min(places) <= x <= max(places) and (x.is_integer() or not whole)
+    ]
     y_span = (min(y_ticks[0], *values), max(y_ticks[-1], *values))
     x_span = (min(places), max(places))
     parts = [_grid(y_ticks, y_span), _x_axis(x_ticks, x_span, x_label), _marks(marks, x_span)]
@@ -147,11 +150,14 @@ def _x_axis(values: Sequence[float], span: tuple[float, float], label: str) -> M
 
 
 def _marks(marks: Sequence[tuple[float, str]], span: tuple[float, float]) -> Markup:
-    mark = Markup('<line class="stage" x1="{x}" x2="{x}" y1="{}" y2="{}"/><text class="tick" x="{}" y="{}">{}</text>')
-    return Markup("").join(
-        mark.format(TOP, HEIGHT - BOTTOM, _number(_x(x, span) + 3), TOP - 3, label, x=_number(_x(x, span)))
-        for x, label in marks
-    )
+    mark = Markup('<line class="stage" x1="{x}" x2="{x}" y1="{}" y2="{}"/><text class="tick{}" x="{}" y="{}">{}</text>')
+    drawn = []
+    for place, label in marks:
+        x = _x(place, span)
+        late = x > WIDTH * 0.85
+        side, at = (" end", x - 3) if late else ("", x + 3)
+        drawn.append(mark.format(TOP, HEIGHT - BOTTOM, side, _number(at), TOP - 3, label, x=_number(x)))
+    return Markup("").join(drawn)
 
 
 def _line(line: Series, x_span: tuple[float, float], y_span: tuple[float, float]) -> Markup:

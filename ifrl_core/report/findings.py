@@ -149,7 +149,7 @@ def _contrast(overall: Figures) -> str:
 
 
 def _reward_model(quality: Figures) -> Iterator[Finding]:
-    hard = quality.get("hard", {})
+    hard, soft = quality.get("hard", {}), quality.get("soft", {})
     within = hard.get("auc_within_types")
     if within is not None and within < CHANCE_AUC:
         text = (
@@ -157,6 +157,13 @@ def _reward_model(quality: Figures) -> Iterator[Finding]:
             f"{fixed(hard['auc'], 2)}, which mostly says which types are easy). Soft rewards rest on this model."
         )
         yield Finding("warning", "The reward model hardly tells good answers from bad ones", text)
+    within = soft.get("auc_within_types")
+    if within is not None and within < CHANCE_AUC:
+        text = (
+            f"On {count(soft['n'])} held-out pairs of soft constraints its AUC within types is {fixed(within, 2)} "
+            "(0.5 is chance). What it says of soft constraints is close to noise, and so is the reward made of it."
+        )
+        yield Finding("warning", "The reward model does not reproduce its labels on soft constraints", text)
     if quality.get("unscored"):
         text = "They are left out of every figure, never counted as 0."
         yield Finding("warning", f"{count(quality['unscored'])} validation pairs could not be scored", text)

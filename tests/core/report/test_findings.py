@@ -1,0 +1,110 @@
+"""Findings: each weakness is said when it is there, at its weight, and not when it is not."""
+
+from typing import Any
+
+import pytest
+
+from ifrl_core.report.findings import Finding, direction, findings
+
+
+def row(before: float, after: float, low: float, high: float, n: int = 100) -> dict[str, Any]:
+    return {"before": before, "after": after, "mean": after - before, "low": low, "high": high, "n": n}
+
+
+def share(rate: float, total: int = 100) -> dict[str, Any]:
+    return {"agree": round(rate * total), "total": total, "rate": rate, "low": rate - 0.05, "high": rate + 0.05}
+
+
+def comparison(**parts: Any) -> dict[str, Any]:
+    nothing = {"before": None, "after": None, "mean": None, "low": None, "high": None, "n": 0}
+    good = {
+        "hard": {"overall": row(24, 57, 22, 44), "by_type": {}, "by_level": {}},
+        "soft": {"overall": nothing, "by_type": {}, "by_level": {}},
+        "answer": {
+            "length_words": row(40, 38, -4, 1),
+            "task_dropped": row(1, 1, -1, 1),
+            "truncated": row(10, 10, -1, 1),
+        },
+    }
+    return {"comparison": {**good, **parts}, "prompts": {"held_out_ladders": 60}}
+
+
+def audit(positives: float, negatives: float) -> dict[str, Any]:
+    sides = {
+        "positives": share(positives),
+        "negatives": share(negatives),
+        "agreement": share((positives + negatives) / 2),
+    }
+    return {"labels": {"audit": {"overall": sides}}}
+
+
+def said(figures: dict[str, Any]) -> list[Finding]:
+    return findings(figures)
+
+
+def test_a_run_without_weakness_has_no_findings() -> None:
+    assert said({**comparison(), **audit(0.9, 0.95)}) == []
+    assert said({}) == []
+
+
+def test_wrong_positives_outweigh_a_good_average() -> None:
+    (finding,) = said(audit(0.25, 0.95))
+    assert finding.level == "bad"
+    assert "25%" in finding.text
+    assert "95%" in finding.text
+    assert "+20.0 points" in finding.text  # P(satisfied | positive) - P(satisfied | negative) = 0.25 - 0.05
+
+
+@pytest.mark.parametrize(("negatives", "level"), [(0.4, "bad"), (0.7, "warning")])
+def test_wrong_negatives_are_said_as_well(negatives: float, level: str) -> None:
+    (finding,) = said(audit(0.9, negatives))
+    assert (finding.level, finding.title.split()[0]) == (level, "Negatives")
+
+
+@pytest.mark.parametrize(
+    ("parts", "title"),
+    [
+        ({"hard": {"overall": row(24, 30, -2, 14), "by_type": {}}}, "not clear of zero"),
+        ({"hard": {"overall": row(24, 14, -15, -5), "by_type": {}}}, "followed less than before"),
+        ({"answer": {"length_words": row(40, 12, -30, -26)}}, "much shorter"),
+        ({"answer": {"task_dropped": row(2, 20, 10, 26)}}, "drop the task"),
+        ({"ifeval": {"inst_strict": row(30, 20, -15, -5)}}, "IFEval fell"),
+    ],
+)
+def test_what_spoils_the_headline_is_bad(parts: dict[str, Any], title: str) -> None:
+    levels = {finding.level for finding in said(comparison(**parts)) if title in finding.title}
+    assert levels == {"bad"}
+
+
+def test_types_that_fell_are_named_only_on_enough_pairs() -> None:
+    types = {"a:many": row(50, 20, -40, -20, n=30), "b:few": row(100, 50, -100, -10, n=3), "c:same": row(50, 50, -9, 9)}
+    found = said(comparison(hard={"overall": row(24, 57, 22, 44), "by_type": types}))
+    (worse,) = [finding for finding in found if "got worse" in finding.title]
+    assert worse.text == "a:many."
+
+
+def test_a_tiny_held_out_set_is_said() -> None:
+    figures = {**comparison(), "prompts": {"held_out_ladders": 4}}
+    assert [finding.title for finding in said(figures)] == ["Only 4 held-out instructions"]
+
+
+def test_a_reward_model_at_chance_is_said_for_hard_and_soft_apart() -> None:
+    model = {"hard": {"auc": 0.8, "auc_within_types": 0.52}, "soft": {"auc_within_types": 0.4, "n": 30}, "unscored": 0}
+    assert len(said({"reward_model": model})) == 2
+    assert said({"reward_model": {"hard": {"auc": 0.8, "auc_within_types": 0.75}, "soft": {}, "unscored": 0}}) == []
+
+
+def test_the_worst_comes_first() -> None:
+    order = [
+        finding.level
+        for finding in said({**comparison(answer={"length_words": row(40, 90, 45, 55)}), **audit(0.2, 0.9)})
+    ]
+    assert order == sorted(order, key=["bad", "warning", "note"].index)
+    assert len(order) == 2
+
+
+def test_no_direction_without_enough_units_or_a_clear_interval() -> None:
+    assert direction(row(0, 100, 100, 100, n=1)) == 0
+    assert direction(row(20, 30, -1, 21)) == 0
+    assert direction(row(20, 30, 1, 21)) == 1
+    assert direction({**row(20, 30, 1, 21, n=100), "units": 3}) == 0
