@@ -57,6 +57,8 @@ class _Filler:
 
     def sentence(self) -> str:
         """A plain sentence without its mark; single words when the draft allows no sentence of the bank."""
+        if self._draft.max_words is not None and self._draft.line_openers is not None:
+            return self.words(1)
         for _ in range(len(self._pool)):
             sentence = next(self._sentences)
             start = sentence.split(maxsplit=1)[0].lower()

@@ -110,7 +110,8 @@ class Draft:
         shape = max(self.min_sentences, self.paragraphs * (self.paragraph_sentences or 1), len(self.line_openers or ()))
         if self.bookend:
             shape = max(shape, 3)
-        around = 1 + len(self.raw) + bool(self.start) + bool(self.end or self.bookend or self.loud_first_line)
+        after = 2 if self.end.startswith("P.") else bool(self.end or self.bookend or self.loud_first_line)
+        around = 1 + len(self.raw) + bool(self.start) + after  # Punkt takes "P.S." for a sentence
         listed = sum(item.marked for item in self.items) + bool(self.items and not self.items[-1].marked)
         return max(shape, around + listed)
 
@@ -161,7 +162,9 @@ class Draft:
         if self.max_sentences is not None and self.least_sentences() > self.max_sentences:
             return f"{self.least_sentences()} sentences are needed and {self.max_sentences} allowed"
         most = self.max_characters
-        least = max(self.min_characters, self.least_words() * 3, sum(len(text) + 1 for text in self.demanded_texts()))
+        demanded = sum(len(text) + 2 for text in self.demanded_texts())
+        filled = sum(3 for item in self.items if item.content is None)
+        least = max(self.min_characters, self.least_words() * 3, demanded + filled)
         if most is not None and least > most:
             return f"more than {most} characters are needed"
         return None

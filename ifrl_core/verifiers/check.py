@@ -120,7 +120,9 @@ def _jsonl_batches(path: Path) -> Iterator[list[Row]]:
 
 def _parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
     try:
-        with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:  # streamed, whatever the row group's size
+        with pq.ParquetFile(
+            path, buffer_size=1 << 20, pre_buffer=False
+        ) as file:  # streamed, whatever the row group's size
             yield from file.iter_batches(batch_size=_BATCH_ROWS)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: not a readable Parquet file ({error})") from None

@@ -19,8 +19,15 @@ def exact_sentences(view: View, num_sentences: int) -> bool:
 
 
 def sentence_words(view: View, max_words: int) -> bool:
-    """No sentence has more than so many words."""
-    return all(len(words_of(sentence)) <= max_words for sentence in view.sentences)
+    """No sentence has more than so many words; the end of a line (a heading, a table row) ends a sentence too."""
+    if len(view.words) <= max_words:
+        return True
+    return all(
+        len(words_of(sentence)) <= max_words
+        for line in view.lines
+        if len(words_of(line)) > max_words
+        for sentence in split_sentences(line)
+    )
 
 
 def first_sentence(view: View, num_words: int) -> bool:

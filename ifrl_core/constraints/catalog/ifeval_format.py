@@ -271,7 +271,7 @@ TYPES: tuple[ConstraintType, ...] = (
             "Your response has to open with the request above, repeated verbatim.",
         ),
         draw=lambda draw: {"prompt_to_repeat": draw.seed_text.strip() or "the request"},
-        slots=("start", "wrap"),
+        slots=("start", "wrap", "lines"),
         fits=lambda seed: 0 < len(seed.split()) <= 25 and seed.count("\n") == 0,
         min_words=30,
         witness=WITNESSES["combination:repeat_prompt"],

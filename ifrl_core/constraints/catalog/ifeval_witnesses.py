@@ -34,7 +34,7 @@ def letter_frequency(draft: Draft, args: Args) -> None:
 def response_language(draft: Draft, args: Args) -> None:
     draft.language = args["language"]
     if args["language"] != "en":
-        draft.min_words = max(draft.min_words, 5)  # fewer words do not tell one language from another
+        draft.min_words = max(draft.min_words, 12)  # fewer words do not tell one language from another
 
 
 def number_words(draft: Draft, args: Args) -> None:
@@ -85,7 +85,7 @@ def number_placeholders(draft: Draft, args: Args) -> None:
 
 
 def postscript(draft: Draft, args: Args) -> None:
-    draft.end = f"{args['postscript_marker']} Go on"
+    draft.end = f"{args['postscript_marker']} so it is"
     draft.end_on_own_line = True
 
 

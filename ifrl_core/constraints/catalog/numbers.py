@@ -42,7 +42,7 @@ def _none(draft: Draft, args: Args) -> None:
 
 
 def _include(draft: Draft, args: Args) -> None:
-    draft.phrases.append(str(args["number"]))
+    draft.phrases += draft.pick([f"{args['number']} {word}" for word in ("days", "so", "birds")], 1)
 
 
 def _ascending(draft: Draft, args: Args) -> None:

@@ -28,6 +28,7 @@ EXAMPLES: list[tuple[str, dict[str, Any], str, str]] = [
     ("length:characters", {"relation": "at least", "num_characters": 6}, "123456", "12345      "),
     ("length:exact_sentences", {"num_sentences": 2}, "Dr. Who came. He left.", "He came."),
     ("length:sentence_words", {"max_words": 3}, "One two three. Four.", "One two three four."),
+    ("length:sentence_words", {"max_words": 3}, "## One two\nThree four.", "One two, three four."),
     ("length:first_sentence", {"num_words": 2}, "It rains. We stay at home.", "It rains now. Good."),
     ("length:lines", {"num_lines": 2}, "a\n\n b \n", "a\nb\nc"),
     ("length:line_characters", {"max_characters": 10}, "1234567890\n1", "12345678901"),
