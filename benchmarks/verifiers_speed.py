@@ -3,8 +3,8 @@
     pip install --no-deps lm-eval immutabledict
     python benchmarks/verifiers_speed.py ../shared/golden/ifeval_verdicts.parquet
 
-One process, one core, the same rows in the same order; both sides are warmed up first (models and profiles loaded), and
-each computes the strict and the loose verdict of every row. The reference runs with langdetect's seed fixed to 0. Rows are
+One process, one core, CPU time, the same rows; both sides are warmed up first (models and profiles loaded), and each
+computes the strict and the loose verdict of every row. The reference runs with langdetect's seed fixed to 0. Rows are
 taken one by one, as the file has them: where several constraints share a response the gain is larger.
 """
 
@@ -74,13 +74,15 @@ def our_verdict(row):
     return strict, loose
 
 
-def timed(verdict, rows):
-    """Seconds per type, and the verdicts."""
-    seconds, verdicts = Counter(), []
+def timed(sides, rows):
+    """For each side, CPU seconds per type and the verdicts. Sides take turns at each row, so that a busy machine and a
+    warming cache weigh on both alike."""
+    seconds, verdicts = [Counter() for _ in sides], [[] for _ in sides]
     for row in rows:
-        start = time.perf_counter()
-        verdicts.append(verdict(row))
-        seconds[row["type"]] += time.perf_counter() - start
+        for side, verdict in enumerate(sides):
+            start = time.process_time()
+            verdicts[side].append(verdict(row))
+            seconds[side][row["type"]] += time.process_time() - start
     return seconds, verdicts
 
 
@@ -95,10 +97,9 @@ def main():
     ]
     utils = reference_module()
     warm_up = [{"type": t, "args": a, "prompt": "p", "response": "Hello there. Fine DAY!"} for t, a in WARM_UP]
-    timed(our_verdict, warm_up)
-    timed(lambda row: reference_verdict(utils, row), warm_up)
-    ours, our_verdicts = timed(our_verdict, rows)
-    theirs, their_verdicts = timed(lambda row: reference_verdict(utils, row), rows)
+    sides = (our_verdict, lambda row: reference_verdict(utils, row))
+    timed(sides, warm_up)
+    (ours, theirs), (our_verdicts, their_verdicts) = timed(sides, rows)
     counts = Counter(row["type"] for row in rows)
     differing = Counter(row["type"] for row, a, b in zip(rows, our_verdicts, their_verdicts, strict=True) if a != b)
     print("| type | rows | reference, rows/s | ours, rows/s | ratio | verdicts that differ |")
