@@ -11,7 +11,7 @@ from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
 from ifrl_core.report.answers import sample_answers
-from ifrl_core.report.findings import findings
+from ifrl_core.report.findings import findings, label_findings
 from ifrl_core.report.policy import policy_section
 
 Section = dict[str, Any]
@@ -46,6 +46,7 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
         "stages": [_stage(key, inputs[key], manifest) for key, manifest in manifests.items()],
         "missing": [title for key, title in TITLES.items() if key not in inputs],
         "findings": [asdict(finding) for finding in findings(figures)],
+        "label_findings": [asdict(finding) for finding in label_findings(figures.get("labels", {}))],
         "seeds": _seeds(inputs["seeds"], figures["seeds"], store) if "seeds" in inputs else None,
         "types": _types(figures.get("instructions", {})),
         "prompts": figures.get("prompts"),

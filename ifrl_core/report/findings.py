@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ifrl_core.report.text import IFEVAL, count, fixed, interval, listing, percent, percent_interval, signed
+from ifrl_core.report.text import IFEVAL, count, fixed, interval, listing, percent, percent_interval, signed, things
 
 Figures = Mapping[str, Any]
 
@@ -37,7 +37,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
     found = [
         *_gain(figures.get("comparison", {}), figures.get("prompts", {})),
         *_answers(figures.get("comparison", {})),
-        *_labels(figures.get("labels", {})),
+        *label_findings(figures.get("labels", {})),
         *_reward_model(figures.get("reward_model", {})),
         *_policy(figures.get("policy", {})),
         *_seeds(figures.get("seeds", {})),
@@ -46,48 +46,57 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
+def too_few(row: Figures) -> bool:
+    """Whether a difference rests on too few units for any interval."""
+    return bool(row.get("units", row["n"]) < FEW_SIGNS)
+
+
 def direction(row: Figures) -> int:
     """1 for a rise and -1 for a fall whose interval is clear of zero on enough units to say so; else 0."""
-    if row["mean"] is None or row.get("units", row["n"]) < FEW_SIGNS:
+    if row["mean"] is None or too_few(row):
         return 0
     return int(row["low"] > 0) - int(row["high"] < 0)
 
 
 def _gain(comparison: Figures, prompts: Figures) -> Iterator[Finding]:
     hard = comparison.get("hard", {}).get("overall", {})
-    if hard.get("n") and hard["low"] <= 0 <= hard["high"]:
-        yield Finding(
-            "bad",
-            "The gain on hard constraints is not clear of zero",
-            f"The 95% interval {interval(hard['low'], hard['high'])} points holds 0: this run does not show a change.",
-        )
-    elif hard.get("n") and hard["mean"] < 0:
-        yield Finding("bad", "Hard constraints are followed less than before", f"{signed(hard['mean'])} points.")
     ladders = prompts.get("held_out_ladders")
-    if hard.get("n") and ladders is not None and ladders < FEW_UNITS:
-        yield Finding(
-            "warning",
-            f"Only {ladders} held-out instructions",
-            f"With fewer than {FEW_UNITS} the bootstrap interval is too narrow. Raise seeds.held_out.",
-        )
+    if hard.get("n"):
+        yield from _headline(hard)
+        if ladders is not None and ladders < FEW_UNITS:
+            text = f"With fewer than {FEW_UNITS} the bootstrap interval is too narrow. Raise seeds.held_out."
+            yield Finding("warning", f"Only {ladders} held-out instructions", text)
     by_type = comparison.get("hard", {}).get("by_type", {})
     if worse := [name for name, row in by_type.items() if direction(row) < 0]:
         yield Finding("warning", "Types that got worse, clear of zero", listing(worse) + ".")
-    if never := [name for name, row in by_type.items() if row["n"] and not row["after"]]:
+    if never := [name for name, row in by_type.items() if not row["after"] and not too_few(row)]:
         text = f"{listing(never)}. Groups without a single success give GRPO no gradient."
-        yield Finding("note", f"{len(never)} hard types are never satisfied, even after training", text)
+        yield Finding("note", f"Never satisfied, even after training: {things(len(never), 'hard type')}", text)
     yield from _ifeval(comparison.get("ifeval", {}))
+
+
+def _headline(hard: Figures) -> Iterator[Finding]:
+    if too_few(hard):
+        text = "No interval on so few can be trusted. Raise seeds.held_out, or ask more levels."
+        yield Finding("bad", f"Only {things(hard['n'], 'hard constraint')} measured on held-out instructions", text)
+    elif direction(hard) == 0:
+        text = (
+            f"The 95% interval {interval(hard['low'], hard['high'])} points holds 0: this run does not show a change."
+        )
+        yield Finding("bad", "The gain on hard constraints is not clear of zero", text)
+    elif direction(hard) < 0:
+        yield Finding("bad", "Hard constraints are followed less than before", f"{signed(hard['mean'])} points.")
 
 
 def _ifeval(ifeval: Figures) -> Iterator[Finding]:
     for metric in ("inst_strict", "prompt_strict"):
-        row = ifeval.get(metric, {})
-        if row.get("n") and row["high"] < 0:
+        row = ifeval.get(metric)
+        if row and direction(row) < 0:
             yield Finding(
                 "bad",
                 f"IFEval fell ({IFEVAL[metric]})",
                 f"{fixed(row['before'])} to {fixed(row['after'])}: {signed(row['mean'])} points "
-                f"{interval(row['low'], row['high'])}. What was learnt in domain does not carry over.",
+                f"{interval(row['low'], row['high'])}. What was learnt on the catalog does not carry over to its prompts.",
             )
 
 
@@ -120,7 +129,8 @@ def _answers(comparison: Figures) -> Iterator[Finding]:
         yield Finding("note", "Soft constraints are judged by the reward model", text)
 
 
-def _labels(labels: Figures) -> Iterator[Finding]:
+def label_findings(labels: Figures) -> Iterator[Finding]:
+    """What the audit says against the pseudo-labels, positives and negatives apart."""
     overall = labels.get("audit", {}).get("overall", {})
     for side, other in (("positives", "negatives"), ("negatives", "positives")):
         row = overall.get(side, {})
@@ -131,9 +141,11 @@ def _labels(labels: Figures) -> Iterator[Finding]:
         said = (
             f"Only {percent(row['rate'])} ({percent_interval(row['low'], row['high'])}) of the {count(row['total'])} "
             f"{side} that a rule can check are right; of the {other} {percent(overall[other]['rate'])}. The average, "
-            f"{percent(overall['agreement']['rate'])}, hides this. {_contrast(overall)}"
+            f"{percent(overall['agreement']['rate'])}, hides this."
         )
-        yield Finding(level, f"{side.capitalize()} among the pseudo-labels are {how}", said)
+        told = side == "negatives" and overall["positives"]["rate"] is not None and overall["positives"]["rate"] < WEAK
+        text = said if told else f"{said} {_contrast(overall)}"
+        yield Finding(level, f"{side.capitalize()} among the pseudo-labels are {how}", text)
 
 
 def _contrast(overall: Figures) -> str:
@@ -142,9 +154,10 @@ def _contrast(overall: Figures) -> str:
     if positives is None or negatives is None:
         return ""
     lift = 100 * (positives + negatives - 1)
+    worth = "is the signal that these labels carry" if lift > 0 else "means that these labels carry no signal"
     return (
         f"Answers labelled positive satisfy their constraint {percent(positives)} of the time, those labelled negative "
-        f"{percent(1 - negatives)}: that difference, {signed(lift)} points, is the signal that these labels carry."
+        f"{percent(1 - negatives)}: that difference, {signed(lift)} points, {worth}."
     )
 
 
@@ -166,7 +179,7 @@ def _reward_model(quality: Figures) -> Iterator[Finding]:
         yield Finding("warning", "The reward model does not reproduce its labels on soft constraints", text)
     if quality.get("unscored"):
         text = "They are left out of every figure, never counted as 0."
-        yield Finding("warning", f"{count(quality['unscored'])} validation pairs could not be scored", text)
+        yield Finding("warning", f"Could not be scored: {things(quality['unscored'], 'validation pair')}", text)
 
 
 def _policy(policy: Figures) -> Iterator[Finding]:
@@ -176,10 +189,10 @@ def _policy(policy: Figures) -> Iterator[Finding]:
         yield Finding("warning", f"{percent(share)} of the groups gave no gradient", text)
     if policy.get("unscored"):
         text = "They were left out, never counted as 0."
-        yield Finding("warning", f"{count(policy['unscored'])} rewards could not be scored in training", text)
+        yield Finding("warning", f"Could not be scored in training: {things(policy['unscored'], 'reward')}", text)
 
 
 def _seeds(seeds: Figures) -> Iterator[Finding]:
     if seeds.get("rejected"):
         text = f"Of {count(seeds['read'] + seeds['rejected'])} records read; line and reason are listed below."
-        yield Finding("note", f"{count(seeds['rejected'])} seed records were rejected", text)
+        yield Finding("note", f"Rejected: {things(seeds['rejected'], 'seed record')}", text)

@@ -60,6 +60,11 @@ def count(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.0f}"
 
 
+def things(number: float, name: str) -> str:
+    """A count with its noun: 1 -> "1 hard type", 2 -> "2 hard types"."""
+    return f"{count(number)} {name}{'' if number == 1 else 's'}"
+
+
 def value(item: object) -> str:
     """Any configured value or figure, in one line."""
     if isinstance(item, float) and math.isfinite(item):

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from ifrl_core.config import StageConfig
 from ifrl_core.report import charts, text
 from ifrl_core.report.data import Section, report_data
-from ifrl_core.report.findings import FEW_SIGNS, direction
+from ifrl_core.report.findings import direction, too_few
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
 FILTERS = (
@@ -28,6 +28,7 @@ FILTERS = (
     text.value,
     text.breakable,
     text.listing,
+    text.things,
     direction,
 )
 CHARTS = (charts.dumbbell, charts.whisker, charts.reliability)
@@ -86,7 +87,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {function.__name__: function for function in (*FILTERS, *ORDERS)}
     environment.globals |= {function.__name__: function for function in CHARTS}
-    environment.tests["few"] = lambda row: row.get("units", row["n"]) < FEW_SIGNS
+    environment.tests["few"] = too_few
     environment.globals["metric_chart"] = metric_chart
     return environment
 

@@ -66,6 +66,7 @@ def test_wrong_negatives_are_said_as_well(negatives: float, level: str) -> None:
     [
         ({"hard": {"overall": row(24, 30, -2, 14), "by_type": {}}}, "not clear of zero"),
         ({"hard": {"overall": row(24, 14, -15, -5), "by_type": {}}}, "followed less than before"),
+        ({"hard": {"overall": row(0, 100, 100, 100, n=1), "by_type": {}}}, "Only 1 hard constraint"),
         ({"answer": {"length_words": row(40, 12, -30, -26)}}, "much shorter"),
         ({"answer": {"task_dropped": row(2, 20, 10, 26)}}, "drop the task"),
         ({"ifeval": {"inst_strict": row(30, 20, -15, -5)}}, "IFEval fell"),

@@ -146,7 +146,7 @@ def test_rejected_records_are_listed_with_line_and_reason(store: ArtifactStore, 
     _, page = page_of(store, small_run(store, seeds_file=str(path)))
     assert "field 'seed' is int" in page.text
     assert "<b>broken" in page.text
-    assert "2 seed records were rejected" in page.text
+    assert "Rejected: 2 seed records" in page.text
 
 
 def test_the_json_beside_the_page_holds_the_same_figures(whole: Whole) -> None:
