@@ -86,7 +86,7 @@ class RewardModelConfig(StageConfig):
     batch_size: int = Field(16, ge=1, description="Responses per optimizer step; each brings its constraints, often two")
     micro_batch: int = Field(4, ge=1, description="Responses per forward and backward pass; divides batch_size")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps with rising learning rate")
-    trained_layers: int | None = Field(None, ge=1, description="Train only this many top layers and the head; none: all")
+    layers: int | None = Field(None, ge=1, description="Use only the lowest layers of the backbone; none: all of them")
     max_tokens: int = Field(2560, ge=32, description="Longest input (response and constraint), in tokens")
     max_pairs: int = Field(100_000, ge=8, description="At most about this many training pairs (whole responses, by hash)")
     save_steps: int = Field(100, ge=1, description="Steps between checkpoints; a kill costs at most this many")

@@ -10,7 +10,7 @@ import json
 import random
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow.parquet as pq
 import torch
@@ -33,10 +33,9 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from ifrl_core.config import RewardModelConfig
-from ifrl_core.errors import TrainingError
 from ifrl_core.process import append_row
 from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits
-from ifrl_core.reward_model.score import RewardModel, native_dtype, write_settings
+from ifrl_core.reward_model.score import RewardModel, write_settings
 from ifrl_core.reward_model.template import encode
 
 _SORT_WINDOW = 16  # batches that are sorted by length together
@@ -80,7 +79,7 @@ def train(job: Job, pairs: list[dict[str, Any]], folder: Path) -> None:
     trainer.remove_callback(PrinterCallback)
     checkpoint = last_checkpoint(folder / "checkpoints")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    model.to(getattr(torch, native_dtype())).save_pretrained(folder / "model")
+    model.to(torch.bfloat16 if config.bf16 else torch.float32).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     write_settings(folder / "model", max_tokens=config.max_tokens)
     curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
@@ -88,7 +87,8 @@ def train(job: Job, pairs: list[dict[str, Any]], folder: Path) -> None:
 
 
 def load_backbone(folder: Path, tokenizer: PreTrainedTokenizerBase, config: RewardModelConfig) -> PreTrainedModel:
-    """The backbone with a fresh one-output head, in float32; layers below the trained ones are frozen."""
+    """The lowest `config.layers` layers of the backbone (none: all) with a fresh one-output head, in float32."""
+    size = {} if config.layers is None else {"num_hidden_layers": config.layers}
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
         folder,
         num_labels=1,
@@ -96,19 +96,9 @@ def load_backbone(folder: Path, tokenizer: PreTrainedTokenizerBase, config: Rewa
         dtype=torch.float32,
         attn_implementation="sdpa",
         pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
+        **size,
     )
-    if config.trained_layers is not None:
-        model.base_model.requires_grad_(False)
-        for part in (*_layers(model)[-config.trained_layers :], model.base_model.norm):
-            cast(nn.Module, part).requires_grad_(True)
     return model
-
-
-def _layers(model: PreTrainedModel) -> nn.ModuleList:
-    layers = getattr(model.base_model, "layers", None)
-    if not isinstance(layers, nn.ModuleList):
-        raise TrainingError(f"{type(model).__name__} does not name its layers; leave reward_model.trained_layers empty")
-    return layers
 
 
 class PackedClassifier(nn.Module):

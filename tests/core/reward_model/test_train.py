@@ -20,7 +20,7 @@ from ifrl_core.reward_model.train import train_reward_model
 from tests.core.reward_model.toy import Label, commit_labels
 
 WORDS = ("river", "stone", "cloud", "lamp", "garden", "winter", "bread", "train", "music", "paper", "window", "silver")
-SHORT = RewardModelConfig(epochs=1, batch_size=8, micro_batch=4, max_tokens=64, save_steps=2, trained_layers=4)
+SHORT = RewardModelConfig(epochs=1, batch_size=8, micro_batch=4, max_tokens=64, save_steps=2, layers=4)
 
 
 def toy(count: int, seed: int) -> list[Label]:
