@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
+from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.models import model_folder
@@ -42,6 +43,7 @@ def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index
     name = f"part-{index:05d}.parquet"
     if record := work.writer.recorded(name):
         return record
+    meter = CostMeter()
     from ifrl_core.inference.transformers_engine import load_engine
 
     engine = load_engine(model_folder(inputs["model"], work.store), dtype=config.dtype, batch_size=config.batch_size)
@@ -62,7 +64,7 @@ def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index
         }
         for (prompt, sample), completion in zip(asked, completions, strict=True)
     ]
-    return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=ROLLOUTS))
+    return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=ROLLOUTS), cost=meter.stop())
 
 
 def request_seed(seed: int, prompt_id: str, sample: int) -> int:

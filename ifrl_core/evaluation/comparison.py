@@ -64,9 +64,12 @@ def _constraint_pairs(old: Row, new: Row, kind: str) -> list[Row]:
 
 
 def _difference(pairs: Sequence[Row], *, scale: float = 100.0) -> Figures:
-    """{"before", "after", "mean", "low", "high", "n"}: means and their difference times `scale`; nulls when n is 0."""
+    """{"before", "after", "mean", "low", "high", "n", "units"}: means and their difference times `scale`; nulls when n is 0.
+
+    `n` counts pairs, `units` what was resampled (instructions or prompts).
+    """
     if not pairs:
-        return {"before": None, "after": None, "mean": None, "low": None, "high": None, "n": 0}
+        return {"before": None, "after": None, "mean": None, "low": None, "high": None, "n": 0, "units": 0}
     before = np.array([float(p["before"]) for p in pairs]) * scale
     after = np.array([float(p["after"]) for p in pairs]) * scale
     interval: Interval = paired_bootstrap(before, after, clusters=np.array([p["cluster"] for p in pairs]))
@@ -77,6 +80,7 @@ def _difference(pairs: Sequence[Row], *, scale: float = 100.0) -> Figures:
         "low": interval.low,
         "high": interval.high,
         "n": len(pairs),
+        "units": interval.units,
     }
 
 
