@@ -124,6 +124,7 @@ def _run_pipeline(recipe: str, overrides: list[str]) -> None:
     from ifrl_core.recipes import load_recipe
 
     config = load_recipe(recipe, overrides)  # before anything is imported or started: a typo costs no minute
+    from flows.orphans import end_orphaned_servers
     from flows.pipeline import pipeline
     from flows.stages import find_sources
     from ifrl_core.artifacts import ArtifactStore
@@ -132,6 +133,7 @@ def _run_pipeline(recipe: str, overrides: list[str]) -> None:
     store = ArtifactStore(store_root())
     store.check_writable()
     find_sources(config)
+    end_orphaned_servers()
     result = pipeline(recipe=recipe, overrides=overrides)
     record = load_record(store, result["run"])
     _print_end(record, run_summary(record, store), _report_path(record, store), result["registered"])

@@ -34,6 +34,16 @@ def kill_when(place: Workplace, moment: Callable[[], bool]) -> None:
     assert not alive, "a training process outlived its parent"
 
 
+def servers_of(place: Workplace) -> list[int]:
+    """Temporary Prefect servers that run for this work folder."""
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if "prefect.server.api.server:create_app" in _command_line(process)
+        and process.environ().get("IFRL_HOME") == str(place.home)
+    ]
+
+
 def _command_line(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
@@ -58,8 +68,10 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
         kill_when(killed, moment)
     first_shard = next(store.glob("rollouts/*/part-00000.parquet"))
     made_at = first_shard.stat().st_mtime_ns
+    assert servers_of(killed), "no orphan to end: this test no longer shows anything"
     done = killed.run("run", TINY)
     assert done.returncode == 0, done.stderr
+    assert not servers_of(killed), "a temporary server of a killed run stays behind"
 
     expected, found = undisturbed.record()["refs"], killed.record()["refs"]
     assert {name: ref["digest"] for name, ref in found.items() if name != "report"} == {
