@@ -108,7 +108,9 @@ def _convert_gguf(path: Path, target: Path) -> None:
     """Dequantise a GGUF into a plain bf16 safetensors folder that every engine and trainer reads."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     folder, name = str(path.parent), path.name
     packed = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
     config = AutoConfig.from_pretrained(folder, gguf_file=name)
