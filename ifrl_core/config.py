@@ -83,12 +83,16 @@ class RewardModelConfig(StageConfig):
 
     learning_rate: float = Field(4e-5, gt=0, description="Peak learning rate (AdamW, linear decay after warm-up)")
     epochs: int = Field(1, ge=1, description="Passes over the training pairs")
-    batch_size: int = Field(16, ge=1, description="Responses per optimizer step; each brings its constraints, often two")
+    batch_size: int = Field(
+        16, ge=1, description="Responses per optimizer step; each brings its constraints, often two"
+    )
     micro_batch: int = Field(4, ge=1, description="Responses per forward and backward pass; divides batch_size")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps with rising learning rate")
     layers: int | None = Field(None, ge=1, description="Use only the lowest layers of the backbone; none: all of them")
     max_tokens: int = Field(2560, ge=32, description="Longest input (response and constraint), in tokens")
-    max_pairs: int = Field(100_000, ge=8, description="At most about this many training pairs (whole responses, by hash)")
+    max_pairs: int = Field(
+        100_000, ge=8, description="At most about this many training pairs (whole responses, by hash)"
+    )
     save_steps: int = Field(100, ge=1, description="Steps between checkpoints; a kill costs at most this many")
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
 
@@ -110,6 +114,10 @@ class PolicyConfig(StageConfig):
     temperature: float = Field(1.0, gt=0, le=2, description="Sampling temperature")
     learning_rate: float = Field(1e-6, gt=0, description="Peak learning rate")
     warmup_steps: int = Field(0, ge=0, description="Steps with rising learning rate")
+    schedule: Literal["constant", "linear"] = Field("constant", description="Learning rate after warm-up; linear: to 0")
+    trained_layers: int | None = Field(
+        None, ge=1, description="Train only the top layers, to save time; none: all weights"
+    )
     beta: float = Field(0.01, ge=0, description="KL coefficient; 0 keeps no reference model")
     curriculum: Annotated[
         tuple[tuple[int, ...], ...], Field(description="Levels of each stage; the steps are shared out evenly")

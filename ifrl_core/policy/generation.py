@@ -40,6 +40,7 @@ class CopyRollouts:
             **batch,
             max_new_tokens=self._max_tokens,
             do_sample=False,
+            use_cache=True,  # trl switches the cache off in the configuration of the policy
             logits_processor=LogitsProcessorList([sampler]),
             eos_token_id=trainer.eos_token_ids,
             pad_token_id=tokenizer.pad_token_id,

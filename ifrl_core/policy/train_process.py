@@ -28,7 +28,7 @@ from transformers.utils import logging as transformers_logging
 from trl import GRPOConfig, GRPOTrainer
 
 from ifrl_core.config import PolicyConfig
-from ifrl_core.errors import IfrlError
+from ifrl_core.errors import IfrlError, TrainingError
 from ifrl_core.policy.clock import StepClock
 from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, Job
@@ -49,6 +49,7 @@ _RENAMED = {
     "entropy": "entropy",
 }
 _OURS = ("reward/", "length/", "task_dropped", "unscored_share", "stage")
+_SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear"}
 _KEPT_CHECKPOINTS = 2  # the newest may be half written
 
 
@@ -68,8 +69,10 @@ def train(job: Job) -> None:
     """Train and save folder/final."""
     clock = StepClock()
     tokenizer = AutoTokenizer.from_pretrained(job.model)
-    model = AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.float32)
     config = job.config
+    model = AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.float32)
+    if config.trained_layers is not None:
+        freeze_below(model, config.trained_layers)
     on_cpu = not torch.cuda.is_available()
     rollouts = CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock)
     trainer = GRPOTrainer(
@@ -86,6 +89,20 @@ def train(job: Job) -> None:
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.is_world_process_zero():
         _save(trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False), job)
+
+
+def freeze_below(model: PreTrainedModel, trained_layers: int) -> None:
+    """Leave only the top layers and the last norm trainable: the backward pass ends there, and a step costs half.
+
+    Raises:
+        TrainingError: when the model does not name its layers the way Llama, Qwen, Mistral and their kin do.
+    """
+    body: Any = model.base_model
+    if not hasattr(body, "layers") or not hasattr(body, "norm"):
+        raise TrainingError(f"{type(model).__name__} does not name its layers; leave policy.trained_layers empty")
+    model.requires_grad_(False)
+    for part in (*body.layers[-trained_layers:], body.norm):
+        part.requires_grad_(True)
 
 
 def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -> GRPOConfig:
@@ -108,7 +125,7 @@ def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) 
         temperature=config.temperature,
         top_k=0,
         learning_rate=config.learning_rate,
-        lr_scheduler_type="constant_with_warmup",
+        lr_scheduler_type=_SCHEDULES[config.schedule],
         warmup_steps=config.warmup_steps,
         beta=config.beta,
         bf16=config.bf16,

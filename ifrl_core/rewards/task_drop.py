@@ -2,8 +2,8 @@
 
 A policy soon learns that "That is all." satisfies "end with the words That is all.". Such an answer says nothing about
 the seed instruction, so it is called a dropped task when it is shorter than MIN_WORDS words, or shares no content word
-with the seed. A content word has four letters or more and is neither a function word nor a word of asking ("write",
-"explain", "short"); words are compared by their first STEM letters, so that "baking" meets "bake".
+with the seed. A content word has three letters or more and is neither a function word nor a word of asking ("write",
+"explain", "short"); words are compared without endings (-ing, -ed, -es, -s, -e) and by their first STEM letters, so that "baking" meets "bake".
 
 It is a measure for the report, not a gate: an honest answer can avoid every word of the question ("Name three fruits."),
 so its level on the base model is the zero to compare with. A seed without content words is judged by length alone.
@@ -13,9 +13,11 @@ import re
 
 MIN_WORDS = 5
 STEM = 4
-_WORD = re.compile(r"[^\W\d_]{4,}")
-_NOT_CONTENT = frozenset(
-    """
+_ENDING = re.compile(r"(ing|ed|es|s|e)$")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_NOT_CONTENT = """
+    add all and any are ask big but can day did etc few for get got had has her him his how its let lot may new nor not
+    now off old one our out own per put say see set she ten the too try two use was way who why yes yet you
     about above after again against also although always among another answer anyone anything around away back because
     been before being below best better between beyond both brief briefly came come compose could create describe
     detail does doing done down draft each either else even ever every everyone example examples explain find first
@@ -28,8 +30,8 @@ _NOT_CONTENT = frozenset(
     these they thing things think this those three through time tips together took topic toward under until upon
     used uses using very want wants well were what when where whether which while whole whom whose will with within
     without word words would write writing yours yourself
-    """.split()
-)
+"""
+_STOP_WORDS = frozenset(_NOT_CONTENT.split())
 
 
 def drops_task(seed_prompt: str, response: str) -> bool:
@@ -47,4 +49,4 @@ def drops_task(seed_prompt: str, response: str) -> bool:
 
 
 def _content_stems(text: str) -> set[str]:
-    return {word[:STEM] for word in _WORD.findall(text.lower()) if word not in _NOT_CONTENT}
+    return {_ENDING.sub("", word)[:STEM] for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS}

@@ -1,0 +1,69 @@
+"""What goes between the stage and its process."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from ifrl_core.config import PolicyConfig
+from ifrl_core.policy.job import Job
+from ifrl_core.policy.tables import metrics_table, run_figures
+from ifrl_core.policy.train import launch_command
+from ifrl_core.policy.train_process import last_checkpoint
+
+
+def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    config = PolicyConfig(max_steps=3, curriculum=((1,), (2, 3)), learning_rate=3e-5)
+    for reward_model in (None, tmp_path / "rm"):
+        job = Job(config=config, model=tmp_path / "m", reward_model=reward_model, seed=7, folder=tmp_path)
+        assert Job.read(job.write()) == job
+
+
+def test_the_command_starts_accelerate_on_the_training_process() -> None:
+    command = launch_command(Path("/some/job.json"))
+    assert command[1:3] == ["-m", "accelerate.commands.launch"]
+    assert command[-3:] == ["-m", "ifrl_core.policy.train_process", "/some/job.json"]
+
+
+def test_a_micro_batch_that_does_not_divide_the_rollouts_is_refused_with_the_fix() -> None:
+    with pytest.raises(
+        ValidationError, match=r"micro_batch 5 does not divide .* = 32; use one of \[1, 2, 4, 8, 16, 32\]"
+    ):
+        PolicyConfig(prompts_per_step=4, generations=8, micro_batch=5)
+
+
+def test_the_last_whole_checkpoint_is_the_newest_with_a_readable_state(tmp_path: Path) -> None:
+    assert last_checkpoint(tmp_path) is None
+
+    def checkpoint(step: int, state: str | None) -> Path:
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if state is not None:
+            (folder / "trainer_state.json").write_text(state)
+        return folder
+
+    whole = checkpoint(9, json.dumps({"global_step": 9}))
+    checkpoint(2, json.dumps({"global_step": 2}))
+    checkpoint(10, '{"global_step": 1')  # killed while the state was written
+    checkpoint(12, None)  # killed before it
+    assert last_checkpoint(tmp_path) == whole
+
+
+def test_metrics_of_a_step_without_a_value_are_null_not_zero() -> None:
+    table = metrics_table([{"step": 1, "reward/soft": 0.5}, {"step": 2, "reward/hard": 1.0}])
+    assert table.column_names == ["step", "reward/hard", "reward/soft"]
+    assert table.to_pylist()[0] == {"step": 1, "reward/hard": None, "reward/soft": 0.5}
+
+
+def test_figures_count_unscored_rewards_and_average_the_ends() -> None:
+    rows = [
+        {"step": i, "reward/total": i / 10, "unscored_share": 0.25 if i == 3 else 0.0, "rollouts": 8.0}
+        for i in range(1, 11)
+    ]
+    figures = run_figures(rows)
+    assert figures["steps"] == 10
+    assert figures["reward_first"] == pytest.approx(0.3)  # mean of 0.1 .. 0.5
+    assert figures["reward_last"] == pytest.approx(0.8)  # mean of 0.6 .. 1.0
+    assert figures["unscored"] == 2
+    assert figures["zero_variance_share"] is None
