@@ -7,6 +7,7 @@ n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a
 import hashlib
 import itertools
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,7 @@ def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures
     for index in range(total):
         make_rollout_shard(config, inputs, work, index)
         work.progress(index + 1, total, "rollout shards")
+    forget_engine()
     return _figures(work)
 
 
@@ -65,6 +67,12 @@ def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index
         for (prompt, sample), completion in zip(asked, completions, strict=True)
     ]
     return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=ROLLOUTS), cost=meter.stop())
+
+
+def forget_engine() -> None:
+    """Give the memory of this process's engine back before training starts."""
+    if engine := sys.modules.get("ifrl_core.inference.transformers_engine"):
+        engine.load_engine.cache_clear()
 
 
 def request_seed(seed: int, prompt_id: str, sample: int) -> int:
