@@ -34,7 +34,13 @@ VALIDATION = pa.schema(
     ]
 )
 PAIRS = pa.schema(
-    [("response", pa.string()), ("constraint", pa.string()), ("label", pa.int32()), ("split", pa.string())]
+    [
+        ("response", pa.string()),
+        ("constraint", pa.string()),
+        ("label", pa.int32()),
+        ("split", pa.string()),
+        ("instruction", pa.string()),
+    ]
 )
 
 
@@ -101,6 +107,7 @@ def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list
             "constraint": row["constraint"]["text"],
             "label": row["label"],
             "split": row["split"],
+            "instruction": row["instruction_id"],
         }
         for row in rows
     ]

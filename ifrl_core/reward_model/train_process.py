@@ -1,14 +1,16 @@
 """The training process of the reward model: `python -m ifrl_core.reward_model.train_process FOLDER`.
 
-FOLDER holds job.json (a `Job`) and pairs.parquet (response, constraint, label, split). The process writes there `model/`
-(weights, tokenizer, scoring settings), `curve.json`, and `probabilities.json` (of the validation pairs, in their order,
-scored as in use). Killed and started again, it goes on from its last whole checkpoint and ends with the same weights.
+FOLDER holds job.json (a `Job`) and pairs.parquet (response, constraint, label, split, instruction). The process writes
+there `model/` (weights, tokenizer, scoring settings), `curve.json`, and `probabilities.json` (of the validation pairs, in
+their order, scored as in use). Killed and started again, it goes on from its last whole checkpoint and ends with the same
+weights.
 """
 
 import gc
 import json
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,6 @@ from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits
 from ifrl_core.reward_model.score import RewardModel, write_settings
 from ifrl_core.reward_model.template import encode
 
-_SORT_WINDOW = 16  # batches that are sorted by length together
-
 
 class Job(BaseModel):
     """What the process is to do."""
@@ -68,7 +68,7 @@ def train(job: Job, pairs: list[dict[str, Any]], folder: Path) -> None:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(job.model)
     model = load_backbone(job.model, tokenizer, config)
     encoded = encode(tokenizer, [(pair["response"], pair["constraint"]) for pair in pairs], config.max_tokens)
-    rows = training_order(pack(encoded), config, job.seed)
+    rows = training_order(pack(encoded), [pair["instruction"] for pair in pairs], config, job.seed)
     trainer = Trainer(
         model=PackedClassifier(model),
         args=training_arguments(config, folder / "checkpoints", len(rows), job.seed),
@@ -79,7 +79,9 @@ def train(job: Job, pairs: list[dict[str, Any]], folder: Path) -> None:
     trainer.remove_callback(PrinterCallback)
     checkpoint = last_checkpoint(folder / "checkpoints")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    model.to(torch.bfloat16 if config.bf16 else torch.float32).save_pretrained(folder / "model")
+    if config.bf16:
+        model.bfloat16()
+    model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     write_settings(folder / "model", max_tokens=config.max_tokens)
     curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
@@ -155,20 +157,22 @@ def training_arguments(config: RewardModelConfig, folder: Path, rows: int, seed:
     )
 
 
-def training_order(rows: list[Packed], config: RewardModelConfig, seed: int) -> list[Packed]:
-    """Every row once an epoch, epoch after epoch; rows of a batch have similar lengths, batches come in random order."""
+def training_order(
+    rows: Sequence[Packed], instruction: Sequence[str], config: RewardModelConfig, seed: int
+) -> list[Packed]:
+    """Every row once an epoch, epoch after epoch; `instruction[place]` is that of a pair.
+
+    The rows of an instruction stand together, so that a step sees a constraint with its positive and its negative answer:
+    what the two share cancels in the gradient. Within a step rows are sorted by length, which keeps padding low.
+    """
+    ladders: dict[str, list[Packed]] = {}
+    for row in rows:
+        ladders.setdefault(instruction[row.places[0]], []).append(row)
     source = random.Random(seed)
-    size = config.batch_size
-    order: list[Packed] = []
-    for _ in range(config.epochs):
-        order += source.sample(rows, len(rows))
-    full = len(order) - len(order) % size  # the last, incomplete batch stays the last
-    batches: list[list[Packed]] = []
-    for start in range(0, full, _SORT_WINDOW * size):
-        window = sorted(order[start : min(full, start + _SORT_WINDOW * size)], key=lambda row: row.length)
-        cut = [window[i : i + size] for i in range(0, len(window), size)]
-        batches += source.sample(cut, len(cut))
-    return [row for batch in [*batches, order[full:]] for row in batch]
+    epochs = [source.sample(sorted(ladders), len(ladders)) for _ in range(config.epochs)]
+    order = [row for names in epochs for name in names for row in ladders[name]]
+    steps = (order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size))
+    return [row for step in steps for row in sorted(step, key=lambda row: row.length)]
 
 
 def last_checkpoint(folder: Path) -> Path | None:
