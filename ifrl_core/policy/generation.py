@@ -8,7 +8,6 @@ Measured by benchmarks/policy_step.py.
 
 import copy
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,7 +25,7 @@ class CopyRollouts:
         self._copy: PreTrainedModel | None = None
 
     @torch.no_grad()
-    def __call__(self, prompts: Sequence[list[dict[str, str]]], trainer: Any) -> dict[str, Any]:
+    def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
         """{"prompt_ids": [[int]], "completion_ids": [[int]], "logprobs": None} in the order of the prompts."""
         start = time.perf_counter()
         tokenizer = trainer.processing_class
@@ -36,7 +35,8 @@ class CopyRollouts:
         model = self._refreshed(trainer.accelerator.unwrap_model(trainer.model))
         stream = self._seed * 1_000_003 + trainer.state.global_step * 1_009 + trainer.accelerator.process_index
         sampler = _Sampler(torch.Generator().manual_seed(stream), self._temperature)
-        output = model.generate(
+        generate: Any = model.generate
+        output = generate(
             **batch,
             max_new_tokens=self._max_tokens,
             do_sample=False,

@@ -133,8 +133,8 @@ def _failure(folder: Path) -> errors.IfrlError | None:
     if not (folder / FAILURE).exists():
         return None
     document = json.loads((folder / FAILURE).read_text())
-    kind = getattr(errors, document["error"], TrainingError)
-    return kind(document["message"])  # type: ignore[no-any-return]
+    kind: type[errors.IfrlError] = getattr(errors, document["error"], TrainingError)
+    return kind(document["message"])
 
 
 def _metrics(folder: Path) -> list[Row]:

@@ -25,7 +25,8 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.utils import logging as transformers_logging
-from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import IfrlError, TrainingError

@@ -3,10 +3,12 @@
 A policy soon learns that "That is all." satisfies "end with the words That is all.". Such an answer says nothing about
 the seed instruction, so it is called a dropped task when it is shorter than MIN_WORDS words, or shares no content word
 with the seed. A content word has three letters or more and is neither a function word nor a word of asking ("write",
-"explain", "short"); words are compared without endings (-ing, -ed, -es, -s, -e) and by their first STEM letters, so that "baking" meets "bake".
+"explain", "short"); words are compared without -ing, -ed, -es, -s, -e and by their first STEM letters, so that "baking"
+meets "bake". A seed without content words is judged by length alone.
 
 It is a measure for the report, not a gate: an honest answer can avoid every word of the question ("Name three fruits."),
-so its level on the base model is the zero to compare with. A seed without content words is judged by length alone.
+so the base model's rate is what to compare with. Answers of SmolLM2-135M without constraints: 18% held against their own
+seed, 89% against another seed (72 train seeds, temperature 1).
 """
 
 import re
