@@ -122,6 +122,11 @@ class PolicyConfig(StageConfig):
     curriculum: Annotated[
         tuple[tuple[int, ...], ...], Field(description="Levels of each stage; the steps are shared out evenly")
     ] = ((1,), (2,), (3,), (4,), (5,))
+    scale_rewards: Literal["group", "batch", "none"] = Field(
+        "group",
+        description="What a centred reward is divided by: its group's spread (GRPO), the step's, or 1. With group, a "
+        "prompt whose rewards differ by a hair (soft constraints of an unsure RM) pulls as hard as one that passes or fails",
+    )
     max_unscored_share: float = Field(0.05, ge=0, le=1, description="More unscored rewards than this stop the run")
     micro_batch: int = Field(8, ge=1, description="Rollouts per forward/backward pass")
     save_steps: int = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")

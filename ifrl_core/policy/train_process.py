@@ -129,6 +129,7 @@ def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) 
         lr_scheduler_type=_SCHEDULES[config.schedule],
         warmup_steps=config.warmup_steps,
         beta=config.beta,
+        scale_rewards=config.scale_rewards,
         bf16=config.bf16,
         gradient_checkpointing=config.gradient_checkpointing,
         save_strategy="steps",
