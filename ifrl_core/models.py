@@ -116,7 +116,7 @@ def _convert_gguf(path: Path, target: Path) -> None:
     config = AutoConfig.from_pretrained(folder, gguf_file=name)
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    model = AutoModelForCausalLM.from_config(config)
     model.load_state_dict(packed.state_dict())
     model.tie_weights()
     model.to(torch.bfloat16).save_pretrained(target, safe_serialization=True)

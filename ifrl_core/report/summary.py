@@ -89,6 +89,8 @@ def summary_markdown(summary: Mapping[str, Any], versions: Sequence[Mapping[str,
         parts += ["## Registered models", _table(("model", "version", "alias"), rows)]
     if summary["report"]:
         parts.append(f"Full report: `{summary['report']['path'] or summary['report']['uri'] + '/report.html'}`")
+    if run := summary["mlflow"]:
+        parts.append(f"MLflow run: [{run['run_id']}]({run['url']})" if run["url"] else f"MLflow run: `{run['run_id']}`")
     return "\n\n".join(parts) + "\n"
 
 

@@ -143,8 +143,8 @@ def test_the_ui_shows_the_run_its_form_and_its_artifacts(
             return str(seen)
 
         text_of(f"/runs/flow-run/{flow_run['id']}", flow_run["name"])
-        form = text_of(f"/deployments/deployment/{deployment['id']}/run", "Recipe")
-        assert "Overrides" in form
+        form = text_of(f"/deployments/deployment/{deployment['id']}/run", "recipe")
+        assert "overrides" in form
         artifacts = text_of("/artifacts", "ifrl-report")
         assert "ifrl-report" in artifacts
         browser.close()
