@@ -26,7 +26,7 @@ from ifrl_core.stage import Figures, Inputs, Work, stage
 
 # Without these, glibc gives large buffers back to the kernel after every operation, and a CPU step spends a third of its
 # time on page faults (benchmarks/policy_step.py).
-_KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 
 
 @stage("policy", version=1)
@@ -115,7 +115,7 @@ def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
             folder=folder,
             what="policy training",
             on_row=lambda row: _show(work, job.config.max_steps, row),
-            env={"TOKENIZERS_PARALLELISM": "false", **_KEEP_MEMORY},
+            env={"TOKENIZERS_PARALLELISM": "false", **KEEP_MEMORY},
         )
     except TrainingError as error:
         raise _failure(folder) or error from None
