@@ -93,7 +93,7 @@ def measure(arguments: argparse.Namespace, *, keep_memory=False, copy=False, tra
     )
     model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32)
     if trained_layers:
-        freeze_below(model, trained_layers)
+        freeze_below(model, trained_layers, bf16=True)
     prompts = [PROMPTS[i % len(PROMPTS)] for i in range(config.max_steps * config.prompts_per_step)]
     with tempfile.TemporaryDirectory() as folder:
         trainer = TimedTrainer(

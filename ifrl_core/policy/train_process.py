@@ -73,7 +73,7 @@ def train(job: Job) -> None:
     config = job.config
     model = AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.float32)
     if config.trained_layers is not None:
-        freeze_below(model, config.trained_layers)
+        freeze_below(model, config.trained_layers, bf16=config.bf16)
     on_cpu = not torch.cuda.is_available()
     rollouts = CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock)
     trainer = GRPOTrainer(
@@ -92,8 +92,10 @@ def train(job: Job) -> None:
         _save(trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False), job)
 
 
-def freeze_below(model: PreTrainedModel, trained_layers: int) -> None:
+def freeze_below(model: PreTrainedModel, trained_layers: int, *, bf16: bool) -> None:
     """Leave only the top layers and the last norm trainable: the backward pass ends there, and a step costs half.
+
+    With `bf16` the frozen weights are kept in bf16, which autocast would make of them in every pass.
 
     Raises:
         TrainingError: when the model does not name its layers the way Llama, Qwen, Mistral and their kin do.
@@ -104,6 +106,9 @@ def freeze_below(model: PreTrainedModel, trained_layers: int) -> None:
     model.requires_grad_(False)
     for part in (*body.layers[-trained_layers:], body.norm):
         part.requires_grad_(True)
+    for weight in model.parameters():
+        if bf16 and not weight.requires_grad:
+            weight.data = weight.data.bfloat16()
 
 
 def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -> GRPOConfig:
