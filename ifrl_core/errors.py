@@ -24,6 +24,10 @@ class ModelError(IfrlError):
     """A model URI names nothing that can be loaded."""
 
 
+class InferenceError(IfrlError):
+    """A server that answers for a model refused a request, or none of the servers answers."""
+
+
 class ConstraintError(IfrlError):
     """A constraint type is unknown or its arguments are outside the type's schema."""
 

@@ -1,8 +1,8 @@
 """One protocol for everything that generates text: messages in, texts and token counts out, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from ifrl_core.constraints.model import Message
 from ifrl_core.progress import Progress, no_progress
@@ -12,11 +12,15 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """Sampling settings shared by a call: temperature 0 is greedy; `max_tokens` bounds the answer, not the prompt."""
+    """Sampling settings shared by a call: temperature 0 is greedy; `max_tokens` bounds the answer, not the prompt.
+
+    `json_schema` asks for an answer of that shape; an engine that cannot hold a model to it passes it over.
+    """
 
     max_tokens: int
     temperature: float = 1.0
     top_p: float = 1.0
+    json_schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

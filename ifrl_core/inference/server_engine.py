@@ -1,0 +1,221 @@
+"""The engine for models behind one or many OpenAI-compatible servers (vLLM's own server, for instance).
+
+Requests are spread by load with bounded concurrency. One that meets a dead, slow or busy server goes to another, or waits and
+is sent again; each fills its own place in the result, so none is lost or doubled. What a server draws for a seed is its own
+affair: vLLM answers equal requests with equal seeds alike up to the rounding of its batches.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import httpx
+
+from ifrl_core.errors import InferenceError
+from ifrl_core.inference.engine import Completion, Request, Sampling
+from ifrl_core.inference.fleet import Fleet, Server
+from ifrl_core.progress import Progress, no_progress
+
+API_KEY_VARIABLE = "IFRL_SERVER_API_KEY"
+_BUSY = {429, 503}
+_GATEWAY = {502, 504}  # a proxy whose server behind it is gone
+_EXCERPT = 500
+T = TypeVar("T")
+
+
+class _OutageError(Exception):
+    """The server cannot be reached or is busy: it may be another's turn."""
+
+    def __init__(self, problem: str, *, busy: bool = False, rest_s: float | None = None) -> None:
+        super().__init__(problem)
+        self.busy, self.rest_s = busy, rest_s
+
+
+class _CrashError(Exception):
+    """The server failed at this request; it may do better next time."""
+
+
+class ServerEngine:
+    """A model called `model` behind `base_urls`, given as OpenAI's clients take them (http://host:8000/v1).
+
+    At most `concurrency` requests are in flight at each server, each for at most `timeout_s` seconds. The key is read from
+    the environment variable `api_key_variable` when requests are sent; without it none is sent along. A request that fails
+    more than `patience` times for each server, or servers that all had `patience` outages in a row, end the call.
+    """
+
+    name = "server"
+
+    def __init__(
+        self,
+        base_urls: Sequence[str],
+        model: str,
+        *,
+        api_key_variable: str = API_KEY_VARIABLE,
+        concurrency: int = 32,
+        timeout_s: float = 600.0,
+        patience: int = 7,
+        first_rest_s: float = 1.0,
+    ) -> None:
+        if not base_urls:
+            raise InferenceError(f"model {model!r}: no base URL of a server that answers for it")
+        for url in base_urls:
+            if not url.startswith(("http://", "https://")):
+                raise InferenceError(f"{url!r} is no base URL; expected one such as http://host:8000/v1")
+        self._urls = list(dict.fromkeys(base_urls))
+        self._model = model
+        self._api_key_variable = api_key_variable
+        self._concurrency = concurrency
+        self._timeout = httpx.Timeout(timeout_s, connect=min(10.0, timeout_s))
+        self._patience = patience
+        self._first_rest_s = first_rest_s
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
+    ) -> list[Completion]:
+        """One completion per request, in order; `Sampling.json_schema` is sent as OpenAI's response_format.
+
+        Raises:
+            InferenceError: when a server refuses a request (any 4xx but 408 and 429), with its words, or when none answers.
+        """
+        return _finished(self._generate(requests, sampling, progress))
+
+    async def _generate(self, requests: Sequence[Request], sampling: Sampling, progress: Progress) -> list[Completion]:
+        fleet = Fleet(
+            self._urls, concurrency=self._concurrency, patience=self._patience, first_rest_s=self._first_rest_s
+        )
+        completions: dict[int, Completion] = {}
+        waiting = iter(range(len(requests)))
+        key = os.environ.get(self._api_key_variable)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+
+        tokens = 0
+
+        async def work(client: httpx.AsyncClient) -> None:
+            nonlocal tokens
+            for index in waiting:
+                body = _body(self._model, requests[index], sampling)
+                completion = await self._answer(client, fleet, body, f"request {index}")
+                completions[index] = completion
+                tokens += completion.completion_tokens
+                progress(len(completions), len(requests), f"{tokens:,} tokens")
+
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(headers=headers, timeout=self._timeout, limits=limits) as client:
+            count = min(len(requests), self._concurrency * len(self._urls))
+            workers = [asyncio.create_task(work(client)) for _ in range(count)]
+            try:
+                await asyncio.gather(*workers)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+        return [completions[index] for index in range(len(requests))]
+
+    async def _answer(self, client: httpx.AsyncClient, fleet: Fleet, body: bytes, what: str) -> Completion:
+        """Send one request until it is answered."""
+        avoid: Server | None = None
+        failures = 0
+        while True:
+            lease = await fleet.borrow(avoid)
+            url = f"{lease.server.url}/chat/completions"
+            try:
+                completion = await _post(client, url, body)
+            except _OutageError as outage:
+                fleet.failed(lease, str(outage), outage.rest_s)
+                problem, failures = str(outage), failures + (not outage.busy)
+            except _CrashError as crash:
+                problem, failures = str(crash), failures + 1
+            else:
+                fleet.answered(lease)
+                return completion
+            finally:
+                fleet.give_back(lease)
+            if failures > self._patience * len(self._urls):  # with every server down, the fleet has given up before
+                raise InferenceError(f"{what} failed {failures} times, the last time at {url}: {problem}")
+            avoid = lease.server
+            if failures > 1:
+                await asyncio.sleep(min(30.0, self._first_rest_s * 2.0 ** (failures - 2)))
+
+
+async def _post(client: httpx.AsyncClient, url: str, body: bytes) -> Completion:
+    try:
+        response = await client.post(url, content=body)
+    except httpx.TimeoutException as error:
+        raise _OutageError(f"no answer in time ({type(error).__name__})") from None
+    except httpx.RequestError as error:
+        raise _OutageError(f"{type(error).__name__}: {error}") from None
+    status = response.status_code
+    if status in _BUSY:
+        raise _OutageError(f"{status}: {_words(response)}", busy=True, rest_s=_retry_after(response))
+    if status in _GATEWAY or status == 408:
+        raise _OutageError(f"{status}: {_words(response)}")
+    if status >= 500:
+        raise _CrashError(f"{status}: {_words(response)}")
+    if status != 200:
+        raise InferenceError(f"{url} refused a request with {status}: {_words(response)}")
+    return _completion(response)
+
+
+def _body(model: str, request: Request, sampling: Sampling) -> bytes:
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": list(request.messages),
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": request.seed,
+    }
+    if sampling.json_schema is not None:
+        schema = {"name": "answer", "schema": dict(sampling.json_schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return json.dumps(body).encode()  # ASCII: a lone surrogate in a prompt is the server's to refuse
+
+
+def _completion(response: httpx.Response) -> Completion:
+    try:
+        document = response.json()
+        choice, usage = document["choices"][0], document["usage"]
+        return Completion(
+            text=str(choice["message"]["content"] or ""),
+            finish_reason="length" if choice["finish_reason"] == "length" else "stop",
+            prompt_tokens=int(usage["prompt_tokens"]),
+            completion_tokens=int(usage["completion_tokens"]),
+        )
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise _OutageError(
+            f"not a chat completion ({type(error).__name__}: {error}): {response.text[:_EXCERPT]}"
+        ) from None
+
+
+def _words(response: httpx.Response) -> str:
+    """What the server says about an error: OpenAI's error message, FastAPI's detail, else the start of the body."""
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        error = document.get("error") or document.get("detail") or document.get("message")
+        if error:
+            return str(error.get("message", error) if isinstance(error, dict) else error)[:_EXCERPT]
+    return response.text[:_EXCERPT].strip() or response.reason_phrase
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds that the server asks to wait; a date, which is rare, counts as not said."""
+    try:
+        return max(0.0, float(response.headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def _finished(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where an event loop is running already (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

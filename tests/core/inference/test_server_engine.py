@@ -1,0 +1,194 @@
+"""The server engine against servers on real sockets that fail in every way that matters."""
+
+import asyncio
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from ifrl_core.errors import InferenceError
+from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.inference.server_engine import ServerEngine
+from tests.core.inference.fault_server import Body, Reply, completion, echo, serving
+
+SAMPLING = Sampling(max_tokens=5, temperature=0.7, top_p=0.9)
+
+
+def requests(count: int) -> list[Request]:
+    return [Request([{"role": "user", "content": f"prompt {i}"}], seed=100 + i) for i in range(count)]
+
+
+def expected(count: int) -> list[str]:
+    return [f"prompt {i} / {100 + i}" for i in range(count)]
+
+
+def engine(*urls: str, **settings: Any) -> ServerEngine:
+    return ServerEngine(urls, "tiny", **({"first_rest_s": 0.02, "timeout_s": 5.0} | settings))
+
+
+def texts(completions: list[Completion]) -> list[str]:
+    return [item.text for item in completions]
+
+
+def unused_url() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+
+
+def test_answers_come_in_order_with_their_counts_and_settings() -> None:
+    told: list[tuple[int, int]] = []
+    with serving() as server:
+        made = engine(server.url).generate(requests(40), SAMPLING, lambda done, total, *_: told.append((done, total)))
+    assert texts(made) == expected(40)
+    assert made[3] == Completion("prompt 3 / 103", "stop", 7, 4)
+    assert told == [(done, 40) for done in range(1, 41)]
+    body = next(body for body in server.bodies if body["seed"] == 103)
+    assert body == {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "prompt 3"}],
+        "max_tokens": 5,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "seed": 103,
+    }
+
+
+def test_no_requests_need_no_server() -> None:
+    assert engine(unused_url()).generate([], SAMPLING) == []
+
+
+def test_a_schema_is_sent_as_response_format() -> None:
+    schema = {"type": "object", "properties": {"c1": {"type": "string"}}}
+    with serving() as server:
+        engine(server.url).generate(requests(1), Sampling(5, json_schema=schema))
+    assert server.bodies[0]["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": schema},
+    }
+
+
+def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as server:
+        monkeypatch.delenv("TEST_KEY", raising=False)
+        engine(server.url, api_key_variable="TEST_KEY").generate(requests(1), SAMPLING)
+        monkeypatch.setenv("TEST_KEY", "abc")
+        engine(server.url, api_key_variable="TEST_KEY").generate(requests(1), SAMPLING)
+    assert "Authorization" not in server.headers[0]
+    assert server.headers[1]["Authorization"] == "Bearer abc"
+
+
+def test_concurrency_is_bounded_and_used() -> None:
+    with serving(delay_s=0.02) as server:
+        engine(server.url, concurrency=4).generate(requests(40), SAMPLING)
+    assert server.most_in_flight == 4
+
+
+def test_the_faster_server_gets_more() -> None:
+    with serving(delay_s=0.01) as fast, serving(delay_s=0.2) as slow:
+        made = engine(fast.url, slow.url, concurrency=2).generate(requests(60), SAMPLING)
+    assert texts(made) == expected(60)
+    assert len(fast.bodies) > 3 * len(slow.bodies) > 0
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_what_passes_is_tried_again_and_no_row_is_lost_or_doubled(status: int) -> None:
+    def flaky(body: Body, number: int) -> Reply:
+        return (status, {"error": {"message": "later"}}, {}) if number % 3 == 0 else echo(body, number)
+
+    with serving(flaky) as server:
+        made = engine(server.url, concurrency=4).generate(requests(30), SAMPLING)
+    assert texts(made) == expected(30)
+    assert len(server.bodies) > 30
+
+
+def test_a_server_may_say_how_long_it_rests() -> None:
+    def busy_once(body: Body, number: int) -> Reply:
+        return (429, {}, {"Retry-After": "0.6"}) if number == 0 else echo(body, number)
+
+    with serving(busy_once) as server:
+        start = time.monotonic()
+        engine(server.url).generate(requests(1), SAMPLING)
+    assert time.monotonic() - start >= 0.6
+
+
+def test_a_server_that_stays_busy_for_a_while_loses_nothing() -> None:
+    until = time.monotonic() + 1.0
+
+    def busy(body: Body, number: int) -> Reply:
+        return (429, {}, {}) if time.monotonic() < until else echo(body, number)
+
+    with serving(busy) as server:
+        made = engine(server.url, concurrency=8, patience=8).generate(requests(30), SAMPLING)
+    assert texts(made) == expected(30)
+
+
+@pytest.mark.parametrize("how", ["refuses", "hangs up", "is slow", "talks nonsense"])
+def test_a_bad_server_costs_a_retry_on_another(how: str) -> None:
+    def reply(body: Body, number: int) -> Reply | None:
+        return None if how == "hangs up" else (200, b"<html>", {})
+
+    slow = 2.0 if how == "is slow" else 0.0
+    with serving() as good, serving(reply, delay_s=slow) as bad:
+        url = unused_url() if how == "refuses" else bad.url
+        made = engine(url, good.url, timeout_s=0.5, concurrency=4).generate(requests(30), SAMPLING)
+    assert texts(made) == expected(30)
+    answered = {body["seed"] for body in good.bodies}
+    assert answered == {100 + i for i in range(30)}
+    if how != "refuses":
+        assert len(bad.bodies) < 20
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_what_the_server_refuses_is_said_in_its_words(status: int) -> None:
+    words = "the model `tiny` does not exist"
+    with serving(lambda body, number: (status, {"error": {"message": words}}, {})) as server:
+        with pytest.raises(InferenceError, match=f"{status}: {words}") as caught:
+            engine(server.url).generate(requests(20), SAMPLING)
+        assert server.url in str(caught.value)
+        assert len(server.bodies) <= 20
+
+
+def test_one_bad_request_ends_the_call_with_what_happened() -> None:
+    def reply(body: Body, number: int) -> Reply:
+        return (500, b"out of memory", {}) if body["seed"] == 105 else echo(body, number)
+
+    with serving(reply) as server, pytest.raises(InferenceError, match=r"request 5 failed 4 times.*out of memory"):
+        engine(server.url, patience=3).generate(requests(10), SAMPLING)
+
+
+def test_servers_that_are_all_gone_are_named() -> None:
+    first, second = unused_url(), unused_url()
+    with pytest.raises(InferenceError, match="no server answers") as caught:
+        engine(first, second, patience=3).generate(requests(10), SAMPLING)
+    assert first in str(caught.value)
+    assert second in str(caught.value)
+
+
+def test_truncation_is_told() -> None:
+    with serving(lambda body, number: (200, completion("so far", "length"), {})) as server:
+        (made,) = engine(server.url).generate(requests(1), SAMPLING)
+    assert made.finish_reason == "length"
+
+
+def test_an_answer_without_content_is_empty() -> None:
+    empty = completion("")
+    empty["choices"][0]["message"]["content"] = None
+    with serving(lambda body, number: (200, empty, {})) as server:
+        (made,) = engine(server.url).generate(requests(1), SAMPLING)
+    assert made.text == ""
+
+
+def test_it_works_where_an_event_loop_runs_already() -> None:
+    async def notebook_cell(url: str) -> list[Completion]:
+        return engine(url).generate(requests(2), SAMPLING)
+
+    with serving(delay_s=0.0) as server:
+        assert texts(asyncio.run(notebook_cell(server.url))) == expected(2)
+
+
+@pytest.mark.parametrize("urls", [(), ("localhost:8000/v1",)])
+def test_a_wrong_url_is_refused_at_once(urls: tuple[str, ...]) -> None:
+    with pytest.raises(InferenceError, match="base URL"):
+        ServerEngine(urls, "tiny")
