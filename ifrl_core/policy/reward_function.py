@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ifrl_core.policy.clock import StepClock
-from ifrl_core.rewards.batch import hack_metrics, reward_metrics
+from ifrl_core.rewards.batch import hack_metrics, reward_metrics, zero_variance_share
 from ifrl_core.rewards.score import RewardModel, check_unscored, score_responses
 from ifrl_core.schemas import constraint_of
 
@@ -42,7 +42,12 @@ class ConstraintReward:
         asked = [[constraint_of(item) for item in of_prompt] for of_prompt in constraints]
         rewards = score_responses(responses, asked, self._reward_model)
         check_unscored(rewards, self._max_unscored_share)
-        metrics = {**reward_metrics(rewards, asked, level), **hack_metrics(seed, responses), "stage": float(stage[0])}
+        metrics = {
+            **reward_metrics(rewards, asked, level),
+            **hack_metrics(seed, responses),
+            "zero_variance_share": zero_variance_share(prompt_id, rewards),
+            "stage": float(stage[0]),
+        }
         for name, value in metrics.items():
             log_metric(name, value)
         parts = [

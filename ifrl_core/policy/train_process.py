@@ -40,7 +40,6 @@ from ifrl_core.process import append_row, die_with_parent
 _RENAMED = {
     "reward": "reward/total",
     "reward_std": "reward/std",
-    "frac_reward_zero_std": "zero_variance_share",
     "completions/mean_length": "length/tokens",
     "completions/clipped_ratio": "clipped_ratio",
     "grad_norm": "grad_norm",
@@ -49,7 +48,7 @@ _RENAMED = {
     "kl": "kl",
     "entropy": "entropy",
 }
-_OURS = ("reward/", "length/", "task_dropped", "unscored_share", "stage")
+_OURS = ("reward/", "length/", "task_dropped", "unscored_share", "zero_variance_share", "stage")
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear"}
 _KEPT_CHECKPOINTS = 2  # the newest may be half written
 

@@ -1,5 +1,6 @@
 """The figures of one step's rewards: by kind, by type, by level, and the cheap measures of hacking."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
@@ -25,6 +26,16 @@ def reward_metrics(
                 found[f"reward/type/{constraint.type}"].append(part)
     unscored = fmean(reward.total is None for reward in rewards)
     return {**{name: fmean(values) for name, values in sorted(found.items())}, "unscored_share": unscored}
+
+
+def zero_variance_share(prompt_ids: Sequence[str], rewards: Sequence[Reward]) -> float:
+    """The share of groups (consecutive rewards of one prompt) whose scored rewards are all the same: they teach nothing.
+
+    trl's own figure looks at the spread of the whole step when rewards are scaled by it.
+    """
+    groups = itertools.groupby(zip(prompt_ids, rewards, strict=True), key=lambda pair: pair[0])
+    spreads = [{round(r.total, 6) for _, r in group if r.total is not None} for _, group in groups]
+    return fmean(len(spread) < 2 for spread in spreads)
 
 
 def hack_metrics(seeds: Sequence[str], responses: Sequence[str]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import pytest
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.errors import UnscoredError
 from ifrl_core.rewards import Reward, score_responses
-from ifrl_core.rewards.batch import hack_metrics, reward_metrics
+from ifrl_core.rewards.batch import hack_metrics, reward_metrics, zero_variance_share
 from ifrl_core.rewards.score import check_unscored
 
 NO_COMMA = Constraint("punctuation:no_comma", "hard", "Use no commas.")
@@ -95,3 +95,9 @@ def test_hack_metrics_count_words_and_dropped_tasks() -> None:
     seeds = ["Write about rivers.", "Write about rivers."]
     responses = ["That is all.", "<think>hm</think>A river carries water to the sea."]
     assert hack_metrics(seeds, responses) == {"length/words": 5.0, "task_dropped": 0.5}
+
+
+def test_groups_without_spread_are_counted_and_unscored_rewards_give_none() -> None:
+    totals = [0.5, 0.5, 0.0, 1.0, None, 0.3]
+    rewards = [Reward((total,), total) for total in totals]
+    assert zero_variance_share(["a", "a", "b", "b", "c", "c"], rewards) == pytest.approx(2 / 3)
