@@ -74,9 +74,10 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
     assert not servers_of(killed), "a temporary server of a killed run stays behind"
 
     expected, found = undisturbed.record()["refs"], killed.record()["refs"]
-    assert {name: ref["digest"] for name, ref in found.items() if name != "report"} == {
-        name: ref["digest"] for name, ref in expected.items() if name != "report"
-    }
+    # Up to the last stage that was killed: the policy's own metrics hold wall-clock seconds, which no two runs share.
+    above = ("seeds", "instructions", "prompts", "model", "rollouts", "labels", "reward-model", "evaluation-before")
+    assert {name: found[name]["digest"] for name in above} == {name: expected[name]["digest"] for name in above}
+    assert found["policy"]["fingerprint"] == expected["policy"]["fingerprint"]
     assert first_shard.stat().st_mtime_ns == made_at, "a committed shard was made again"
     assert not [
         path for path in Path(store).rglob(".tmp-*") if "part-" in path.name and path.parent == first_shard.parent
