@@ -7,8 +7,9 @@ from prefect import unmapped
 from flows.run import Refs, Run
 from ifrl_core import dataset, labels, models, rollouts
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.config import NoConfig, PipelineConfig
+from ifrl_core.config import InstructionsConfig, NoConfig, PipelineConfig
 from ifrl_core.evaluation import comparison, evaluate
+from ifrl_core.inference.open import is_served, server_urls
 from ifrl_core.policy import train as policy
 from ifrl_core.report import write as report
 from ifrl_core.reward_model import train as reward_model
@@ -25,13 +26,17 @@ class Sources:
 
     seeds: dataset.SeedsSource
     model: models.ModelSource
+    writer: models.ModelSource | None  # the model of writer llm, unless a server has it
     ifeval: evaluate.IFEvalSource | None
 
 
 def find_sources(config: PipelineConfig) -> Sources:
     """Look at every file and model the config names, so that what is missing fails before any compute."""
     return Sources(
-        dataset.seeds_source(config.seeds), models.model_source(config.model), evaluate.ifeval_source(config.evaluation)
+        dataset.seeds_source(config.seeds),
+        models.model_source(config.model),
+        _writer_source(config.instructions),
+        evaluate.ifeval_source(config.evaluation),
     )
 
 
@@ -39,9 +44,10 @@ def make_dataset(run: Run, sources: Sources) -> Refs:
     """seeds -> instructions -> prompts -> rollouts -> labels."""
     config = run.config
     seeds = run.stage(dataset.make_seeds, tasks.make_seeds, sources.seeds, {})
-    instructions = run.stage(dataset.make_instructions, tasks.make_instructions, config.instructions, {"seeds": seeds})
-    prompts = run.stage(dataset.make_prompts, tasks.make_prompts, NOTHING, {"instructions": instructions})
     model = run.stage(models.import_model, tasks.import_model, sources.model, {}, seeded=False)
+    inputs = {"seeds": seeds} | _writer_model(run, sources, model)
+    instructions = run.stage(dataset.make_instructions, tasks.make_instructions, config.instructions, inputs)
+    prompts = run.stage(dataset.make_prompts, tasks.make_prompts, NOTHING, {"instructions": instructions})
     answers = _roll_out(run, {"model": model, "prompts": prompts})
     labelled = run.stage(
         labels.make_labels, tasks.make_labels, config.labels, {"prompts": prompts, "rollouts": answers}
@@ -121,6 +127,29 @@ def _roll_out(run: Run, inputs: Refs) -> ArtifactRef:
         ).result()
 
     return run.stage(rollouts.make_rollouts, tasks.make_rollouts, config, inputs, prepare=map_shards)
+
+
+def _writer_source(config: InstructionsConfig) -> models.ModelSource | None:
+    """The model that writes constraints, when it is one of its own; what it takes to reach it is looked at now."""
+    if config.writer != "llm":
+        return None
+    if is_served(config.model_writer.model):
+        server_urls()
+        return None
+    return models.model_source(config.model_writer.model)
+
+
+def _writer_model(run: Run, sources: Sources, policy: ArtifactRef) -> Refs:
+    """The weights that write constraints, as an input of the instructions: the policy's or another model's."""
+    if run.config.instructions.writer == "self":
+        return {"model": policy}
+    if sources.writer is None:
+        return {}
+    return {
+        "model": run.stage(
+            models.import_model, tasks.import_model, sources.writer, {}, label="writer-model", seeded=False
+        )
+    }
 
 
 def _only(refs: Refs, *names: str) -> Refs:

@@ -39,10 +39,36 @@ class SeedsConfig(StageConfig):
     held_out_share: float = Field(0.2, gt=0, lt=1, description="Share of all seeds that is never trained on")
 
 
+class ModelWriterConfig(StageConfig):
+    """How a model writes constraints (writers llm and self)."""
+
+    model: str = Field(
+        "",
+        description="Model of writer llm: a model URI, or server:NAME for one behind the servers of IFRL_SERVER_URLS",
+    )
+    references: int = Field(8, ge=1, le=40, description="Constraint types that a prompt shows, with example wordings")
+    attempts: int = Field(3, ge=1, le=20, description="Times a seed is asked for until a reply can be used")
+    too_few: Literal["top_up", "reject"] = Field(
+        "top_up", description="When fewer than min_constraints are left: top up from the catalog, or reject the reply"
+    )
+    fallback: Literal["catalog", "none"] = Field(
+        "catalog", description="When no reply can be used: take constraints from the catalog, or leave the seed out"
+    )
+    temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature; 0 is greedy")
+    top_p: float = Field(0.95, gt=0, le=1, description="Nucleus sampling mass")
+    max_tokens: int = Field(512, ge=16, description="Longest reply, in tokens (reasoning included)")
+    structured_output: bool = Field(True, description="Ask servers for JSON of the right shape (response_format)")
+    batch_size: int = Field(32, ge=1, description="Prompts generated together (not by servers)")
+    dtype: Dtype = Field("bfloat16", description="Number format of the weights (not of servers)")
+
+
 class InstructionsConfig(StageConfig):
     """How constraints are added to a seed."""
 
-    writer: Literal["catalog"] = Field("catalog", description="catalog: sampled from the catalog of constraint types")
+    writer: Literal["catalog", "llm", "self"] = Field(
+        "catalog",
+        description="catalog: sampled from the constraint types; llm: a model writes them; self: the policy does",
+    )
     min_constraints: int = Field(3, ge=1, le=5, description="Fewest constraints of an instruction")
     max_constraints: int = Field(5, ge=1, le=5, description="Most constraints of an instruction")
     hard_share: float = Field(0.6, ge=0, le=1, description="Share of constraints that a rule can check")
@@ -50,11 +76,14 @@ class InstructionsConfig(StageConfig):
         300, ge=20, description="Length budget of an answer in words; arguments are sampled within it"
     )
     types: tuple[str, ...] = Field((), description="Constraint types to use; empty: all of the catalog")
+    model_writer: ModelWriterConfig = ModelWriterConfig()
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _consistent(self) -> Self:
         if self.min_constraints > self.max_constraints:
             raise ValueError(f"min_constraints {self.min_constraints} exceeds max_constraints {self.max_constraints}")
+        if self.writer == "llm" and not self.model_writer.model:
+            raise ValueError("writer llm needs model_writer.model; to write with the policy itself choose writer self")
         return self
 
 

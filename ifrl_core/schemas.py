@@ -17,6 +17,15 @@ MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 
 SEEDS = pa.schema([("seed_id", pa.string()), ("seed", pa.string()), ("source", pa.string()), ("split", pa.string())])
 REJECTED = pa.schema([("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("record", pa.string())])
+REJECTED_SEEDS = pa.schema(
+    [
+        ("seed_id", pa.string()),
+        ("seed", pa.string()),
+        ("split", pa.string()),  # train | held_out
+        ("reason", pa.string()),
+        ("raw", pa.string()),  # the writer's last reply as it was
+    ]
+)
 INSTRUCTIONS = pa.schema(
     [
         ("instruction_id", pa.string()),
