@@ -70,10 +70,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
 ) -> None:
     """Rule verdicts of responses: the same rows in the same order, plus `strict` and `loose`."""
-    from ifrl_core.constraints.extension import load_extensions
     from ifrl_core.verifiers.check import check_file
 
-    load_extensions()
     target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
     summary = check_file(file, target, progress=_count_rows if sys.stderr.isatty() else None)
     if as_json:
@@ -93,10 +91,8 @@ def constraints(
     as_json: Annotated[bool, typer.Option("--json", help="Print all details for scripts")] = False,
 ) -> None:
     """The constraint types of the catalog, yours included, with an example of each."""
-    from ifrl_core.constraints.extension import load_extensions
     from ifrl_core.constraints.listing import constraints_table
 
-    load_extensions()
     rows = constraints_table(filter, kind)
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))

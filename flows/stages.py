@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from prefect import unmapped
 
 from flows.run import Refs, Run
-from ifrl_core import dataset, labels, models, rollouts
+from ifrl_core import dataset, labels, models, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.config import InstructionsConfig, NoConfig, PipelineConfig
 from ifrl_core.evaluation import comparison, evaluate
@@ -45,9 +45,13 @@ def make_dataset(run: Run, sources: Sources) -> Refs:
     config = run.config
     seeds = run.stage(dataset.make_seeds, tasks.make_seeds, sources.seeds, {})
     model = run.stage(models.import_model, tasks.import_model, sources.model, {}, seeded=False)
+    rates = _pass_rates(run, {"seeds": seeds, "model": model})
     inputs = {"seeds": seeds} | _writer_model(run, sources, model)
+    if config.instructions.sampling == "corridor":
+        inputs |= rates
     instructions = run.stage(dataset.make_instructions, tasks.make_instructions, config.instructions, inputs)
-    prompts = run.stage(dataset.make_prompts, tasks.make_prompts, NOTHING, {"instructions": instructions})
+    inputs = {"instructions": instructions} | (rates if config.ladder.order == "easy_to_hard" else {})
+    prompts = run.stage(dataset.make_prompts, tasks.make_prompts, config.ladder, inputs)
     answers = _roll_out(run, {"model": model, "prompts": prompts})
     labelled = run.stage(
         labels.make_labels, tasks.make_labels, config.labels, {"prompts": prompts, "rollouts": answers}
@@ -127,6 +131,17 @@ def _roll_out(run: Run, inputs: Refs) -> ArtifactRef:
         ).result()
 
     return run.stage(rollouts.make_rollouts, tasks.make_rollouts, config, inputs, prepare=map_shards)
+
+
+def _pass_rates(run: Run, inputs: Refs) -> Refs:
+    """Pass rates by type where the recipe needs them: to reach the corridor, or to order ladders."""
+    config, to_corridor = run.config, run.config.instructions.sampling == "corridor"
+    if not to_corridor and config.ladder.order != "easy_to_hard":
+        return {}
+    plan = pass_rates.PassRatesPlan(
+        instructions=config.instructions, layout=config.ladder.layout, to_corridor=to_corridor
+    )
+    return {"pass_rates": run.stage(pass_rates.measure_pass_rates, tasks.measure_pass_rates, plan, inputs)}
 
 
 def _writer_source(config: InstructionsConfig) -> models.ModelSource | None:

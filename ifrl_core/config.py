@@ -62,6 +62,28 @@ class ModelWriterConfig(StageConfig):
     dtype: Dtype = Field("bfloat16", description="Number format of the weights (not of servers)")
 
 
+class CorridorConfig(StageConfig):
+    """How pass rates are measured, and the corridor that each level's should lie in.
+
+    A level's pass rate is the mean share of an answer's hard constraints that their rules find satisfied.
+    """
+
+    low: float = Field(0.2, ge=0, le=1, description="Least pass rate of a level")
+    high: float = Field(0.8, ge=0, le=1, description="Greatest pass rate of a level")
+    rounds: int = Field(4, ge=1, le=20, description="At most so often are constraints drawn, answered and measured")
+    seeds: int = Field(48, ge=2, description="Train seeds asked in a round, each at every level")
+    max_tokens: int = Field(256, ge=1, description="Longest answer, in tokens")
+    temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
+    batch_size: int = Field(64, ge=1, description="Prompts generated together")
+    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"the corridor {self.low} to {self.high} is empty; low must be less than high")
+        return self
+
+
 class InstructionsConfig(StageConfig):
     """How constraints are added to a seed."""
 
@@ -76,6 +98,15 @@ class InstructionsConfig(StageConfig):
         300, ge=20, description="Length budget of an answer in words; arguments are sampled within it"
     )
     types: tuple[str, ...] = Field((), description="Constraint types to use; empty: all of the catalog")
+    sampling: Literal["uniform", "weighted", "corridor"] = Field(
+        "uniform",
+        description="How the catalog draws types: alike, by weights, or so that each level's measured pass rate falls "
+        "into the corridor",
+    )
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="For weighted: relative weight by type or family (tone:); 1 where none is given"
+    )
+    corridor: CorridorConfig = CorridorConfig()
     model_writer: ModelWriterConfig = ModelWriterConfig()
 
     @model_validator(mode="after")
@@ -84,7 +115,20 @@ class InstructionsConfig(StageConfig):
             raise ValueError(f"min_constraints {self.min_constraints} exceeds max_constraints {self.max_constraints}")
         if self.writer == "llm" and not self.model_writer.model:
             raise ValueError("writer llm needs model_writer.model; to write with the policy itself choose writer self")
+        if (self.sampling == "weighted") != bool(self.weights):
+            raise ValueError("sampling weighted and weights go together: give both or neither")
         return self
+
+
+class LadderConfig(StageConfig):
+    """How an instruction's constraints become the rungs L0..Ln."""
+
+    order: Literal["as_written", "random", "easy_to_hard"] = Field(
+        "as_written", description="Order of the constraints; easy_to_hard goes by each type's measured pass rate"
+    )
+    layout: Literal["sentences", "list"] = Field(
+        "sentences", description="Constraints as sentences of a paragraph, or as a list"
+    )
 
 
 class RolloutsConfig(StageConfig):
@@ -205,9 +249,19 @@ class PipelineConfig(StageConfig):
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice")
     seeds: SeedsConfig = SeedsConfig()
     instructions: InstructionsConfig = InstructionsConfig()
+    ladder: LadderConfig = LadderConfig()
     rollouts: RolloutsConfig = RolloutsConfig()
     labels: LabelsConfig = LabelsConfig()
     reward_model: RewardModelConfig = RewardModelConfig()
     policy: PolicyConfig = PolicyConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()
+
+    @model_validator(mode="after")
+    def _corridor_keeps_levels(self) -> Self:
+        if self.instructions.sampling == "corridor" and self.ladder.order != "as_written":
+            raise ValueError(
+                f"ladder.order {self.ladder.order} would move the constraints that instructions.sampling corridor draws "
+                "for each level; use as_written"
+            )
+        return self

@@ -16,14 +16,16 @@ import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.artifacts.files import content_digest
-from ifrl_core.config import InstructionsConfig, NoConfig, SeedsConfig, StageConfig
+from ifrl_core.config import InstructionsConfig, LadderConfig, SeedsConfig, StageConfig
 from ifrl_core.constraints import ladder
 from ifrl_core.constraints.model import Instruction
+from ifrl_core.constraints.sampling import catalog_digest
 from ifrl_core.constraints.writers.record import Outcome, RejectedSeed, SeedRequest
 from ifrl_core.constraints.writers.write import with_fallback, write, writing_figures
 from ifrl_core.errors import InputError
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import open_local, open_served
+from ifrl_core.pass_rates import rates_of, weights_of
 from ifrl_core.rollouts import forget_engine
 from ifrl_core.schemas import INSTRUCTIONS, PROMPTS, REJECTED, REJECTED_SEEDS, SEEDS, constraint_row, instruction_of
 from ifrl_core.seeds import at_most, read_seeds, split_seeds
@@ -91,9 +93,11 @@ def make_seeds(config: SeedsSource, inputs: Inputs, work: Work) -> Figures:
     }
 
 
-@stage("instructions", version=1)
+@stage("instructions", version=2, content=lambda config: catalog_digest(config.types or None))
 def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: seeds, and for writers self and llm `model` (unless it is a server's). Columns: schemas.INSTRUCTIONS.
+    """inputs: seeds; `model` for writers self and llm (unless it is a server's); `pass_rates` for sampling corridor.
+
+    Columns: schemas.INSTRUCTIONS.
 
     Seeds for which no reply of a model could be used go to rejected.parquet (schemas.REJECTED_SEEDS) with reason and reply.
     A killed run asks a model only for what it had not answered yet.
@@ -137,14 +141,16 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
     return figures if config.writer == "catalog" else figures | {"writing": writing_figures(outcomes, written)}
 
 
-@stage("prompts", version=1)
-def make_prompts(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: instructions. Every rung of every ladder, ladder by ladder; columns: schemas.PROMPTS."""
+@stage("prompts", version=2)
+def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: instructions; `pass_rates` for the order easy_to_hard. Every rung, ladder by ladder (schemas.PROMPTS)."""
+    rates = rates_of(inputs["pass_rates"], work.store) if config.order == "easy_to_hard" else None
     rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
     ladders: Counter[str] = Counter()
     for row in work.store.rows(inputs["instructions"]):
         ladders[row["split"]] += 1
-        rows[row["split"]].extend(_rungs(instruction_of(row), row["split"]))
+        instruction = ladder.reordered(instruction_of(row), config.order, seed=work.seed, pass_rates=rates)
+        rows[row["split"]].extend(_rungs(instruction, config.layout, row["split"]))
     _write_by_split(work, rows, PROMPTS)
     levels = Counter(str(row["level"]) for row in rows["train"])
     work.progress(1, 1, f"{sum(map(len, rows.values()))} prompts")
@@ -160,7 +166,8 @@ def make_prompts(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
 def _outcomes(requests: list[SeedRequest], config: InstructionsConfig, inputs: Inputs, work: Work) -> list[Outcome]:
     """What the writer makes of the seeds; a model's replies are kept in the scratch folder."""
     if config.writer == "catalog":
-        return write(requests, config, seed=work.seed)
+        weights = weights_of(inputs["pass_rates"], work.store) if "pass_rates" in inputs else ()
+        return write(requests, config, seed=work.seed, weights=weights)
     chosen = config.model_writer
     if "model" in inputs:
         engine = open_local(inputs["model"], work.store, dtype=chosen.dtype, batch_size=chosen.batch_size)
@@ -170,8 +177,8 @@ def _outcomes(requests: list[SeedRequest], config: InstructionsConfig, inputs: I
     return write(requests, config, seed=work.seed, engine=kept, progress=work.progress)
 
 
-def _rungs(instruction: Instruction, split: str) -> Iterator[dict[str, Any]]:
-    for level, messages in enumerate(ladder.rungs(instruction)):
+def _rungs(instruction: Instruction, layout: ladder.Layout, split: str) -> Iterator[dict[str, Any]]:
+    for level, messages in enumerate(ladder.rungs(instruction, layout=layout)):
         yield {
             "prompt_id": f"{instruction.instruction_id}-L{level}",
             "instruction_id": instruction.instruction_id,

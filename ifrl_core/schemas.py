@@ -26,6 +26,10 @@ REJECTED_SEEDS = pa.schema(
         ("raw", pa.string()),  # the writer's last reply as it was
     ]
 )
+PASS_RATES = pa.schema(
+    [("type", pa.string()), ("asked", pa.int64()), ("passed", pa.int64()), ("rate", pa.float64())]  # hard types
+)
+WEIGHTS = pa.schema([("level", pa.int32()), ("type", pa.string()), ("weight", pa.float64())])
 INSTRUCTIONS = pa.schema(
     [
         ("instruction_id", pa.string()),

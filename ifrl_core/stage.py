@@ -49,9 +49,12 @@ class Stage:
     name: str
     version: int
     body: Body
+    content: Callable[[Any], str] | None = None
 
     def fingerprint(self, config: BaseModel, inputs: Inputs, *, seed: int) -> str:
         identity = {"config": config, "seed": seed}
+        if self.content is not None:
+            identity["content"] = self.content(config)
         return fingerprint(self.name, self.version, identity, {name: ref.fingerprint for name, ref in inputs.items()})
 
     def work(self, config: BaseModel, inputs: Inputs, store: ArtifactStore, progress: Progress, *, seed: int) -> Work:
@@ -81,6 +84,6 @@ class Stage:
         return ref
 
 
-def stage(name: str, *, version: int) -> Callable[[Body], Stage]:
-    """Make a stage of a body."""
-    return lambda body: Stage(name, version, body)
+def stage(name: str, *, version: int, content: Callable[[Any], str] | None = None) -> Callable[[Body], Stage]:
+    """Make a stage of a body. `content` gives a digest of what else the output depends on: data that installed code holds."""
+    return lambda body: Stage(name, version, body, content)

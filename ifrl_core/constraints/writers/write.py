@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ifrl_core.config import InstructionsConfig
+from ifrl_core.constraints.sampling import Weights
 from ifrl_core.constraints.writers import catalog, llm
 from ifrl_core.constraints.writers.record import FREE, Outcome, RejectedSeed, SeedRequest, Written
 from ifrl_core.inference import Engine
@@ -17,16 +18,19 @@ def write(
     *,
     seed: int,
     engine: Engine | None = None,
+    weights: Weights = (),
     progress: Progress = no_progress,
 ) -> list[Outcome]:
     """Constraints for each seed by the writer that the config names; `engine` is the model of writers llm and self.
+
+    `weights` of the types at each level (pass_rates.weights_of) are for the catalog writer.
 
     Raises:
         ConstraintError: when config.types names a type that does not exist.
         InferenceError: when the model's server refuses a request or none answers.
     """
     if config.writer == "catalog":
-        return list(catalog.write(requests, config, seed=seed))
+        return list(catalog.write(requests, config, seed=seed, weights=weights))
     if engine is None:
         raise ValueError(f"writer {config.writer} needs an engine")
     return llm.write(requests, config, engine, seed=seed, progress=progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import InstructionsConfig, NoConfig, PolicyConfig, SeedsConfig
+from ifrl_core.config import InstructionsConfig, LadderConfig, PolicyConfig, SeedsConfig
 from ifrl_core.dataset import make_instructions, make_prompts, make_seeds, seeds_source
 from ifrl_core.errors import InputError
 from ifrl_core.policy.train import train_policy
@@ -39,7 +39,7 @@ train_policy(PolicyConfig.model_validate_json(config), inputs, ArtifactStore(roo
 def make_inputs(store: ArtifactStore, model: ArtifactRef, *, types: tuple[str, ...]) -> dict[str, ArtifactRef]:
     seeds = make_seeds(seeds_source(SeedsConfig(train=4, held_out=2)), {}, store)
     instructions = make_instructions(InstructionsConfig(types=types, max_words=40), {"seeds": seeds}, store)
-    return {"model": model, "prompts": make_prompts(NoConfig(), {"instructions": instructions}, store)}
+    return {"model": model, "prompts": make_prompts(LadderConfig(), {"instructions": instructions}, store)}
 
 
 @pytest.mark.model
