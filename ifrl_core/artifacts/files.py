@@ -31,6 +31,9 @@ def filesystem(root: str) -> tuple[fsspec.AbstractFileSystem, str]:
         }
         # Another process may write the same prefix: a cached listing would hide what it committed.
         options["use_listings_cache"] = False
+        # Named, so that fsspec's cache of filesystems tells servers apart when the environment changes.
+        if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+            options["endpoint_url"] = endpoint
     fs, path = fsspec.core.url_to_fs(root, **options)
     return fs, path.rstrip("/")
 

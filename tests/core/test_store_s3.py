@@ -57,3 +57,11 @@ def test_an_altered_object_is_named(s3: Path) -> None:
 def test_a_missing_bucket_fails_before_compute(s3: Path) -> None:
     with pytest.raises(ArtifactError, match="cannot be written"):
         ArtifactStore("s3://no-such-bucket/x").check_writable()
+
+
+def test_a_store_follows_the_endpoint_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoints = []
+    for port in (1, 2):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        endpoints.append(ArtifactStore("s3://any/where").fs.endpoint_url)
+    assert endpoints == ["http://127.0.0.1:1", "http://127.0.0.1:2"]
