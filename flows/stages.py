@@ -56,10 +56,8 @@ def make_dataset(run: Run, sources: Sources) -> Refs:
     labelled = run.stage(
         labels.make_labels, tasks.make_labels, config.labels, {"prompts": prompts, "rollouts": answers}
     )
-    return {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": model} | {
-        "rollouts": answers,
-        "labels": labelled,
-    }
+    made = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": model}
+    return made | rates | {"rollouts": answers, "labels": labelled}
 
 
 def train_reward_model(run: Run, refs: Refs) -> ArtifactRef:

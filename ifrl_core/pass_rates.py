@@ -90,7 +90,7 @@ def measure_pass_rates(plan: PassRatesPlan, inputs: Inputs, work: Work) -> Figur
         log.warning(
             "after %d rounds the pass rates by level are %s, not all in %s", len(measured), measured[-1], bounds
         )
-    return {"rounds": measured, "corridor": bounds, "reached": reached, "types_measured": len(rates)}
+    return {"to_corridor": plan.to_corridor, "rounds": measured, "corridor": bounds, "reached": reached}
 
 
 def rates_of(ref: ArtifactRef, store: ArtifactStore) -> dict[str, float]:
