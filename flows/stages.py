@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from prefect import unmapped
-
 from flows.run import Refs, Run
+from flows.shards import map_shards
 from ifrl_core import dataset, labels, models, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.config import InstructionsConfig, NoConfig, PipelineConfig
+from ifrl_core.config import GenerationConfig, InstructionsConfig, NoConfig, PipelineConfig
 from ifrl_core.evaluation import comparison, evaluate
-from ifrl_core.inference.open import is_served, server_urls
+from ifrl_core.inference.open import server_urls
 from ifrl_core.policy import train as policy
 from ifrl_core.report import write as report
 from ifrl_core.reward_model import train as reward_model
@@ -32,6 +31,12 @@ class Sources:
 
 def find_sources(config: PipelineConfig) -> Sources:
     """Look at every file and model the config names, so that what is missing fails before any compute."""
+    instructions = config.instructions
+    sections: list[GenerationConfig] = [config.rollouts, instructions.corridor]
+    if instructions.writer != "catalog":
+        sections.append(instructions.model_writer)
+    if any(section.engine == "server" for section in sections):
+        server_urls()
     return Sources(
         dataset.seeds_source(config.seeds),
         models.model_source(config.model),
@@ -116,19 +121,12 @@ def write_report(run: Run, refs: Refs) -> ArtifactRef:
 def _roll_out(run: Run, inputs: Refs) -> ArtifactRef:
     config = run.config.rollouts
 
-    def map_shards(fingerprint: str, child: TrackedRun) -> None:
-        total = rollouts.shard_count(config, inputs["prompts"], run.store)
-        tasks.rollout_shard.map(
-            unmapped(config),
-            unmapped(inputs),
-            index=list(range(total)),
-            total=total,
-            seed=run.config.seed,
-            fingerprint=fingerprint,
-            run=unmapped(child),
-        ).result()
+    def prepare(fingerprint: str, child: TrackedRun) -> None:
+        map_shards(
+            config, inputs, run.store, run.config.execution, seed=run.config.seed, fingerprint=fingerprint, run=child
+        )
 
-    return run.stage(rollouts.make_rollouts, tasks.make_rollouts, config, inputs, prepare=map_shards)
+    return run.stage(rollouts.make_rollouts, tasks.make_rollouts, config, inputs, prepare=prepare)
 
 
 def _pass_rates(run: Run, inputs: Refs) -> Refs:
@@ -143,19 +141,15 @@ def _pass_rates(run: Run, inputs: Refs) -> Refs:
 
 
 def _writer_source(config: InstructionsConfig) -> models.ModelSource | None:
-    """The model that writes constraints, when it is one of its own; what it takes to reach it is looked at now."""
-    if config.writer != "llm":
-        return None
-    if is_served(config.model_writer.model):
-        server_urls()
-        return None
-    return models.model_source(config.model_writer.model)
+    """The weights that writer llm loads, None where it has none of its own."""
+    own = config.writer == "llm" and config.model_writer.engine != "server"
+    return models.model_source(config.model_writer.model) if own else None
 
 
 def _writer_model(run: Run, sources: Sources, policy: ArtifactRef) -> Refs:
     """The weights that write constraints, as an input of the instructions: the policy's or another model's."""
     if run.config.instructions.writer == "self":
-        return {"model": policy}
+        return {"model": policy}  # a server's, too, by its digest
     if sources.writer is None:
         return {}
     return {

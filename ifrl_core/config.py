@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Dtype = Literal["bfloat16", "float32"]
+PlaceableStage = Literal["pass-rates", "instructions", "rollouts", "reward-model", "policy", "evaluation"]
 
 
 class StageConfig(BaseModel):
@@ -23,6 +24,24 @@ class StageConfig(BaseModel):
         for position, field in enumerate(cls.model_fields.values()):
             field.json_schema_extra = {"position": position}
         cls.model_rebuild(force=True)
+
+
+class GenerationConfig(StageConfig):
+    """Base of sections that generate: which engine answers, with which weights."""
+
+    engine: Literal["transformers", "vllm", "server"] = Field(
+        "transformers",
+        description="transformers (embedded), vllm (in this process), or server: OpenAI-compatible, at IFRL_SERVER_URLS",
+    )
+    served_model: str = Field("", description="For engine server: the name under which it serves the model's weights")
+    batch_size: int = Field(64, ge=1, description="Prompts generated together (transformers) or at once (vllm)")
+    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating (not on servers)")
+
+    @model_validator(mode="after")
+    def _served(self) -> Self:
+        if (self.engine == "server") != bool(self.served_model):
+            raise ValueError("engine server and served_model go together: give both or neither")
+        return self
 
 
 class NoConfig(StageConfig):
@@ -39,13 +58,10 @@ class SeedsConfig(StageConfig):
     held_out_share: float = Field(0.2, gt=0, lt=1, description="Share of all seeds that is never trained on")
 
 
-class ModelWriterConfig(StageConfig):
+class ModelWriterConfig(GenerationConfig):
     """How a model writes constraints (writers llm and self)."""
 
-    model: str = Field(
-        "",
-        description="Model of writer llm: a model URI, or server:NAME for one behind the servers of IFRL_SERVER_URLS",
-    )
+    model: str = Field("", description="Model of writer llm (a model URI); empty with engine server")
     references: int = Field(8, ge=1, le=40, description="Constraint types that a prompt shows, with example wordings")
     attempts: int = Field(3, ge=1, le=20, description="Times a seed is asked for until a reply can be used")
     too_few: Literal["top_up", "reject"] = Field(
@@ -57,12 +73,10 @@ class ModelWriterConfig(StageConfig):
     temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature; 0 is greedy")
     top_p: float = Field(0.95, gt=0, le=1, description="Nucleus sampling mass")
     max_tokens: int = Field(512, ge=16, description="Longest reply, in tokens (reasoning included)")
-    structured_output: bool = Field(True, description="Ask servers for JSON of the right shape (response_format)")
-    batch_size: int = Field(32, ge=1, description="Prompts generated together (not by servers)")
-    dtype: Dtype = Field("bfloat16", description="Number format of the weights (not of servers)")
+    structured_output: bool = Field(True, description="Hold the model to JSON of the right shape (vllm, server)")
 
 
-class CorridorConfig(StageConfig):
+class CorridorConfig(GenerationConfig):
     """How pass rates are measured, and the corridor that each level's should lie in.
 
     A level's pass rate is the mean share of an answer's hard constraints that their rules find satisfied.
@@ -74,8 +88,6 @@ class CorridorConfig(StageConfig):
     seeds: int = Field(48, ge=2, description="Train seeds asked in a round, each at every level")
     max_tokens: int = Field(256, ge=1, description="Longest answer, in tokens")
     temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
-    batch_size: int = Field(64, ge=1, description="Prompts generated together")
-    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -113,8 +125,12 @@ class InstructionsConfig(StageConfig):
     def _consistent(self) -> Self:
         if self.min_constraints > self.max_constraints:
             raise ValueError(f"min_constraints {self.min_constraints} exceeds max_constraints {self.max_constraints}")
-        if self.writer == "llm" and not self.model_writer.model:
-            raise ValueError("writer llm needs model_writer.model; to write with the policy itself choose writer self")
+        model = bool(self.model_writer.model)
+        if self.writer == "llm" and model == (self.model_writer.engine == "server"):
+            raise ValueError(
+                "writer llm needs model_writer.model, or model_writer.engine server with served_model (and not both); to "
+                "write with the policy itself choose writer self"
+            )
         if (self.sampling == "weighted") != bool(self.weights):
             raise ValueError("sampling weighted and weights go together: give both or neither")
         return self
@@ -131,7 +147,7 @@ class LadderConfig(StageConfig):
     )
 
 
-class RolloutsConfig(StageConfig):
+class RolloutsConfig(GenerationConfig):
     """How the policy answers every rung of every ladder."""
 
     samples: int = Field(1, ge=1, le=64, description="Answers per rung")
@@ -139,8 +155,6 @@ class RolloutsConfig(StageConfig):
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling mass")
     max_tokens: int = Field(2048, ge=1, description="Longest answer, in tokens")
     ladders_per_shard: int = Field(16, ge=1, description="Ladders per shard: the unit of work that a kill can cost")
-    batch_size: int = Field(64, ge=1, description="Prompts generated together")
-    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating")
 
 
 class LabelsConfig(StageConfig):
@@ -217,18 +231,22 @@ class PolicyConfig(StageConfig):
         return self
 
 
-class EvaluationConfig(StageConfig):
+class EvaluationConfig(GenerationConfig):
     """What is measured before and after training, with the same prompts, sampling and seeds."""
 
     max_tokens: int = Field(2048, ge=1, description="Longest answer on held-out instructions, in tokens")
     temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
     samples: int = Field(1, ge=1, le=64, description="Answers per held-out prompt")
     levels: tuple[int, ...] = Field((1, 2, 3, 4, 5), description="Rungs of the held-out ladders that are asked")
-    batch_size: int = Field(64, ge=1, description="Prompts generated together")
-    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating")
     ifeval_path: str | None = Field(None, description="IFEval's input_data.jsonl; none: IFEval is left out")
     ifeval_prompts: int = Field(541, ge=1, description="Size of the fixed IFEval subset")
     ifeval_max_tokens: int = Field(1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)")
+
+    @model_validator(mode="after")
+    def _not_served(self) -> Self:
+        if self.engine == "server":
+            raise ValueError("a server answers with one model, and evaluation compares two: use transformers or vllm")
+        return self
 
 
 class RegistryConfig(StageConfig):
@@ -237,6 +255,18 @@ class RegistryConfig(StageConfig):
     policy_name: str = Field("ifrl-policy", min_length=1, description="Registered model name of the policy")
     reward_model_name: str = Field("ifrl-reward-model", min_length=1, description="Registered model name of the RM")
     alias: str = Field("challenger", min_length=1, description="Alias set on the new versions")
+
+
+class ExecutionConfig(StageConfig):
+    """Where and how stages run; enters no fingerprint, so that moving a run to other machines makes nothing new."""
+
+    runner: Literal["threads", "processes", "ray"] = Field(
+        "threads", description="What rollout shards run on; ray: the cluster of RAY_ADDRESS, or a local one"
+    )
+    workers: int = Field(1, ge=1, description="Shards at once; one in this process already uses every core or GPU")
+    deployments: dict[PlaceableStage, str] = Field(
+        {}, description="Stages that run as a deployment of their own, such as rollouts: stage/gpu"
+    )
 
 
 class PipelineConfig(StageConfig):
@@ -256,6 +286,7 @@ class PipelineConfig(StageConfig):
     policy: PolicyConfig = PolicyConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()
+    execution: ExecutionConfig = ExecutionConfig()
 
     @model_validator(mode="after")
     def _corridor_keeps_levels(self) -> Self:

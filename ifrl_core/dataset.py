@@ -24,9 +24,8 @@ from ifrl_core.constraints.writers.record import Outcome, RejectedSeed, SeedRequ
 from ifrl_core.constraints.writers.write import with_fallback, write, writing_figures
 from ifrl_core.errors import InputError
 from ifrl_core.inference.journal import JournalEngine
-from ifrl_core.inference.open import open_local, open_served
+from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.pass_rates import rates_of, weights_of
-from ifrl_core.rollouts import forget_engine
 from ifrl_core.schemas import INSTRUCTIONS, PROMPTS, REJECTED, REJECTED_SEEDS, SEEDS, constraint_row, instruction_of
 from ifrl_core.seeds import at_most, read_seeds, split_seeds
 from ifrl_core.stage import Figures, Inputs, Work, stage
@@ -168,11 +167,7 @@ def _outcomes(requests: list[SeedRequest], config: InstructionsConfig, inputs: I
     if config.writer == "catalog":
         weights = weights_of(inputs["pass_rates"], work.store) if "pass_rates" in inputs else ()
         return write(requests, config, seed=work.seed, weights=weights)
-    chosen = config.model_writer
-    if "model" in inputs:
-        engine = open_local(inputs["model"], work.store, dtype=chosen.dtype, batch_size=chosen.batch_size)
-    else:
-        engine = open_served(chosen.model)
+    engine = open_engine(config.model_writer, inputs.get("model"), work.store)
     kept = JournalEngine(engine, work.scratch / "replies.jsonl")
     return write(requests, config, seed=work.seed, engine=kept, progress=work.progress)
 

@@ -36,5 +36,9 @@ class TrainingError(IfrlError):
     """A training process ended without the model it was started for."""
 
 
+class PlacementError(IfrlError):
+    """A stage that was placed on another work pool did not complete there, or left its artifact elsewhere."""
+
+
 class UnscoredError(IfrlError):
     """More verdicts, probabilities or rewards than allowed could not be made (None is not zero)."""

@@ -22,8 +22,8 @@ from ifrl_core.constraints.sampling import Weights, catalog_digest, chosen_types
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.journal import JournalEngine
-from ifrl_core.inference.open import open_local
-from ifrl_core.rollouts import forget_engine, request_seed
+from ifrl_core.inference.open import forget_engine, open_engine
+from ifrl_core.rollouts import request_seed
 from ifrl_core.schemas import PASS_RATES, WEIGHTS
 from ifrl_core.stage import Figures, Inputs, Work, stage
 from ifrl_core.verifiers import answer_of, verdicts
@@ -61,8 +61,7 @@ def measure_pass_rates(plan: PassRatesPlan, inputs: Inputs, work: Work) -> Figur
     usable = [t for t in chosen_types(config.types or None) if t.min_words <= config.max_words]
     hard = [t.id for t in usable if t.kind == "hard"]
     weights: Weights = [type_weights(config.weights)] * config.max_constraints
-    local = open_local(inputs["model"], work.store, dtype=chosen.dtype, batch_size=chosen.batch_size)
-    engine = JournalEngine(local, work.scratch / "replies.jsonl")
+    engine = JournalEngine(open_engine(chosen, inputs["model"], work.store), work.scratch / "replies.jsonl")
     tally, measured = _Tally(), list[list[float | None]]()
     bounds = (chosen.low, chosen.high)
     for number in range(chosen.rounds if plan.to_corridor else 1):

@@ -4,12 +4,9 @@ n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a
 `ladders_per_shard` whole ladders; a killed run loses at most the shard in flight.
 """
 
-import ctypes
-import gc
 import hashlib
 import itertools
 import math
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +16,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.inference import Request, Sampling
-from ifrl_core.models import model_folder
+from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.schemas import ROLLOUTS
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
@@ -48,9 +45,7 @@ def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index
     if record := work.writer.recorded(name):
         return record
     meter = CostMeter()
-    from ifrl_core.inference.transformers_engine import load_engine
-
-    engine = load_engine(model_folder(inputs["model"], work.store), dtype=config.dtype, batch_size=config.batch_size)
+    engine = open_engine(config, inputs["model"], work.store)
     prompts = list(_ladders(config, inputs["prompts"], work.store, index))
     asked = [(prompt, sample) for prompt in prompts for sample in range(config.samples)]
     requests = [Request(p["messages"], request_seed(work.seed, p["prompt_id"], sample)) for p, sample in asked]
@@ -69,15 +64,6 @@ def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index
         for (prompt, sample), completion in zip(asked, completions, strict=True)
     ]
     return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=ROLLOUTS), cost=meter.stop())
-
-
-def forget_engine() -> None:
-    """Give the memory of this process's engine back before training starts."""
-    if engine := sys.modules.get("ifrl_core.inference.transformers_engine"):
-        engine.load_engine.cache_clear()
-        gc.collect()
-        if sys.platform == "linux":  # glibc keeps what was freed: over 1 GiB after generation
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def request_seed(seed: int, prompt_id: str, sample: int) -> int:

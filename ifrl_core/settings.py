@@ -4,7 +4,7 @@
     IFRL_HOME              local work folder (default .ifrl): MLflow's and Prefect's local databases, logs
     MLFLOW_TRACKING_URI    default: sqlite in the work folder
     PREFECT_API_URL        default: none, and then Prefect's own temporary server
-    IFRL_SERVER_URLS       OpenAI-compatible base URLs (http://host:8000/v1,…) that answer for models named server:NAME
+    IFRL_SERVER_URLS       OpenAI-compatible base URLs (http://host:8000/v1,…) of engine server
     IFRL_SERVER_API_KEY    their key, when they want one
 
 None of them enters a fingerprint: they say where, never what.

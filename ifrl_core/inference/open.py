@@ -1,19 +1,19 @@
-"""From a model's name to the engine that answers for it."""
+"""From a section's engine and weights to the engine that answers."""
 
+import ctypes
+import gc
 import os
+import sys
+from functools import lru_cache
+from pathlib import Path
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import GenerationConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Engine
 from ifrl_core.models import model_folder
 
-SERVED = "server:"
 URLS_VARIABLE = "IFRL_SERVER_URLS"
-
-
-def is_served(model: str) -> bool:
-    """Whether a model is named as one behind servers (server:NAME) rather than by a URI of weights."""
-    return model.startswith(SERVED)
 
 
 def server_urls() -> list[str]:
@@ -24,26 +24,42 @@ def server_urls() -> list[str]:
     """
     urls = [url.strip() for url in os.environ.get(URLS_VARIABLE, "").split(",") if url.strip()]
     if not urls:
-        raise ConfigError(
-            f"a model server:NAME needs {URLS_VARIABLE}: base URLs such as http://host:8000/v1, with commas"
-        )
+        raise ConfigError(f"engine server needs {URLS_VARIABLE}: base URLs such as http://host:8000/v1, with commas")
     return urls
 
 
-def open_served(model: str) -> Engine:
-    """The engine of a model server:NAME.
+def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: ArtifactStore) -> Engine:
+    """The engine of a section over a model artifact (None only for a server).
+
+    A local engine is kept while the same one is asked for, so that the shards of one process share it; `forget_engine`
+    gives its memory back.
 
     Raises:
-        ConfigError: when no server is named.
-        InferenceError: when a base URL is none.
+        ConfigError: when a server is to answer and none is named, or vLLM is to and is not installed.
+        InferenceError: when a server's base URL is none.
     """
-    from ifrl_core.inference.server_engine import ServerEngine
+    if config.engine == "server":
+        from ifrl_core.inference.server_engine import ServerEngine
 
-    return ServerEngine(server_urls(), model.removeprefix(SERVED))
+        return ServerEngine(server_urls(), config.served_model)
+    assert model is not None
+    return _local(config.engine, model_folder(model, store), config.dtype, config.batch_size)
 
 
-def open_local(model: ArtifactRef, store: ArtifactStore, *, dtype: str, batch_size: int) -> Engine:
-    """The embedded engine over a model artifact."""
-    from ifrl_core.inference.transformers_engine import load_engine
+def forget_engine() -> None:
+    """Give the memory of this process's engine back, before training or another model."""
+    _local.cache_clear()
+    gc.collect()
+    if sys.platform == "linux":  # glibc keeps what was freed: over 1 GiB after generation
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
-    return load_engine(model_folder(model, store), dtype=dtype, batch_size=batch_size)
+
+@lru_cache(maxsize=1)
+def _local(engine: str, folder: Path, dtype: str, batch_size: int) -> Engine:
+    if engine == "vllm":
+        from ifrl_core.inference.vllm_engine import VllmEngine
+
+        return VllmEngine(folder, dtype=dtype, batch_size=batch_size)
+    from ifrl_core.inference.transformers_engine import TransformersEngine
+
+    return TransformersEngine(folder, dtype=dtype, batch_size=batch_size)

@@ -5,7 +5,6 @@ requests share its batch beyond floating-point rounding. The same requests, batc
 processor type give the same texts; across processor types rounding may differ and so may a sampled token.
 """
 
-import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,9 +113,3 @@ def _length_sorted(prompts: list[list[int]], batch_size: int) -> Iterator[list[i
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
-
-
-@functools.lru_cache(maxsize=1)
-def load_engine(folder: Path, *, dtype: str, batch_size: int) -> TransformersEngine:
-    """The engine of a folder, kept while the same one is asked for (mapped shards of one process share it)."""
-    return TransformersEngine(folder, dtype=dtype, batch_size=batch_size)

@@ -17,7 +17,9 @@ from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.progress import Progress, no_progress
 from ifrl_core.schemas import instruction_of
 
-CONFIG = InstructionsConfig(writer="llm", model_writer=ModelWriterConfig(model="server:any", attempts=2))
+CONFIG = InstructionsConfig(
+    writer="llm", model_writer=ModelWriterConfig(engine="server", served_model="any", attempts=2)
+)
 SEEDS: list[SeedRequest] = [("seed-a", "Describe a lighthouse."), ("seed-b", "Explain the tides.")]
 
 
