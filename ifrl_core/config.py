@@ -180,6 +180,14 @@ class RewardModelConfig(StageConfig):
     max_pairs: int = Field(
         100_000, ge=8, description="At most about this many training pairs (whole responses, by hash)"
     )
+    noise: Literal["ignore", "rates", "unlabelled"] = Field(
+        "ignore",
+        description="ignore: labels as they are (the paper); rates: loss corrected by the audit's error rates by type; "
+        "unlabelled: positives as unlabelled (PU learning)",
+    )
+    calibrate: bool = Field(
+        True, description="Scale logits so that probabilities match the rules on held-out hard constraints (Platt)"
+    )
     save_steps: int = Field(100, ge=1, description="Steps between checkpoints; a kill costs at most this many")
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
 

@@ -4,7 +4,6 @@ Pairs that share a response are scored in one row (see packing), rows go through
 budget, and the answers come back in the order of the question.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +11,10 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from ifrl_core.errors import ModelError
 from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits, token_batches
-from ifrl_core.reward_model.template import TEMPLATE, encode
+from ifrl_core.reward_model.settings import read_settings
+from ifrl_core.reward_model.template import encode
 
-SETTINGS = "reward_model.json"
 _CPU_BATCH_TOKENS = 2048
 _GPU_BATCH_TOKENS = 65_536
 
@@ -30,7 +28,7 @@ class RewardModel:
         Raises:
             ModelError: when the folder is not one, or was trained with another template than this version renders.
         """
-        self._max_tokens = _read_settings(folder)
+        self._settings = read_settings(folder)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._batch_tokens = batch_tokens or (_GPU_BATCH_TOKENS if self._device == "cuda" else _CPU_BATCH_TOKENS)
         self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
@@ -42,7 +40,7 @@ class RewardModel:
     def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         """One probability per (response, constraint text), in their order; None for a pair that could not be scored:
         its constraint alone fills the input, or the model's output is not a number."""
-        encoded = encode(self._tokenizer, pairs, self._max_tokens)
+        encoded = encode(self._tokenizer, pairs, self._settings.max_tokens)
         scores: list[float | None] = [None] * len(pairs)
         for batch in token_batches(pack(encoded), self._batch_tokens):
             for place, value in self._score(batch):
@@ -54,13 +52,8 @@ class RewardModel:
         batch = collate(rows, self._model.config.pad_token_id)
         tensors = (batch.input_ids, batch.position_ids, batch.attention_mask, batch.rows, batch.ends)
         logits = pair_logits(self._model, *(tensor.to(self._device) for tensor in tensors))
-        return list(zip(batch.places, logits.sigmoid().tolist(), strict=True))
-
-
-def write_settings(folder: Path, *, max_tokens: int) -> None:
-    """What scoring has to do as training did, beside the weights."""
-    document = {"max_tokens": max_tokens, "template": TEMPLATE}
-    (folder / SETTINGS).write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
+        scaled = self._settings.scale * logits + self._settings.bias
+        return list(zip(batch.places, scaled.sigmoid().tolist(), strict=True))
 
 
 def native_dtype() -> str:
@@ -68,15 +61,3 @@ def native_dtype() -> str:
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
-
-
-def _read_settings(folder: Path) -> int:
-    try:
-        document = json.loads((folder / SETTINGS).read_text())
-    except FileNotFoundError as error:
-        raise ModelError(f"{folder} has no {SETTINGS}: it is not a model of the reward-model stage") from error
-    if document["template"] != TEMPLATE:
-        raise ModelError(
-            f"{folder} was trained with another template than this version of ifrl renders: train it again"
-        )
-    return int(document["max_tokens"])
