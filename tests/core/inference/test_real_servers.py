@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ifrl_core import dataset
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import InstructionsConfig, ModelWriterConfig, SeedsConfig
 from ifrl_core.errors import InferenceError
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
@@ -110,3 +112,22 @@ def test_killing_a_server_in_the_middle_loses_and_doubles_nothing(servers: list[
     assert seen == list(range(1, 17))
     assert [item.text for item in made] == [item.text for item in undisturbed]
     assert "POST /v1/chat/completions" in two.log.read_text()
+
+
+def test_the_llm_writer_asks_a_server_that_only_the_environment_names(
+    servers: list[ModelServer], folder: Path, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IFRL_SERVER_URLS", servers[0].url)
+    seeds = dataset.make_seeds(dataset.seeds_source(SeedsConfig(train=2, held_out=2)), {}, store)
+    writer = ModelWriterConfig(
+        engine="server", served_model=str(folder), references=2, attempts=1, max_tokens=96, structured_output=False
+    )
+    config = InstructionsConfig(writer="llm", max_words=80, model_writer=writer)
+    made = dataset.make_instructions(config, {"seeds": seeds}, store)
+    figures = store.manifest(made).figures["writing"]
+    assert figures["replies"] == figures["asked"] == 4
+    assert figures["written"] + figures["rejected"] == 4
+    raws = [row["raw"] for row in store.read_table(made, "rejected.parquet").to_pylist()]
+    assert figures["written"] or any(raws)
+    monkeypatch.delenv("IFRL_SERVER_URLS")
+    assert dataset.make_instructions(config, {"seeds": seeds}, store) == made
