@@ -1,9 +1,12 @@
 """Rollout shards as mapped tasks, on the task runner that the recipe names."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from prefect import unmapped
+from prefect import get_client, unmapped
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from ifrl_core import rollouts
@@ -34,6 +37,18 @@ def task_runner(config: ExecutionConfig) -> TaskRunner[Any]:
     return runner
 
 
+@contextmanager
+def _one_server() -> Iterator[None]:
+    """Where a temporary server runs, worker processes use it too, instead of starting one each."""
+    if PREFECT_API_URL.value():
+        yield
+        return
+    with get_client(sync_client=True) as client:
+        url = str(client.api_url)
+    with temporary_settings({PREFECT_API_URL: url}):
+        yield
+
+
 def map_shards(
     config: RolloutsConfig,
     inputs: dict[str, ArtifactRef],
@@ -47,6 +62,6 @@ def map_shards(
     """Make every shard of a rollouts artifact; shards that are there already are found by their tasks."""
     total = rollouts.shard_count(config, inputs["prompts"], store)
     fixed = {"config": config, "inputs": inputs, "total": total, "seed": seed, "fingerprint": fingerprint, "run": run}
-    with task_runner(execution) as runner:
+    with _one_server(), task_runner(execution) as runner:
         parameters = {**{name: unmapped(value) for name, value in fixed.items()}, "index": list(range(total))}
         runner.map(tasks.rollout_shard, parameters).result()  # type: ignore[arg-type]
