@@ -26,6 +26,7 @@ from ifrl_core.stage import Stage
 from ifrl_core.tracking import TrackedRun
 from tasks.logs import configure_logs
 from tasks.progress import TaskProgress
+from tasks.secrets import load_secrets
 
 StageTask = Task[..., ArtifactRef]
 
@@ -33,6 +34,7 @@ configure_logs()
 
 
 def open_store() -> ArtifactStore:
+    load_secrets()
     return ArtifactStore(store_root())
 
 
