@@ -7,7 +7,8 @@ n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a
 import hashlib
 import itertools
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -16,14 +17,16 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.inference import Request, Sampling
-from ifrl_core.inference.open import forget_engine, open_engine
+from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
+from ifrl_core.refusals import refuses
 from ifrl_core.schemas import ROLLOUTS
 from ifrl_core.stage import Figures, Inputs, Work, stage
+from ifrl_core.verifiers import answer_of
 
 TRAIN = "part-train-"
 
 
-@stage("rollouts", version=1)
+@stage("rollouts", version=2)
 def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts. Gathers the shards, making those that are not there yet; columns: schemas.ROLLOUTS."""
     total = shard_count(config, inputs["prompts"], work.store)
@@ -31,7 +34,7 @@ def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures
         make_rollout_shard(config, inputs, work, index)
         work.progress(index + 1, total, "rollout shards")
     forget_engine()
-    return _figures(work)
+    return _figures(work, describe_engine(config, inputs["model"]))
 
 
 def shard_count(config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore) -> int:
@@ -60,6 +63,7 @@ def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index
             "finish_reason": completion.finish_reason,
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
+            **_marks(completion.text),
         }
         for (prompt, sample), completion in zip(asked, completions, strict=True)
     ]
@@ -82,12 +86,19 @@ def _ladders(
         yield from ladder
 
 
-def _figures(work: Work) -> Figures:
-    counts = {"rollouts": 0, "completion_tokens": 0, "truncated": 0, "empty": 0}
+def _marks(text: str) -> dict[str, bool]:
+    """What a recipe may keep out of the labels, beside truncated answers (finish_reason length)."""
+    answer = answer_of(text) or ""
+    return {"empty": not answer.strip(), "refusal": refuses(answer)}
+
+
+def _figures(work: Work, engine: Mapping[str, str]) -> Figures:
+    counts: Counter[str] = Counter(rollouts=0, completion_tokens=0, truncated=0, empty=0, refusals=0)
     for name in work.writer.names():
         table = work.writer.read_table(name)
         counts["rollouts"] += table.num_rows
         counts["completion_tokens"] += sum(table["completion_tokens"].to_pylist())
-        counts["truncated"] += sum(reason == "length" for reason in table["finish_reason"].to_pylist())
-        counts["empty"] += sum(not text.strip() for text in table["text"].to_pylist())
-    return {**counts, "engine": "transformers"}
+        counts["truncated"] += table["finish_reason"].to_pylist().count("length")
+        counts["empty"] += table["empty"].to_pylist().count(True)
+        counts["refusals"] += table["refusal"].to_pylist().count(True)
+    return {**counts, "engine": dict(engine)}

@@ -58,6 +58,8 @@ ROLLOUTS = pa.schema(
         ("finish_reason", pa.string()),  # stop | length
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
+        ("empty", pa.bool_()),  # nothing is left without the reasoning
+        ("refusal", pa.bool_()),  # refusals.refuses
     ]
 )
 LABELS = pa.schema(

@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
@@ -44,6 +45,14 @@ def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: Arti
         return ServerEngine(server_urls(), config.served_model)
     assert model is not None
     return _local(config.engine, model_folder(model, store), config.dtype, config.batch_size)
+
+
+def describe_engine(config: GenerationConfig, model: ArtifactRef) -> dict[str, str]:
+    """What an artifact's metadata says of who generated, beside sampling and seed, which are in its config."""
+    if config.engine == "server":
+        return {"engine": "server", "served_model": config.served_model, "model_digest": model.digest}
+    versions = {name: str(import_module(name).__version__) for name in ("torch", config.engine)}
+    return {"engine": config.engine, "dtype": config.dtype, "model_digest": model.digest, **versions}
 
 
 def forget_engine() -> None:
