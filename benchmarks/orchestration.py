@@ -39,7 +39,6 @@ RUNNERS = (
     ExecutionConfig(),
     ExecutionConfig(workers=2),
     ExecutionConfig(runner="processes", workers=2),
-    ExecutionConfig(runner="ray", workers=2),
 )
 
 
