@@ -198,6 +198,38 @@ class RewardModelConfig(StageConfig):
         return self
 
 
+class RewardConfig(StageConfig):
+    """How the scores of an answer's constraints become its reward."""
+
+    aggregation: Literal["mean", "all", "weighted", "reliability", "ordered", "conditional"] = Field(
+        "mean",
+        description="mean (the paper); all: all or nothing; weighted: by weights; reliability: soft types by the RM's "
+        "measured AUC; ordered: earlier ones count more; conditional: each counts as far as those before are met",
+    )
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="For weighted: weight by type or family (tone:); 1 where none is given"
+    )
+    decay: float = Field(
+        0.8, gt=0, le=1, description="For ordered: what each further constraint counts of the one before"
+    )
+    intent_factor: float = Field(
+        0.5, ge=0, le=1, description="What is left of the reward of an answer that leaves the task aside; 1: no gate"
+    )
+    degenerate_factor: float = Field(
+        0.0, ge=0, le=1, description="What is left of the reward of an answer that goes round in circles; 1: no gate"
+    )
+    require_reasoning: bool = Field(False, description="An answer without closed reasoning (</think>) earns nothing")
+    max_hack_share: float = Field(
+        1.0, ge=0, le=1, description="More answers of a step than this that trip a wire stop the run; 1: never"
+    )
+
+    @model_validator(mode="after")
+    def _weighted(self) -> Self:
+        if (self.aggregation == "weighted") != bool(self.weights):
+            raise ValueError("aggregation weighted and weights go together: give both or neither")
+        return self
+
+
 class PolicyConfig(StageConfig):
     """GRPO. Defaults follow the paper's code; the demo's values are in its recipe."""
 
@@ -222,6 +254,7 @@ class PolicyConfig(StageConfig):
         description="What a centred reward is divided by: its group's spread (GRPO), the step's, or 1. With group, a "
         "prompt whose rewards differ by a hair (soft constraints of an unsure RM) pulls as hard as one that passes or fails",
     )
+    reward: RewardConfig = RewardConfig()
     max_unscored_share: float = Field(0.05, ge=0, le=1, description="More unscored rewards than this stop the run")
     micro_batch: int = Field(8, ge=1, description="Rollouts per forward/backward pass")
     save_steps: int = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")
