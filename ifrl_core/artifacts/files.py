@@ -6,6 +6,7 @@ fails for a while is tried again by botocore and s3fs; what they give up on is a
 
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -162,6 +163,12 @@ def listing(fs: fsspec.AbstractFileSystem, folder: str) -> list[StoredFile]:
         (StoredFile(path[len(folder) + 1 :], info["size"], _modified(info)) for path, info in found.items()),
         key=lambda file: file.path,
     )
+
+
+def age_s(fs: fsspec.AbstractFileSystem, path: str) -> float:
+    """Seconds since a file was written, by this machine's clock. Raises FileNotFoundError."""
+    with naming(path, "looked at"):
+        return time.time() - _modified(fs.info(path))
 
 
 def remove(fs: fsspec.AbstractFileSystem, path: str) -> None:

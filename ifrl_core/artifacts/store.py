@@ -25,16 +25,18 @@ from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest, ShardR
 from ifrl_core.artifacts.writer import ArtifactWriter
 from ifrl_core.errors import ArtifactError
 
+PROBE = ".probe-"
+
 
 class ArtifactStore:
     """Committed artifacts under `root` (a folder or s3://bucket/prefix)."""
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/") if "://" in root else str(Path(root).expanduser().resolve())
-        self.fs, self._base = files.filesystem(self.root)
+        self.fs, self.base = files.filesystem(self.root)
 
     def folder(self, stage: str, fingerprint: str) -> str:
-        return f"{self._base}/{stage}/{fingerprint}"
+        return f"{self.base}/{stage}/{fingerprint}"
 
     def check_writable(self, *, need_bytes: int = 0) -> None:
         """Fail before compute where it can be known that the root cannot take what will be written.
@@ -42,14 +44,14 @@ class ArtifactStore:
         Raises:
             ArtifactError: when a probe cannot be written and read back, or the disk has less than `need_bytes` free.
         """
-        probe = f"{self._base}/.probe-{uuid.uuid4().hex}"
+        probe = f"{self.base}/{PROBE}{uuid.uuid4().hex}"
         try:
             files.write_bytes(self.fs, probe, b"ifrl")
             self.fs.rm_file(probe)
         except Exception as error:
             raise ArtifactError(f"the store root {self.root} cannot be written: {error}") from error
         if files.is_local(self.fs):
-            free = shutil.disk_usage(self._base).free
+            free = shutil.disk_usage(self.base).free
             if free < need_bytes:
                 raise ArtifactError(
                     f"the store root {self.root} has {free / 2**20:,.0f} MiB free; this run needs about "
@@ -58,16 +60,21 @@ class ArtifactStore:
 
     def scratch(self, stage: str, fingerprint: str) -> Path:
         """A local folder for work in progress (checkpoints) of this fingerprint; not part of the artifact."""
-        if files.is_local(self.fs):
-            return Path(self._base) / ".scratch" / work_name(stage, fingerprint)
-        return cache_folder() / "scratch" / work_name(stage, fingerprint)
+        return self.scratch_folder / work_name(stage, fingerprint)
 
-    def lock(
-        self, stage: str, fingerprint: str, part: str = "", *, wait: bool = True
-    ) -> AbstractContextManager[locks.Check]:
-        """The lock of an artifact (or of one file of it) that is being made; see `ArtifactWriter.alone`."""
-        path = f"{self._base}/{locks.FOLDER}/{work_name(stage, fingerprint)}{part and '-' + part}{locks.SUFFIX}"
-        return locks.locked(self.fs, path, f"{stage} {fingerprint[:12]} {part}".rstrip(), wait=wait)
+    @property
+    def scratch_folder(self) -> Path:
+        return Path(self.base) / ".scratch" if files.is_local(self.fs) else cache_folder() / "scratch"
+
+    @property
+    def lock_folder(self) -> str:
+        return f"{self.base}/{locks.FOLDER}"
+
+    def lock(self, stage: str, fingerprint: str, part: str = "") -> AbstractContextManager[locks.Check]:
+        """The lock of an artifact, or of one file of it, that is being made; see `ArtifactWriter.alone`."""
+        name = "-".join(filter(None, (work_name(stage, fingerprint), part)))
+        what = f"{stage} {fingerprint[:12]} {part}".rstrip()
+        return locks.locked(self.fs, f"{self.lock_folder}/{name}{locks.SUFFIX}", what)
 
     def find(self, stage: str, fingerprint: str) -> ArtifactRef | None:
         """The committed artifact of this fingerprint, or None when there is no manifest."""
