@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fsspec
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from ifrl_core.artifacts import files
 from ifrl_core.artifacts.lease import HeldError, Lease, is_live
@@ -42,16 +42,12 @@ def locked(fs: fsspec.AbstractFileSystem, path: str, what: str, *, wait: bool = 
 
 @contextmanager
 def _local(fs: fsspec.AbstractFileSystem, path: str, what: str, wait: bool) -> Iterator[Check]:
-    with files.naming(path, "locked"):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as busy:
-            if not wait:
-                raise HeldError(path) from busy
-            _say_waiting(what)
-            lock.acquire(poll_interval=0.2)
+    lock = FileLock(path)
+    if not _acquired(lock):
+        if not wait:
+            raise HeldError(path)
+        _say_waiting(what)
+        lock.acquire(poll_interval=0.2)
     try:
         yield lambda: None
     finally:
@@ -79,11 +75,21 @@ def is_held(fs: fsspec.AbstractFileSystem, path: str) -> bool:
         return is_live(fs, path)
     if not Path(path).exists():
         return False
-    try:
-        FileLock(path).acquire(timeout=0).lock.release()
-    except Timeout:
+    lock = FileLock(path)
+    if not _acquired(lock):
         return True
+    lock.release()
     return False
+
+
+def _acquired(lock: BaseFileLock) -> bool:
+    with files.naming(str(lock.lock_file), "locked"):
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+    return True
 
 
 def _say_waiting(what: str) -> None:
