@@ -1,7 +1,8 @@
 """An HTTP proxy in front of a real S3 server that fails as it is told, and can add the conditional writes of S3 itself.
 
-`plan(request)` is asked about every request: None passes it on; "503" and "slow" answer late or not at all, "cut" ends the
-answer's body (of a PUT: the request's body) half way. While `refusing()`, nobody listens.
+`plan(request)` is asked about every request: None passes it on; "503" refuses, "slow" answers late, "cut" ends the answer's
+body (of a PUT: the request's body) half way, "lost" does what was asked and hangs up without an answer. While `refusing()`,
+nobody listens.
 """
 
 import http.client
@@ -14,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-Fault = Literal["503", "slow", "cut"]
+Fault = Literal["503", "slow", "cut", "lost"]
 SLOW_S = 2.0
 _NOT_PASSED_ON = {"connection", "expect", "transfer-encoding", "keep-alive"}
 
@@ -114,17 +115,17 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "503":
             return self.reply(503, _error("ServiceUnavailable"), {})
         if not proxy.conditional:
-            return self.pass_on(body, cut=fault == "cut")
+            return self.pass_on(body, fault)
         with proxy.lock:  # a condition and the write it guards are one step
             etag = proxy.etags.get(key[1])
             wanted = self.headers.get("If-Match")
             if (self.headers.get("If-None-Match") == "*" and etag) or (wanted and wanted != etag):
                 return self.reply(412, _error("PreconditionFailed"), {})
-            self.pass_on(body, cut=fault == "cut")
+            self.pass_on(body, fault)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815
 
-    def pass_on(self, body: bytes, *, cut: bool) -> None:
+    def pass_on(self, body: bytes, fault: Fault | None) -> None:
         connection = http.client.HTTPConnection(urlsplit(self.proxy.upstream).netloc, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_PASSED_ON}
         connection.request(self.command, self.path, body or None, headers)
@@ -136,7 +137,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.etags[path] = response.getheader("ETag", "")
         if self.command == "DELETE":
             self.proxy.etags.pop(path, None)
-        self.reply(response.status, data, dict(response.getheaders()), cut=cut)
+        if fault == "lost":
+            self.close_connection = True
+            return
+        self.reply(response.status, data, dict(response.getheaders()), cut=fault == "cut")
 
     def reply(self, status: int, data: bytes, headers: dict[str, str], *, cut: bool = False) -> None:
         self.send_response_only(status)
