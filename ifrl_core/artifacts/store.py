@@ -13,7 +13,8 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ class ArtifactStore:
         shards = [shard for shard in self.manifest(ref).shards if shard.name.startswith(prefix)]
         if files.is_local(self.fs):
             for shard in shards:
-                self._check_file(f"{source}/{shard.name}", shard)
+                _check_once(Path(source) / shard.name, shard)
             return Path(source) / prefix
         target = cache_folder() / "artifacts" / ref.digest
         for shard in shards:
@@ -172,21 +173,14 @@ class ArtifactStore:
     def verify(self, ref: ArtifactRef) -> None:
         """Re-hash every file of an artifact. Raises ArtifactError at the first that is missing or altered."""
         for shard in self.manifest(ref).shards:
-            self._check_file(f"{self.folder(ref.stage, ref.fingerprint)}/{shard.name}", shard)
-
-    def _check_file(self, path: str, shard: ShardRecord) -> None:
-        try:
-            found = files.sha256_file(self.fs, path)
-        except FileNotFoundError as error:
-            raise ArtifactError(f"{path} is missing although its manifest names it") from error
-        files.check_sha256(path, found, shard.sha256)
+            path = f"{self.folder(ref.stage, ref.fingerprint)}/{shard.name}"
+            with _named(path):
+                files.check_sha256(path, files.sha256_file(self.fs, path), shard.sha256)
 
     def _shard_bytes(self, ref: ArtifactRef, shard: ShardRecord) -> bytes:
         path = f"{self.folder(ref.stage, ref.fingerprint)}/{shard.name}"
-        try:
+        with _named(path):
             data = files.read_bytes(self.fs, path)
-        except FileNotFoundError as error:
-            raise ArtifactError(f"{path} is missing although {ref.uri}/{MANIFEST} names it") from error
         files.check_sha256(path, hashlib.sha256(data).hexdigest(), shard.sha256)
         return data
 
@@ -220,3 +214,26 @@ def cache_folder() -> Path:
     """Where this machine keeps local copies: IFRL_CACHE, or ifrl's folder in the user's cache."""
     named = os.environ.get("IFRL_CACHE")
     return Path(named) if named else Path.home() / ".cache" / "ifrl"
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Inside, a file that is not there is one that a manifest names."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing although its manifest names it") from error
+
+
+def _check_once(path: Path, shard: ShardRecord) -> None:
+    with _named(str(path)):
+        stat = path.stat()
+        found = _digest(str(path), stat.st_size, stat.st_mtime_ns)
+    files.check_sha256(str(path), found, shard.sha256)
+
+
+@lru_cache(maxsize=10_000)
+def _digest(path: str, size: int, modified_ns: int) -> str:
+    """sha256 of a local file, kept while its size and time stay: every shard of rollouts asks for the model's folder."""
+    fs, _ = files.filesystem(path)
+    return files.sha256_file(fs, path)

@@ -112,6 +112,31 @@ def test_threads_exclude_each_other_and_parts_do_not(root: str) -> None:
         assert most[0] == expected
 
 
+def test_runs_that_map_the_same_shards_make_each_once(root: str) -> None:
+    """As mapped tasks do: each shard under its own lock, by writers that know nothing of each other."""
+    store, made, lock = ArtifactStore(root), [], threading.Lock()
+    writers = [store.writer("stage", 1, F, {}, {}) for _ in range(3)]
+
+    def work(number: int) -> None:
+        for index in range(4):
+            name = f"part-{index:05d}.parquet"
+            with writers[number].alone(name):
+                if not writers[number].recorded(name):
+                    with lock:
+                        made.append(name)
+                    writers[number].write_table(name, table(number))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == [f"part-{index:05d}.parquet" for index in range(4)]
+    refs = [writer.commit({}) for writer in writers]
+    assert refs[0] == refs[1] == refs[2]
+    store.verify(refs[0])
+
+
 def test_the_first_manifest_wins(root: str) -> None:
     store = ArtifactStore(root)
     first, second = (store.writer("stage", 1, F, {}, {}) for _ in range(2))
