@@ -43,10 +43,15 @@ def shard_count(config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactSto
 
 
 def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int) -> ShardRecord:
-    """Shard `index`: found if an earlier run committed it, else generated and committed."""
+    """Shard `index`: found if another run committed it, else generated and committed."""
     name = f"part-{index:05d}.parquet"
     if record := work.writer.recorded(name):
         return record
+    with work.writer.alone(name):
+        return work.writer.recorded(name) or _generate_shard(config, inputs, work, index, name)
+
+
+def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int, name: str) -> ShardRecord:
     meter = CostMeter()
     engine = open_engine(config, inputs["model"], work.store)
     prompts = list(_ladders(config, inputs["prompts"], work.store, index))
