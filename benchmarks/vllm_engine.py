@@ -9,6 +9,7 @@ then engine, in turn.
 
 import gc
 import json
+import os
 import random
 import sys
 import tempfile
@@ -25,6 +26,8 @@ from ifrl_core.inference.vllm_engine import VllmEngine
 from ifrl_core.models import import_model, model_folder, model_source
 
 MAX_TOKENS, SEQUENCES = 64, 64
+# For both sides; the engine sets the same where nothing is set.
+os.environ |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_LOGGING_LEVEL": "WARNING"}
 
 
 def prompts_of(path: str, count: int) -> dict[str, list[Request]]:
