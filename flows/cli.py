@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.labels_cli import app as labels_app
 from flows.store_cli import app as store_app
 from ifrl_core.constraints.model import Kind
 from ifrl_core.errors import IfrlError
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
+app.add_typer(labels_app, name="labels")
 app.add_typer(store_app, name="store")
 
 Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
