@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.scoring_cli import app as scoring_app
 from ifrl_core.constraints.model import Kind
 from ifrl_core.errors import IfrlError
 from ifrl_core.settings import configure_environment, store_root
@@ -19,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+app.add_typer(scoring_app)
 
 Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
 
