@@ -31,12 +31,19 @@ def configure_environment() -> None:
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
         "TOKENIZERS_PARALLELISM": "false",
-        # Threads that spin while they wait starve each other as soon as something else wants the processor: generation
-        # on 2 cores beside 2 busy processes made 26-39 tokens/s spinning and 119-197 sleeping.
-        "OMP_WAIT_POLICY": "PASSIVE",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    configure_processor()
+
+
+def configure_processor() -> None:
+    """Have threads sleep while they wait, unless the user says otherwise. Call it before importing torch.
+
+    Threads that spin starve each other as soon as something else wants the processor: generation on 2 cores beside 2 busy
+    processes made 26-39 tokens/s spinning and 119-197 sleeping.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def home_folder() -> Path:
