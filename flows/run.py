@@ -17,10 +17,12 @@ from typing import Any
 from prefect.runtime import flow_run
 from pydantic import BaseModel
 
+from flows.placed import run_placed
 from ifrl_core import tracking
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import PipelineConfig
+from ifrl_core.errors import PlacementError
 from ifrl_core.settings import mlflow_artifact_folder, tracking_uri
 from ifrl_core.stage import Stage
 from ifrl_core.tracking import TrackedRun
@@ -67,11 +69,15 @@ class Run:
         log.info("%s: %s", label, "from cache" if cached else "running")
         start = time.monotonic()
         with self._child(label, fingerprint, cached=cached) as child:
-            if prepare is not None and not cached:
-                prepare(fingerprint, child)
-            # A cached reference whose manifest is gone must not be believed.
-            ready = task.with_options(refresh_cache=not cached, task_run_name=label)
-            ref = ready(config, inputs, seed=seed, fingerprint=fingerprint, run=child)
+            deployment = None if cached else self.config.execution.deployments.get(stage.name)  # type: ignore[call-overload]
+            if deployment is not None:
+                ref = self._elsewhere(deployment, stage, config, inputs, seed, fingerprint, child)
+            else:
+                if prepare is not None and not cached:
+                    prepare(fingerprint, child)
+                # A cached reference whose manifest is gone must not be believed.
+                ready = task.with_options(refresh_cache=not cached, task_run_name=label)
+                ref = ready(config, inputs, seed=seed, fingerprint=fingerprint, run=child)
             tracking.log_stage(child, ref, self.store, inputs)
         seconds = round(time.monotonic() - start, 2)
         cost = self.store.manifest(ref).cost
@@ -79,6 +85,30 @@ class Run:
         self.stages[label] |= {"peak_rss_mb": cost.peak_rss_mb, "fingerprint": fingerprint}
         self.refs[label] = ref
         log.info("%s: %s in %.1f s", label, "from cache" if cached else "done", seconds)
+        return ref
+
+    def _elsewhere(
+        self,
+        deployment: str,
+        stage: Stage,
+        config: BaseModel,
+        inputs: Refs,
+        seed: int,
+        fingerprint: str,
+        child: TrackedRun,
+    ) -> ArtifactRef:
+        """A stage that another work pool runs, on the same storage root."""
+        execution = self.config.execution
+        log.info("%s: as deployment %s", stage.name, deployment)
+        run_placed(
+            deployment, stage.name, config, inputs, seed=seed, fingerprint=fingerprint, execution=execution, run=child
+        )
+        ref = self.store.find(stage.name, fingerprint)
+        if ref is None:
+            raise PlacementError(
+                f"stage {stage.name} completed as {deployment}, and {self.store.root} does not hold its artifact: name "
+                "the same storage root (IFRL_ROOT) on both work pools"
+            )
         return ref
 
     def record(self, state: str) -> dict[str, Any]:

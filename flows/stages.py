@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from prefect import unmapped
-
 from flows.run import Refs, Run
-from ifrl_core import dataset, labels, models, rollouts
+from flows.shards import map_shards
+from ifrl_core import dataset, labels, models, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.config import NoConfig, PipelineConfig
+from ifrl_core.config import GenerationConfig, InstructionsConfig, NoConfig, PipelineConfig
 from ifrl_core.evaluation import comparison, evaluate
+from ifrl_core.inference.open import server_urls
 from ifrl_core.policy import train as policy
 from ifrl_core.report import write as report
 from ifrl_core.reward_model import train as reward_model
@@ -25,13 +25,23 @@ class Sources:
 
     seeds: dataset.SeedsSource
     model: models.ModelSource
+    writer: models.ModelSource | None  # the model of writer llm, unless a server has it
     ifeval: evaluate.IFEvalSource | None
 
 
 def find_sources(config: PipelineConfig) -> Sources:
     """Look at every file and model the config names, so that what is missing fails before any compute."""
+    instructions = config.instructions
+    sections: list[GenerationConfig] = [config.rollouts, instructions.corridor]
+    if instructions.writer != "catalog":
+        sections.append(instructions.model_writer)
+    if any(section.engine == "server" for section in sections):
+        server_urls()
     return Sources(
-        dataset.seeds_source(config.seeds), models.model_source(config.model), evaluate.ifeval_source(config.evaluation)
+        dataset.seeds_source(config.seeds),
+        models.model_source(config.model),
+        _writer_source(config.instructions),
+        evaluate.ifeval_source(config.evaluation),
     )
 
 
@@ -39,17 +49,20 @@ def make_dataset(run: Run, sources: Sources) -> Refs:
     """seeds -> instructions -> prompts -> rollouts -> labels."""
     config = run.config
     seeds = run.stage(dataset.make_seeds, tasks.make_seeds, sources.seeds, {})
-    instructions = run.stage(dataset.make_instructions, tasks.make_instructions, config.instructions, {"seeds": seeds})
-    prompts = run.stage(dataset.make_prompts, tasks.make_prompts, NOTHING, {"instructions": instructions})
     model = run.stage(models.import_model, tasks.import_model, sources.model, {}, seeded=False)
+    rates = _pass_rates(run, {"seeds": seeds, "model": model})
+    inputs = {"seeds": seeds} | _writer_model(run, sources, model)
+    if config.instructions.sampling == "corridor":
+        inputs |= rates
+    instructions = run.stage(dataset.make_instructions, tasks.make_instructions, config.instructions, inputs)
+    inputs = {"instructions": instructions} | (rates if config.ladder.order == "easy_to_hard" else {})
+    prompts = run.stage(dataset.make_prompts, tasks.make_prompts, config.ladder, inputs)
     answers = _roll_out(run, {"model": model, "prompts": prompts})
     labelled = run.stage(
         labels.make_labels, tasks.make_labels, config.labels, {"prompts": prompts, "rollouts": answers}
     )
-    return {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": model} | {
-        "rollouts": answers,
-        "labels": labelled,
-    }
+    made = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": model}
+    return made | rates | {"rollouts": answers, "labels": labelled}
 
 
 def train_reward_model(run: Run, refs: Refs) -> ArtifactRef:
@@ -108,19 +121,42 @@ def write_report(run: Run, refs: Refs) -> ArtifactRef:
 def _roll_out(run: Run, inputs: Refs) -> ArtifactRef:
     config = run.config.rollouts
 
-    def map_shards(fingerprint: str, child: TrackedRun) -> None:
-        total = rollouts.shard_count(config, inputs["prompts"], run.store)
-        tasks.rollout_shard.map(
-            unmapped(config),
-            unmapped(inputs),
-            index=list(range(total)),
-            total=total,
-            seed=run.config.seed,
-            fingerprint=fingerprint,
-            run=unmapped(child),
-        ).result()
+    def prepare(fingerprint: str, child: TrackedRun) -> None:
+        map_shards(
+            config, inputs, run.store, run.config.execution, seed=run.config.seed, fingerprint=fingerprint, run=child
+        )
 
-    return run.stage(rollouts.make_rollouts, tasks.make_rollouts, config, inputs, prepare=map_shards)
+    return run.stage(rollouts.make_rollouts, tasks.make_rollouts, config, inputs, prepare=prepare)
+
+
+def _pass_rates(run: Run, inputs: Refs) -> Refs:
+    """Pass rates by type where the recipe needs them: to reach the corridor, or to order ladders."""
+    config, to_corridor = run.config, run.config.instructions.sampling == "corridor"
+    if not to_corridor and config.ladder.order != "easy_to_hard":
+        return {}
+    plan = pass_rates.PassRatesPlan(
+        instructions=config.instructions, layout=config.ladder.layout, to_corridor=to_corridor
+    )
+    return {"pass_rates": run.stage(pass_rates.measure_pass_rates, tasks.measure_pass_rates, plan, inputs)}
+
+
+def _writer_source(config: InstructionsConfig) -> models.ModelSource | None:
+    """The weights that writer llm loads, None where it has none of its own."""
+    own = config.writer == "llm" and config.model_writer.engine != "server"
+    return models.model_source(config.model_writer.model) if own else None
+
+
+def _writer_model(run: Run, sources: Sources, policy: ArtifactRef) -> Refs:
+    """The weights that write constraints, as an input of the instructions: the policy's or another model's."""
+    if run.config.instructions.writer == "self":
+        return {"model": policy}  # a server's, too, by its digest
+    if sources.writer is None:
+        return {}
+    return {
+        "model": run.stage(
+            models.import_model, tasks.import_model, sources.writer, {}, label="writer-model", seeded=False
+        )
+    }
 
 
 def _only(refs: Refs, *names: str) -> Refs:

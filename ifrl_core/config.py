@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Dtype = Literal["bfloat16", "float32"]
+PlaceableStage = Literal["pass-rates", "instructions", "rollouts", "reward-model", "policy", "evaluation"]
 
 
 class StageConfig(BaseModel):
@@ -23,6 +24,24 @@ class StageConfig(BaseModel):
         for position, field in enumerate(cls.model_fields.values()):
             field.json_schema_extra = {"position": position}
         cls.model_rebuild(force=True)
+
+
+class GenerationConfig(StageConfig):
+    """Base of sections that generate: which engine answers, with which weights."""
+
+    engine: Literal["transformers", "vllm", "server"] = Field(
+        "transformers",
+        description="transformers (embedded), vllm (in this process), or server: OpenAI-compatible, at IFRL_SERVER_URLS",
+    )
+    served_model: str = Field("", description="For engine server: the name under which it serves the model's weights")
+    batch_size: int = Field(64, ge=1, description="Prompts generated together (transformers) or at once (vllm)")
+    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating (not on servers)")
+
+    @model_validator(mode="after")
+    def _served(self) -> Self:
+        if (self.engine == "server") != bool(self.served_model):
+            raise ValueError("engine server and served_model go together: give both or neither")
+        return self
 
 
 class NoConfig(StageConfig):
@@ -39,10 +58,51 @@ class SeedsConfig(StageConfig):
     held_out_share: float = Field(0.2, gt=0, lt=1, description="Share of all seeds that is never trained on")
 
 
+class ModelWriterConfig(GenerationConfig):
+    """How a model writes constraints (writers llm and self)."""
+
+    model: str = Field("", description="Model of writer llm (a model URI); empty with engine server")
+    references: int = Field(8, ge=1, le=40, description="Constraint types that a prompt shows, with example wordings")
+    attempts: int = Field(3, ge=1, le=20, description="Times a seed is asked for until a reply can be used")
+    too_few: Literal["top_up", "reject"] = Field(
+        "top_up", description="When fewer than min_constraints are left: top up from the catalog, or reject the reply"
+    )
+    fallback: Literal["catalog", "none"] = Field(
+        "catalog", description="When no reply can be used: take constraints from the catalog, or leave the seed out"
+    )
+    temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature; 0 is greedy")
+    top_p: float = Field(0.95, gt=0, le=1, description="Nucleus sampling mass")
+    max_tokens: int = Field(512, ge=16, description="Longest reply, in tokens (reasoning included)")
+    structured_output: bool = Field(True, description="Hold the model to JSON of the right shape (vllm, server)")
+
+
+class CorridorConfig(GenerationConfig):
+    """How pass rates are measured, and the corridor that each level's should lie in.
+
+    A level's pass rate is the mean share of an answer's hard constraints that their rules find satisfied.
+    """
+
+    low: float = Field(0.2, ge=0, le=1, description="Least pass rate of a level")
+    high: float = Field(0.8, ge=0, le=1, description="Greatest pass rate of a level")
+    rounds: int = Field(4, ge=1, le=20, description="At most so often are constraints drawn, answered and measured")
+    seeds: int = Field(48, ge=2, description="Train seeds asked in a round, each at every level")
+    max_tokens: int = Field(256, ge=1, description="Longest answer, in tokens")
+    temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"the corridor {self.low} to {self.high} is empty; low must be less than high")
+        return self
+
+
 class InstructionsConfig(StageConfig):
     """How constraints are added to a seed."""
 
-    writer: Literal["catalog"] = Field("catalog", description="catalog: sampled from the catalog of constraint types")
+    writer: Literal["catalog", "llm", "self"] = Field(
+        "catalog",
+        description="catalog: sampled from the constraint types; llm: a model writes them; self: the policy does",
+    )
     min_constraints: int = Field(3, ge=1, le=5, description="Fewest constraints of an instruction")
     max_constraints: int = Field(5, ge=1, le=5, description="Most constraints of an instruction")
     hard_share: float = Field(0.6, ge=0, le=1, description="Share of constraints that a rule can check")
@@ -50,15 +110,44 @@ class InstructionsConfig(StageConfig):
         300, ge=20, description="Length budget of an answer in words; arguments are sampled within it"
     )
     types: tuple[str, ...] = Field((), description="Constraint types to use; empty: all of the catalog")
+    sampling: Literal["uniform", "weighted", "corridor"] = Field(
+        "uniform",
+        description="How the catalog draws types: alike, by weights, or so that each level's measured pass rate falls "
+        "into the corridor",
+    )
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="For weighted: relative weight by type or family (tone:); 1 where none is given"
+    )
+    corridor: CorridorConfig = CorridorConfig()
+    model_writer: ModelWriterConfig = ModelWriterConfig()
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _consistent(self) -> Self:
         if self.min_constraints > self.max_constraints:
             raise ValueError(f"min_constraints {self.min_constraints} exceeds max_constraints {self.max_constraints}")
+        model = bool(self.model_writer.model)
+        if self.writer == "llm" and model == (self.model_writer.engine == "server"):
+            raise ValueError(
+                "writer llm needs model_writer.model, or model_writer.engine server with served_model (and not both); to "
+                "write with the policy itself choose writer self"
+            )
+        if (self.sampling == "weighted") != bool(self.weights):
+            raise ValueError("sampling weighted and weights go together: give both or neither")
         return self
 
 
-class RolloutsConfig(StageConfig):
+class LadderConfig(StageConfig):
+    """How an instruction's constraints become the rungs L0..Ln."""
+
+    order: Literal["as_written", "random", "easy_to_hard"] = Field(
+        "as_written", description="Order of the constraints; easy_to_hard goes by each type's measured pass rate"
+    )
+    layout: Literal["sentences", "list"] = Field(
+        "sentences", description="Constraints as sentences of a paragraph, or as a list"
+    )
+
+
+class RolloutsConfig(GenerationConfig):
     """How the policy answers every rung of every ladder."""
 
     samples: int = Field(1, ge=1, le=64, description="Answers per rung")
@@ -66,8 +155,6 @@ class RolloutsConfig(StageConfig):
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling mass")
     max_tokens: int = Field(2048, ge=1, description="Longest answer, in tokens")
     ladders_per_shard: int = Field(16, ge=1, description="Ladders per shard: the unit of work that a kill can cost")
-    batch_size: int = Field(64, ge=1, description="Prompts generated together")
-    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating")
 
 
 class LabelsConfig(StageConfig):
@@ -93,6 +180,14 @@ class RewardModelConfig(StageConfig):
     max_pairs: int = Field(
         100_000, ge=8, description="At most about this many training pairs (whole responses, by hash)"
     )
+    noise: Literal["ignore", "rates", "unlabelled"] = Field(
+        "ignore",
+        description="ignore: labels as they are (the paper); rates: loss corrected by the audit's error rates by type; "
+        "unlabelled: positives as unlabelled (PU learning)",
+    )
+    calibrate: bool = Field(
+        True, description="Scale logits so that probabilities match the rules on held-out hard constraints (Platt)"
+    )
     save_steps: int = Field(100, ge=1, description="Steps between checkpoints; a kill costs at most this many")
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
 
@@ -100,6 +195,38 @@ class RewardModelConfig(StageConfig):
     def _divisible(self) -> Self:
         if self.batch_size % self.micro_batch:
             raise ValueError(f"micro_batch {self.micro_batch} does not divide batch_size {self.batch_size}")
+        return self
+
+
+class RewardConfig(StageConfig):
+    """How the scores of an answer's constraints become its reward."""
+
+    aggregation: Literal["mean", "all", "weighted", "reliability", "ordered", "conditional"] = Field(
+        "mean",
+        description="mean (the paper); all: all or nothing; weighted: by weights; reliability: soft types by the RM's "
+        "measured AUC; ordered: earlier ones count more; conditional: each counts as far as those before are met",
+    )
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="For weighted: weight by type or family (tone:); 1 where none is given"
+    )
+    decay: float = Field(
+        0.8, gt=0, le=1, description="For ordered: what each further constraint counts of the one before"
+    )
+    intent_factor: float = Field(
+        0.5, ge=0, le=1, description="What is left of the reward of an answer that leaves the task aside; 1: no gate"
+    )
+    degenerate_factor: float = Field(
+        0.0, ge=0, le=1, description="What is left of the reward of an answer that goes round in circles; 1: no gate"
+    )
+    require_reasoning: bool = Field(False, description="An answer without closed reasoning (</think>) earns nothing")
+    max_hack_share: float = Field(
+        1.0, ge=0, le=1, description="More answers of a step than this that trip a wire stop the run; 1: never"
+    )
+
+    @model_validator(mode="after")
+    def _weighted(self) -> Self:
+        if (self.aggregation == "weighted") != bool(self.weights):
+            raise ValueError("aggregation weighted and weights go together: give both or neither")
         return self
 
 
@@ -127,6 +254,7 @@ class PolicyConfig(StageConfig):
         description="What a centred reward is divided by: its group's spread (GRPO), the step's, or 1. With group, a "
         "prompt whose rewards differ by a hair (soft constraints of an unsure RM) pulls as hard as one that passes or fails",
     )
+    reward: RewardConfig = RewardConfig()
     max_unscored_share: float = Field(0.05, ge=0, le=1, description="More unscored rewards than this stop the run")
     micro_batch: int = Field(8, ge=1, description="Rollouts per forward/backward pass")
     save_steps: int = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")
@@ -144,18 +272,22 @@ class PolicyConfig(StageConfig):
         return self
 
 
-class EvaluationConfig(StageConfig):
+class EvaluationConfig(GenerationConfig):
     """What is measured before and after training, with the same prompts, sampling and seeds."""
 
     max_tokens: int = Field(2048, ge=1, description="Longest answer on held-out instructions, in tokens")
     temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
     samples: int = Field(1, ge=1, le=64, description="Answers per held-out prompt")
     levels: tuple[int, ...] = Field((1, 2, 3, 4, 5), description="Rungs of the held-out ladders that are asked")
-    batch_size: int = Field(64, ge=1, description="Prompts generated together")
-    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating")
     ifeval_path: str | None = Field(None, description="IFEval's input_data.jsonl; none: IFEval is left out")
     ifeval_prompts: int = Field(541, ge=1, description="Size of the fixed IFEval subset")
     ifeval_max_tokens: int = Field(1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)")
+
+    @model_validator(mode="after")
+    def _not_served(self) -> Self:
+        if self.engine == "server":
+            raise ValueError("a server answers with one model, and evaluation compares two: use transformers or vllm")
+        return self
 
 
 class RegistryConfig(StageConfig):
@@ -164,6 +296,18 @@ class RegistryConfig(StageConfig):
     policy_name: str = Field("ifrl-policy", min_length=1, description="Registered model name of the policy")
     reward_model_name: str = Field("ifrl-reward-model", min_length=1, description="Registered model name of the RM")
     alias: str = Field("challenger", min_length=1, description="Alias set on the new versions")
+
+
+class ExecutionConfig(StageConfig):
+    """Where and how stages run; enters no fingerprint, so that moving a run to other machines makes nothing new."""
+
+    runner: Literal["threads", "processes", "ray"] = Field(
+        "threads", description="What rollout shards run on; ray: the cluster of RAY_ADDRESS, or a local one"
+    )
+    workers: int = Field(1, ge=1, description="Shards at once; one in this process already uses every core or GPU")
+    deployments: dict[PlaceableStage, str] = Field(
+        {}, description="Stages that run as a deployment of their own, such as rollouts: stage/gpu"
+    )
 
 
 class PipelineConfig(StageConfig):
@@ -176,9 +320,20 @@ class PipelineConfig(StageConfig):
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice")
     seeds: SeedsConfig = SeedsConfig()
     instructions: InstructionsConfig = InstructionsConfig()
+    ladder: LadderConfig = LadderConfig()
     rollouts: RolloutsConfig = RolloutsConfig()
     labels: LabelsConfig = LabelsConfig()
     reward_model: RewardModelConfig = RewardModelConfig()
     policy: PolicyConfig = PolicyConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="after")
+    def _corridor_keeps_levels(self) -> Self:
+        if self.instructions.sampling == "corridor" and self.ladder.order != "as_written":
+            raise ValueError(
+                f"ladder.order {self.ladder.order} would move the constraints that instructions.sampling corridor draws "
+                "for each level; use as_written"
+            )
+        return self

@@ -1,12 +1,11 @@
-"""From seeds to ladders of prompts: three stages that need no model.
+"""From seeds to ladders of prompts: three stages that need no model, unless one writes the constraints.
 
 seeds         read, reject, split into train and held-out before anything else
-instructions  a seed with 3..5 constraints
+instructions  a seed with 3..5 constraints, from the catalog or written by a model
 prompts       the ladder L0..Ln of every instruction
 """
 
 import hashlib
-import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
@@ -17,12 +16,17 @@ import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.artifacts.files import content_digest
-from ifrl_core.config import InstructionsConfig, NoConfig, SeedsConfig, StageConfig
+from ifrl_core.config import InstructionsConfig, LadderConfig, SeedsConfig, StageConfig
 from ifrl_core.constraints import ladder
 from ifrl_core.constraints.model import Instruction
-from ifrl_core.constraints.sampling import sample_constraints
+from ifrl_core.constraints.sampling import catalog_digest
+from ifrl_core.constraints.writers.record import Outcome, RejectedSeed, SeedRequest
+from ifrl_core.constraints.writers.write import with_fallback, write, writing_figures
 from ifrl_core.errors import InputError
-from ifrl_core.schemas import INSTRUCTIONS, PROMPTS, REJECTED, SEEDS, constraint_row, instruction_of
+from ifrl_core.inference.journal import JournalEngine
+from ifrl_core.inference.open import forget_engine, open_engine
+from ifrl_core.pass_rates import rates_of, weights_of
+from ifrl_core.schemas import INSTRUCTIONS, PROMPTS, REJECTED, REJECTED_SEEDS, SEEDS, constraint_row, instruction_of
 from ifrl_core.seeds import at_most, read_seeds, split_seeds
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
@@ -88,36 +92,64 @@ def make_seeds(config: SeedsSource, inputs: Inputs, work: Work) -> Figures:
     }
 
 
-@stage("instructions", version=1)
+@stage("instructions", version=2, content=lambda config: catalog_digest(config.types or None))
 def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: seeds. The catalog writer adds constraints to every seed; columns: schemas.INSTRUCTIONS."""
-    counts: Counter[str] = Counter()
+    """inputs: seeds; `model` for writers self and llm (unless it is a server's); `pass_rates` for sampling corridor.
+
+    Columns: schemas.INSTRUCTIONS.
+
+    Seeds for which no reply of a model could be used go to rejected.parquet (schemas.REJECTED_SEEDS) with reason and reply.
+    A killed run asks a model only for what it had not answered yet.
+
+    Raises:
+        InputError: when a split is left with no instruction.
+    """
+    seeds = {row["seed_id"]: row for row in work.store.rows(inputs["seeds"])}
+    requests = [(seed_id, row["seed"]) for seed_id, row in seeds.items()]
+    outcomes = _outcomes(requests, config, inputs, work)
+    forget_engine()
+    written = with_fallback(requests, outcomes, config, seed=work.seed)
     rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
-    for row in work.store.rows(inputs["seeds"]):
-        constraints = _constraints(config, row["seed_id"], row["seed"], work.seed)
-        counts.update(f"{item.kind} {item.type}" for item in constraints)
+    for item in written:
+        row = seeds[item.seed_id]
         rows[row["split"]].append(
             {
-                "instruction_id": row["seed_id"].replace("seed-", "i-"),
+                "instruction_id": item.seed_id.replace("seed-", "i-"),
                 "seed": row["seed"],
-                "constraints": [constraint_row(item) for item in constraints],
-                "writer": config.writer,
+                "constraints": [constraint_row(constraint) for constraint in item.constraints],
+                "writer": item.writer,
                 "split": row["split"],
             }
         )
+    rejected = [outcome for outcome in outcomes if isinstance(outcome, RejectedSeed)]
+    if not all(rows.values()):
+        raise InputError(
+            f"writer {config.writer} left a split without instructions: {len(rejected)} of {len(outcomes)} seeds were "
+            f"rejected, the first because: {rejected[0].reason}. Set instructions.model_writer.fallback to catalog, "
+            "allow more attempts or tokens, or choose another model"
+        )
     _write_by_split(work, rows, INSTRUCTIONS)
-    work.progress(1, 1, f"{sum(map(len, rows.values()))} instructions")
-    return {"types": dict(sorted(counts.items())), **{split: len(rows[split]) for split in SPLITS}}
+    bad = [
+        {**{name: seeds[r.seed_id][name] for name in ("seed_id", "seed", "split")}, "reason": r.reason, "raw": r.raw}
+        for r in rejected
+    ]
+    work.writer.write_table("rejected.parquet", pa.Table.from_pylist(bad, schema=REJECTED_SEEDS))
+    work.progress(1, 1, f"{len(written)} instructions")
+    types = Counter(f"{constraint.kind} {constraint.type}" for item in written for constraint in item.constraints)
+    figures: Figures = {"types": dict(sorted(types.items())), **{split: len(rows[split]) for split in SPLITS}}
+    return figures if config.writer == "catalog" else figures | {"writing": writing_figures(outcomes, written)}
 
 
-@stage("prompts", version=1)
-def make_prompts(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: instructions. Every rung of every ladder, ladder by ladder; columns: schemas.PROMPTS."""
+@stage("prompts", version=2)
+def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: instructions; `pass_rates` for the order easy_to_hard. Every rung, ladder by ladder (schemas.PROMPTS)."""
+    rates = rates_of(inputs["pass_rates"], work.store) if config.order == "easy_to_hard" else None
     rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
     ladders: Counter[str] = Counter()
     for row in work.store.rows(inputs["instructions"]):
         ladders[row["split"]] += 1
-        rows[row["split"]].extend(_rungs(instruction_of(row), row["split"]))
+        instruction = ladder.reordered(instruction_of(row), config.order, seed=work.seed, pass_rates=rates)
+        rows[row["split"]].extend(_rungs(instruction, config.layout, row["split"]))
     _write_by_split(work, rows, PROMPTS)
     levels = Counter(str(row["level"]) for row in rows["train"])
     work.progress(1, 1, f"{sum(map(len, rows.values()))} prompts")
@@ -130,15 +162,18 @@ def make_prompts(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     }
 
 
-def _constraints(config: InstructionsConfig, seed_id: str, text: str, seed: int) -> list[Any]:
-    rng = random.Random(f"{seed}:{seed_id}")
-    count = rng.randint(config.min_constraints, config.max_constraints)
-    types = config.types or None
-    return sample_constraints(text, count, rng, types=types, hard_share=config.hard_share, max_words=config.max_words)
+def _outcomes(requests: list[SeedRequest], config: InstructionsConfig, inputs: Inputs, work: Work) -> list[Outcome]:
+    """What the writer makes of the seeds; a model's replies are kept in the scratch folder."""
+    if config.writer == "catalog":
+        weights = weights_of(inputs["pass_rates"], work.store) if "pass_rates" in inputs else ()
+        return write(requests, config, seed=work.seed, weights=weights)
+    engine = open_engine(config.model_writer, inputs.get("model"), work.store)
+    kept = JournalEngine(engine, work.scratch / "replies.jsonl")
+    return write(requests, config, seed=work.seed, engine=kept, progress=work.progress)
 
 
-def _rungs(instruction: Instruction, split: str) -> Iterator[dict[str, Any]]:
-    for level, messages in enumerate(ladder.rungs(instruction)):
+def _rungs(instruction: Instruction, layout: ladder.Layout, split: str) -> Iterator[dict[str, Any]]:
+    for level, messages in enumerate(ladder.rungs(instruction, layout=layout)):
         yield {
             "prompt_id": f"{instruction.instruction_id}-L{level}",
             "instruction_id": instruction.instruction_id,

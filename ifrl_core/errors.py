@@ -36,5 +36,13 @@ class TrainingError(IfrlError):
     """A training process ended without the model it was started for."""
 
 
+class HackError(IfrlError):
+    """More answers of a training step than allowed please the checker instead of the reader."""
+
+
+class PlacementError(IfrlError):
+    """A stage that was placed on another work pool did not complete there, or left its artifact elsewhere."""
+
+
 class UnscoredError(IfrlError):
     """More verdicts, probabilities or rewards than allowed could not be made (None is not zero)."""

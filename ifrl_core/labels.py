@@ -1,8 +1,7 @@
-"""Pseudo-labels from the contrast between neighbouring rungs (paper, section 3.3), and the audit that needs no human.
+"""Pseudo-labels from the contrast between neighbouring rungs (paper, section 3.3).
 
 For each k: (answer to Lk, ck) is a positive and (answer to Lk-1, ck) a negative. On hard constraints a rule knows the truth,
-so the labels are held against it: by type and level, positives and negatives apart, with Wilson intervals. Nothing of the
-audit changes the labels.
+so the labels are held against it (label_audit).
 """
 
 import hashlib
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
-from ifrl_core.evaluation.statistics import wilson
+from ifrl_core.label_audit import Cell, audit_figures, cell_of
 from ifrl_core.rollouts import TRAIN
 from ifrl_core.schemas import LABELS, constraint_of
 from ifrl_core.stage import Figures, Inputs, Work, stage
@@ -25,11 +24,11 @@ ROWS_PER_SHARD = 20_000
 Row = dict[str, Any]
 
 
-@stage("labels", version=1)
+@stage("labels", version=2)
 def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: prompts, rollouts. Columns: schemas.LABELS; figures: counts, drops by reason, and the audit."""
     dropped: Counter[str] = Counter()
-    audit: Counter[tuple[str, int, int, bool]] = Counter()
+    audit: Counter[Cell] = Counter()
     counts: Counter[str] = Counter()
     total = inputs["rollouts"].rows
     ladders = _ladders(inputs["prompts"], inputs["rollouts"], work.store)
@@ -37,42 +36,10 @@ def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
     for index, batch in enumerate(_batched(rows, ROWS_PER_SHARD)):
         for row in batch:
             counts[f"{row['split']}_{'positive' if row['label'] else 'negative'}"] += 1
-            if row["verdict"] is not None:
-                audit[(row["constraint"]["type"], row["level"], row["label"], row["verdict"])] += 1
+            audit[cell_of(row, row.pop("sample"))] += 1
         work.writer.write_table(f"part-{index:05d}.parquet", pa.Table.from_pylist(batch, schema=LABELS))
         work.progress(min(total, (index + 1) * ROWS_PER_SHARD), total, "labels")
     return {"counts": dict(counts), "dropped": dict(dropped), "audit": audit_figures(audit)}
-
-
-def audit_figures(counts: Counter[tuple[str, int, int, bool]]) -> Figures:
-    """Agreement of pseudo-labels with rules from counts by (type, level, label, verdict).
-
-    `agreement` is the share of hard labels that equal the verdict; positives and negatives are kept apart because the
-    noise is one-sided. Each share is {"agree", "total", "rate", "low", "high"} with a 95% Wilson interval.
-    """
-    types = sorted({key[0] for key in counts})
-    levels = sorted({key[1] for key in counts})
-    return {
-        "overall": _agreement(counts),
-        "by_type": {name: _agreement(_only(counts, 0, name)) for name in types},
-        "by_level": {str(level): _agreement(_only(counts, 1, level)) for level in levels},
-    }
-
-
-def _only(counts: Counter[Any], position: int, value: Any) -> Counter[Any]:
-    return Counter({key: count for key, count in counts.items() if key[position] == value})
-
-
-def _agreement(counts: Counter[tuple[str, int, int, bool]]) -> dict[str, Any]:
-    def share(labels: tuple[int, ...]) -> dict[str, Any]:
-        of = {key: count for key, count in counts.items() if key[2] in labels}
-        agree, total = sum(n for key, n in of.items() if key[2] == int(key[3])), sum(of.values())
-        if not total:
-            return {"agree": 0, "total": 0, "rate": None, "low": None, "high": None}
-        interval = wilson(agree, total)
-        return {"agree": agree, "total": total, "rate": interval.mean, "low": interval.low, "high": interval.high}
-
-    return {"agreement": share((0, 1)), "positives": share((1,)), "negatives": share((0,))}
 
 
 def _ladders(
@@ -116,6 +83,7 @@ def _ladder_labels(
                     "split": split,
                     "verdict": verdicts([constraint_of(constraint)], answer)[0],
                     "instruction_id": instruction_id,
+                    "sample": rollout["sample"],  # for the audit; no column of the table
                 }
 
 

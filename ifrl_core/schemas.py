@@ -17,6 +17,19 @@ MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 
 SEEDS = pa.schema([("seed_id", pa.string()), ("seed", pa.string()), ("source", pa.string()), ("split", pa.string())])
 REJECTED = pa.schema([("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("record", pa.string())])
+REJECTED_SEEDS = pa.schema(
+    [
+        ("seed_id", pa.string()),
+        ("seed", pa.string()),
+        ("split", pa.string()),  # train | held_out
+        ("reason", pa.string()),
+        ("raw", pa.string()),  # the writer's last reply as it was
+    ]
+)
+PASS_RATES = pa.schema(
+    [("type", pa.string()), ("asked", pa.int64()), ("passed", pa.int64()), ("rate", pa.float64())]  # hard types
+)
+WEIGHTS = pa.schema([("level", pa.int32()), ("type", pa.string()), ("weight", pa.float64())])
 INSTRUCTIONS = pa.schema(
     [
         ("instruction_id", pa.string()),
@@ -45,6 +58,8 @@ ROLLOUTS = pa.schema(
         ("finish_reason", pa.string()),  # stop | length
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
+        ("empty", pa.bool_()),  # nothing is left without the reasoning
+        ("refusal", pa.bool_()),  # refusals.refuses
     ]
 )
 LABELS = pa.schema(

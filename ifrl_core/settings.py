@@ -4,8 +4,9 @@
     IFRL_HOME              local work folder (default .ifrl): MLflow's and Prefect's local databases, logs
     MLFLOW_TRACKING_URI    default: sqlite in the work folder
     PREFECT_API_URL        default: none, and then Prefect's own temporary server
-    IFRL_SERVER_URLS       OpenAI-compatible base URLs (http://host:8000/v1,…) that answer for models named server:NAME
+    IFRL_SERVER_URLS       OpenAI-compatible base URLs (http://host:8000/v1,…) of engine server
     IFRL_SERVER_API_KEY    their key, when they want one
+    IFRL_SECRETS_BLOCK     a Prefect Secret block that holds such variables (keys, AWS credentials) as a JSON object
 
 None of them enters a fingerprint: they say where, never what.
 """
@@ -30,12 +31,19 @@ def configure_environment() -> None:
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
         "TOKENIZERS_PARALLELISM": "false",
-        # Threads that spin while they wait starve each other as soon as something else wants the processor: generation
-        # on 2 cores beside 2 busy processes made 26-39 tokens/s spinning and 119-197 sleeping.
-        "OMP_WAIT_POLICY": "PASSIVE",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    configure_processor()
+
+
+def configure_processor() -> None:
+    """Have threads sleep while they wait, unless the user says otherwise. Call it before importing torch.
+
+    Threads that spin starve each other as soon as something else wants the processor: generation on 2 cores beside 2 busy
+    processes made 26-39 tokens/s spinning and 119-197 sleeping.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def home_folder() -> Path:

@@ -6,7 +6,8 @@
     ref = make_labels(config, {"rollouts": rollouts}, store, progress, seed=0)
 
 The body writes files through `work.writer` and returns its figures; the decorated function finds a committed artifact by
-its fingerprint, or runs the body and commits. Figures ride on the manifest, so a cache hit reports them too.
+its fingerprint, or runs the body and commits. Of two runs that want the same artifact at once, one makes it and the other
+waits for it. Figures ride on the manifest, so a cache hit reports them too.
 """
 
 import logging
@@ -19,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ArtifactWriter, fingerprint
+from ifrl_core.artifacts.cost import measured
 from ifrl_core.progress import Progress, no_progress
 
 log = logging.getLogger(__name__)
@@ -49,9 +51,12 @@ class Stage:
     name: str
     version: int
     body: Body
+    content: Callable[[Any], str] | None = None
 
     def fingerprint(self, config: BaseModel, inputs: Inputs, *, seed: int) -> str:
         identity = {"config": config, "seed": seed}
+        if self.content is not None:
+            identity["content"] = self.content(config)
         return fingerprint(self.name, self.version, identity, {name: ref.fingerprint for name, ref in inputs.items()})
 
     def work(self, config: BaseModel, inputs: Inputs, store: ArtifactStore, progress: Progress, *, seed: int) -> Work:
@@ -76,11 +81,17 @@ class Stage:
             log.info("%s %s: from the store", self.name, identity[:12])
             return found
         work = self.work(config, inputs, store, progress, seed=seed)
-        ref = work.writer.commit(self.body(config, inputs, work))
-        shutil.rmtree(work.scratch, ignore_errors=True)
-        return ref
+        with work.writer.alone():
+            if found := store.find(self.name, identity):
+                log.info("%s %s: made by another run in the meantime", self.name, identity[:12])
+                return found
+            with measured() as cost:
+                figures = self.body(config, inputs, work)
+            ref = work.writer.commit(figures, cost=cost.read())
+            shutil.rmtree(work.scratch, ignore_errors=True)
+            return ref
 
 
-def stage(name: str, *, version: int) -> Callable[[Body], Stage]:
-    """Make a stage of a body."""
-    return lambda body: Stage(name, version, body)
+def stage(name: str, *, version: int, content: Callable[[Any], str] | None = None) -> Callable[[Body], Stage]:
+    """Make a stage of a body. `content` gives a digest of what else the output depends on: data that installed code holds."""
+    return lambda body: Stage(name, version, body, content)

@@ -29,9 +29,11 @@ class TaskProgress:
         self._bar: Any = None  # tqdm has no useful type
         self._artifact: UUID | None = None
         self._last_ui = self._last_log = time.monotonic()
+        self._first: tuple[int, float] | None = None  # done and time of the first report: a resumed run starts late
 
     def __call__(self, done: int, total: int, message: str = "", **metrics: float) -> None:
         with self._lock:
+            self._first = self._first or (done, time.monotonic())
             self._show(done, total, message)
             self._publish(done, total, message)
         if metrics and self._run is not None:
@@ -52,7 +54,14 @@ class TaskProgress:
         now = time.monotonic()
         if now - self._last_log >= _LOG_INTERVAL_S:
             self._last_log = now
-            log.info("%s: %d/%d %s", self._label, done, total, message)
+            log.info("%s: %d/%d %s%s", self._label, done, total, message, self._left(done, total, now))
+
+    def _left(self, done: int, total: int, now: float) -> str:
+        """Time left at the mean pace so far, as the bar of a terminal shows it."""
+        if self._first is None or done <= self._first[0]:
+            return ""
+        pace = (now - self._first[1]) / (done - self._first[0])
+        return f", {tqdm.format_interval(pace * (total - done))} left" if done < total else ""
 
     def _publish(self, done: int, total: int, message: str) -> None:
         now = time.monotonic()

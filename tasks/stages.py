@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from pydantic import BaseModel
 
-from ifrl_core import dataset, labels, models, rollouts
+from ifrl_core import dataset, labels, models, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.errors import IfrlError
@@ -26,6 +26,7 @@ from ifrl_core.stage import Stage
 from ifrl_core.tracking import TrackedRun
 from tasks.logs import configure_logs
 from tasks.progress import TaskProgress
+from tasks.secrets import load_secrets
 
 StageTask = Task[..., ArtifactRef]
 
@@ -33,6 +34,7 @@ configure_logs()
 
 
 def open_store() -> ArtifactStore:
+    load_secrets()
     return ArtifactStore(store_root())
 
 
@@ -102,6 +104,7 @@ def rollout_shard(
 
 import_model = stage_task(models.import_model)
 make_seeds = stage_task(dataset.make_seeds)
+measure_pass_rates = stage_task(pass_rates.measure_pass_rates)
 make_instructions = stage_task(dataset.make_instructions)
 make_prompts = stage_task(dataset.make_prompts)
 make_rollouts = stage_task(rollouts.make_rollouts)

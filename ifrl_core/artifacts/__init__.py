@@ -1,7 +1,9 @@
 """What stages hand to each other: references to committed, content-addressed folders in one store."""
 
 from ifrl_core.artifacts.fingerprint import canonical_json, fingerprint
-from ifrl_core.artifacts.store import ArtifactRef, ArtifactStore, ArtifactWriter, Manifest, ShardRecord
+from ifrl_core.artifacts.manifest import ArtifactRef, Manifest, ShardRecord
+from ifrl_core.artifacts.store import ArtifactStore
+from ifrl_core.artifacts.writer import ArtifactWriter
 
 __all__ = [
     "ArtifactRef",

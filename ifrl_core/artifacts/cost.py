@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 from pydantic import BaseModel, ConfigDict
@@ -42,6 +44,16 @@ class CostMeter:
     def _sample(self, interval_s: float) -> None:
         while not self._done.wait(interval_s):
             self._peak_mb = max(self._peak_mb, tree_rss_mb())
+
+
+@contextmanager
+def measured() -> Iterator[CostMeter]:
+    """A meter that runs inside the block and ends with it."""
+    meter = CostMeter()
+    try:
+        yield meter
+    finally:
+        meter.stop()
 
 
 def tree_rss_mb() -> float:

@@ -1,37 +1,64 @@
 """The few file operations the store needs, over fsspec: one code path for a local folder and for s3://.
 
-Writes are whole or not there: locally a temporary name, fsync and rename; on an object store one upload.
+Writes are whole or not there: locally a temporary name, fsync and rename; on an object store one upload. An object store that
+fails for a while is tried again by botocore and s3fs; what they give up on is an ArtifactError that names the object.
 """
 
 import hashlib
 import os
+import time
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
-from ifrl_core.errors import InputError
+from ifrl_core.errors import ArtifactError, IfrlError, InputError
 
 TEMPORARY = ".tmp-"
 _CHUNK = 1 << 20
+# Of one request (connection refused, timeouts, 429 and 5xx: botocore, whose pauses double up to 20 s, 35 s in all on
+# average) and of one read whose body ends early (s3fs, whose pauses grow by 1.7 from 0.1 s, 6 s in all).
+_ATTEMPTS = 8
+_TIMEOUT_S = 15
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of a listing: its path below the listed folder, its bytes, and when it was written (seconds since 1970)."""
+
+    path: str
+    size: int
+    modified: float
 
 
 def filesystem(root: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """The filesystem of `root` and the root without its protocol.
 
     Stores other than AWS need the checksum settings `when_required` (else reading a Parquet footer can fail);
-    credentials, region and endpoint come from the standard AWS variables.
+    credentials, region, endpoint and AWS_MAX_ATTEMPTS come from the standard AWS variables.
     """
     options: dict[str, Any] = {}
     if root.startswith("s3://"):
+        attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or _ATTEMPTS)
         options["config_kwargs"] = {
             "request_checksum_calculation": "when_required",
             "response_checksum_validation": "when_required",
+            "retries": {"mode": "standard", "total_max_attempts": attempts},
+            "connect_timeout": _TIMEOUT_S,
+            "read_timeout": _TIMEOUT_S,
         }
         # Another process may write the same prefix: a cached listing would hide what it committed.
         options["use_listings_cache"] = False
+        # Named, so that fsspec's cache of filesystems tells servers apart when the environment changes.
+        if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+            options["endpoint_url"] = endpoint
     fs, path = fsspec.core.url_to_fs(root, **options)
+    if options:
+        fs.retries = attempts
     return fs, path.rstrip("/")
 
 
@@ -39,51 +66,135 @@ def is_local(fs: fsspec.AbstractFileSystem) -> bool:
     return "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
 
 
+@contextmanager
+def naming(path: str, doing: str) -> Iterator[None]:
+    """Turn what a filesystem raises, after its own retries, into an ArtifactError that names the object.
+
+    FileNotFoundError passes: it is an answer, not a failure.
+    """
+    try:
+        yield
+    except (FileNotFoundError, IfrlError):
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"{path} cannot be {doing}: {type(error).__name__}: {error}. Check that the store answers, has room and "
+            "accepts these credentials, then run the same command again: what was committed is kept"
+        ) from error
+
+
+def read_bytes(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
+    """The whole of a file. Raises FileNotFoundError, or ArtifactError when the store does not answer."""
+    # One stream: of an object read in concurrent ranges, s3fs does not retry a range whose body is cut off.
+    options = {} if is_local(fs) else {"max_concurrency": 1}
+    with naming(path, "read"):
+        data: bytes = fs.cat_file(path, **options)
+    return data
+
+
 def write_bytes(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
     """Write `data` so that a reader sees all of it or no file at all."""
-    if not is_local(fs):
-        fs.pipe_file(path, data)
-        return
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{TEMPORARY}{uuid.uuid4().hex}-{target.name}")
-    try:
-        with temporary.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with naming(path, "written"):
+        if is_local(fs):
+            _write_local(path, [data])
+        else:
+            fs.pipe_file(path, data)
+
+
+def create_bytes(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
+    """Write `data` unless there is such a file; says whether it was written. The first of two writers wins.
+
+    Exact on a local disk with hard links and on stores with conditional writes (S3); elsewhere, as exact as a look
+    before the write.
+    """
+    with naming(path, "written"):
+        if fs.exists(path):
+            return False
+        try:
+            if is_local(fs):
+                _write_local(path, [data], exclusive=True)
+            else:
+                fs.pipe_file(path, data, mode="create")
+        except Exception as error:
+            if not is_conflict(error):
+                raise
+            # A write that was repeated, its first answer lost, meets itself.
+            return bool(fs.cat_file(path) == data)
+    return True
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether a conditional write was refused, by a local disk or by S3 (412, or 409 of two at the same moment)."""
+    told = f"{error} {error.__cause__ or ''}"
+    return isinstance(error, FileExistsError) or any(
+        code in told for code in ("PreconditionFailed", "ConditionalRequestConflict")
+    )
 
 
 def put_file(fs: fsspec.AbstractFileSystem, source: Path, path: str) -> None:
     """Copy a local file of any size into the store, whole or not at all."""
-    if not is_local(fs):
-        fs.put_file(str(source), path)
-        return
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{TEMPORARY}{uuid.uuid4().hex}-{target.name}")
-    try:
-        with source.open("rb") as read, temporary.open("wb") as out:
-            while chunk := read.read(_CHUNK):
-                out.write(chunk)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with naming(path, "written"):
+        if is_local(fs):
+            with source.open("rb") as read:
+                _write_local(path, iter(lambda: read.read(_CHUNK), b""))
+        else:
+            fs.put_file(str(source), path)
+
+
+def get_file(fs: fsspec.AbstractFileSystem, path: str, target: Path) -> None:
+    """Download a file of any size."""
+    with naming(path, "read"):
+        fs.get_file(path, str(target))
+
+
+def exists(fs: fsspec.AbstractFileSystem, path: str) -> bool:
+    with naming(path, "looked for"):
+        return bool(fs.exists(path))
+
+
+def listing(fs: fsspec.AbstractFileSystem, folder: str) -> list[StoredFile]:
+    """Every file below `folder`, hidden ones included, sorted by path; none when there is no such folder."""
+    with naming(folder, "listed"):
+        try:
+            found = fs.find(folder, detail=True)
+        except FileNotFoundError:
+            return []
+    return sorted(
+        (StoredFile(path[len(folder) + 1 :], info["size"], _modified(info)) for path, info in found.items()),
+        key=lambda file: file.path,
+    )
+
+
+def age_s(fs: fsspec.AbstractFileSystem, path: str) -> float:
+    """Seconds since a file was written, by this machine's clock. Raises FileNotFoundError."""
+    with naming(path, "looked at"):
+        return time.time() - _modified(fs.info(path))
+
+
+def remove(fs: fsspec.AbstractFileSystem, path: str) -> None:
+    """Remove one file; none there is no error."""
+    with naming(path, "removed"):
+        try:
+            fs.rm_file(path)
+        except FileNotFoundError:
+            return
 
 
 def sha256_file(fs: fsspec.AbstractFileSystem, path: str) -> str:
     digest = hashlib.sha256()
-    with fs.open(path, "rb") as stream:
+    with naming(path, "read"), fs.open(path, "rb") as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def check_sha256(path: str, found: str, expected: str) -> None:
+    """Raise ArtifactError, naming the file, unless its digest is the recorded one."""
+    if found != expected:
+        raise ArtifactError(
+            f"{path} is corrupted: its sha256 is {found[:16]}…, the record says {expected[:16]}…. It is not used; "
+            "remove that artifact's folder to have it made again"
+        )
 
 
 def content_digest(path: str) -> str:
@@ -95,5 +206,40 @@ def content_digest(path: str) -> str:
     fs, inner = filesystem(path)
     try:
         return sha256_file(fs, inner)
-    except (OSError, ValueError) as error:
+    except (ArtifactError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _write_local(path: str, chunks: Iterable[bytes], *, exclusive: bool = False) -> None:
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{TEMPORARY}{uuid.uuid4().hex}-{target.name}")
+    try:
+        with temporary.open("wb") as out:
+            for chunk in chunks:
+                out.write(chunk)
+            out.flush()
+            os.fsync(out.fileno())
+        if exclusive and _link(temporary, target):
+            temporary.unlink()
+        else:
+            temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _link(source: Path, target: Path) -> bool:
+    """A second name for `source`; False on disks that know no second names. Raises FileExistsError."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def _modified(info: dict[str, Any]) -> float:
+    modified = info["mtime"] if "mtime" in info else info["LastModified"]
+    return float(modified if isinstance(modified, int | float) else modified.timestamp())

@@ -3,8 +3,8 @@
 import random
 from typing import Any
 
-from ifrl_core.constraints.catalog import CATALOG
 from ifrl_core.constraints.model import Kind
+from ifrl_core.constraints.sampling import chosen_types
 from ifrl_core.constraints.types import ConstraintType
 
 _SEED = "Describe the life of a lighthouse keeper."
@@ -30,7 +30,7 @@ def constraints_table(filter: str | None = None, kind: Kind | None = None) -> li
             "wordings": len(type_.wordings),
             "example": _example(type_),
         }
-        for type_ in CATALOG.values()
+        for type_ in chosen_types(None)
         if (kind is None or type_.kind == kind) and wanted in f"{type_.id} {type_.description}".lower()
     ]
 

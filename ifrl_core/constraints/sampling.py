@@ -1,24 +1,31 @@
 """The catalog writer's pure part: types, arguments and wordings drawn from a random source."""
 
+import hashlib
+import json
 import random
 from collections.abc import Mapping, Sequence
 
 from ifrl_core.constraints.catalog import CATALOG
 from ifrl_core.constraints.compose import draft_of
 from ifrl_core.constraints.conflicts import conflict, satisfiable
+from ifrl_core.constraints.extension import load_extensions
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.errors import ConstraintError
 
 _TRIES_PER_CONSTRAINT = 40
+_DRAWS, _LONG, _SEED = 3, 300, "Describe the life of a lighthouse keeper."  # of the digest
+
+Weights = Sequence[Mapping[str, float]]  # of the first constraint's types, the second's, ...
 
 
 def chosen_types(types: Sequence[str] | None) -> list[ConstraintType]:
-    """Catalog types by id, or by family prefix such as `tone:`; all of them when None.
+    """Catalog types, those of installed packages included, by id or by family prefix such as `tone:`; all when None.
 
     Raises:
         ConstraintError: for an id or prefix that matches nothing.
     """
+    load_extensions()
     if types is None:
         return list(CATALOG.values())
     chosen: dict[str, ConstraintType] = {}
@@ -38,13 +45,13 @@ def sample_constraints(
     types: Sequence[str] | None = None,
     hard_share: float = 0.5,
     max_words: int = 100,
-    weights: Mapping[str, float] | None = None,
+    weights: Weights = (),
 ) -> list[Constraint]:
     """Up to `count` constraints for a seed that can be met together by an answer of at most `max_words` words.
 
     Each is hard with probability `hard_share` (as far as `types` holds both kinds), of a type drawn uniformly or by
-    `weights` (type id -> relative weight; 1 when absent). No two conflict or say nearly the same, and the hard ones have a
-    witness: a text that satisfies them all. Fewer than `count`
+    `weights[k]` for the k-th constraint (type id -> relative weight, 1 when absent; the last for all further). No two
+    conflict or say nearly the same, and the hard ones have a witness: a text that satisfies them all. Fewer than `count`
     come back only when the chosen types cannot give more. The result depends on the arguments and `rng` alone.
 
     Raises:
@@ -59,7 +66,11 @@ def sample_constraints(
         pool = pools["hard" if rng.random() < hard_share else "soft"] or pools["hard"] or pools["soft"]
         if not pool:
             break
-        (type_,) = rng.choices(pool, [(weights or {}).get(t.id, 1.0) for t in pool])
+        wanted = weights[min(len(constraints), len(weights) - 1)] if weights else {}
+        relative = [wanted.get(t.id, 1.0) for t in pool]
+        if not any(relative):
+            break
+        (type_,) = rng.choices(pool, relative)
         args = type_.sample(rng, max_words=max_words, seed_text=seed_text)
         candidate = type_.constraint(args, rng.randrange(len(type_.wordings)))
         if any(conflict(candidate, other) for other in constraints):
@@ -69,24 +80,28 @@ def sample_constraints(
     return constraints
 
 
-def corridor_weights(
-    pass_rates: Mapping[str, float], *, low: float = 0.1, high: float = 0.9, outside: float = 0.05
-) -> dict[str, float]:
-    """Weights for `sample_constraints` from measured pass rates (type id -> share of answers that satisfy it).
-
-    A type whose rate lies inside the corridor keeps weight 1; one that nearly always or nearly never passes gives a
-    group no spread of rewards, hence no gradient, and gets `outside` (not 0: its rate may change as the model learns).
-    Types without a measured rate keep weight 1.
+def catalog_digest(types: Sequence[str] | None = None) -> str:
+    """sha256 over what the types say and draw: wordings, arguments, and what fixed random sources make of them.
 
     Raises:
-        ValueError: for a rate outside [0, 1] or an empty corridor.
+        ConstraintError: when `types` names a type that does not exist.
     """
-    if not 0 <= low < high <= 1:
-        raise ValueError(f"the corridor {low}..{high} is empty; expected 0 <= low < high <= 1")
-    wrong = {type_: rate for type_, rate in pass_rates.items() if not 0 <= rate <= 1}
-    if wrong:
-        raise ValueError(f"pass rates lie between 0 and 1, unlike {wrong}")
-    return {type_: 1.0 if low <= rate <= high else outside for type_, rate in pass_rates.items()}
+    described = []
+    for type_ in chosen_types(types):
+        schema = {name: argument.allowed for name, argument in type_.arguments.items()}
+        args = [type_.sample(random.Random(n), max_words=_LONG, seed_text=_SEED) for n in range(_DRAWS)]
+        described.append((type_.id, type_.kind, type_.wordings, sorted(type_.slots), type_.min_words, schema, args))
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def type_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Weights by type id or family prefix, by type id alone; what is said of a type goes before what is of its family.
+
+    Raises:
+        ConstraintError: for a name that matches nothing.
+    """
+    families = sorted(weights, key=lambda name: not name.endswith(":"))
+    return {type_.id: weights[name] for name in families for type_ in chosen_types([name])}
 
 
 def _possible(constraints: Sequence[Constraint], max_words: int) -> bool:

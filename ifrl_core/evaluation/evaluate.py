@@ -18,6 +18,7 @@ from ifrl_core.config import EvaluationConfig, StageConfig
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.evaluation import ifeval
 from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.models import model_folder
 from ifrl_core.rewards.score import score_responses
 from ifrl_core.rewards.task_drop import drops_task
@@ -99,16 +100,13 @@ def import_ifeval(config: IFEvalSource, inputs: Inputs, work: Work) -> Figures:
 @stage("evaluation", version=1)
 def evaluate(config: EvaluationConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model (base or policy), prompts, reward_model, and ifeval when there is one."""
-    from ifrl_core.inference.transformers_engine import TransformersEngine
-
-    engine = TransformersEngine(
-        model_folder(inputs["model"], work.store), dtype=config.dtype, batch_size=config.batch_size
-    )
+    engine = open_engine(config, inputs["model"], work.store)
     rows = _answer_held_out(config, inputs, work, engine.generate)
     figures: Figures = {}
     if "ifeval" in inputs:
         figures["ifeval"] = _ifeval(config, inputs, work, engine.generate)
     del engine
+    forget_engine()
     _score(rows, model_folder(inputs["reward_model"], work.store))
     work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=ANSWERS))
     return {**satisfaction(rows), **figures}

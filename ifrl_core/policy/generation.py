@@ -65,7 +65,12 @@ class CopyRollouts:
     def _refreshed(self, policy: PreTrainedModel) -> PreTrainedModel:
         if self._copy is None:
             config = copy.deepcopy(policy.config)
-            self._copy = type(policy)._from_config(config, dtype=torch.bfloat16, attn_implementation=_ATTENTION).eval()
+            # Drawing weights that are overwritten at once must not move the random numbers that the trainer draws from:
+            # a resumed process makes its copy at another step.
+            with torch.random.fork_rng(devices=[]):
+                self._copy = (
+                    type(policy)._from_config(config, dtype=torch.bfloat16, attn_implementation=_ATTENTION).eval()
+                )
         for mine, trained in zip(self._copy.parameters(), policy.parameters(), strict=True):
             mine.copy_(trained)
         return self._copy

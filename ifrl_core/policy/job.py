@@ -30,11 +30,12 @@ PROMPTS_IN_ORDER = pa.schema(
 
 
 class Job(BaseModel):
-    """What the process is to do; `reward_model` is None when no prompt has a soft constraint."""
+    """What the process is to do; `reward_model` is None when no prompt has a soft constraint; `weights` by type."""
 
     config: PolicyConfig
     model: Path
     reward_model: Path | None
+    weights: dict[str, float] = {}
     seed: int
     folder: Path
 

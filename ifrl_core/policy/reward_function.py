@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ifrl_core.policy.clock import StepClock
-from ifrl_core.rewards.batch import hack_metrics, reward_metrics, zero_variance_share
-from ifrl_core.rewards.score import RewardModel, check_unscored, score_responses
+from ifrl_core.rewards.batch import check_hacks, hack_metrics, reward_metrics, zero_variance_share
+from ifrl_core.rewards.score import RewardModel, RewardPlan, check_unscored, score_responses
 from ifrl_core.schemas import constraint_of
 
 
@@ -16,8 +16,17 @@ class ConstraintReward:
 
     __name__ = "reward"
 
-    def __init__(self, reward_model: RewardModel | None, *, max_unscored_share: float, clock: StepClock) -> None:
-        self._reward_model, self._max_unscored_share, self._clock = reward_model, max_unscored_share, clock
+    def __init__(
+        self,
+        reward_model: RewardModel | None,
+        *,
+        plan: RewardPlan,
+        max_unscored_share: float,
+        max_hack_share: float,
+        clock: StepClock,
+    ) -> None:
+        self._reward_model, self._plan, self._clock = reward_model, plan, clock
+        self._max_unscored_share, self._max_hack_share = max_unscored_share, max_hack_share
 
     def __call__(
         self,
@@ -36,15 +45,18 @@ class ConstraintReward:
 
         Raises:
             UnscoredError: when more than `max_unscored_share` of them could not.
+            HackError: when more than `max_hack_share` of the answers trip a wire.
         """
         start = time.perf_counter()
         responses = [completion[-1]["content"] for completion in completions]
         asked = [[constraint_of(item) for item in of_prompt] for of_prompt in constraints]
-        rewards = score_responses(responses, asked, self._reward_model)
+        rewards = score_responses(responses, asked, self._reward_model, seeds=seed, plan=self._plan)
         check_unscored(rewards, self._max_unscored_share)
+        hacks = hack_metrics(seed, responses, asked, rewards)
+        check_hacks(hacks, self._max_hack_share)
         metrics = {
             **reward_metrics(rewards, asked, level),
-            **hack_metrics(seed, responses),
+            **hacks,
             "zero_variance_share": zero_variance_share(prompt_id, rewards),
             "stage": float(stage[0]),
         }

@@ -15,13 +15,15 @@ import pyarrow.parquet as pq
 
 from ifrl_core import errors
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import PolicyConfig
+from ifrl_core.config import PolicyConfig, RewardConfig
+from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError, TrainingError
 from ifrl_core.models import model_folder
 from ifrl_core.policy.curriculum import Row, lay_out
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, PROMPTS_IN_ORDER, Job
 from ifrl_core.policy.tables import metrics_table, run_figures, samples_table
 from ifrl_core.process import METRICS, run_child
+from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
 # Without these, glibc gives large buffers back to the kernel after every operation, and a CPU step spends a third of its
@@ -29,7 +31,7 @@ from ifrl_core.stage import Figures, Inputs, Work, stage
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 
 
-@stage("policy", version=1)
+@stage("policy", version=2)
 def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts, and reward_model (needed when prompts have soft constraints).
 
@@ -55,6 +57,7 @@ def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
         config=config,
         model=model.resolve(),
         reward_model=_reward_model(rows, inputs, work.store),
+        weights=_weights(config.reward, inputs, work.store),
         seed=work.seed,
         folder=work.scratch.resolve(),
     )
@@ -162,6 +165,15 @@ def _reward_model(rows: Sequence[Row], inputs: Inputs, store: ArtifactStore) -> 
     if "reward_model" not in inputs:
         raise InputError(f"prompt {soft['prompt_id']} has a soft constraint and no reward model was given to score it")
     return model_folder(inputs["reward_model"], store).resolve()
+
+
+def _weights(config: RewardConfig, inputs: Inputs, store: ArtifactStore) -> dict[str, float]:
+    """Weight of each type in the reward, as the config names them or the reward model's figures earn them."""
+    if config.aggregation == "weighted":
+        return type_weights(config.weights)
+    if config.aggregation == "reliability" and "reward_model" in inputs:
+        return reliability_weights(store.manifest(inputs["reward_model"]).figures)
+    return {}
 
 
 def _cores() -> int:

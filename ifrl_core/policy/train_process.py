@@ -35,6 +35,7 @@ from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, Job
 from ifrl_core.policy.reward_function import ConstraintReward
 from ifrl_core.process import append_row, die_with_parent
+from ifrl_core.rewards.score import RewardPlan
 
 # trl's names -> ours; metrics of the reward function come under our names already.
 _RENAMED = {
@@ -48,7 +49,7 @@ _RENAMED = {
     "kl": "kl",
     "entropy": "entropy",
 }
-_OURS = ("reward/", "length/", "task_dropped", "unscored_share", "zero_variance_share", "stage")
+_OURS = ("reward/", "length/", "hack/", "gated", "task_dropped", "unscored_share", "zero_variance_share", "stage")
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear"}
 _KEPT_CHECKPOINTS = 2  # the newest may be half written
 
@@ -77,7 +78,13 @@ def train(job: Job) -> None:
     rollouts = CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock)
     trainer = GRPOTrainer(
         model=model,
-        reward_funcs=ConstraintReward(_reward_model(job), max_unscored_share=config.max_unscored_share, clock=clock),
+        reward_funcs=ConstraintReward(
+            _reward_model(job),
+            plan=reward_plan(job),
+            max_unscored_share=config.max_unscored_share,
+            max_hack_share=config.reward.max_hack_share,
+            clock=clock,
+        ),
         args=grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu),
         train_dataset=Dataset.from_list(pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()),
         processing_class=tokenizer,
@@ -200,6 +207,18 @@ def _is_kept(name: str) -> bool:
 def _number(value: Any) -> float | None:
     """JSON and Parquet say null for what is not a number."""
     return float(value) if value is not None and math.isfinite(value) else None
+
+
+def reward_plan(job: Job) -> RewardPlan:
+    chosen = job.config.reward
+    return RewardPlan(
+        aggregation=chosen.aggregation,
+        weights=job.weights,
+        decay=chosen.decay,
+        degenerate_factor=chosen.degenerate_factor,
+        intent_factor=chosen.intent_factor,
+        require_reasoning=chosen.require_reasoning,
+    )
 
 
 def _reward_model(job: Job) -> Any:

@@ -19,6 +19,7 @@ REJECTS_SHOWN = 50
 CALIBRATION_BINS = 10
 TITLES = {
     "seeds": "Seeds",
+    "pass_rates": "Pass rates",
     "instructions": "Instructions",
     "prompts": "Ladders",
     "model": "Model",
@@ -30,6 +31,7 @@ TITLES = {
     "after": "Evaluation after",
     "comparison": "Comparison",
 }
+OPTIONAL = {"pass_rates"}  # a recipe need not have them
 
 
 def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Section:
@@ -44,11 +46,13 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
         "name": name,
         "model": model,
         "stages": [_stage(key, inputs[key], manifest) for key, manifest in manifests.items()],
-        "missing": [title for key, title in TITLES.items() if key not in inputs],
+        "missing": [title for key, title in TITLES.items() if key not in {*inputs, *OPTIONAL}],
         "findings": [asdict(finding) for finding in findings(figures)],
         "label_findings": [asdict(finding) for finding in label_findings(figures.get("labels", {}))],
         "seeds": _seeds(inputs["seeds"], figures["seeds"], store) if "seeds" in inputs else None,
+        "pass_rates": _pass_rates(inputs["pass_rates"], store) if "pass_rates" in inputs else None,
         "types": _types(figures.get("instructions", {})),
+        "writing": figures.get("instructions", {}).get("writing"),
         "prompts": figures.get("prompts"),
         "rollouts": figures.get("rollouts"),
         "labels": figures.get("labels"),
@@ -101,6 +105,11 @@ def _seeds(ref: ArtifactRef, figures: Section, store: ArtifactStore) -> Section:
         "rejects": rejected[:REJECTS_SHOWN],
         "reasons": dict(Counter(row["reason"] for row in rejected).most_common(20)),
     }
+
+
+def _pass_rates(ref: ArtifactRef, store: ArtifactStore) -> Section:
+    rates = store.read_table(ref, "rates.parquet").to_pylist()
+    return {**store.manifest(ref).figures, "rates": sorted(rates, key=lambda row: (-row["rate"], row["type"]))}
 
 
 def _types(figures: Section) -> Section:

@@ -20,6 +20,7 @@ CUT_OFF = 0.5  # share of answers ended by the token budget
 CHANCE_AUC = 0.6  # a reward model below this hardly ranks
 FEW_UNITS = 20  # instructions below which a bootstrap interval is too narrow
 FEW_SIGNS = 6  # units below which not even equal signs throughout are clear of chance: 2 (1/2)^5 > 0.05
+MOST_REJECTED = 0.2  # share of seeds for which a writer gave nothing, above which it warns
 NO_SPREAD = 0.5  # share of GRPO groups in which every rollout earns the same
 
 
@@ -41,6 +42,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
         *_reward_model(figures.get("reward_model", {})),
         *_policy(figures.get("policy", {})),
         *_seeds(figures.get("seeds", {})),
+        *_constraints(figures.get("instructions", {}), figures.get("pass_rates", {})),
     ]
     order = ("bad", "warning", "note")
     return sorted(found, key=lambda finding: order.index(finding.level))
@@ -196,3 +198,19 @@ def _seeds(seeds: Figures) -> Iterator[Finding]:
     if seeds.get("rejected"):
         text = f"Of {count(seeds['read'] + seeds['rejected'])} records read; line and reason are listed below."
         yield Finding("note", f"Rejected: {things(seeds['rejected'], 'seed record')}", text)
+
+
+def _constraints(instructions: Figures, pass_rates: Figures) -> Iterator[Finding]:
+    writing = instructions.get("writing")
+    if writing and writing["rejected"]:
+        many = writing["rejected"] > MOST_REJECTED * writing["asked"]
+        title = f"The writer gave nothing usable for {count(writing['rejected'])} of {things(writing['asked'], 'seed')}"
+        text = (
+            f"{count(writing['replaced_by_catalog'])} of them got constraints from the catalog; the rest are left out."
+        )
+        yield Finding("warning" if many else "note", title, text)
+    if pass_rates.get("to_corridor") and not pass_rates["reached"]:
+        low, high = pass_rates["corridor"]
+        rates = listing([percent(rate) for rate in pass_rates["rounds"][-1]])
+        text = f"After {things(len(pass_rates['rounds']), 'round')} the levels pass at {rates}."
+        yield Finding("warning", f"Not every level's pass rate lies in {percent(low)} to {percent(high)}", text)

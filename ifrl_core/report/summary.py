@@ -17,7 +17,12 @@ from ifrl_core.report.text import IFEVAL, count, duration, fixed, interval, perc
 Figures = dict[str, Any]
 RUNS_SHOWN = 20
 # A run's record names stages as the flow labels them; here they carry the names of their input.
-LABELS = {"reward-model": "reward_model", "evaluation-before": "before", "evaluation-after": "after"}
+LABELS = {
+    "pass-rates": "pass_rates",
+    "reward-model": "reward_model",
+    "evaluation-before": "before",
+    "evaluation-after": "after",
+}
 
 
 def load_record(store: ArtifactStore, run: str | None) -> dict[str, Any]:
@@ -65,6 +70,7 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
         "ifeval": _ifeval(figures),
         "answers": comparison.get("answer"),
         "rejected": figures["seeds"]["rejected"] if "seeds" in figures else None,
+        "writing": figures.get("instructions", {}).get("writing"),
         "findings": [asdict(finding) for finding in findings(figures)],
         "mlflow": record.get("mlflow"),
         "prefect": record.get("prefect"),

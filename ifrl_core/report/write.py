@@ -42,7 +42,7 @@ class ReportConfig(StageConfig):
     model: str
 
 
-@stage("report", version=1)
+@stage("report", version=2)
 def write_report(config: ReportConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: refs by name (`data.TITLES`), those of the stages that ran. Writes report.html and report.json."""
     data = report_data(config.name, config.model, inputs, work.store)

@@ -5,7 +5,7 @@ go on from the head, so its logit is what the pair alone would give. Two labels 
 of one answer, then cost the response's tokens once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from ifrl_core.reward_model.template import Encoded
 
+MAX_PADDING = 0.1  # share of a batch's rectangle
 _MAX_TAIL_TOKENS = 512  # per row: bounds the square of the attention when very many constraints share a response
 
 
@@ -29,6 +30,16 @@ class Packed:
     @property
     def length(self) -> int:
         return len(self.head) + sum(len(tail) for tail in self.tails)
+
+    def halves(self) -> tuple["Packed", "Packed"] | None:
+        """The row as two with half of the tails each; None when it has one."""
+        middle = len(self.tails) // 2
+        if not middle:
+            return None
+        return (
+            Packed(self.head, self.tails[:middle], self.places[:middle]),
+            Packed(self.head, self.tails[middle:], self.places[middle:]),
+        )
 
 
 @dataclass(frozen=True)
@@ -84,14 +95,18 @@ def collate(rows: Sequence[Packed], pad_id: int) -> Batch:
     return Batch(ids, positions, mask, rows_of, ends, tuple(place for row in rows for place in row.places))
 
 
-def token_batches(rows: Sequence[Packed], max_tokens: int) -> Iterator[list[Packed]]:
-    """Rows sorted by length, longest first, in batches of at most `max_tokens` tokens with padding (or one row)."""
+def token_batches(rows: Iterable[Packed], max_tokens: int) -> Iterator[list[Packed]]:
+    """Rows sorted by length, longest first. A batch's rectangle (rows x longest) holds at most `max_tokens` tokens, of
+    which at most `MAX_PADDING` are padding; a row that is longer goes alone."""
     batch: list[Packed] = []
+    tokens = 0
     for row in sorted(rows, key=lambda row: row.length, reverse=True):
-        if batch and batch[0].length * (len(batch) + 1) > max_tokens:
+        rectangle = batch[0].length * (len(batch) + 1) if batch else 0
+        if rectangle > max_tokens or rectangle - (tokens + row.length) > MAX_PADDING * rectangle:
             yield batch
-            batch = []
+            batch, tokens = [], 0
         batch.append(row)
+        tokens += row.length
     if batch:
         yield batch
 

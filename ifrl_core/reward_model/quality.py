@@ -24,6 +24,15 @@ class Scored:
     label: int
     verdict: bool | None
     probability: float | None
+    raw_probability: float | None = None
+
+
+def raw_calibration_error(pairs: Sequence[Scored]) -> float | None:
+    """Expected calibration error of the probabilities before calibration, on hard constraints against rules."""
+    known = [
+        (p.raw_probability, int(p.verdict)) for p in pairs if p.verdict is not None and p.raw_probability is not None
+    ]
+    return expected_calibration_error([p for p, _ in known], [v for _, v in known]) if known else None
 
 
 def quality(pairs: Sequence[Scored]) -> Figures:

@@ -19,7 +19,10 @@ from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
 from ifrl_core.models import model_folder
 from ifrl_core.process import Row, run_child
-from ifrl_core.reward_model.quality import Scored, quality
+from ifrl_core.reward_model.calibration import Calibration, cross_fitted, fit
+from ifrl_core.reward_model.noise import POOLED, Rates, rates_by_type, rates_of
+from ifrl_core.reward_model.quality import Scored, quality, raw_calibration_error
+from ifrl_core.reward_model.settings import write_settings
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
 VALIDATION = pa.schema(
@@ -30,7 +33,8 @@ VALIDATION = pa.schema(
         ("level", pa.int32()),
         ("label", pa.int32()),
         ("verdict", pa.bool_()),  # null when soft
-        ("probability", pa.float64()),  # null when it could not be scored
+        ("probability", pa.float64()),  # null when it could not be scored; calibrated on other instructions
+        ("raw_probability", pa.float64()),  # as the classifier says
     ]
 )
 PAIRS = pa.schema(
@@ -40,11 +44,14 @@ PAIRS = pa.schema(
         ("label", pa.int32()),
         ("split", pa.string()),
         ("instruction", pa.string()),
+        ("hit", pa.float64()),  # rates of the label noise (noise.Rates); null where they are not used
+        ("false_alarm", pa.float64()),
+        ("prior", pa.float64()),
     ]
 )
 
 
-@stage("reward-model", version=1)
+@stage("reward-model", version=2)
 def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, labels. Writes model/ (with its scoring settings), validation.parquet and curve.json.
 
@@ -61,15 +68,37 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
         what="reward model training",
         on_row=lambda row: _show(work, row),
     )
-    probabilities: list[float | None] = json.loads((work.scratch / "probabilities.json").read_text())
-    scored = [_scored(row, probability) for row, probability in zip(held_out, probabilities, strict=True)]
+    raw: list[float | None] = json.loads((work.scratch / "probabilities.json").read_text())
+    probabilities, scaling = _calibrated(config, held_out, raw)
+    write_settings(work.scratch / "model", max_tokens=config.max_tokens, calibration=scaling or Calibration())
+    scored = [_scored(*found) for found in zip(held_out, probabilities, raw, strict=True)]
     curve: list[Row] = json.loads((work.scratch / "curve.json").read_text())
     work.writer.write_folder(work.scratch / "model", prefix="model")
     work.writer.write_table(
         "validation.parquet", pa.Table.from_pylist([vars(row) for row in scored], schema=VALIDATION)
     )
     work.writer.write_json("curve.json", curve)
-    return {"counts": _counts(train, held_out), "steps": curve[-1]["step"], **quality(scored)}
+    return {
+        "counts": _counts(train, held_out),
+        "steps": curve[-1]["step"],
+        **quality(scored),
+        "calibration": vars(scaling) if scaling else None,
+        "ece_before_calibration": raw_calibration_error(scored),
+    }
+
+
+def _calibrated(
+    config: RewardModelConfig, held_out: list[Row], raw: list[float | None]
+) -> tuple[list[float | None], Calibration | None]:
+    """Cross-fitted probabilities of the held-out pairs, and the scaling that all of them give."""
+    if not config.calibrate:
+        return raw, None
+    verdicts = [row["verdict"] for row in held_out]
+    judged = [(p, bool(v)) for p, v in zip(raw, verdicts, strict=True) if p is not None and v is not None]
+    scaling = fit([p for p, _ in judged], [v for _, v in judged])
+    if scaling is None:
+        return raw, None
+    return cross_fitted(raw, verdicts, [row["instruction_id"] for row in held_out]), scaling
 
 
 def _training_labels(config: RewardModelConfig, labels: ArtifactRef, store: ArtifactStore, seed: int) -> list[Row]:
@@ -101,6 +130,7 @@ def _first_by_hash(sizes: dict[str, int], max_pairs: int, seed: int) -> Iterator
 
 def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list[Row]) -> None:
     work.scratch.mkdir(parents=True, exist_ok=True)
+    rates = _noise_rates(config, inputs["labels"], work.store)
     pairs = [
         {
             "response": row["response"],
@@ -108,6 +138,7 @@ def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list
             "label": row["label"],
             "split": row["split"],
             "instruction": row["instruction_id"],
+            **(vars(rates_of(rates, row["constraint"]["type"])) if rates else {}),
         }
         for row in rows
     ]
@@ -120,6 +151,23 @@ def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list
     (work.scratch / "job.json").write_text(json.dumps(job))
 
 
+def _noise_rates(config: RewardModelConfig, labels: ArtifactRef, store: ArtifactStore) -> dict[str, Rates]:
+    """Rates of the label noise by type, when the config corrects for it.
+
+    Raises:
+        TrainingError: when the labels hold no hard constraint, or their contrast says nothing of the truth.
+    """
+    if config.noise == "ignore":
+        return {}
+    rates = rates_by_type(store.manifest(labels).figures["audit"])
+    if not rates or not rates[POOLED].informative:
+        raise TrainingError(
+            f"{labels.uri}: reward_model.noise {config.noise} needs hard constraints whose labels follow the rules, and "
+            f"{'there are none' if not rates else f'here {rates[POOLED]}'}; use noise ignore, or more hard types"
+        )
+    return rates
+
+
 def _show(work: Work, row: Row) -> None:
     metrics = {
         "train/loss": row["loss"],
@@ -129,10 +177,17 @@ def _show(work: Work, row: Row) -> None:
     work.progress(row["step"], row["total"], f"loss {row['loss']:.3f}", **metrics)
 
 
-def _scored(row: Row, probability: float | None) -> Scored:
+def _scored(row: Row, probability: float | None, raw: float | None) -> Scored:
     constraint = row["constraint"]
     return Scored(
-        row["label_id"], constraint["type"], constraint["kind"], row["level"], row["label"], row["verdict"], probability
+        label_id=row["label_id"],
+        type=constraint["type"],
+        kind=constraint["kind"],
+        level=row["level"],
+        label=row["label"],
+        verdict=row["verdict"],
+        probability=probability,
+        raw_probability=raw,
     )
 
 

@@ -36,8 +36,10 @@ from transformers.utils import logging as transformers_logging
 
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.process import append_row
+from ifrl_core.reward_model.noise import Noise, corrected_loss, unlabelled_loss
 from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits
-from ifrl_core.reward_model.score import RewardModel, write_settings
+from ifrl_core.reward_model.score import RewardModel
+from ifrl_core.reward_model.settings import write_settings
 from ifrl_core.reward_model.template import encode
 
 
@@ -70,10 +72,10 @@ def train(job: Job, pairs: list[dict[str, Any]], folder: Path) -> None:
     encoded = encode(tokenizer, [(pair["response"], pair["constraint"]) for pair in pairs], config.max_tokens)
     rows = training_order(pack(encoded), [pair["instruction"] for pair in pairs], config, job.seed)
     trainer = Trainer(
-        model=PackedClassifier(model),
+        model=PackedClassifier(model, config.noise),
         args=training_arguments(config, folder / "checkpoints", len(rows), job.seed),
         train_dataset=_Rows(rows),
-        data_collator=_Collator([float(pair["label"]) for pair in pairs], int(model.config.pad_token_id)),
+        data_collator=_Collator(pairs, int(model.config.pad_token_id)),
         callbacks=[_Report(folder)],
     )
     trainer.remove_callback(PrinterCallback)
@@ -104,11 +106,12 @@ def load_backbone(folder: Path, tokenizer: PreTrainedTokenizerBase, config: Rewa
 
 
 class PackedClassifier(nn.Module):
-    """Mean binary cross-entropy over the labels of an optimizer step, from packed rows."""
+    """Mean loss over the labels of an optimizer step, from packed rows (see noise.py for the losses)."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, noise: Noise = "ignore") -> None:
         super().__init__()
         self.model = model
+        self._noise = noise
 
     def forward(
         self,
@@ -118,12 +121,19 @@ class PackedClassifier(nn.Module):
         rows: Tensor,
         ends: Tensor,
         labels: Tensor,
+        rates: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> dict[str, Tensor]:
-        """Shapes as in `packing.Batch`; labels (N,) in {0, 1}; `num_items_in_batch`: labels of the whole step."""
+        """Shapes as in `packing.Batch`; labels (N,) in {0, 1}; rates (3, N): hit, false alarm, prior;
+        `num_items_in_batch`: labels of the whole step."""
         logits = pair_logits(self.model, input_ids, position_ids, attention_mask, rows, ends)
-        total = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
+        if self._noise == "ignore" or rates is None:
+            total = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
+        elif self._noise == "rates":
+            total = corrected_loss(logits, labels, rates[0], rates[1])
+        else:
+            total = unlabelled_loss(logits, labels, rates[2])
         return {
             "loss": total / (labels.numel() if num_items_in_batch is None else num_items_in_batch),
             "logits": logits,
@@ -203,12 +213,15 @@ class _Rows(Dataset[Packed]):
 class _Collator:
     """Packed rows to the arguments of `PackedClassifier.forward`."""
 
-    def __init__(self, labels: list[float], pad_id: int) -> None:
-        self._labels, self._pad_id = labels, pad_id
+    def __init__(self, pairs: list[dict[str, Any]], pad_id: int) -> None:
+        self._labels = [float(pair["label"]) for pair in pairs]
+        known = all(pair["hit"] is not None for pair in pairs)
+        self._rates = [(pair["hit"], pair["false_alarm"], pair["prior"]) for pair in pairs] if known else None
+        self._pad_id = pad_id
 
     def __call__(self, rows: list[Packed]) -> dict[str, Tensor]:
         batch = collate(rows, self._pad_id)
-        return {
+        made = {
             "input_ids": batch.input_ids,
             "position_ids": batch.position_ids,
             "attention_mask": batch.attention_mask,
@@ -216,6 +229,9 @@ class _Collator:
             "ends": batch.ends,
             "labels": torch.tensor([self._labels[place] for place in batch.places]),
         }
+        if self._rates is not None:
+            made["rates"] = torch.tensor([self._rates[place] for place in batch.places]).T
+        return made
 
 
 class _Report(TrainerCallback):

@@ -2,12 +2,14 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from ifrl_core.constraints.model import Constraint
+from ifrl_core.errors import HackError
 from ifrl_core.rewards.score import Reward
 from ifrl_core.rewards.task_drop import drops_task
+from ifrl_core.rewards.tripwires import NAMES, tripped
 from ifrl_core.verifiers import answer_of
 
 
@@ -38,10 +40,37 @@ def zero_variance_share(prompt_ids: Sequence[str], rewards: Sequence[Reward]) ->
     return fmean(len(spread) < 2 for spread in spreads)
 
 
-def hack_metrics(seeds: Sequence[str], responses: Sequence[str]) -> dict[str, float]:
-    """`length/words`: mean words of an answer; `task_dropped`: share of answers that leave the seed's task aside."""
+def hack_metrics(
+    seeds: Sequence[str],
+    responses: Sequence[str],
+    constraints: Sequence[Sequence[Constraint]],
+    rewards: Sequence[Reward],
+) -> dict[str, float]:
+    """`length/words`: mean words of an answer; `task_dropped`: share of answers that leave the seed's task aside; `gated`:
+    share whose reward a gate has lowered; `hack/<wire>`, `hack/any`: share that trips a wire (tripwires.py)."""
     answers = [answer_of(response) or "" for response in responses]
+    wires = [
+        tripped(seed, answer, asked, reward.parts)
+        for seed, answer, asked, reward in zip(seeds, answers, constraints, rewards, strict=True)
+    ]
     return {
+        **{f"hack/{name}": fmean(found[name] for found in wires) for name in NAMES},
+        "hack/any": fmean(any(found.values()) for found in wires),
+        "gated": fmean(reward.gate < 1 for reward in rewards),
         "length/words": fmean(len(answer.split()) for answer in answers),
         "task_dropped": fmean(drops_task(seed, answer) for seed, answer in zip(seeds, answers, strict=True)),
     }
+
+
+def check_hacks(metrics: Mapping[str, float], max_share: float) -> None:
+    """Stop a run whose policy has learnt to please the checker.
+
+    Raises:
+        HackError: when more than `max_share` of a step's answers trip a wire, with the share of each.
+    """
+    if metrics["hack/any"] > max_share:
+        shares = ", ".join(f"{name} {metrics[f'hack/{name}']:.0%}" for name in NAMES)
+        raise HackError(
+            f"{metrics['hack/any']:.0%} of a step's answers trip a wire ({shares}); policy.reward.max_hack_share allows "
+            f"{max_share:.0%}. Look at the sample answers; a stricter gate, a lower learning rate or a KL term may help"
+        )

@@ -5,16 +5,18 @@ off first (verifiers.answer_of). A response without an answer (blank, or reasoni
 all its parts are 0, and the reward model is not asked.
 
 Unscored is None, never 0. A reward with an unscored part is None as a whole: the mean of the others would compare a
-response to a group that was scored on more.
+response to a group that was scored on more. A recipe may choose other ways to put parts together (aggregate.py), and gates
+that multiply the result (gates.py).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.errors import UnscoredError
+from ifrl_core.rewards.aggregate import Aggregation, aggregate
+from ifrl_core.rewards.gates import gate
 from ifrl_core.verifiers import answer_of, verdicts
 
 
@@ -28,28 +30,66 @@ class RewardModel(Protocol):
 
 @dataclass(frozen=True)
 class Reward:
-    """`parts`: one score in [0, 1] a constraint, in their order, None when unscored; `total`: their mean or None."""
+    """`parts`: one score in [0, 1] a constraint, in their order, None when unscored; `gate`: the factor of the gates;
+    `total`: what the parts come to times that factor, or None."""
 
     parts: tuple[float | None, ...]
     total: float | None
+    gate: float = 1.0
+
+
+@dataclass(frozen=True)
+class RewardPlan:
+    """How parts become a reward (aggregate.py, gates.py). `weights` by constraint type."""
+
+    aggregation: Aggregation = "mean"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    decay: float = 0.8
+    degenerate_factor: float = 1.0
+    intent_factor: float = 1.0
+    require_reasoning: bool = False
+
+
+PAPER = RewardPlan()
 
 
 def score_responses(
-    responses: Sequence[str], constraints: Sequence[Sequence[Constraint]], reward_model: RewardModel | None
+    responses: Sequence[str],
+    constraints: Sequence[Sequence[Constraint]],
+    reward_model: RewardModel | None,
+    *,
+    seeds: Sequence[str] | None = None,
+    plan: RewardPlan = PAPER,
 ) -> list[Reward]:
     """Rewards in the order of the responses; `constraints[i]` are those that response i was asked to meet.
 
-    All soft constraints of the batch go to the reward model in one call; without one they are unscored.
+    All soft constraints of the batch go to the reward model in one call; without one they are unscored. `seeds` are the
+    instructions without constraints, which the intent gate needs.
 
     Raises:
-        ValueError: when a response has no constraint: there is nothing to reward.
+        ValueError: when a response has no constraint: there is nothing to reward; or the intent gate has no seeds.
         ConstraintError: for an unknown hard type or bad arguments.
     """
-    answers = [answer_of(response) for response in responses]
+    if seeds is None and plan.intent_factor < 1:
+        raise ValueError("the intent gate needs the seed instructions")
+    answers = [answer_of(response, required=plan.require_reasoning) for response in responses]
     parts = [_rule_parts(answer, asked) for answer, asked in zip(answers, constraints, strict=True)]
     if reward_model is not None:
         _fill_soft(parts, answers, constraints, reward_model)
-    return [Reward(tuple(of_response), _mean(of_response)) for of_response in parts]
+    return [
+        _reward(answer or "", of_response, asked, seed, plan)
+        for answer, of_response, asked, seed in zip(
+            answers, parts, constraints, seeds or [""] * len(parts), strict=True
+        )
+    ]
+
+
+def _reward(
+    answer: str, parts: Sequence[float | None], constraints: Sequence[Constraint], seed: str, plan: RewardPlan
+) -> Reward:
+    whole = aggregate(parts, constraints, plan.aggregation, weights=plan.weights, decay=plan.decay)
+    factor = gate(seed, answer, degenerate_factor=plan.degenerate_factor, intent_factor=plan.intent_factor)
+    return Reward(tuple(parts), None if whole is None else whole * factor, factor)
 
 
 def check_unscored(rewards: Sequence[Reward], max_share: float) -> float:
@@ -95,8 +135,3 @@ def _fill_soft(
         return
     for (row, column), probability in zip(asked, reward_model.probabilities(pairs), strict=True):
         parts[row][column] = probability
-
-
-def _mean(parts: Sequence[float | None]) -> float | None:
-    scored = [part for part in parts if part is not None]
-    return fmean(scored) if len(scored) == len(parts) else None

@@ -18,6 +18,12 @@ def rule_of(type_id: str) -> Rule:
     """
     rule = RULES.get(type_id)
     if rule is None:
+        # Any process may meet a type of a user's package first here. Imported late: the extension registers rules.
+        from ifrl_core.constraints.extension import load_extensions
+
+        load_extensions()
+        rule = RULES.get(type_id)
+    if rule is None:
         from difflib import get_close_matches
 
         near = get_close_matches(type_id, RULES, n=3) or sorted(RULES)

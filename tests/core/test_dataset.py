@@ -6,7 +6,7 @@ import pytest
 
 from ifrl_core import dataset
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import InstructionsConfig, NoConfig, SeedsConfig
+from ifrl_core.config import InstructionsConfig, LadderConfig, SeedsConfig
 from ifrl_core.constraints.catalog import CATALOG
 from ifrl_core.errors import InputError
 
@@ -14,7 +14,7 @@ from ifrl_core.errors import InputError
 def make(store: ArtifactStore, seeds: SeedsConfig, *, seed: int = 0) -> tuple[ArtifactRef, ArtifactRef, ArtifactRef]:
     made = dataset.make_seeds(dataset.seeds_source(seeds), {}, store, seed=seed)
     instructions = dataset.make_instructions(InstructionsConfig(max_words=60), {"seeds": made}, store, seed=seed)
-    return made, instructions, dataset.make_prompts(NoConfig(), {"instructions": instructions}, store, seed=seed)
+    return made, instructions, dataset.make_prompts(LadderConfig(), {"instructions": instructions}, store, seed=seed)
 
 
 def test_train_and_held_out_share_no_seed_and_keep_their_side_to_the_prompts(store: ArtifactStore) -> None:

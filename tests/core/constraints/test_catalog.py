@@ -1,11 +1,13 @@
 """The catalog as a whole, and its page."""
 
-import random
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from ifrl_core.constraints.catalog import CATALOG, FAMILIES
 from ifrl_core.constraints.listing import catalog_markdown, constraints_table
-from ifrl_core.constraints.sampling import corridor_weights, sample_constraints
+from ifrl_core.constraints.sampling import catalog_digest
 from ifrl_core.verifiers.ifeval_format import RULES as IFEVAL_FORMAT
 from ifrl_core.verifiers.ifeval_words import RULES as IFEVAL_WORDS
 from ifrl_core.verifiers.registry import RULES
@@ -37,11 +39,15 @@ def test_the_table_filters_by_text_and_kind() -> None:
     assert [row["id"] for row in constraints_table("double angular")] == ["detectable_format:title"]
 
 
-def test_types_outside_the_corridor_are_rarely_sampled() -> None:
-    types = ["punctuation:no_comma", "words:no_contractions"]
-    weights = corridor_weights({types[0]: 0.99, types[1]: 0.4})
-    seen = [
-        sample_constraints("Hi.", 1, random.Random(n), types=types, hard_share=1.0, weights=weights)[0].type
-        for n in range(200)
-    ]
-    assert seen.count(types[1]) > 170  # expected 190, standard deviation 3: a miss has odds below 1e-9
+def test_the_digest_follows_what_a_type_says_and_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, others = catalog_digest(), catalog_digest(["tone:"])
+    assert catalog_digest() == before
+    no_comma = CATALOG["punctuation:no_comma"]
+    monkeypatch.setitem(CATALOG, no_comma.id, replace(no_comma, wordings=(*no_comma.wordings, "Leave out commas.")))
+    assert catalog_digest() != before
+    assert catalog_digest(["tone:"]) == others
+    monkeypatch.setitem(CATALOG, no_comma.id, no_comma)
+    words = CATALOG["length_constraints:number_words"]
+    drawn = replace(words, draw=lambda draw: {"relation": "at least", "num_words": 7})
+    monkeypatch.setitem(CATALOG, words.id, drawn)
+    assert catalog_digest() != before

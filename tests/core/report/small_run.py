@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ifrl_core import dataset
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
-from ifrl_core.config import InstructionsConfig, LabelsConfig, NoConfig, SeedsConfig
+from ifrl_core.config import InstructionsConfig, LabelsConfig, LadderConfig, NoConfig, SeedsConfig
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.evaluate import ANSWERS, IFEVAL_ANSWERS, satisfaction
 from ifrl_core.labels import make_labels
@@ -44,7 +44,7 @@ def small_run(
     source = SeedsConfig(train=train, held_out=held_out, files=(seeds_file,) if seeds_file else ())
     seeds = dataset.make_seeds(dataset.seeds_source(source), {}, store)
     instructions = dataset.make_instructions(InstructionsConfig(max_words=50), {"seeds": seeds}, store)
-    prompts = dataset.make_prompts(NoConfig(), {"instructions": instructions}, store)
+    prompts = dataset.make_prompts(LadderConfig(), {"instructions": instructions}, store)
     refs = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": _model(store)}
     refs["rollouts"] = _rollouts(store, prompts)
     refs["labels"] = make_labels(LabelsConfig(), {"prompts": prompts, "rollouts": refs["rollouts"]}, store)

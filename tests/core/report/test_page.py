@@ -4,11 +4,13 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.report.data import TITLES
+from ifrl_core.report.data import OPTIONAL, TITLES
 from ifrl_core.report.write import ReportConfig, write_report
+from ifrl_core.schemas import PASS_RATES
 from tests.core.report.small_run import Whole, small_run
 
 CONFIG = ReportConfig(name="demo", model="embedded:smollm2-135m")
@@ -123,7 +125,7 @@ def test_a_run_that_stopped_early_says_what_is_missing(whole: Whole, last: str) 
     names = list(refs)[: list(refs).index(last) + 1]
     html, page = page_of(store, {name: refs[name] for name in names})
     assert page.open == []
-    for name in set(TITLES) - set(names):
+    for name in set(TITLES) - OPTIONAL - set(names):
         assert TITLES[name] in page.text
     assert "no comparison of the policy" in page.text
     assert "Not run: comparison" in html
@@ -154,7 +156,7 @@ def test_the_json_beside_the_page_holds_the_same_figures(whole: Whole) -> None:
     data = store.read_json(write_report(CONFIG, refs, store), "report.json")
     assert data["comparison"] == store.manifest(refs["comparison"]).figures
     assert data["labels"]["audit"] == store.manifest(refs["labels"]).figures["audit"]
-    assert [stage["key"] for stage in data["stages"]] == list(TITLES)
+    assert [stage["key"] for stage in data["stages"]] == [key for key in TITLES if key not in OPTIONAL]
     assert len(data["reward_model"]["curve"]) == 30
 
 
@@ -191,3 +193,21 @@ def test_training_is_drawn_with_its_curriculum_and_what_never_earned_anything(wh
     section = page.text[page.text.index("GRPO. The reward") :]
     assert "L2–3" in section
     assert "12 steps of 30 s (15 s generation" in section
+
+
+def test_what_a_model_wrote_and_what_pass_rates_were_measured_is_shown(whole: Whole) -> None:
+    store, refs = whole
+    writing = {"asked": 20, "written": 12, "rejected": 8, "replaced_by_catalog": 5, "topped_up": 3, "replies": 41}
+    writing |= {"constraints": {"hard": 17, "soft_free": 23}, "dropped": {"near-duplicate": 4}}
+    figures = {"types": {}, "train": 12, "held_out": 5, "writing": writing}
+    written = store.writer("instructions", 2, "a" * 64, {}, {}).commit(figures)
+    measured = store.writer("pass-rates", 1, "b" * 64, {}, {})
+    rates = [{"type": "punctuation:no_comma", "asked": 9, "passed": 2, "rate": 0.27}]
+    measured.write_table("rates.parquet", pa.Table.from_pylist(rates, schema=PASS_RATES))
+    figures = {"to_corridor": True, "rounds": [[0.1, 0.05], [0.3, 0.15]], "corridor": [0.2, 0.8], "reached": False}
+    shown = {**refs, "instructions": written, "pass_rates": measured.commit(figures)}
+    _, page = page_of(store, shown)
+    assert "The writer gave nothing usable for 8 of 20 seeds" in page.text
+    assert "Not every level's pass rate lies in 20% to 80%" in page.text
+    assert "After 2 rounds the levels pass at 30%, 15%." in page.text
+    assert "punctuation:no_comma 2/9" in page.text.replace("comma2/9", "comma 2/9")

@@ -94,3 +94,18 @@ def test_a_saved_model_is_a_plain_sequence_classifier(tiny: PreTrainedModel, tmp
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path)
     ids = torch.tensor([[5, 6, 7]])
     assert again(ids).logits.item() == pytest.approx(tiny(ids).logits.item(), abs=1e-6)
+
+
+def _padding(batch: list[Packed]) -> float:
+    return 1 - sum(row.length for row in batch) / (len(batch) * max(row.length for row in batch))
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=60), st.integers(1, 5_000))
+def test_a_tenth_of_a_batch_is_padding_at_most(lengths: list[int], budget: int) -> None:
+    rows = [Packed((1,) * length, ((2,),), (index,)) for index, length in enumerate(lengths)]
+    assert all(_padding(batch) <= 0.1 for batch in token_batches(rows, budget))
+
+
+def test_rows_of_near_lengths_share_batches() -> None:
+    rows = [Packed((1,) * (100 + index % 8), ((2,),), (index,)) for index in range(64)]
+    assert len(list(token_batches(rows, 2_048))) == 4

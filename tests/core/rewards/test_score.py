@@ -94,7 +94,9 @@ def test_metrics_average_scored_parts_by_kind_type_and_level() -> None:
 def test_hack_metrics_count_words_and_dropped_tasks() -> None:
     seeds = ["Write about rivers.", "Write about rivers."]
     responses = ["That is all.", "<think>hm</think>A river carries water to the sea."]
-    assert hack_metrics(seeds, responses) == {"length/words": 5.0, "task_dropped": 0.5}
+    rewards = score_responses(responses, [[NO_COMMA]] * 2, None)
+    metrics = hack_metrics(seeds, responses, [[NO_COMMA]] * 2, rewards)
+    assert (metrics["length/words"], metrics["task_dropped"], metrics["gated"]) == (5.0, 0.5, 0.0)
 
 
 def test_groups_without_spread_are_counted_and_unscored_rewards_give_none() -> None:

@@ -1,6 +1,5 @@
 """The same store on a real S3 server."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,22 +7,9 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.errors import ArtifactError
-from tests.flows.servers import s3_server
 
 pytestmark = pytest.mark.server
 FINGERPRINT = "f" * 64
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("s3")
-    patch = pytest.MonkeyPatch()
-    with s3_server(folder) as env:
-        for name, value in env.items():
-            patch.setenv(name, value)
-        patch.setenv("IFRL_CACHE", str(folder / "cache"))
-        yield folder
-        patch.undo()
 
 
 def test_write_find_read_and_download(s3: Path, tmp_path: Path) -> None:
@@ -57,3 +43,11 @@ def test_an_altered_object_is_named(s3: Path) -> None:
 def test_a_missing_bucket_fails_before_compute(s3: Path) -> None:
     with pytest.raises(ArtifactError, match="cannot be written"):
         ArtifactStore("s3://no-such-bucket/x").check_writable()
+
+
+def test_a_store_follows_the_endpoint_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoints = []
+    for port in (1, 2):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        endpoints.append(ArtifactStore("s3://any/where").fs.endpoint_url)
+    assert endpoints == ["http://127.0.0.1:1", "http://127.0.0.1:2"]

@@ -1,0 +1,71 @@
+"""What a mapped shard costs beside its work: Prefect's share of a rollout shard, cached and not, by task runner.
+
+    python benchmarks/orchestration.py [SHARDS]
+
+Every shard is committed beforehand, so that its task has nothing to generate: the first run finds no Prefect cache record
+and runs each task's body, which finds the shard; the second finds the records. Seconds include the start of the runner.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HOME = Path(tempfile.mkdtemp(prefix="ifrl-orchestration-"))
+os.environ |= {"IFRL_HOME": str(HOME), "IFRL_ROOT": str(HOME / "store"), "PREFECT_LOGGING_LEVEL": "ERROR"}
+
+from ifrl_core.settings import configure_environment  # noqa: E402
+
+configure_environment()
+
+import pyarrow as pa  # noqa: E402
+from prefect import flow  # noqa: E402
+
+from flows.shards import map_shards  # noqa: E402
+from ifrl_core import dataset, rollouts  # noqa: E402
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore  # noqa: E402
+from ifrl_core.config import (  # noqa: E402
+    ExecutionConfig,
+    InstructionsConfig,
+    LadderConfig,
+    RolloutsConfig,
+    SeedsConfig,
+)
+from ifrl_core.progress import no_progress  # noqa: E402
+from ifrl_core.schemas import ROLLOUTS  # noqa: E402
+
+RUNNERS = (
+    ExecutionConfig(),
+    ExecutionConfig(workers=2),
+    ExecutionConfig(runner="processes", workers=2),
+)
+
+
+@flow
+def mapped(config: RolloutsConfig, inputs: dict[str, ArtifactRef], execution: ExecutionConfig) -> float:
+    store = ArtifactStore(os.environ["IFRL_ROOT"])
+    fingerprint = rollouts.make_rollouts.fingerprint(config, inputs, seed=0)
+    start = time.perf_counter()
+    map_shards(config, inputs, store, execution, seed=0, fingerprint=fingerprint, run=None)
+    return time.perf_counter() - start
+
+
+def main(shards: int) -> None:
+    store = ArtifactStore(os.environ["IFRL_ROOT"])
+    seeds = dataset.make_seeds(dataset.seeds_source(SeedsConfig(train=shards, held_out=2)), {}, store)
+    instructions = dataset.make_instructions(InstructionsConfig(max_words=60), {"seeds": seeds}, store)
+    prompts = dataset.make_prompts(LadderConfig(), {"instructions": instructions}, store)
+    inputs = {"model": seeds.model_copy(update={"stage": "model"}), "prompts": prompts}
+    print("| runner | workers | seconds a shard, first run | from Prefect's cache |\n|---|---|---|---|")
+    for turn, execution in enumerate(RUNNERS):
+        config = RolloutsConfig(ladders_per_shard=1, max_tokens=10 + turn)  # another fingerprint for each runner
+        work = rollouts.make_rollouts.work(config, inputs, store, no_progress, seed=0)
+        for index in range(shards):
+            work.writer.write_table(f"part-{index:05d}.parquet", pa.Table.from_pylist([], schema=ROLLOUTS))
+        first, again = (mapped(config, inputs, execution) / shards for _ in range(2))
+        print(f"| {execution.runner} | {execution.workers} | {first:.3f} | {again:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)

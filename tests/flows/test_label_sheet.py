@@ -1,0 +1,149 @@
+"""`ifrl labels`: from a run to a sheet, judged in a real browser with keys alone, to figures; and its messages."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import LabelsConfig
+from ifrl_core.labels import make_labels
+from tests.core.ladders import ladders
+from tests.flows.workplace import REPO
+
+HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\"> <b>bold</b>"
+
+
+def ifrl(store: ArtifactStore, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    env = {**os.environ, "IFRL_ROOT": store.root, "PYTHONPATH": str(REPO)}
+    command = [sys.executable, "-m", "flows.cli", *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def labels(store: ArtifactStore) -> ArtifactRef:
+    answers = {f"i-{n}": [f"A, {n}.", f"B {n}.", f"C, {n} {HOSTILE}", f"d {n}."] for n in range(4)}
+    return make_labels(LabelsConfig(), ladders(store, answers), store)
+
+
+@pytest.fixture
+def sheet(labels: ArtifactRef, store: ArtifactStore, tmp_path: Path) -> Path:
+    folder = tmp_path / "sheet"
+    done = ifrl(store, "labels", "sheet", f"labels/{labels.fingerprint[:8]}", "-n", "8", "-o", str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def page(sheet: Path, tmp_path: Path) -> Iterator[Any]:
+    """The sheet opened from disk in a browser without a network; the profile keeps its storage over a restart."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        context = play.chromium.launch_persistent_context(
+            str(tmp_path / "profile"),
+            executable_path=os.environ.get("IFRL_CHROMIUM", "/usr/bin/chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            accept_downloads=True,
+            offline=True,
+        )
+        opened = context.new_page()
+        opened.errors = []
+        opened.asked = []
+        opened.on("pageerror", lambda error: opened.errors.append(str(error)))
+        opened.on("console", lambda said: opened.errors.append(said.text) if said.type == "error" else None)
+        opened.on("request", lambda request: opened.asked.append(request.url))
+        opened.goto((sheet / "sheet.html").as_uri())
+        yield opened
+        assert opened.errors == []
+        assert all(url.startswith(("file:", "blob:")) for url in opened.asked), opened.asked
+        context.close()
+
+
+def count(page: Any) -> str:
+    return str(page.inner_text("#count"))
+
+
+@pytest.mark.browser
+def test_keys_alone_judge_undo_and_download_and_the_work_outlives_a_reload(
+    page: Any, sheet: Path, store: ArtifactStore, tmp_path: Path
+) -> None:
+    key = json.loads((sheet / "key.json").read_text())["items"]
+    total = len(key)
+    assert count(page) == f"0 of {total}"
+    page.keyboard.press("y")
+    page.keyboard.press("n")
+    page.keyboard.press("s")
+    assert count(page) == f"3 of {total}"
+    page.keyboard.press("u")
+    page.keyboard.press("Backspace")
+    assert count(page) == f"1 of {total}"
+    page.reload()
+    assert count(page) == f"1 of {total}"
+    for judgement in ("n", "s", *"y" * (total - 3)):
+        page.keyboard.press(judgement)
+    assert page.is_visible("#end")
+    page.keyboard.press("n")  # nothing is left to judge
+    assert count(page) == f"{total} of {total}"
+    with page.expect_download() as download:
+        page.keyboard.press("d")
+    judged = tmp_path / download.value.suggested_filename
+    download.value.save_as(judged)
+    lines = judged.read_text().splitlines()
+    assert lines == ["item,judgement", *map(",".join, zip(key, ["y", "n", "skip", *"y" * (total - 3)], strict=True))]
+    done = ifrl(store, "labels", "grade", str(judged), "--key", str(sheet / "key.json"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["judged"] == total - 1
+
+
+@pytest.mark.browser
+def test_hostile_answers_are_shown_as_they_are_and_run_nothing(page: Any, sheet: Path) -> None:
+    seen = []
+    total = len(json.loads((sheet / "key.json").read_text())["items"])
+    for _ in range(total):
+        seen.append(page.inner_text("#response"))
+        page.click("#skip")
+    assert any(HOSTILE in text for text in seen)
+    assert page.title().startswith("Sheet ")
+    assert page.locator("main img, main b").count() == 0
+
+
+@pytest.mark.browser
+def test_a_key_held_down_or_pressed_with_control_judges_nothing_more(page: Any) -> None:
+    page.keyboard.down("y")
+    page.keyboard.down("y")  # the second press of a held key is a repeat
+    page.keyboard.up("y")
+    page.keyboard.press("Control+s")
+    assert count(page).startswith("1 of")
+
+
+def test_grade_says_what_people_think(sheet: Path, store: ArtifactStore, tmp_path: Path) -> None:
+    key = json.loads((sheet / "key.json").read_text())["items"]
+    judged = tmp_path / "judged.csv"
+    judged.write_text("item,judgement\n" + "".join(f"{item},{'ny'[truth['label']]}\n" for item, truth in key.items()))
+    done = ifrl(store, "labels", "grade", str(judged), "--key", str(sheet / "key.json"))
+    assert done.returncode == 0, done.stderr
+    assert "Kendall tau           1.000" in done.stdout
+    assert "position consistency  100%" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sheet", "labels/ffff"], "labels/ffff names 0 artifacts"),
+        (["sheet", "no-such-run"], "holds no runs"),
+        (["grade", "absent.csv", "--key", "absent.json"], "absent.json: no such file"),
+    ],
+)
+def test_what_is_not_there_is_named_without_a_traceback(
+    labels: ArtifactRef, store: ArtifactStore, arguments: list[str], said: str
+) -> None:
+    done = ifrl(store, "labels", *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
