@@ -1,115 +1,170 @@
-"""The embedded engine: transformers' generate in length-sorted batches, with one random stream per request.
+"""The embedded engine: a transformers model, decoded in a batch whose rows leave when their answers end.
 
-Sampling is inverse-CDF on a uniform number drawn from the request's own seed, so an answer does not depend on which other
-requests share its batch beyond floating-point rounding. The same requests, batch size, dtype and torch build on the same
-processor type give the same texts; across processor types rounding may differ and so may a sampled token.
+Prompts go longest first, so that rows of a batch are of about one length and little of it is padding. A token is drawn by
+inverse CDF at a uniform number of the request's own seed, so an answer does not depend on which other requests share its
+batch beyond floating-point rounding. The same requests, batch size, dtype and torch build on the same processor type give the
+same texts; across processor types rounding may differ and so may a sampled token.
 """
 
+import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    LogitsProcessor,
-    LogitsProcessorList,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
-from ifrl_core.inference.engine import Completion, Request, Sampling
+from ifrl_core.errors import ModelError
+from ifrl_core.inference.attention import GROUPED_DECODE
+from ifrl_core.inference.batch import Batch
+from ifrl_core.inference.draws import choose, uniforms
+from ifrl_core.inference.engine import Completion, FinishReason, Request, Sampling
 from ifrl_core.progress import Progress, no_progress
 
 disable_progress_bar()  # of loading weights: a second, and it would break the bar of the stage
+logger = logging.getLogger(__name__)
+
+_PREFILL_TOKENS = 4096  # at once: bounds the memory of activations, and the padding of a group
+_REBUILD_SHARE = 0.125  # of the rows have ended before others take their places, which copies the cache
+_CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16")
+
+
+@dataclass
+class _Row:
+    """A request in flight: its place, its random numbers, and its answer so far."""
+
+    index: int
+    uniform: list[float]
+    answer: list[int] = field(default_factory=list)
+    finish: FinishReason | None = None
+
+    def draw(self) -> float:
+        return 0.0 if self.finish else self.uniform[len(self.answer)]
+
+    def take(self, token: int, stops: set[int]) -> bool:
+        """Append the next token; true when that ends the answer."""
+        if self.finish:
+            return False
+        if token in stops:
+            self.finish = "stop"
+        else:
+            self.answer.append(token)
+            if len(self.answer) == len(self.uniform):
+                self.finish = "length"
+        return self.finish is not None
 
 
 class TransformersEngine:
-    """A causal model in a local folder, on the GPU when there is one, else on the CPU."""
+    """A causal model in a local folder, on the GPU when there is one, else on the CPU.
 
-    name = "transformers"
+    At most `batch_size` requests are in flight, fewer where their prompts and longest answers would together exceed
+    `cache_tokens` (23 KB each for SmolLM2-135M in bf16, 160 KB for a 14B model).
+    """
 
-    def __init__(self, folder: Path, *, dtype: str = "bfloat16", batch_size: int = 64) -> None:
+    def __init__(
+        self, folder: Path, *, dtype: str = "bfloat16", batch_size: int = 64, cache_tokens: int = 65_536
+    ) -> None:
+        """Load the model; bfloat16 becomes float32 on a processor without it, which the log says.
+
+        Raises:
+            ModelError: when the model keeps a state other than keys and values (recurrent layers).
+        """
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, padding_side="left")
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
-        self._model: Any = model.to(torch.device(self._device))  # type: ignore[arg-type]
-        self._model.eval()
+        self._dtype = usable_dtype(dtype, self._device)
+        self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=getattr(torch, self._dtype),
+            attn_implementation=GROUPED_DECODE if self._device == "cpu" else "sdpa",
+        )
+        check_layers(model.config, folder)
+        self.model = model.to(self._device).eval()
+        self._stops = _stop_tokens(model)
         self._batch_size = batch_size
+        self._cache_tokens = cache_tokens
+        self.name = f"transformers {transformers.__version__}"
 
+    def describe(self) -> dict[str, str]:
+        """What the answers depend on besides model, sampling and seeds."""
+        return {"engine": self.name, "torch": torch.__version__, "device": self._device, "dtype": self._dtype}
+
+    @torch.inference_mode()
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
     ) -> list[Completion]:
+        """One completion per request, in order; progress counts requests. `Sampling.json_schema` is passed over."""
         prompts = [self._prompt_ids(request) for request in requests]
+        waiting = deque(sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True))
         completions: dict[int, Completion] = {}
         tokens = 0
-        for batch in _length_sorted(prompts, self._batch_size):
-            made = self._generate_batch([prompts[i] for i in batch], [requests[i].seed for i in batch], sampling)
-            completions.update(zip(batch, made, strict=True))
-            tokens += sum(completion.completion_tokens for completion in made)
-            progress(len(completions), len(requests), f"{tokens:,} tokens")
+        batch, rows = Batch(self.model, self._device), list[_Row]()
+        while len(completions) < len(requests):
+            if sum(row.finish is not None for row in rows) >= _REBUILD_SHARE * len(rows):
+                alive = [place for place, row in enumerate(rows) if row.finish is None]
+                batch.keep(alive)
+                rows = [rows[place] for place in alive]
+                longest = max(len(prompts[index]) for index in [row.index for row in rows] or [waiting[0]])
+                for group in _groups(waiting, prompts, self._places(longest + sampling.max_tokens) - len(rows)):
+                    batch.join([prompts[index] for index in group])
+                    rows += [_Row(index, uniforms(requests[index].seed, sampling.max_tokens)) for index in group]
+            drawn = choose(batch.logits, [row.draw() for row in rows], sampling)
+            ended = [row for row, token in zip(rows, drawn, strict=True) if row.take(token, self._stops)]
+            for row in ended:
+                completions[row.index] = self._completion(prompts[row.index], row)
+                tokens += len(row.answer)
+            if ended:
+                progress(len(completions), len(requests), f"{tokens:,} tokens")
+            if any(row.finish is None for row in rows):
+                batch.advance(drawn)
         return [completions[index] for index in range(len(requests))]
+
+    def _places(self, width: int) -> int:
+        """How many rows of `width` tokens may be in flight: one at least."""
+        return min(self._batch_size, max(1, self._cache_tokens // width))
 
     def _prompt_ids(self, request: Request) -> list[int]:
         text = self._tokenizer.apply_chat_template(list(request.messages), tokenize=False, add_generation_prompt=True)
         ids: list[int] = self._tokenizer(str(text), add_special_tokens=False)["input_ids"]
         return ids
 
-    @torch.inference_mode()
-    def _generate_batch(self, prompts: list[list[int]], seeds: list[int], sampling: Sampling) -> list[Completion]:
-        batch = self._tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self._device)
-        processors = LogitsProcessorList()
-        if sampling.temperature > 0:
-            processors.append(_SeededSampler(seeds, sampling, self._device))
-        output = self._model.generate(
-            **batch,
-            max_new_tokens=sampling.max_tokens,
-            do_sample=False,
-            logits_processor=processors,
-            pad_token_id=self._tokenizer.pad_token_id,
+    def _completion(self, prompt: list[int], row: _Row) -> Completion:
+        text = str(self._tokenizer.decode(row.answer, skip_special_tokens=True))
+        return Completion(text, row.finish or "stop", len(prompt), len(row.answer))
+
+
+def _groups(waiting: deque[int], prompts: Sequence[Sequence[int]], places: int) -> Iterator[list[int]]:
+    """Take up to `places` requests out of `waiting`, in groups to prefill together: longest first, so the first is widest."""
+    while waiting and places > 0:
+        size = min(places, max(1, _PREFILL_TOKENS // len(prompts[waiting[0]])))
+        group = [waiting.popleft() for _ in range(min(size, len(waiting)))]
+        places -= len(group)
+        yield group
+
+
+def _stop_tokens(model: Any) -> set[int]:
+    ends = model.generation_config.eos_token_id
+    return set(ends) if isinstance(ends, list) else {ends} - {None}
+
+
+def usable_dtype(dtype: str, device: str) -> str:
+    """`dtype`, or float32 where that is bfloat16 and the CPU does not compute in it."""
+    if dtype != "bfloat16" or device != "cpu":
+        return dtype
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    if any(capabilities.get(name) for name in _CPU_BFLOAT16):
+        return dtype
+    logger.info("this processor does not compute in bfloat16: generating in float32")
+    return "float32"
+
+
+def check_layers(config: Any, folder: Path) -> None:
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if other := kinds - {"full_attention", "sliding_attention", "chunked_attention"}:
+        raise ModelError(
+            f"{folder}: layers of type {', '.join(sorted(other))} are not for the transformers engine, whose batches keep "
+            "keys and values alone; use engine vllm or server"
         )
-        answers = output[:, batch["input_ids"].shape[1] :].tolist()
-        return [self._completion(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
-
-    def _completion(self, prompt: list[int], answer: list[int]) -> Completion:
-        ends = self._model.generation_config.eos_token_id
-        stops = set(ends) if isinstance(ends, list) else {ends}
-        length = next((i for i, token in enumerate(answer) if token in stops), None)
-        kept = answer if length is None else answer[:length]
-        text = str(self._tokenizer.decode(kept, skip_special_tokens=True))
-        return Completion(text, "length" if length is None else "stop", len(prompt), len(kept))
-
-
-class _SeededSampler(LogitsProcessor):
-    """Turns logits (B, V) into a one-hot choice per row, drawn with that row's own generator."""
-
-    def __init__(self, seeds: list[int], sampling: Sampling, device: str) -> None:
-        draws = [torch.rand(sampling.max_tokens, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        self._uniform = torch.stack(draws).to(device)  # (B, max_tokens)
-        self._sampling = sampling
-        self._step = 0
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        probabilities = torch.softmax(scores.float() / self._sampling.temperature, dim=-1)
-        if self._sampling.top_p < 1:
-            probabilities = _nucleus(probabilities, self._sampling.top_p)
-        cumulative = probabilities.cumsum(dim=-1)
-        target = self._uniform[:, self._step, None] * cumulative[:, -1:]
-        self._step += 1
-        token = torch.searchsorted(cumulative, target, right=True).clamp_max(scores.shape[-1] - 1)
-        return torch.full_like(scores, -torch.inf).scatter_(1, token, 0.0)
-
-
-def _nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Keep the smallest set of tokens whose mass reaches top_p (Holtzman et al., arXiv 1904.09751)."""
-    ordered, order = probabilities.sort(dim=-1, descending=True)
-    ordered[ordered.cumsum(dim=-1) - ordered >= top_p] = 0.0
-    return torch.zeros_like(probabilities).scatter_(1, order, ordered)
-
-
-def _length_sorted(prompts: list[list[int]], batch_size: int) -> Iterator[list[int]]:
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
