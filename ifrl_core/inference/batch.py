@@ -16,7 +16,9 @@ class Batch:
 
     def __init__(self, model: Any, device: str) -> None:
         self._model, self._device = model, device
-        self._cache: Any = DynamicCache()  # without the model's config: sliding windows by mask, so that rows can be moved
+        self._cache: Any = (
+            DynamicCache()
+        )  # without the model's config: sliding windows by mask, so that rows can be moved
         self._mask = torch.zeros((0, 0), dtype=torch.long, device=device)  # (B, T): 1 where a token is, 0 padding
         self.logits = torch.zeros((0, 0), device=device)  # (B, V), of the next token
 
