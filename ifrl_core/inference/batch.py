@@ -16,12 +16,19 @@ class Batch:
 
     def __init__(self, model: Any, device: str) -> None:
         self._model, self._device = model, device
-        self._cache: Any = DynamicCache()  # without the model's config: sliding windows by mask, so that rows can be moved
+        self._cache: Any = (
+            DynamicCache()
+        )  # without the model's config: sliding windows by mask, so that rows can be moved
         self._mask = torch.zeros((0, 0), dtype=torch.long, device=device)  # (B, T): 1 where a token is, 0 padding
         self.logits = torch.zeros((0, 0), device=device)  # (B, V), of the next token
 
     def __len__(self) -> int:
         return len(self._mask)
+
+    @property
+    def width(self) -> int:
+        """Tokens of the widest row, those of rows that could leave included."""
+        return self._mask.shape[1]
 
     def join(self, prompts: Sequence[Sequence[int]]) -> None:
         """Prefill `prompts` (token ids) and append them as rows."""
