@@ -101,22 +101,23 @@ class TransformersEngine:
         waiting = deque(sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True))
         completions: dict[int, Completion] = {}
         tokens = 0
-        batch, rows = Batch(self.model, self._device), list[_Row]()
+        batch, rows, widest = Batch(self.model, self._device), list[_Row](), 0
         while len(completions) < len(requests):
-            if sum(row.finish is not None for row in rows) >= _REBUILD_SHARE * len(rows):
+            ended = sum(row.finish is not None for row in rows)
+            if ended >= _REBUILD_SHARE * len(rows) or batch.width >= widest:
                 alive = [place for place, row in enumerate(rows) if row.finish is None]
                 batch.keep(alive)
                 rows = [rows[place] for place in alive]
-                longest = max(len(prompts[index]) for index in [row.index for row in rows] or [waiting[0]])
-                for group in _groups(waiting, prompts, self._places(longest + sampling.max_tokens) - len(rows)):
+                widest = sampling.max_tokens + max(len(prompts[i]) for i in [row.index for row in rows] or [waiting[0]])
+                for group in _groups(waiting, prompts, self._places(widest) - len(rows)):
                     batch.join([prompts[index] for index in group])
                     rows += [_Row(index, uniforms(requests[index].seed, sampling.max_tokens)) for index in group]
             drawn = choose(batch.logits, [row.draw() for row in rows], sampling)
-            ended = [row for row, token in zip(rows, drawn, strict=True) if row.take(token, self._stops)]
-            for row in ended:
+            just_ended = [row for row, token in zip(rows, drawn, strict=True) if row.take(token, self._stops)]
+            for row in just_ended:
                 completions[row.index] = self._completion(prompts[row.index], row)
                 tokens += len(row.answer)
-            if ended:
+            if just_ended:
                 progress(len(completions), len(requests), f"{tokens:,} tokens")
             if any(row.finish is None for row in rows):
                 batch.advance(drawn)
