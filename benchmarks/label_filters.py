@@ -19,7 +19,7 @@ from ifrl_core.label_audit import agreement, cell_of, contrast
 from ifrl_core.label_filters import FILTERS, Candidate, Tally, kept, types_without_contrast
 from ifrl_core.label_sheet import find_labels
 from ifrl_core.labels import make_contrasts
-from ifrl_core.report.text import count, interval, percent, percent_interval, signed
+from ifrl_core.report.text import count, percent, percent_interval, points, points_interval
 from ifrl_core.settings import store_root
 
 SIDES = ("agreement", "positives", "negatives")
@@ -39,8 +39,7 @@ def main() -> None:
     for name, row in lines.items():
         shares = [f"{percent(row[s]['rate'])} ({percent_interval(row[s]['low'], row[s]['high'])})" for s in SIDES]
         difference = row["contrast"]
-        points = {key: None if value is None else 100 * value for key, value in difference.items()}
-        shares.append(f"{signed(points['difference'])} {interval(points['low'], points['high'])}")
+        shares.append(f"{points(difference['difference'])} {points_interval(difference['low'], difference['high'])}")
         print(f"| {name} | {count(row['labels'])} | {count(row['left_out'])} | {' | '.join(shares)} |")
 
 
