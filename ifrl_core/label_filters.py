@@ -15,33 +15,10 @@ from typing import Any
 from ifrl_core.config import LabelsConfig
 from ifrl_core.constraints.conflicts import near_duplicates
 from ifrl_core.label_audit import Counts, Outcome, agreement, by_field, contrast
+from ifrl_core.refusals import refuses
 
 NEAR = 0.9  # word overlap at which near-identical answers are measured when the filter is off
 TYPE_REASON = "type without contrast"
-REFUSALS = (  # how an answer begins that refuses, in lower case and in the spellings that _SPELLINGS end in
-    "i am sorry, but i",
-    "sorry, but i",
-    "sorry, i can",
-    "i apologize, but i",
-    "i apologise, but i",
-    "unfortunately, i can",
-    "unfortunately, i am",
-    "i cannot answer",
-    "i cannot assist",
-    "i cannot comply",
-    "i cannot do that",
-    "i cannot fulfill",
-    "i cannot help",
-    "i cannot provide",
-    "i am unable to",
-    "i am not able to",
-    "i do not have the ability",
-    "i am just an ai",
-    "as an ai",
-    "as a language model",
-    "as a large language model",
-)
-_SPELLINGS = (("’", "'"), ("i'm ", "i am "), ("can't", "cannot"), ("can not", "cannot"), ("don't", "do not"))
 Figures = dict[str, Any]
 
 
@@ -83,14 +60,6 @@ def _by_pair(test: Callable[[LabelsConfig, Candidate, Candidate], bool]) -> Filt
 
 def _by_member(test: Callable[[Candidate], bool]) -> Filter:
     return lambda _, contrast: {place for place, member in enumerate(contrast.members) if test(member)}
-
-
-def refuses(answer: str) -> bool:
-    """Whether an answer begins as refusals do (REFUSALS); one that refuses later, or in other words, is not seen."""
-    start = " ".join(answer[:200].lower().split())
-    for found, plain in _SPELLINGS:
-        start = start.replace(found, plain)
-    return start.startswith(REFUSALS)
 
 
 def _identical(_: LabelsConfig, positive: Candidate, negative: Candidate) -> bool:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
-from ifrl_core.label_filters import FILTERS, TYPE_REASON, Candidate, Contrast, Tally, filters_on, kept, refuses
+from ifrl_core.label_filters import FILTERS, TYPE_REASON, Candidate, Contrast, Tally, filters_on, kept
 from ifrl_core.labels import make_labels
+from ifrl_core.refusals import refuses
 from tests.core.ladders import LOWERCASE, NO_COMMA, Answer, ladders
 
 Row = dict[str, Any]
