@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ifrl_core.errors import InputError
 from ifrl_core.settings import store_root
 
 app = typer.Typer(help="What people say of the pseudo-labels: write a blind sheet, read it back.", no_args_is_help=True)
@@ -29,10 +28,10 @@ def sheet(
 ) -> None:
     """Write a blind sheet (CSV and a page that works offline) and, apart, the key that says what is true."""
     from ifrl_core.artifacts import ArtifactStore
-    from ifrl_core.label_sheet import write_sheet
+    from ifrl_core.label_sheet import find_labels, write_sheet
 
     store = ArtifactStore(store_root())
-    made = write_sheet(_labels_of(labels, store), store, output, pairs=pairs, repeat=repeat, seed=seed)
+    made = write_sheet(find_labels(labels, store), store, output, pairs=pairs, repeat=repeat, seed=seed)
     typer.echo(f"sheet {made.sheet}: {made.items} pairs to judge ({made.contrasts} contrasts, {made.repeated} twice)")
     if 2 * made.contrasts < pairs:
         typer.echo(f"there are no more than {made.contrasts} constraints with both labels")
@@ -66,31 +65,6 @@ def grade(
         f"position consistency  {_share(figures['position_consistency'])} of answers judged alike in both orders\n"
         f"judged                {figures['judged']} of {figures['items']}"
     )
-
-
-def _labels_of(name: str | None, store: Any) -> Any:
-    """The labels of a run, or those that labels/FINGERPRINT names."""
-    from ifrl_core.artifacts import ArtifactRef
-    from ifrl_core.report.summary import load_record
-
-    if name is not None and name.startswith("labels/"):
-        return _by_prefix(name.removeprefix("labels/"), store)
-    record = load_record(store, name)
-    if "labels" not in record["refs"]:
-        raise InputError(f"run {record['run']} ended before its labels: state {record['state']}")
-    return ArtifactRef.model_validate(record["refs"]["labels"])
-
-
-def _by_prefix(prefix: str, store: Any) -> Any:
-    folder = store.folder("labels", "")
-    found = [Path(path).name for path in store.fs.ls(folder, detail=False)] if store.fs.exists(folder) else []
-    fitting = [ref for name in sorted(found) if name.startswith(prefix) and (ref := store.find("labels", name))]
-    if len(fitting) != 1:
-        shown = "\n".join(f"  labels/{name[:16]}" for name in sorted(found)[:20]) or "  none"
-        raise InputError(
-            f"labels/{prefix} names {len(fitting)} artifacts of {store.root}; expected one. Labels there:\n{shown}"
-        )
-    return fitting[0]
 
 
 def _share(row: dict[str, Any]) -> str:

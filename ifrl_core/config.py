@@ -158,11 +158,38 @@ class RolloutsConfig(GenerationConfig):
 
 
 class LabelsConfig(StageConfig):
-    """How rollouts become pseudo-labels (paper: neighbouring rungs), and which share is kept for validation."""
+    """How rollouts become pseudo-labels (paper: neighbouring rungs), which are left out, and the share for validation.
+
+    What every filter would do to agreement with the rules is measured in each run, also of those that are off.
+    """
 
     validation_share: float = Field(0.2, gt=0, lt=1, description="Share of train instructions held back from the RM")
     drop_identical: bool = Field(True, description="Leave out pairs whose two answers are the same text")
     drop_empty: bool = Field(True, description="Leave out empty answers")
+    negatives: Literal["neighbour", "all_lower"] = Field(
+        "neighbour", description="Negatives of a constraint: answers of the rung below, or of all lower rungs"
+    )
+    positives: Literal["all", "best_of_n"] = Field(
+        "all", description="Of several samples a rung: each a positive, or the one that satisfies most hard constraints"
+    )
+    near_identical: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Leave out pairs whose answers share at least this part of their words; none: keep",
+    )
+    drop_truncated: bool = Field(False, description="Leave out answers that the token budget cut off")
+    drop_refusals: bool = Field(False, description="Leave out answers that begin as refusals do")
+    contradicted: Literal["keep", "drop_label", "drop_pair"] = Field(
+        "keep", description="Labels of hard constraints that their rule contradicts: keep, or drop them or their pair"
+    )
+    drop_types_without_contrast: float | None = Field(
+        None,
+        ge=-1,
+        lt=1,
+        description="Leave hard types out of training whose positives do not pass their rule more often than negatives "
+        "by clearly more than this (lower end of a 95% interval, in shares); none: keep all",
+    )
 
 
 class RewardModelConfig(StageConfig):

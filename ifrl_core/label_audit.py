@@ -27,7 +27,15 @@ class Cell(NamedTuple):
     sample: int
 
 
+class Outcome(NamedTuple):
+    """All that agreement needs of a label."""
+
+    label: int
+    verdict: bool | None
+
+
 Counts = Mapping[Cell, int]
+Outcomes = Mapping[Cell, int] | Mapping[Outcome, int]
 
 
 def cell_of(row: Mapping[str, Any], sample: int) -> Cell:
@@ -55,19 +63,19 @@ def audit_figures(counts: Counts) -> Figures:
     """
     hard = {cell: n for cell, n in counts.items() if cell.verdict is not None}
     soft = {cell: n for cell, n in counts.items() if cell.verdict is None}
-    by_type = _by(hard, "type")
+    by_type = by_field(hard, "type")
     return {
         "overall": agreement(hard),
         "by_type": {name: {**agreement(part), "contrast": contrast(part)} for name, part in by_type.items()},
-        "by_level": {str(level): agreement(part) for level, part in _by(hard, "level").items()},
+        "by_level": {str(level): agreement(part) for level, part in by_field(hard, "level").items()},
         "by_length": {name: agreement(part) for name, part in _by_length(hard)},
-        "by_sample": {str(sample): agreement(part) for sample, part in _by(hard, "sample").items()},
+        "by_sample": {str(sample): agreement(part) for sample, part in by_field(hard, "sample").items()},
         "confusion": confusion(hard),
         "soft": soft_estimates(soft, hard),
     }
 
 
-def agreement(counts: Counts) -> Figures:
+def agreement(counts: Outcomes) -> Figures:
     """Shares of labels that equal their verdict: all, positives, negatives. Soft labels are left out."""
 
     def side(labels: tuple[int, ...]) -> Figures:
@@ -77,7 +85,7 @@ def agreement(counts: Counts) -> Figures:
     return {"agreement": side((0, 1)), "positives": side((1,)), "negatives": side((0,))}
 
 
-def confusion(counts: Counts) -> Figures:
+def confusion(counts: Outcomes) -> Figures:
     """Counts of {positive, negative} x {passes, fails}, and the two errors as shares."""
     table = {
         f"{name}_{outcome}": sum(n for cell, n in counts.items() if cell.label == label and cell.verdict is verdict)
@@ -92,7 +100,7 @@ def confusion(counts: Counts) -> Figures:
     }
 
 
-def contrast(counts: Counts) -> Figures:
+def contrast(counts: Outcomes) -> Figures:
     """Pass rate of positives minus pass rate of negatives; None without both."""
     table = confusion(counts)
     sides = [(table[f"{name}_passes"], table[f"{name}_passes"] + table[f"{name}_fails"]) for name in _SIDES]
@@ -140,7 +148,8 @@ def share_of(agree: int, total: int) -> Figures:
 _SIDES = ("positive", "negative")
 
 
-def _by(counts: Counts, field: str) -> dict[Any, Counter[Cell]]:
+def by_field(counts: Counts, field: str) -> dict[Any, Counter[Cell]]:
+    """The counts apart by one field of their cells, in its order."""
     parts: dict[Any, Counter[Cell]] = defaultdict(Counter)
     for cell, n in counts.items():
         parts[getattr(cell, field)][cell] += n
@@ -148,7 +157,7 @@ def _by(counts: Counts, field: str) -> dict[Any, Counter[Cell]]:
 
 
 def _by_length(counts: Counts) -> list[tuple[str, Counter[Cell]]]:
-    return sorted(_by(counts, "length").items(), key=lambda item: int(item[0].rstrip("+").partition("-")[0]))
+    return sorted(by_field(counts, "length").items(), key=lambda item: int(item[0].rstrip("+").partition("-")[0]))
 
 
 def _of_label(counts: Counts, label: int) -> Counter[Cell]:
@@ -166,12 +175,12 @@ def _carried(soft: Counts, hard: Counts, label: int) -> float | None:
     overall = _right(known)
     if overall is None or not wanted:
         return None
-    rates = {level: rate for level, part in _by(known, "level").items() if (rate := _right(part)) is not None}
+    rates = {level: rate for level, part in by_field(known, "level").items() if (rate := _right(part)) is not None}
     return sum(n * rates.get(cell.level, overall) for cell, n in wanted.items()) / wanted.total()
 
 
 def _range_over_types(hard: Counts, label: int) -> Figures:
-    parts = _by(_of_label(hard, label), "type").values()
+    parts = by_field(_of_label(hard, label), "type").values()
     rates = [rate for part in parts if part.total() >= FEWEST and (rate := _right(part)) is not None]
     if len(rates) < 2:
         return {"low": None, "high": None, "types": len(rates), "coverage": None}

@@ -23,6 +23,7 @@ import jinja2
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.errors import ArtifactError, InputError
+from ifrl_core.report.summary import load_record
 from ifrl_core.report.text import printable
 
 SHEET_CSV, SHEET_PAGE, KEY = "sheet.csv", "sheet.html", "key.json"
@@ -64,6 +65,26 @@ class Sheet:
     csv: Path
     page: Path
     key: Path
+
+
+def find_labels(name: str | None, store: ArtifactStore) -> ArtifactRef:
+    """The labels of a run (None: the latest), or those that labels/FINGERPRINT names; a prefix will do.
+
+    Raises:
+        InputError: when there is no such run, it has no labels, or the prefix does not name one artifact.
+    """
+    if name is not None and name.startswith("labels/"):
+        folder, prefix = store.folder("labels", ""), name.removeprefix("labels/")
+        known = sorted(Path(path).name for path in store.fs.ls(folder, detail=False)) if store.fs.exists(folder) else []
+        fitting = [ref for item in known if item.startswith(prefix) and (ref := store.find("labels", item))]
+        if len(fitting) != 1:
+            shown = "\n".join(f"  labels/{fingerprint[:16]}" for fingerprint in known[:20]) or "  none"
+            raise InputError(f"{name} names {len(fitting)} artifacts of {store.root}, not one. Labels there:\n{shown}")
+        return fitting[0]
+    record = load_record(store, name)
+    if "labels" not in record["refs"]:
+        raise InputError(f"run {record['run']} ended before its labels: state {record['state']}")
+    return ArtifactRef.model_validate(record["refs"]["labels"])
 
 
 def write_sheet(

@@ -7,7 +7,7 @@ so the labels are held against it (label_audit).
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.label_audit import Cell, audit_figures, cell_of
+from ifrl_core.label_filters import TYPE_REASON, Candidate, Contrast, Tally, kept, types_without_contrast
 from ifrl_core.rollouts import TRAIN
 from ifrl_core.schemas import LABELS, constraint_of
 from ifrl_core.stage import Figures, Inputs, Work, stage
@@ -26,20 +27,52 @@ Row = dict[str, Any]
 
 @stage("labels", version=2)
 def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: prompts, rollouts. Columns: schemas.LABELS; figures: counts, drops by reason, and the audit."""
-    dropped: Counter[str] = Counter()
+    """inputs: prompts, rollouts. Columns: schemas.LABELS; figures: counts, drops by reason, filters and the audit."""
+    left_out, tally = _types_left_out(config, inputs, work), Tally()
     audit: Counter[Cell] = Counter()
     counts: Counter[str] = Counter()
     total = inputs["rollouts"].rows
-    ladders = _ladders(inputs["prompts"], inputs["rollouts"], work.store)
-    rows = itertools.chain.from_iterable(_ladder_labels(config, ladder, work.seed, dropped) for ladder in ladders)
-    for index, batch in enumerate(_batched(rows, ROWS_PER_SHARD)):
-        for row in batch:
+    members = kept(config, make_contrasts(config, inputs, work.store, work.seed), tally)
+    taken = _without_types(members, left_out, tally)
+    for index, batch in enumerate(_batched(taken, ROWS_PER_SHARD)):
+        for member in batch:
+            row = member.row
             counts[f"{row['split']}_{'positive' if row['label'] else 'negative'}"] += 1
-            audit[cell_of(row, row.pop("sample"))] += 1
-        work.writer.write_table(f"part-{index:05d}.parquet", pa.Table.from_pylist(batch, schema=LABELS))
+            audit[cell_of(row, member.sample)] += 1
+        rows = [member.row for member in batch]
+        work.writer.write_table(f"part-{index:05d}.parquet", pa.Table.from_pylist(rows, schema=LABELS))
         work.progress(min(total, (index + 1) * ROWS_PER_SHARD), total, "labels")
-    return {"counts": dict(counts), "dropped": dict(dropped), "audit": audit_figures(audit)}
+    return {
+        "counts": dict(counts),
+        "dropped": dict(tally.dropped),
+        "audit": audit_figures(audit),
+        "filters": tally.figures(config),
+        "types_without_contrast": left_out,
+    }
+
+
+def make_contrasts(config: LabelsConfig, inputs: Inputs, store: ArtifactStore, seed: int) -> Iterator[Contrast]:
+    """Every positive with its negatives, before any filter, ladder by ladder. inputs: prompts, rollouts."""
+    for ladder in _ladders(inputs["prompts"], inputs["rollouts"], store):
+        yield from _ladder_contrasts(config, ladder, seed)
+
+
+def _types_left_out(config: LabelsConfig, inputs: Inputs, work: Work) -> dict[str, Figures]:
+    """Types that are not trained on, judged by the training labels alone; a first pass over the rollouts finds them."""
+    if config.drop_types_without_contrast is None:
+        return {}
+    members = kept(config, make_contrasts(config, inputs, work.store, work.seed), Tally())
+    counts = Counter(cell_of(member.row, member.sample) for member in members if member.row["split"] == "train")
+    return types_without_contrast(counts, config.drop_types_without_contrast)
+
+
+def _without_types(members: Iterable[Candidate], left_out: Container[str], tally: Tally) -> Iterator[Candidate]:
+    """Without the training labels of these types; validation keeps them, so that the RM is still measured on them."""
+    for member in members:
+        if member.row["split"] == "train" and member.row["constraint"]["type"] in left_out:
+            tally.dropped[TYPE_REASON] += 1
+        else:
+            yield member
 
 
 def _ladders(
@@ -57,34 +90,50 @@ def _ladders(
         yield rungs
 
 
-def _ladder_labels(
-    config: LabelsConfig, ladder: list[tuple[Row, list[Row]]], seed: int, dropped: Counter[str]
-) -> Iterator[Row]:
+def _ladder_contrasts(config: LabelsConfig, ladder: list[tuple[Row, list[Row]]], seed: int) -> Iterator[Contrast]:
     instruction_id = ladder[0][0]["instruction_id"]
     split = "validation" if _share(seed, instruction_id) < config.validation_share else "train"
-    for (_, lower), (prompt, upper) in itertools.pairwise(ladder):
-        level, constraint = prompt["level"], prompt["constraints"][-1]
-        for negative, positive in zip(lower, upper, strict=True):
-            if config.drop_identical and negative["text"] == positive["text"]:
-                dropped["identical answers"] += 2
-                continue
-            for label, rollout in ((1, positive), (0, negative)):
-                answer = answer_of(rollout["text"]) or ""
-                if config.drop_empty and not answer.strip():
-                    dropped["empty answer"] += 1
-                    continue
-                yield {
-                    "label_id": f"{rollout['rollout_id']}-c{level}",
-                    "rollout_id": rollout["rollout_id"],
-                    "constraint": constraint,
-                    "response": answer,
-                    "label": label,
-                    "level": level,
-                    "split": split,
-                    "verdict": verdicts([constraint_of(constraint)], answer)[0],
-                    "instruction_id": instruction_id,
-                    "sample": rollout["sample"],  # for the audit; no column of the table
-                }
+    for level, (prompt, answers) in enumerate(ladder[1:], 1):
+        lowest = 0 if config.negatives == "all_lower" else level - 1
+        for sample in _samples(config, prompt, answers):
+            rungs = [answers, *(ladder[rung][1] for rung in range(level - 1, lowest - 1, -1))]
+            positive, *negatives = (_candidate(rung[sample], prompt, int(rung is answers), split) for rung in rungs)
+            yield Contrast(positive, tuple(negatives))
+
+
+def _samples(config: LabelsConfig, prompt: Row, answers: list[Row]) -> list[int]:
+    """The samples whose answers are positives. Best of n: the newest constraint first, then the most of the rung's others.
+
+    The best is chosen by rules, so for a soft constraint it is the sample that follows the hard ones before it.
+    """
+    if config.positives == "all":
+        return list(range(len(answers)))
+
+    def satisfied(sample: int) -> tuple[bool, int]:
+        found = verdicts([constraint_of(row) for row in prompt["constraints"]], _answer(answers[sample]))
+        return found[-1] is True, sum(verdict is True for verdict in found)
+
+    return [max(range(len(answers)), key=satisfied)]  # of equals the first
+
+
+def _candidate(rollout: Row, prompt: Row, label: int, split: str) -> Candidate:
+    constraint, answer = prompt["constraints"][-1], _answer(rollout)
+    row = {
+        "label_id": f"{rollout['rollout_id']}-c{prompt['level']}",
+        "rollout_id": rollout["rollout_id"],
+        "constraint": constraint,
+        "response": answer,
+        "label": label,
+        "level": prompt["level"],
+        "split": split,
+        "verdict": verdicts([constraint_of(constraint)], answer)[0],
+        "instruction_id": prompt["instruction_id"],
+    }
+    return Candidate(row, rollout["text"], rollout["finish_reason"], rollout["sample"])
+
+
+def _answer(rollout: Row) -> str:
+    return answer_of(rollout["text"]) or ""
 
 
 def _share(seed: int, instruction_id: str) -> float:
@@ -93,6 +142,6 @@ def _share(seed: int, instruction_id: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _batched(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    while batch := list(itertools.islice(rows, size)):
+def _batched(members: Iterator[Candidate], size: int) -> Iterator[list[Candidate]]:
+    while batch := list(itertools.islice(members, size)):
         yield batch

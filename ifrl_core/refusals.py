@@ -10,11 +10,11 @@ _NOT = r"i(?: can(?:no|')?t| can not| won't| will not|(?: am|'m) (?:not able|una
 _DO = "help|assist|do|provide|create|write|answer|fulfil|comply|engage|generate|produce|support|continue|discuss|give"
 _MACHINE = r"as an? (?:ai|artificial intelligence|(?:large )?language model)\b"
 _OPENINGS = (
-    rf"(?:i(?:'m| am) (?:really |very |so )?sorry|sorry|apologies|unfortunately)[,.:]? (?:but )?"
+    rf"(?:i(?:'m| am) (?:really |very |so )?sorry|sorry|apologies|i apologi[sz]e|unfortunately)[,.:]? (?:but )?"
     rf"(?:{_MACHINE}[^.\n]{{0,60}})?{_NOT}\b",
     rf"{_NOT}(?: to)? (?:{_DO})\b",
     r"i must (?:decline|refuse)",
-    rf"{_MACHINE}[^.\n]{{0,60}}i (?:do not|don't|can(?:no|')?t|can not|am (?:not able|unable))\b",
+    rf"{_MACHINE}[^.\n]{{0,60}}i (?:do not|don't|have no|can(?:no|')?t|can not|am (?:not able|unable))\b",
 )
 _REFUSAL = re.compile(rf"[\"'*_#>\s]{{0,8}}(?:{'|'.join(_OPENINGS)})", re.IGNORECASE)
 _LOOKED_AT = 300

@@ -38,6 +38,16 @@ def interval(low: float | None, high: float | None, digits: int = 1) -> str:
     return "" if low is None or high is None else f"[{signed(low, digits)}, {signed(high, digits)}]"
 
 
+def points(share: float | None) -> str:
+    """A difference of shares in points, its sign shown: 0.086 -> "+8.6"."""
+    return signed(None if share is None else 100 * share)
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """A 95% interval of a difference of shares, in points: "[+4.2, +12.9]"."""
+    return "" if low is None or high is None else interval(100 * low, 100 * high)
+
+
 def percent_interval(low: float | None, high: float | None) -> str:
     """A 95% interval of a share: "22–36%"."""
     return "" if low is None or high is None else f"{100 * low:.0f}–{100 * high:.0f}%"

@@ -23,6 +23,8 @@ FILTERS = (
     text.signed,
     text.interval,
     text.percent_interval,
+    text.points,
+    text.points_interval,
     text.duration,
     text.count,
     text.value,
@@ -42,7 +44,7 @@ class ReportConfig(StageConfig):
     model: str
 
 
-@stage("report", version=2)
+@stage("report", version=3)
 def write_report(config: ReportConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: refs by name (`data.TITLES`), those of the stages that ran. Writes report.html and report.json."""
     data = report_data(config.name, config.model, inputs, work.store)

@@ -36,7 +36,8 @@ from transformers.utils import logging as transformers_logging
 
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.process import append_row
-from ifrl_core.reward_model.noise import Noise, corrected_loss, unlabelled_loss
+from ifrl_core.reward_model.losses import corrected_loss, unlabelled_loss
+from ifrl_core.reward_model.noise import Noise
 from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits
 from ifrl_core.reward_model.score import RewardModel
 from ifrl_core.reward_model.settings import write_settings
@@ -106,7 +107,7 @@ def load_backbone(folder: Path, tokenizer: PreTrainedTokenizerBase, config: Rewa
 
 
 class PackedClassifier(nn.Module):
-    """Mean loss over the labels of an optimizer step, from packed rows (see noise.py for the losses)."""
+    """Mean loss over the labels of an optimizer step, from packed rows (see losses.py)."""
 
     def __init__(self, model: PreTrainedModel, noise: Noise = "ignore") -> None:
         super().__init__()

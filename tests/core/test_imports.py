@@ -19,6 +19,8 @@ def modules_after(code: str) -> set[str]:
         "dataset",
         "rollouts",
         "labels",
+        "label_sheet",
+        "label_grade",
         "models",
         "tracking",
         "report.write",

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifrl_core.artifacts import ArtifactStore
@@ -49,6 +49,7 @@ def test_figures_by_hand() -> None:
     assert figures["by_type"]["a:x"]["contrast"]["difference"] == 0.75
 
 
+@settings(deadline=None)
 @given(st.dictionaries(CELLS, st.integers(1, 30)))
 def test_every_break_down_adds_up_to_the_whole(counts: dict[Cell, int]) -> None:
     figures = audit_figures(counts)
@@ -69,6 +70,7 @@ def test_every_break_down_adds_up_to_the_whole(counts: dict[Cell, int]) -> None:
     assert soft == sum(counts.values()) - hard
 
 
+@settings(deadline=None)
 @given(st.dictionaries(CELLS, st.integers(1, 30)))
 def test_what_has_no_data_is_none_and_what_has_lies_in_its_interval(counts: dict[Cell, int]) -> None:
     figures = audit_figures(counts)
@@ -123,6 +125,7 @@ def test_difference_of_shares_is_newcombes() -> None:
     assert round(difference_of_shares((10, 10), (0, 10)).low, 4) == 0.6075
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(1, 50), st.integers(0, 50), st.integers(1, 50))
 def test_a_difference_lies_in_its_interval_and_turns_with_its_sign(a: int, n: int, b: int, m: int) -> None:
     first, second = (min(a, n), n), (min(b, m), m)

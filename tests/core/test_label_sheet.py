@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
@@ -68,6 +68,7 @@ def contrasts(sizes: dict[tuple[str, int], int]) -> list[Contrast]:
 SIZES = st.dictionaries(st.tuples(st.sampled_from("abcde"), st.integers(1, 5)), st.integers(1, 12), min_size=1)
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(1, 60))
 def test_types_are_drawn_as_evenly_as_they_last(sizes: dict[tuple[str, int], int], count: int) -> None:
     every = contrasts(sizes)
@@ -80,6 +81,7 @@ def test_types_are_drawn_as_evenly_as_they_last(sizes: dict[tuple[str, int], int
     assert all(taken[name] >= most - 1 or taken[name] == held[name] for name in held)
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(1, 60), st.randoms())
 def test_the_draw_does_not_depend_on_the_order_of_the_table(
     sizes: dict[tuple[str, int], int], count: int, source: random.Random
@@ -90,6 +92,7 @@ def test_the_draw_does_not_depend_on_the_order_of_the_table(
     assert draw(mixed, count) == draw(every, count)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.floats(0, 1), st.integers(0, 99))
 def test_repeated_contrasts_come_last_and_in_the_other_order(size: int, repeat: float, seed: int) -> None:
     drawn = contrasts({("a", 1): size})
@@ -174,6 +177,7 @@ def test_no_cell_of_the_csv_is_a_formula(text: str) -> None:
     assert row["constraint"] == "Be brief."
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_is_one_cell_that_is_no_formula(text: str) -> None:
     item = {"item": "s1-0001", "instruction": "i", "constraint": "c", "response": text}

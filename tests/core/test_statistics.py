@@ -4,7 +4,7 @@ from itertools import combinations_with_replacement, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -164,6 +164,7 @@ def test_auc_of_one_class_is_none() -> None:
         lambda rows: len({label for _, label in rows}) == 2
     )
 )
+@settings(deadline=None)
 def test_auc_equals_the_area_under_the_curve(rows: list[tuple[int, int]]) -> None:
     scores, labels = zip(*rows, strict=True)
     assert auc(scores, labels) == pytest.approx(roc_auc_score(labels, scores))

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import LabelsConfig
+from ifrl_core.labels import make_labels
 from ifrl_core.report.data import OPTIONAL, TITLES
 from ifrl_core.report.write import ReportConfig, write_report
 from ifrl_core.schemas import PASS_RATES
@@ -211,3 +213,28 @@ def test_what_a_model_wrote_and_what_pass_rates_were_measured_is_shown(whole: Wh
     assert "Not every level's pass rate lies in 20% to 80%" in page.text
     assert "After 2 rounds the levels pass at 30%, 15%." in page.text
     assert "punctuation:no_comma 2/9" in page.text.replace("comma2/9", "comma 2/9")
+
+
+def test_the_label_audit_shows_filters_confusion_and_estimates(whole: Whole) -> None:
+    store, refs = whole
+    _, page = page_of(*whole)
+    text = " ".join(page.text.split())
+    figures = store.manifest(refs["labels"]).figures
+    for name in figures["filters"]["alone"]:
+        assert name in text
+    fail = figures["audit"]["confusion"]["positives_that_fail"]
+    assert f"Of {fail['total']} positives {fail['agree']} fail their rule" in text
+    assert "Estimates, not measurements" in text
+    assert all(kind in text for kind in figures["audit"]["soft"])
+
+
+def test_types_left_out_are_named(store: ArtifactStore) -> None:
+    refs = small_run(store)
+    config = LabelsConfig(drop_types_without_contrast=0.9)
+    inputs = {"prompts": refs["prompts"], "rollouts": refs["rollouts"]}
+    labels = make_labels(config, inputs, store)
+    _, page = page_of(store, {**refs, "labels": labels})
+    left_out = store.manifest(labels).figures["types_without_contrast"]
+    assert left_out
+    assert all(name in page.text for name in left_out)
+    assert "Left out of training" in page.text

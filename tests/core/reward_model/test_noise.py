@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.reward_model.noise import POOLED, Rates, corrected_loss, rates_by_type, rates_of, unlabelled_loss
+from ifrl_core.reward_model.losses import corrected_loss, unlabelled_loss
+from ifrl_core.reward_model.noise import POOLED, Rates, rates_by_type, rates_of
 
 HIT, FALSE_ALARM = 0.9, 0.6  # positives are mostly wrong, negatives mostly right
 
@@ -44,7 +45,7 @@ def learnt(loss: str) -> list[float]:
         optimizer.zero_grad()
         (total / len(labels)).backward()
         optimizer.step()
-    return [float(value) for value in logits.sigmoid()]
+    return list(logits.detach().sigmoid().tolist())
 
 
 def test_corrected_loss_learns_the_truth_and_plain_cross_entropy_the_labels() -> None:
@@ -98,6 +99,6 @@ def test_losses_are_finite_and_never_negative(pairs: list[tuple[float, bool]], p
     labels = torch.tensor([float(label) for _, label in pairs])
     rate = torch.full_like(logits, prior)
     for loss in (corrected_loss(logits, labels, rate, rate / 2), unlabelled_loss(logits, labels, rate)):
-        assert 0 <= float(loss) < float("inf")
+        assert 0 <= float(loss.detach()) < float("inf")
         (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True)
         assert torch.isfinite(gradient).all()
