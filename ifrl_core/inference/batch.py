@@ -25,11 +25,6 @@ class Batch:
     def __len__(self) -> int:
         return len(self._mask)
 
-    @property
-    def width(self) -> int:
-        """Tokens of the widest row, those of rows that could leave included."""
-        return self._mask.shape[1]
-
     def join(self, prompts: Sequence[Sequence[int]]) -> None:
         """Prefill `prompts` (token ids) and append them as rows."""
         width = max(len(prompt) for prompt in prompts)

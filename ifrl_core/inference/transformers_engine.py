@@ -29,7 +29,6 @@ disable_progress_bar()  # of loading weights: a second, and it would break the b
 logger = logging.getLogger(__name__)
 
 _PREFILL_TOKENS = 4096  # at once: bounds the memory of activations, and the padding of a group
-_REBUILD_SHARE = 0.125  # of the rows have ended before others take their places, which copies the cache
 _CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16")
 
 
@@ -40,22 +39,13 @@ class _Row:
     index: int
     uniform: list[float]
     answer: list[int] = field(default_factory=list)
-    finish: FinishReason | None = None
 
-    def draw(self) -> float:
-        return 0.0 if self.finish else self.uniform[len(self.answer)]
-
-    def take(self, token: int, stops: set[int]) -> bool:
-        """Append the next token; true when that ends the answer."""
-        if self.finish:
-            return False
+    def take(self, token: int, stops: set[int]) -> FinishReason | None:
+        """Append the next token; what ended the answer, if that did."""
         if token in stops:
-            self.finish = "stop"
-        else:
-            self.answer.append(token)
-            if len(self.answer) == len(self.uniform):
-                self.finish = "length"
-        return self.finish is not None
+            return "stop"
+        self.answer.append(token)
+        return "length" if len(self.answer) == len(self.uniform) else None
 
 
 class TransformersEngine:
@@ -101,26 +91,25 @@ class TransformersEngine:
         waiting = deque(sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True))
         completions: dict[int, Completion] = {}
         tokens = 0
-        batch, rows, widest = Batch(self.model, self._device), list[_Row](), 0
-        while len(completions) < len(requests):
-            ended = sum(row.finish is not None for row in rows)
-            if ended >= _REBUILD_SHARE * len(rows) or batch.width >= widest:
-                alive = [place for place, row in enumerate(rows) if row.finish is None]
+        batch, rows = Batch(self.model, self._device), list[_Row]()
+        while waiting or rows:
+            longest = max(len(prompts[index]) for index in [row.index for row in rows] or [waiting[0]])
+            for group in _groups(waiting, prompts, self._places(longest + sampling.max_tokens) - len(rows)):
+                batch.join([prompts[index] for index in group])
+                rows += [_Row(index, uniforms(requests[index].seed, sampling.max_tokens)) for index in group]
+            drawn = choose(batch.logits, [row.uniform[len(row.answer)] for row in rows], sampling)
+            finishes = [row.take(token, self._stops) for row, token in zip(rows, drawn, strict=True)]
+            alive = [place for place, finish in enumerate(finishes) if finish is None]
+            for row, finish in zip(rows, finishes, strict=True):
+                if finish:
+                    completions[row.index] = self._completion(prompts[row.index], row.answer, finish)
+                    tokens += len(row.answer)
+            if len(alive) < len(rows):
+                progress(len(completions), len(requests), f"{tokens:,} tokens")
                 batch.keep(alive)
                 rows = [rows[place] for place in alive]
-                widest = sampling.max_tokens + max(len(prompts[i]) for i in [row.index for row in rows] or [waiting[0]])
-                for group in _groups(waiting, prompts, self._places(widest) - len(rows)):
-                    batch.join([prompts[index] for index in group])
-                    rows += [_Row(index, uniforms(requests[index].seed, sampling.max_tokens)) for index in group]
-            drawn = choose(batch.logits, [row.draw() for row in rows], sampling)
-            just_ended = [row for row, token in zip(rows, drawn, strict=True) if row.take(token, self._stops)]
-            for row in just_ended:
-                completions[row.index] = self._completion(prompts[row.index], row)
-                tokens += len(row.answer)
-            if just_ended:
-                progress(len(completions), len(requests), f"{tokens:,} tokens")
-            if any(row.finish is None for row in rows):
-                batch.advance(drawn)
+            if rows:
+                batch.advance([row.answer[-1] for row in rows])
         return [completions[index] for index in range(len(requests))]
 
     def _places(self, width: int) -> int:
@@ -132,9 +121,9 @@ class TransformersEngine:
         ids: list[int] = self._tokenizer(str(text), add_special_tokens=False)["input_ids"]
         return ids
 
-    def _completion(self, prompt: list[int], row: _Row) -> Completion:
-        text = str(self._tokenizer.decode(row.answer, skip_special_tokens=True))
-        return Completion(text, row.finish or "stop", len(prompt), len(row.answer))
+    def _completion(self, prompt: list[int], answer: list[int], finish: FinishReason) -> Completion:
+        text = str(self._tokenizer.decode(answer, skip_special_tokens=True))
+        return Completion(text, finish, len(prompt), len(answer))
 
 
 def _groups(waiting: deque[int], prompts: Sequence[Sequence[int]], places: int) -> Iterator[list[int]]:
