@@ -50,7 +50,12 @@ def bare(folder: Path, requests: list[Request]) -> tuple[float, int]:
     from vllm import LLM, SamplingParams
 
     llm: Any = LLM(
-        model=str(folder), dtype="bfloat16", max_num_seqs=SEQUENCES, enforce_eager=True, enable_prefix_caching=True
+        model=str(folder),
+        dtype="bfloat16",
+        max_num_seqs=SEQUENCES,
+        enforce_eager=True,
+        enable_prefix_caching=True,
+        enable_chunked_prefill=False,  # with it, seeds end in an error on the CPU; the engine does so too
     )
     settings = [SamplingParams(max_tokens=MAX_TOKENS, temperature=1.0, seed=request.seed) for request in requests]
     start = time.perf_counter()
