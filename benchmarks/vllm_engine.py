@@ -55,7 +55,7 @@ def bare(folder: Path, requests: list[Request]) -> tuple[float, int]:
         max_num_seqs=SEQUENCES,
         enforce_eager=True,
         enable_prefix_caching=True,
-        enable_chunked_prefill=False,  # with it, seeds end in an error on the CPU; the engine does so too
+        enable_chunked_prefill=False,  # see VllmEngine: seeds on a CPU
     )
     settings = [SamplingParams(max_tokens=MAX_TOKENS, temperature=1.0, seed=request.seed) for request in requests]
     start = time.perf_counter()

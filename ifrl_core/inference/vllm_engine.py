@@ -58,8 +58,8 @@ class VllmEngine:
             enable_prefix_caching=True,
             enforce_eager=on_cpu,
             block_size=_CPU_BLOCK if on_cpu else None,
-            # A prefill cut in two rewinds its request's random numbers, which generators on the CPU cannot (vLLM 0.32).
-            enable_chunked_prefill=False if on_cpu else None,
+            # vLLM 0.32 winds a request's random numbers back after a part of its prompt, which the CPU's generator cannot.
+            **({"enable_chunked_prefill": False} if on_cpu else {}),
             disable_log_stats=False,  # the hit rate is among them
             trust_remote_code=False,
         )
