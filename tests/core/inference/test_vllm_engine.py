@@ -78,6 +78,17 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another(engine: Vllm
 @pytest.mark.vllm
 @needs_vllm
 @pytest.mark.timeout(300)
+def test_seeds_work_where_prompts_are_more_than_one_prefill_takes(engine: VllmEngine) -> None:
+    texts = [" ".join(f"Point {n} of chapter {chapter} is new." for n in range(40)) for chapter in range(16)]
+    requests = [Request([{"role": "user", "content": text}], seed) for seed, text in enumerate(texts)]
+    made = engine.generate(requests, Sampling(1))
+    assert sum(item.prompt_tokens for item in made) > 4096
+    assert [item.completion_tokens for item in made] == [1] * 16
+
+
+@pytest.mark.vllm
+@needs_vllm
+@pytest.mark.timeout(300)
 def test_structured_output_is_json_of_the_asked_shape(engine: VllmEngine) -> None:
     request = Request([{"role": "user", "content": "Write five constraints as JSON."}], 3)
     (made,) = engine.generate([request], Sampling(400, temperature=0.7, json_schema=SCHEMA))
