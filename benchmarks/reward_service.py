@@ -78,18 +78,31 @@ class Load:
 def main() -> None:
     arguments = parse()
     disable_progress_bar()
-    folder, clients = arguments.folder, arguments.clients
+    folder = arguments.folder
     pairs = make_pairs(arguments.requests // CONSTRAINTS, CONSTRAINTS, TOKENS)
-    size = len(pairs) // arguments.rounds
-    ways: dict[str, Way] = defaultdict(Way)
     scorer = RewardModel(folder)
+    if arguments.load_only:
+        ways: dict[str, Way] = defaultdict(Way)
+        with ifrl(folder) as server:
+            ways[f"`/predict`, {arguments.clients} clients"].add(
+                run(server, singles(pairs), arguments.clients), scorer.probabilities(pairs)
+            )
+        print_table(ways, len(pairs))
+    else:
+        compare(folder, scorer, pairs, arguments.rounds, arguments.clients)
+
+
+def compare(folder: Path, scorer: RewardModel, pairs: list[Pair], rounds: int, clients: int) -> None:
+    """All ways, round by round; the service in float32 once, at the end."""
+    ways: dict[str, Way] = defaultdict(Way)
+    size = len(pairs) // rounds
     prepare, forward = bare(folder, scorer)
     with flask(folder) as flask_server, ifrl(folder) as server:
-        for name, ask in (("flask", flask_server), ("ifrl", server)):
-            print(f"{name}: {len(run(ask, singles(pairs[:20]), 4).found)} pairs to warm up", flush=True)
+        for ask in (flask_server, server):
+            run(ask, singles(pairs[:20]), 4)  # the first requests of a process are slow
         scorer.probabilities(pairs[:FEW])
         forward(prepare(pairs[:FEW]))
-        for start in range(0, size * arguments.rounds, size):
+        for start in range(0, size * rounds, size):
             part, few = pairs[start : start + size], pairs[start : start + FEW]
             offline = timed(lambda few=few: scorer.probabilities(few))
             ways["offline, packed"].add(offline)
@@ -97,15 +110,13 @@ def main() -> None:
             ways["bare forward over the same tokens"].add(timed(lambda ids=ids: forward(ids), len(few)))
             expected = [*offline.found, *scorer.probabilities(part[FEW:])]
             for number in (1, clients):
-                ways[f"Flask, {number} client{'s' * (number > 1)}"].add(
-                    run(flask_server, singles(few[:FLASK_REQUESTS]), number), expected
-                )
+                load = run(flask_server, singles(few[:FLASK_REQUESTS]), number)
+                ways[f"Flask, {number} client{'s' * (number > 1)}"].add(load, expected)
             ways[f"`/predict`, {clients} clients"].add(run(server, singles(part), clients), expected)
-            ways["the same, every client asks for one response after another"].add(
-                run(server, singles(few), clients, keep=CONSTRAINTS), expected
-            )
+            loyal = run(server, singles(few), clients, keep=CONSTRAINTS)
+            ways["the same, every client asks for one response after another"].add(loyal, expected)
             ways[f"`/v1/score`, {clients} clients"].add(run(server, by_response(few), clients), expected)
-            print_table(ways, len(part))
+            print_table(ways, size)
     exact = RewardModel(folder, dtype="float32").probabilities(pairs[:FEW])
     with ifrl(folder, "--dtype", "float32") as server:
         ways[f"`/predict`, {clients} clients, float32"].add(run(server, singles(pairs[:FEW]), clients), exact)
@@ -266,6 +277,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--requests", type=int, default=5000, help="of the load test")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--load-only", action="store_true", help="only the load test of /predict, in one go")
     parser.add_argument("--clients", type=int, default=200)
     return parser.parse_args()
 
