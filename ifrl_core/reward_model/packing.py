@@ -1,8 +1,9 @@
 """Several constraints after one response in one forward pass.
 
-A row is `head, tail 1, tail 2, ...`. Every tail attends to the head and to itself, never to another tail, and its positions
-go on from the head, so its logit is what the pair alone would give. Two labels that share a rollout, or the soft constraints
-of one answer, then cost the response's tokens once.
+A row is `head, tail 1, tail 2, ...`; what all its tails begin with (the words of the template) belongs to its head. Every
+tail attends to the head and to itself, never to another tail, and its positions go on from the head, so its logit is what
+the pair alone would give. Two labels that share a rollout, or the soft constraints of one answer, then cost the response's
+tokens once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,7 +68,9 @@ def pack(encoded: Sequence[Encoded | None]) -> list[Packed]:
     rows = []
     for head, places in heads.items():
         for chunk in _within(places, encoded):
-            rows.append(Packed(head, tuple(encoded[place].tail for place in chunk), tuple(chunk)))  # type: ignore[union-attr]
+            tails = [encoded[place].tail for place in chunk]  # type: ignore[union-attr]
+            same = _same_beginning(tails)
+            rows.append(Packed(head + tails[0][:same], tuple(tail[same:] for tail in tails), tuple(chunk)))
     return rows
 
 
@@ -120,6 +123,14 @@ def pair_logits(
     ).last_hidden_state
     logits: Tensor = cast(nn.Module, model.score)(hidden[rows, ends])  # (N, 1)
     return logits.squeeze(-1).float()
+
+
+def _same_beginning(tails: Sequence[tuple[int, ...]]) -> int:
+    """How many tokens all tails begin with, at least one token of each left out; 0 for one tail, which gains nothing."""
+    if len(tails) == 1:
+        return 0
+    most = min(len(tail) for tail in tails) - 1
+    return next((place for place in range(most) if len({tail[place] for tail in tails}) > 1), most)
 
 
 def _within(places: list[int], encoded: Sequence[Encoded | None]) -> Iterator[list[int]]:

@@ -19,6 +19,9 @@ from ifrl_core.reward_model.template import Encoded
 PAD = 0
 Ids = tuple[int, ...]
 tokens = st.lists(st.integers(1, 90), min_size=1, max_size=12).map(tuple)
+tails = st.tuples(st.sampled_from([(), (7,), (7, 8)]), tokens).map(
+    lambda parts: parts[0] + parts[1]
+)  # some begin alike
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,14 @@ def test_a_row_holds_each_response_once() -> None:
     assert rows == [Packed((1, 2), ((3,), (4, 4)), (0, 3)), Packed((5,), ((6,),), (1,))]
 
 
+def test_what_all_tails_begin_with_is_held_once() -> None:
+    tails = [(3, 4, 5), (3, 4, 6, 7), (3, 4)]
+    [row] = pack([Encoded((1, 2), tail) for tail in tails])
+    assert row == Packed((1, 2, 3), ((4, 5), (4, 6, 7), (4,)), (0, 1, 2))
+    [same] = pack([Encoded((1,), (3, 4))] * 2)
+    assert same == Packed((1, 3), ((4,), (4,)), (0, 1))
+
+
 def test_mask_positions_and_ends_of_a_row() -> None:
     batch = collate([Packed((7, 8), ((1, 2), (3,)), (0, 1)), Packed((9,), ((4,),), (2,))], PAD)
     assert batch.input_ids.tolist() == [[7, 8, 1, 2, 3], [9, 4, 0, 0, 0]]
@@ -67,7 +78,7 @@ def test_mask_positions_and_ends_of_a_row() -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.tuples(tokens, st.lists(tokens, min_size=1, max_size=4)), min_size=1, max_size=4))
+@given(st.lists(st.tuples(tokens, st.lists(tails, min_size=1, max_size=4)), min_size=1, max_size=4))
 def test_packed_logits_equal_one_by_one(
     tiny: PreTrainedModel, groups: list[tuple[tuple[int, ...], list[tuple[int, ...]]]]
 ) -> None:
