@@ -87,19 +87,19 @@ def rollouts_attempt() -> Attempt:
 
     torch.set_num_threads(1)  # a thread pool does not survive a fork
     from ifrl_core import rollouts
-    from ifrl_core.inference.transformers_engine import load_engine
+    from ifrl_core.inference.open import open_engine
     from ifrl_core.models import model_folder
 
     model = ArtifactRef.model_validate_json((Path(sys.argv[2]) / "model.json").read_text())
     # Of both stores, so that no attempt has to hash the model again.
-    folders = [model_folder(model, ArtifactStore(f"{sys.argv[2]}/{name}")) for name in ("calm", "killed")]
-    engine = load_engine(folders[0], dtype=CONFIG.dtype, batch_size=CONFIG.batch_size)
+    stores = [ArtifactStore(f"{sys.argv[2]}/{name}") for name in ("calm", "killed")]
+    for store in stores:
+        model_folder(model, store)
+    engine = open_engine(CONFIG, model, stores[0])
+    rollouts.open_engine = lambda *arguments: engine
     rollouts.forget_engine = lambda: None
 
     def attempt(store: ArtifactStore) -> ArtifactRef:
-        import ifrl_core.inference.transformers_engine as loaded
-
-        loaded.load_engine = lambda *arguments, **named: engine
         return rollouts.make_rollouts(CONFIG, {"model": model, "prompts": prompts(store)}, store)
 
     return attempt
