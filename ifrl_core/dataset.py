@@ -7,7 +7,7 @@ prompts       the ladder L0..Ln of every instruction
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from itertools import islice
 from typing import Any, TypeVar
@@ -144,21 +144,23 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
 def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: instructions; `pass_rates` for the order easy_to_hard. Every rung, ladder by ladder (schemas.PROMPTS)."""
     rates = rates_of(inputs["pass_rates"], work.store) if config.order == "easy_to_hard" else None
-    rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
-    ladders: Counter[str] = Counter()
-    for row in work.store.rows(inputs["instructions"]):
-        ladders[row["split"]] += 1
-        instruction = ladder.reordered(instruction_of(row), config.order, seed=work.seed, pass_rates=rates)
-        rows[row["split"]].extend(_rungs(instruction, config.layout, row["split"]))
-    _write_by_split(work, rows, PROMPTS)
-    levels = Counter(str(row["level"]) for row in rows["train"])
-    work.progress(1, 1, f"{sum(map(len, rows.values()))} prompts")
+    levels: dict[str, Counter[int]] = {split: Counter() for split in SPLITS}
+
+    def rungs_of(split: str) -> Iterator[dict[str, Any]]:
+        for row in work.store.rows(inputs["instructions"], prefix=f"part-{split}-"):
+            instruction = ladder.reordered(instruction_of(row), config.order, seed=work.seed, pass_rates=rates)
+            for rung in _rungs(instruction, config.layout, split):
+                levels[split][rung["level"]] += 1
+                yield rung
+
+    _write_by_split(work, {split: rungs_of(split) for split in SPLITS}, PROMPTS)
+    work.progress(1, 1, f"{sum(counts.total() for counts in levels.values())} prompts")
     return {
-        "train_ladders": ladders["train"],
-        "held_out_ladders": ladders["held_out"],
-        "train_prompts": len(rows["train"]),
-        "held_out_prompts": len(rows["held_out"]),
-        "train_prompts_by_level": dict(sorted(levels.items())),
+        "train_ladders": levels["train"][0],
+        "held_out_ladders": levels["held_out"][0],
+        "train_prompts": levels["train"].total(),
+        "held_out_prompts": levels["held_out"].total(),
+        "train_prompts_by_level": {str(level): count for level, count in sorted(levels["train"].items())},
     }
 
 
@@ -184,7 +186,7 @@ def _rungs(instruction: Instruction, layout: ladder.Layout, split: str) -> Itera
         }
 
 
-def _write_by_split(work: Work, rows: dict[str, list[dict[str, Any]]], schema: pa.Schema) -> None:
+def _write_by_split(work: Work, rows: Mapping[str, Iterable[dict[str, Any]]], schema: pa.Schema) -> None:
     for split, of_split in rows.items():
         for index, batch in enumerate(_batches(of_split, ROWS_PER_SHARD)):
             work.writer.write_table(f"part-{split}-{index:05d}.parquet", pa.Table.from_pylist(batch, schema=schema))

@@ -20,6 +20,10 @@ class ArtifactError(IfrlError):
     """The artifact store cannot be written, or holds something other than its manifest says."""
 
 
+class StoreOutageError(ArtifactError):
+    """The artifact store did not answer, or refused, also after its own retries; what it holds is not in doubt."""
+
+
 class ModelError(IfrlError):
     """A model URI names nothing that can be loaded."""
 

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +55,7 @@ def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index
 def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int, name: str) -> ShardRecord:
     meter = CostMeter()
     engine = open_engine(config, inputs["model"], work.store)
-    prompts = list(_ladders(config, inputs["prompts"], work.store, index))
+    prompts = list(prompts_of_shard(config, inputs["prompts"], work.store, index))
     asked = [(prompt, sample) for prompt in prompts for sample in range(config.samples)]
     requests = [Request(p["messages"], request_seed(work.seed, p["prompt_id"], sample)) for p, sample in asked]
     sampling = Sampling(config.max_tokens, config.temperature, config.top_p)
@@ -81,14 +82,33 @@ def request_seed(seed: int, prompt_id: str, sample: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _ladders(
+def prompts_of_shard(
     config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore, index: int
 ) -> Iterator[dict[str, Any]]:
     """The prompts of the `index`-th group of ladders; the prompts of a ladder stand together in the table."""
-    grouped = itertools.groupby(store.rows(prompts, prefix=TRAIN), key=lambda row: row["instruction_id"])
+    starts = _ladder_starts(prompts, store.root)
     first = index * config.ladders_per_shard
-    for _, ladder in itertools.islice(grouped, first, first + config.ladders_per_shard):
-        yield from ladder
+    start, end = starts[first], starts[min(first + config.ladders_per_shard, len(starts) - 1)]
+    offset = 0
+    for shard in store.manifest(prompts).shards:
+        if not shard.name.startswith(TRAIN):
+            continue
+        low, high = max(start - offset, 0), min(end - offset, shard.rows)
+        if low < high:
+            yield from store.read_table(prompts, shard.name).slice(low, high - low).to_pylist()
+        offset += shard.rows
+
+
+@lru_cache(maxsize=2)
+def _ladder_starts(prompts: ArtifactRef, root: str) -> list[int]:
+    """The row in which each ladder of the table begins, and the number of rows; read once a process."""
+    tables = ArtifactStore(root).tables(prompts, prefix=TRAIN)
+    ids = (name for table in tables for name in table["instruction_id"].to_pylist())
+    starts, row = [], 0
+    for _, ladder in itertools.groupby(ids):
+        starts.append(row)
+        row += sum(1 for _ in ladder)
+    return [*starts, row]
 
 
 def _marks(text: str) -> dict[str, bool]:

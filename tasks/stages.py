@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from ifrl_core import dataset, labels, models, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.config import RolloutsConfig
-from ifrl_core.errors import IfrlError
+from ifrl_core.errors import IfrlError, StoreOutageError
 from ifrl_core.evaluation import comparison, evaluate
 from ifrl_core.policy import train as policy_train
 from ifrl_core.report import write as report_write
@@ -46,6 +46,8 @@ def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bo
     """An outage may pass; what a user has to mend will not."""
     try:
         state.result()
+    except StoreOutageError:
+        return True
     except IfrlError:
         return False
     except (OSError, ConnectionError):

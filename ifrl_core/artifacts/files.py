@@ -16,7 +16,7 @@ from typing import Any
 
 import fsspec
 
-from ifrl_core.errors import ArtifactError, IfrlError, InputError
+from ifrl_core.errors import ArtifactError, IfrlError, InputError, StoreOutageError
 
 TEMPORARY = ".tmp-"
 _CHUNK = 1 << 20
@@ -68,7 +68,7 @@ def is_local(fs: fsspec.AbstractFileSystem) -> bool:
 
 @contextmanager
 def naming(path: str, doing: str) -> Iterator[None]:
-    """Turn what a filesystem raises, after its own retries, into an ArtifactError that names the object.
+    """Turn what a filesystem raises, after its own retries, into a StoreOutageError that names the object.
 
     FileNotFoundError passes: it is an answer, not a failure.
     """
@@ -77,7 +77,7 @@ def naming(path: str, doing: str) -> Iterator[None]:
     except (FileNotFoundError, IfrlError):
         raise
     except Exception as error:
-        raise ArtifactError(
+        raise StoreOutageError(
             f"{path} cannot be {doing}: {type(error).__name__}: {error}. Check that the store answers, has room and "
             "accepts these credentials, then run the same command again: what was committed is kept"
         ) from error

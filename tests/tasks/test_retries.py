@@ -1,0 +1,46 @@
+"""What a task tries again, and what it does not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.testing.utilities import prefect_test_harness
+
+from ifrl_core.config import NoConfig
+from ifrl_core.errors import ArtifactError, StoreOutageError
+from ifrl_core.stage import Figures, Inputs, Work, stage
+from tasks.stages import stage_task
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.mark.parametrize(("error", "attempts"), [(StoreOutageError, 2), (ArtifactError, 1)])
+def test_an_outage_of_the_store_is_tried_again_and_a_broken_artifact_is_not(
+    error: type[ArtifactError], attempts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IFRL_ROOT", str(tmp_path))
+    monkeypatch.setenv("PREFECT_LOCAL_STORAGE_PATH", str(tmp_path / "results"))
+    tried: list[int] = []
+
+    @stage("flaky", version=1)
+    def body(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
+        tried.append(1)
+        if len(tried) < 2:
+            raise error("away")
+        return {"tried": len(tried)}
+
+    @flow
+    def once() -> None:
+        identity = body.fingerprint(NoConfig(), {}, seed=attempts)
+        stage_task(body)(NoConfig(), {}, seed=attempts, fingerprint=identity, run=None)
+
+    state = once(return_state=True)
+    assert len(tried) == attempts
+    assert state.is_completed() == (attempts == 2)
