@@ -169,6 +169,11 @@ class LabelsConfig(StageConfig):
     negatives: Literal["neighbour", "all_lower"] = Field(
         "neighbour", description="Negatives of a constraint: answers of the rung below, or of all lower rungs"
     )
+    positive_rungs: Literal["own", "all_upper"] = Field(
+        "own",
+        description="Positives of a constraint: answers of its own rung, or of all rungs above too, which ask for it as "
+        "well. With negatives all_lower every answer is labelled for every constraint of its ladder",
+    )
     positives: Literal["all", "best_of_n"] = Field(
         "all", description="Of several samples a rung: each a positive, or the one that satisfies most hard constraints"
     )

@@ -1,10 +1,11 @@
 """Filters of pseudo-labels, and what each of them alone does to agreement with the rules.
 
-A contrast is one positive and the negatives it is set against. A filter names the members to leave out; one that looks at
-(positive, negative) takes the positive too when no negative is left. Every filter is measured on every run, used or not, so
-that the report can say what it would do. Agreement alone flatters a filter that merely leaves out positives, so `contrast`
-(pass rate of positives minus that of negatives) stands beside it. The two filters by rule look at the truth they are
-measured by: on hard constraints their agreement is high by construction and says nothing about soft ones.
+A contrast is one positive and the negatives it is set against (none for a positive of a further rung). A filter names the
+members to leave out; one that looks at (positive, negative) takes the positive too when no negative is left. Every filter
+is measured on every run, used or not, so that the report can say what it would do. Agreement alone flatters a filter that
+merely leaves out positives, so `contrast` (pass rate of positives minus that of negatives) stands beside it. The two filters
+by rule look at the truth they are measured by: on hard constraints their agreement is high by construction and says nothing
+about soft ones.
 """
 
 from collections import Counter
@@ -53,7 +54,7 @@ def _by_pair(test: Callable[[LabelsConfig, Candidate, Candidate], bool]) -> Filt
     def places(config: LabelsConfig, contrast: Contrast) -> set[int]:
         negatives = enumerate(contrast.negatives, 1)
         found = {place for place, negative in negatives if test(config, contrast.positive, negative)}
-        return found | {0} if len(found) == len(contrast.negatives) else found
+        return found | {0} if found and len(found) == len(contrast.negatives) else found
 
     return places
 

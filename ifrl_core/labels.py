@@ -1,6 +1,7 @@
 """Pseudo-labels from the contrast between neighbouring rungs (paper, section 3.3).
 
-For each k: (answer to Lk, ck) is a positive and (answer to Lk-1, ck) a negative. On hard constraints a rule knows the truth,
+For each k: (answer to Lk, ck) is a positive and (answer to Lk-1, ck) a negative; a recipe may take the rungs further up and
+down too, which were asked for ck, or not, just as well. On hard constraints a rule knows the truth,
 so the labels are held against it (label_audit).
 """
 
@@ -25,7 +26,7 @@ ROWS_PER_SHARD = 20_000
 Row = dict[str, Any]
 
 
-@stage("labels", version=2)
+@stage("labels", version=3)
 def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: prompts, rollouts. Columns: schemas.LABELS; figures: counts, drops by reason, filters and the audit."""
     left_out, tally = _types_left_out(config, inputs, work), Tally()
@@ -95,14 +96,18 @@ def _ladder_contrasts(config: LabelsConfig, ladder: list[tuple[Row, list[Row]]],
     split = "validation" if _share(seed, instruction_id) < config.validation_share else "train"
     for level, (prompt, answers) in enumerate(ladder[1:], 1):
         lowest = 0 if config.negatives == "all_lower" else level - 1
-        for sample in _samples(config, prompt, answers):
-            rungs = [answers, *(ladder[rung][1] for rung in range(level - 1, lowest - 1, -1))]
-            positive, *negatives = (_candidate(rung[sample], prompt, int(rung is answers), split) for rung in rungs)
-            yield Contrast(positive, tuple(negatives))
+        for sample in _samples(config, prompt["constraints"], answers):
+            lower = (ladder[rung][1][sample] for rung in range(level - 1, lowest - 1, -1))
+            negatives = tuple(_candidate(answer, prompt, 0, split) for answer in lower)
+            yield Contrast(_candidate(answers[sample], prompt, 1, split), negatives)
+        for above, others in ladder[level + 1 :] if config.positive_rungs == "all_upper" else ():
+            newest_last = [*above["constraints"][: level - 1], *above["constraints"][level:], prompt["constraints"][-1]]
+            for sample in _samples(config, newest_last, others):
+                yield Contrast(_candidate(others[sample], prompt, 1, split), ())
 
 
-def _samples(config: LabelsConfig, prompt: Row, answers: list[Row]) -> list[int]:
-    """The samples whose answers are positives. Best of n: the newest constraint first, then the most of the rung's others.
+def _samples(config: LabelsConfig, constraints: list[Row], answers: list[Row]) -> list[int]:
+    """The samples whose answers are positives. Best of n: the last constraint first, then the most of the rung's others.
 
     The best is chosen by rules, so for a soft constraint it is the sample that follows the hard ones before it.
     """
@@ -110,7 +115,7 @@ def _samples(config: LabelsConfig, prompt: Row, answers: list[Row]) -> list[int]
         return list(range(len(answers)))
 
     def satisfied(sample: int) -> tuple[bool, int]:
-        found = verdicts([constraint_of(row) for row in prompt["constraints"]], _answer(answers[sample]))
+        found = verdicts([constraint_of(row) for row in constraints], _answer(answers[sample]))
         return found[-1] is True, sum(verdict is True for verdict in found)
 
     return [max(range(len(answers)), key=satisfied)]  # of equals the first

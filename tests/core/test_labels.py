@@ -60,3 +60,26 @@ def test_they_may_be_kept(store: ArtifactStore) -> None:
 def test_an_instruction_is_on_one_side_of_the_split(store: ArtifactStore) -> None:
     ref = make_labels(LabelsConfig(), ladder(store, ["a", "b", "c", "d"]), store)
     assert len({row["split"] for row in store.rows(ref)}) == 1
+
+
+def test_with_all_rungs_every_answer_is_labelled_for_every_constraint(store: ArtifactStore) -> None:
+    config = LabelsConfig(positive_rungs="all_upper", negatives="all_lower")
+    ref = make_labels(config, ladder(store, ["A, b.", "C d.", "E, f.", "g h."]), store)
+    found = {(r["response"], r["level"]): (r["label"], r["verdict"]) for r in store.rows(ref)}
+    assert {key: label for key, (label, _) in found.items()} == {
+        (answer, level): int(rung >= level)
+        for rung, answer in enumerate(["A, b.", "C d.", "E, f.", "g h."])
+        for level in (1, 2, 3)
+    }
+    assert [found[answer, 1][1] for answer in ("C d.", "E, f.", "g h.")] == [True, False, True]  # no comma
+    assert len({r["label_id"] for r in store.rows(ref)}) == ref.rows == 12
+
+
+def test_the_best_sample_of_an_upper_rung_is_best_at_the_constraint_in_question(store: ArtifactStore) -> None:
+    config = LabelsConfig(positive_rungs="all_upper", positives="best_of_n")
+    answers = [["A.", "A."], ["B, b.", "B b."], ["C, c.", "C c."], ["how are you today, friend.", "How are you today."]]
+    # c1 no comma, c2 friendly, c3 lowercase
+    samples = [[(text, "stop") for text in rung] for rung in answers]
+    rows = list(store.rows(make_labels(config, ladders(store, {"i-1": samples}), store)))
+    assert {r["response"] for r in rows if r["level"] == 1 and r["label"]} == {"B b.", "C c.", "How are you today."}
+    assert {r["response"] for r in rows if r["level"] == 3 and r["label"]} == {"how are you today, friend."}
