@@ -52,8 +52,7 @@ def pipeline(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Con
     """Instructions -> ladders -> rollouts -> pseudo-labels -> reward model -> GRPO -> evaluation -> registry and report."""
     with _started("pipeline", recipe, overrides, config) as (run, sources):
         refs = stages.make_dataset(run, sources)
-        refs["reward_model"] = stages.train_reward_model(run, refs)
-        refs["policy"] = stages.train_policy(run, refs)
+        refs |= stages.train_policy(run, refs)
         refs |= stages.evaluate_both(run, refs, sources)
         versions = stages.register(run, refs)
         refs["report"] = stages.write_report(run, refs)
@@ -83,9 +82,8 @@ def policy(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Confi
     """Everything up to the policy."""
     with _started("policy", recipe, overrides, config) as (run, sources):
         refs = stages.make_dataset(run, sources)
-        refs["reward_model"] = stages.train_reward_model(run, refs)
-        trained = stages.train_policy(run, refs)
-    return {"run": run.name, "policy": trained.model_dump()}
+        refs |= stages.train_policy(run, refs)
+    return {"run": run.name, "policy": refs["policy"].model_dump()}
 
 
 @_flow("evaluate")
@@ -93,8 +91,7 @@ def evaluate(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Con
     """Everything up to the comparison of the policy with the base model."""
     with _started("evaluate", recipe, overrides, config) as (run, sources):
         refs = stages.make_dataset(run, sources)
-        refs["reward_model"] = stages.train_reward_model(run, refs)
-        refs["policy"] = stages.train_policy(run, refs)
+        refs |= stages.train_policy(run, refs)
         done = stages.evaluate_both(run, refs, sources)
     return {"run": run.name, "comparison": done["comparison"].model_dump()}
 

@@ -1,5 +1,6 @@
 """The wiring of stages into the groups that flows are made of, in the order of the method: a call a stage."""
 
+import logging
 from dataclasses import dataclass
 
 from flows.run import Refs, Run
@@ -12,11 +13,13 @@ from ifrl_core.inference.open import server_urls
 from ifrl_core.policy import train as policy
 from ifrl_core.report import write as report
 from ifrl_core.reward_model import train as reward_model
+from ifrl_core.rounds import is_worse, label_of, last_round
 from ifrl_core.tracking import TrackedRun
 from tasks import registry
 from tasks import stages as tasks
 
 NOTHING = NoConfig()
+log = logging.getLogger("ifrl_core.rounds")
 
 
 @dataclass(frozen=True)
@@ -57,22 +60,52 @@ def make_dataset(run: Run, sources: Sources) -> Refs:
     instructions = run.stage(dataset.make_instructions, tasks.make_instructions, config.instructions, inputs)
     inputs = {"instructions": instructions} | (rates if config.ladder.order == "easy_to_hard" else {})
     prompts = run.stage(dataset.make_prompts, tasks.make_prompts, config.ladder, inputs)
-    answers = _roll_out(run, {"model": model, "prompts": prompts})
-    labelled = run.stage(
-        labels.make_labels, tasks.make_labels, config.labels, {"prompts": prompts, "rollouts": answers}
-    )
     made = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": model}
-    return made | rates | {"rollouts": answers, "labels": labelled}
+    return made | rates | _label(run, prompts, model)
 
 
-def train_reward_model(run: Run, refs: Refs) -> ArtifactRef:
-    inputs = _only(refs, "model", "labels")
-    return run.stage(reward_model.train_reward_model, tasks.train_reward_model, run.config.reward_model, inputs)
+def train_reward_model(run: Run, refs: Refs, number: int = 1) -> ArtifactRef:
+    return run.stage(
+        reward_model.train_reward_model,
+        tasks.train_reward_model,
+        run.config.reward_model,
+        _only(refs, "model", "labels"),
+        label=label_of("reward-model", number),
+    )
 
 
-def train_policy(run: Run, refs: Refs) -> ArtifactRef:
-    inputs = _only(refs, "model", "prompts", "reward_model")
-    return run.stage(policy.train_policy, tasks.train_policy, run.config.policy, inputs)
+def train_policy(run: Run, refs: Refs) -> Refs:
+    """The reward model and the policy of the last round whose labels were no worse than those of the round before.
+
+    The reward model is trained from the base model in every round, the policy from the policy of the round before.
+    """
+    trained = _train_round(run, refs, refs["model"], 1)
+    for number in range(2, run.config.rounds + 1):
+        found = _label(run, refs["prompts"], trained["policy"], number)
+        earlier = (refs | trained)["labels"]
+        if is_worse(*(run.store.manifest(ref).figures for ref in (found["labels"], earlier))):
+            log.warning("round %d ends the loop: its labels agree less with the rules than those before", number)
+            break
+        trained = found | _train_round(run, refs | found, trained["policy"], number)
+    return trained
+
+
+def _train_round(run: Run, refs: Refs, start: ArtifactRef, number: int) -> Refs:
+    """The reward model of refs["labels"], and the policy that it makes of `start`."""
+    trained = train_reward_model(run, refs, number)
+    inputs = {"model": start, "prompts": refs["prompts"], "reward_model": trained}
+    made = run.stage(
+        policy.train_policy, tasks.train_policy, run.config.policy, inputs, label=label_of("policy", number)
+    )
+    return {"reward_model": trained, "policy": made}
+
+
+def _label(run: Run, prompts: ArtifactRef, model: ArtifactRef, number: int = 1) -> Refs:
+    """Rollouts of `model` and their pseudo-labels."""
+    answers = _roll_out(run, {"model": model, "prompts": prompts}, number)
+    inputs = {"prompts": prompts, "rollouts": answers}
+    made = run.stage(labels.make_labels, tasks.make_labels, run.config.labels, inputs, label=label_of("labels", number))
+    return {"rollouts": answers, "labels": made}
 
 
 def evaluate_both(run: Run, refs: Refs, sources: Sources) -> Refs:
@@ -115,10 +148,12 @@ def register(run: Run, refs: Refs) -> list[dict[str, str]]:
 
 def write_report(run: Run, refs: Refs) -> ArtifactRef:
     config = report.ReportConfig(name=run.config.name, model=run.config.model)
-    return run.stage(report.write_report, tasks.write_report, config, refs, seeded=False)
+    _, rounds = last_round(run.refs)
+    of_rounds = {f"labels_{number}": ref for number, ref in enumerate(rounds, 1)} if len(rounds) > 1 else {}
+    return run.stage(report.write_report, tasks.write_report, config, refs | of_rounds, seeded=False)
 
 
-def _roll_out(run: Run, inputs: Refs) -> ArtifactRef:
+def _roll_out(run: Run, inputs: Refs, number: int) -> ArtifactRef:
     config = run.config.rollouts
 
     def prepare(fingerprint: str, child: TrackedRun) -> None:
@@ -126,7 +161,8 @@ def _roll_out(run: Run, inputs: Refs) -> ArtifactRef:
             config, inputs, run.store, run.config.execution, seed=run.config.seed, fingerprint=fingerprint, run=child
         )
 
-    return run.stage(rollouts.make_rollouts, tasks.make_rollouts, config, inputs, prepare=prepare)
+    label = label_of("rollouts", number)
+    return run.stage(rollouts.make_rollouts, tasks.make_rollouts, config, inputs, label=label, prepare=prepare)
 
 
 def _pass_rates(run: Run, inputs: Refs) -> Refs:

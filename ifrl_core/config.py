@@ -350,6 +350,13 @@ class PipelineConfig(StageConfig):
         "embedded:smollm2-135m", description="Policy and RM backbone: folder, hub id, s3://, models:/ or embedded: URI"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice")
+    rounds: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Times from rollouts to policy: the policy of a round makes the next round's rollouts. A round whose "
+        "labels agree less with the rules than the round's before ends the loop",
+    )
     seeds: SeedsConfig = SeedsConfig()
     instructions: InstructionsConfig = InstructionsConfig()
     ladder: LadderConfig = LadderConfig()

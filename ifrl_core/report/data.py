@@ -13,6 +13,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
 from ifrl_core.report.answers import sample_answers
 from ifrl_core.report.findings import findings, label_findings
 from ifrl_core.report.policy import policy_section
+from ifrl_core.rounds import balanced_agreement, is_worse
 
 Section = dict[str, Any]
 REJECTS_SHOWN = 50
@@ -56,6 +57,7 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
         "prompts": figures.get("prompts"),
         "rollouts": figures.get("rollouts"),
         "labels": figures.get("labels"),
+        "rounds": _rounds(inputs, store),
         "reward_model": _reward_model(inputs["reward_model"], store) if "reward_model" in inputs else None,
         "policy": policy_section(inputs["policy"], store) if "policy" in inputs else None,
         "before": figures.get("before"),
@@ -105,6 +107,21 @@ def _seeds(ref: ArtifactRef, figures: Section, store: ArtifactStore) -> Section:
         "rejects": rejected[:REJECTS_SHOWN],
         "reasons": dict(Counter(row["reason"] for row in rejected).most_common(20)),
     }
+
+
+def _rounds(inputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> list[Section]:
+    """Of every round: what its labels' audit says on the whole, and whether it was trained on. Empty for a single round."""
+    names = [f"labels_{number}" for number in range(1, len(inputs) + 1)]
+    figures = [store.manifest(inputs[name]).figures for name in names if name in inputs]
+    return [
+        {
+            "number": number,
+            "audit": found["audit"]["overall"],
+            "balanced": balanced_agreement(found),
+            "trained": number == 1 or not is_worse(found, figures[number - 2]),
+        }
+        for number, found in enumerate(figures, 1)
+    ]
 
 
 def _pass_rates(ref: ArtifactRef, store: ArtifactStore) -> Section:

@@ -13,6 +13,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.report.findings import findings
 from ifrl_core.report.text import IFEVAL, count, duration, fixed, interval, percent, percent_interval, signed
+from ifrl_core.rounds import balanced_agreement, last_round
 
 Figures = dict[str, Any]
 RUNS_SHOWN = 20
@@ -52,7 +53,8 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
     Raises:
         ArtifactError: when an artifact that the record names is gone from the store.
     """
-    refs = {LABELS.get(label, label): ArtifactRef.model_validate(ref) for label, ref in record["refs"].items()}
+    of_last, rounds = last_round({name: ArtifactRef.model_validate(ref) for name, ref in record["refs"].items()})
+    refs = {LABELS.get(label, label): ref for label, ref in of_last.items()}
     figures: dict[str, Figures] = {name: store.manifest(ref).figures for name, ref in refs.items()}
     comparison = figures.get("comparison", {})
     audit = figures.get("labels", {}).get("audit", {}).get("overall")
@@ -66,6 +68,7 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
         "soft_gain": _difference(comparison.get("soft", {}).get("overall")),
         "label_agreement": audit["agreement"]["rate"] if audit else None,
         "label_agreement_detail": {side: audit[side] for side in ("positives", "negatives")} if audit else None,
+        "rounds": [balanced_agreement(store.manifest(ref).figures) for ref in rounds],
         "reward_model": _reward_model(figures["reward_model"]) if "reward_model" in figures else None,
         "ifeval": _ifeval(figures),
         "answers": comparison.get("answer"),

@@ -1,5 +1,6 @@
 """The whole pipeline, tiny, on the real model: what it leaves, what a second run costs, what one change recomputes."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -93,3 +94,30 @@ def test_one_changed_value_of_the_policy_recomputes_what_lies_below_it(place: Wo
     assert done.returncode == 0, done.stderr
     computed = {name for name, was in cached(place.record()).items() if not was}
     assert computed == {"policy", "evaluation-after", "comparison", "report"}
+
+
+def test_a_second_round_starts_from_the_first_rounds_policy(place: Workplace, shared: Path) -> None:
+    done = place.run("run", TINY, "--set", ifeval(shared), "--set", "rounds=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    record, summary = place.record(), place.summary()
+    assert [name for name, was in cached(record).items() if was][: len(STAGES)] == STAGES
+    refs = {name: ref["digest"] for name, ref in record["refs"].items()}
+    rollouts = lineage(place, record, "rollouts-2")
+    assert rollouts["model"] == refs["policy"]
+    first, second = summary["rounds"]
+    if second < first:
+        assert "policy-2" not in record["stages"]
+        assert lineage(place, record, "evaluation-after")["model"] == refs["policy"]
+    else:
+        assert lineage(place, record, "reward-model-2") == {"model": refs["model"], "labels": refs["labels-2"]}
+        assert lineage(place, record, "policy-2")["model"] == refs["policy"]
+        assert lineage(place, record, "evaluation-after")["model"] == refs["policy-2"]
+    assert "By round" in Path(summary["report"]["path"]).read_text()
+
+
+def lineage(place: Workplace, record: dict[str, Any], stage: str) -> dict[str, str]:
+    """The digests of a stage's inputs, from its manifest."""
+    ref = record["refs"][stage]
+    manifest = place.home / "store" / ref["stage"] / ref["fingerprint"] / "manifest.json"
+    found: dict[str, str] = json.loads(manifest.read_text())["inputs"]
+    return found

@@ -1,0 +1,43 @@
+"""Rounds of the pipeline: the policy of one round makes the rollouts, and so the labels, of the next.
+
+A stage of round n > 1 is called `<stage>-<n>` in a run; the plain name is round 1. A round is whole when it has a policy; one
+that made labels worse has rollouts and labels only.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+Figures = Mapping[str, Any]
+T = TypeVar("T")
+_NAME = re.compile(r"(rollouts|labels|reward-model|policy)-([2-9]|[1-9]\d+)")
+
+
+def label_of(stage: str, number: int) -> str:
+    """What a stage is called in round `number`, counted from 1."""
+    return stage if number == 1 else f"{stage}-{number}"
+
+
+def last_round(stages: Mapping[str, T]) -> tuple[dict[str, T], list[T]]:
+    """The stages under their plain names, with the last whole round's, and the labels of every round in order."""
+    rounds = {name: (found[1], int(found[2])) for name in stages if (found := _NAME.fullmatch(name))}
+    last = max((number for stage, number in rounds.values() if stage == "policy"), default=1)
+    plain = {name: value for name, value in stages.items() if name not in rounds}
+    labels = {number: stages[name] for name, (stage, number) in rounds.items() if stage == "labels"}
+    of_last = {stage: stages[name] for name, (stage, number) in rounds.items() if number == last}
+    first = [stages["labels"]] if "labels" in stages else []
+    return plain | of_last, first + [labels[number] for number in sorted(labels)]
+
+
+def balanced_agreement(labels: Figures) -> float | None:
+    """Mean of the shares of positives and of negatives that are right, from the figures of a labels artifact; None when no
+    rule knows either. 0.5 says that labels and truth have nothing to do with each other, whatever the base rates."""
+    overall = labels["audit"]["overall"]
+    rates = [overall[side]["rate"] for side in ("positives", "negatives")]
+    return None if None in rates else sum(rates) / 2
+
+
+def is_worse(labels: Figures, earlier: Figures) -> bool:
+    """Whether a round's labels agree less with the rules than those of the round before; no rule, no verdict."""
+    found, before = balanced_agreement(labels), balanced_agreement(earlier)
+    return found is not None and before is not None and found < before
