@@ -188,6 +188,9 @@ class LabelsConfig(StageConfig):
     contradicted: Literal["keep", "drop_label", "drop_pair"] = Field(
         "keep", description="Labels of hard constraints that their rule contradicts: keep, or drop them or their pair"
     )
+    balance: bool = Field(
+        False, description="Leave out training labels of each type's larger class, by hash, until both are alike"
+    )
     drop_types_without_contrast: float | None = Field(
         None,
         ge=-1,

@@ -20,6 +20,7 @@ from ifrl_core.refusals import refuses
 
 NEAR = 0.9  # word overlap at which near-identical answers are measured when the filter is off
 TYPE_REASON = "type without contrast"
+CLASS_REASON = "larger class of its type"
 Figures = dict[str, Any]
 
 
@@ -148,6 +149,18 @@ def types_without_contrast(counts: Counts, threshold: float) -> dict[str, Figure
         measured = contrast(part)
         if measured["low"] is None or measured["low"] <= threshold:
             found[name] = {**measured, "labels": part.total()}
+    return found
+
+
+def class_shares(counts: Counts) -> dict[tuple[str, int], float]:
+    """What share of the labels of a (type, label) to keep so that a type has as many positives as negatives; a class that
+    stands alone is kept."""
+    found = {}
+    for name, part in by_field(counts, "type").items():
+        sizes = {label: sum(n for cell, n in part.items() if cell.label == label) for label in (1, 0)}
+        larger = max(sizes, key=lambda label: sizes[label])
+        if smaller := sizes[1 - larger]:
+            found[name, larger] = smaller / sizes[larger]
     return found
 
 

@@ -8,7 +8,7 @@ so the labels are held against it (label_audit).
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +16,16 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.label_audit import Cell, audit_figures, cell_of
-from ifrl_core.label_filters import TYPE_REASON, Candidate, Contrast, Tally, kept, types_without_contrast
+from ifrl_core.label_filters import (
+    CLASS_REASON,
+    TYPE_REASON,
+    Candidate,
+    Contrast,
+    Tally,
+    class_shares,
+    kept,
+    types_without_contrast,
+)
 from ifrl_core.rollouts import TRAIN
 from ifrl_core.schemas import LABELS, constraint_of
 from ifrl_core.stage import Figures, Inputs, Work, stage
@@ -29,12 +38,15 @@ Row = dict[str, Any]
 @stage("labels", version=3)
 def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: prompts, rollouts. Columns: schemas.LABELS; figures: counts, drops by reason, filters and the audit."""
-    left_out, tally = _types_left_out(config, inputs, work), Tally()
+    tally = Tally()
+    counts_before = _training_counts(config, inputs, work)
+    left_out = _types_left_out(config, counts_before)
+    shares = class_shares(counts_before) if config.balance else {}
     audit: Counter[Cell] = Counter()
     counts: Counter[str] = Counter()
     total = inputs["rollouts"].rows
     members = kept(config, make_contrasts(config, inputs, work.store, work.seed), tally)
-    taken = _without_types(members, left_out, tally)
+    taken = _chosen_for_training(members, left_out, shares, tally, work.seed)
     for index, batch in enumerate(_batched(taken, ROWS_PER_SHARD)):
         for member in batch:
             row = member.row
@@ -58,20 +70,37 @@ def make_contrasts(config: LabelsConfig, inputs: Inputs, store: ArtifactStore, s
         yield from _ladder_contrasts(config, ladder, seed)
 
 
-def _types_left_out(config: LabelsConfig, inputs: Inputs, work: Work) -> dict[str, Figures]:
-    """Types that are not trained on, judged by the training labels alone; a first pass over the rollouts finds them."""
-    if config.drop_types_without_contrast is None:
-        return {}
+def _training_counts(config: LabelsConfig, inputs: Inputs, work: Work) -> Counter[Cell]:
+    """The training labels that filters leave, by a first pass over the rollouts, where the config needs to know them."""
+    if config.drop_types_without_contrast is None and not config.balance:
+        return Counter()
     members = kept(config, make_contrasts(config, inputs, work.store, work.seed), Tally())
-    counts = Counter(cell_of(member.row, member.sample) for member in members if member.row["split"] == "train")
-    return types_without_contrast(counts, config.drop_types_without_contrast)
+    return Counter(cell_of(member.row, member.sample) for member in members if member.row["split"] == "train")
 
 
-def _without_types(members: Iterable[Candidate], left_out: Container[str], tally: Tally) -> Iterator[Candidate]:
-    """Without the training labels of these types; validation keeps them, so that the RM is still measured on them."""
+def _types_left_out(config: LabelsConfig, counts: Counter[Cell]) -> dict[str, Figures]:
+    threshold = config.drop_types_without_contrast
+    return {} if threshold is None else types_without_contrast(counts, threshold)
+
+
+def _chosen_for_training(
+    members: Iterable[Candidate],
+    left_out: Container[str],
+    shares: Mapping[tuple[str, int], float],
+    tally: Tally,
+    seed: int,
+) -> Iterator[Candidate]:
+    """Without the training labels of the types left out, and with a share of each (type, label), drawn by hash.
+
+    Validation keeps all, so that the RM is still measured on them.
+    """
     for member in members:
-        if member.row["split"] == "train" and member.row["constraint"]["type"] in left_out:
+        row = member.row
+        type_, trained_on = row["constraint"]["type"], row["split"] == "train"
+        if trained_on and type_ in left_out:
             tally.dropped[TYPE_REASON] += 1
+        elif trained_on and _share(seed, row["label_id"]) >= shares.get((type_, row["label"]), 1.0):
+            tally.dropped[CLASS_REASON] += 1
         else:
             yield member
 
@@ -141,9 +170,9 @@ def _answer(rollout: Row) -> str:
     return answer_of(rollout["text"]) or ""
 
 
-def _share(seed: int, instruction_id: str) -> float:
-    """A number in [0, 1) that belongs to the instruction: new instructions never move old ones between splits."""
-    digest = hashlib.sha256(f"labels\0{seed}\0{instruction_id}".encode()).digest()
+def _share(seed: int, name: str) -> float:
+    """A number in [0, 1) that belongs to an instruction or a label: new ones never move old ones between splits."""
+    digest = hashlib.sha256(f"labels\0{seed}\0{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
