@@ -101,7 +101,7 @@ def test_a_second_round_starts_from_the_first_rounds_policy(place: Workplace, sh
     assert done.returncode == 0, done.stdout + done.stderr
     record, summary = place.record(), place.summary()
     assert [name for name, was in cached(record).items() if was][: len(STAGES)] == STAGES
-    refs = {name: ref["digest"] for name, ref in record["refs"].items()}
+    refs = {name: f"{ref['stage']}/{ref['fingerprint']}" for name, ref in record["refs"].items()}
     rollouts = lineage(place, record, "rollouts-2")
     assert rollouts["model"] == refs["policy"]
     first, second = summary["rounds"]
@@ -116,7 +116,7 @@ def test_a_second_round_starts_from_the_first_rounds_policy(place: Workplace, sh
 
 
 def lineage(place: Workplace, record: dict[str, Any], stage: str) -> dict[str, str]:
-    """The digests of a stage's inputs, from its manifest."""
+    """A stage's inputs (stage/fingerprint) by name, from its manifest."""
     ref = record["refs"][stage]
     manifest = place.home / "store" / ref["stage"] / ref["fingerprint"] / "manifest.json"
     found: dict[str, str] = json.loads(manifest.read_text())["inputs"]
