@@ -23,6 +23,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import PlacementError
+from ifrl_core.process import sigterm_asks_children_to_stop
 from ifrl_core.settings import mlflow_artifact_folder, tracking_uri
 from ifrl_core.stage import Stage
 from ifrl_core.tracking import TrackedRun
@@ -156,7 +157,7 @@ def open_run(flow_name: str, config: PipelineConfig, *, need_bytes: int) -> Iter
     run = Run(name, flow_name, config, store, tracked, experiment_id, CostMeter())
     state = "failed"
     try:
-        with _ended(tracked):
+        with _ended(tracked), sigterm_asks_children_to_stop():
             yield run
             state = "completed"
     finally:

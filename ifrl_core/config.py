@@ -265,6 +265,14 @@ class RewardConfig(StageConfig):
         return self
 
 
+class GuardsConfig(StageConfig):
+    """What ends GRPO early because going on is of no use. A loss that is not a number always does."""
+
+    min_entropy: float = Field(0.01, ge=0, description="Least mean entropy of a token, in nats; 0: never stop for it")
+    min_length: float = Field(1.5, ge=0, description="Least mean length of an answer, in tokens; 0: never stop for it")
+    patience: int = Field(5, ge=1, description="Steps in a row below a floor that end the run")
+
+
 class PolicyConfig(StageConfig):
     """GRPO. Defaults follow the paper's code; the demo's values are in its recipe."""
 
@@ -290,6 +298,7 @@ class PolicyConfig(StageConfig):
         "prompt whose rewards differ by a hair (soft constraints of an unsure RM) pulls as hard as one that passes or fails",
     )
     reward: RewardConfig = RewardConfig()
+    guards: GuardsConfig = GuardsConfig()
     max_unscored_share: float = Field(0.05, ge=0, le=1, description="More unscored rewards than this stop the run")
     micro_batch: int = Field(8, ge=1, description="Rollouts per forward/backward pass")
     save_steps: int = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")

@@ -40,6 +40,14 @@ class TrainingError(IfrlError):
     """A training process ended without the model it was started for."""
 
 
+class StoppedError(TrainingError):
+    """Training was asked to stop (SIGTERM, cancel) and did so after a checkpoint; the same command goes on from there."""
+
+
+class CollapseError(TrainingError):
+    """Training cannot go on to any good: a loss that is no number, or a policy whose answers have collapsed."""
+
+
 class HackError(IfrlError):
     """More answers of a training step than allowed please the checker instead of the reader."""
 

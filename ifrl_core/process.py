@@ -17,9 +17,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from ifrl_core.errors import TrainingError
@@ -28,11 +31,14 @@ log = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 LOG = "child.log"
+STOP = "stop"  # a file that asks the child to save its work and end
+GRACE_S = 120.0  # for a child that was asked; then it is killed
 _POLL_S = 0.2
 _LAST_LINES = 20
 _PR_SET_PDEATHSIG = 1
 
 Row = dict[str, Any]
+_stopping = threading.Event()
 
 
 def run_child(
@@ -53,6 +59,7 @@ def run_child(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS).touch()
     (folder / LOG).touch()
+    (folder / STOP).unlink(missing_ok=True)
     output, metrics = _Tail(folder / LOG), _Tail(folder / METRICS)
     last: deque[str] = deque(maxlen=_LAST_LINES)
 
@@ -69,9 +76,15 @@ def run_child(
     with (folder / LOG).open("ab") as sink:
         child = subprocess.Popen(wrapped, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment)
     try:
-        while _running(child):
+        while _running(child) and not _stopping.is_set():
             report()
+        if _stopping.is_set():
+            _let_end(child, folder)
         report()
+    except BaseException:
+        if _stopping.is_set():  # what SIGTERM did before was to raise, in this very thread
+            _let_end(child, folder)
+        raise
     finally:
         child.kill()
         child.wait()
@@ -80,6 +93,32 @@ def run_child(
             f"{what} {_ending(child.returncode)}; its whole output is in {folder / LOG}, its last lines are:\n"
             + "\n".join(last)
         )
+
+
+@contextmanager
+def sigterm_asks_children_to_stop() -> Iterator[None]:
+    """Inside, SIGTERM first asks every child of `run_child` to save its work and end, then does what it did before.
+
+    For the main thread; elsewhere, or where signals cannot be set, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        _stopping.set()
+        if callable(before):
+            before(number, frame)
+        else:
+            raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        _stopping.clear()
 
 
 def append_row(folder: Path, row: Mapping[str, Any]) -> None:
@@ -119,6 +158,14 @@ def _running(child: subprocess.Popen[bytes]) -> bool:
     except subprocess.TimeoutExpired:
         return True
     return False
+
+
+def _let_end(child: subprocess.Popen[bytes], folder: Path) -> None:
+    """Ask the child to save its work and end, and give it GRACE_S to do so."""
+    log.info("asked to stop: the training process saves its work first")
+    (folder / STOP).touch()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE_S)
 
 
 def _ending(code: int) -> str:

@@ -30,8 +30,10 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import IfrlError, TrainingError
+from ifrl_core.policy.checkpoints import last_checkpoint
 from ifrl_core.policy.clock import StepClock
 from ifrl_core.policy.generation import CopyRollouts
+from ifrl_core.policy.guards import Guards
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, Job
 from ifrl_core.policy.reward_function import ConstraintReward
 from ifrl_core.process import append_row, die_with_parent
@@ -76,6 +78,7 @@ def train(job: Job) -> None:
         freeze_below(model, config.trained_layers, bf16=config.bf16)
     on_cpu = not torch.cuda.is_available()
     rollouts = CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock)
+    guards = Guards(config.guards, job.folder)
     trainer = GRPOTrainer(
         model=model,
         reward_funcs=ConstraintReward(
@@ -88,12 +91,13 @@ def train(job: Job) -> None:
         args=grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu),
         train_dataset=Dataset.from_list(pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()),
         processing_class=tokenizer,
-        callbacks=[_Report(job.folder, config, clock)],
+        callbacks=[_Report(job.folder, config, clock), guards],
         rollout_func=rollouts if on_cpu else None,
     )
     trainer.remove_callback(PrinterCallback)
     checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    guards.check_stopped(config.max_steps)
     if trainer.is_world_process_zero():
         _save(trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False), job)
 
@@ -152,20 +156,6 @@ def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) 
         report_to=[],
         disable_tqdm=True,
     )
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint. trainer_state.json is the last file that the trainer writes."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    return next((path for path in found if _is_whole(path)), None)
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        state = json.loads((checkpoint / "trainer_state.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return False
-    return isinstance(state, dict) and checkpoint.name == f"checkpoint-{state.get('global_step')}"
 
 
 class _Report(TrainerCallback):

@@ -92,3 +92,38 @@ def _wait_for(found: Callable[[], psutil.Process | None]) -> psutil.Process:
             return process
         time.sleep(0.1)
     raise AssertionError("the sleeper did not start within 30 s")
+
+
+STOPS_WHEN_ASKED = """
+import sys, pathlib, time
+from ifrl_core.process import STOP, append_row
+folder = pathlib.Path(sys.argv[1])
+append_row(folder, {"step": 1})
+while not (folder / STOP).exists():
+    time.sleep(0.02)
+(folder / "saved").touch()
+sys.exit(3)
+"""
+IS_TERMINATED = """
+import os, pathlib, signal, subprocess, sys, threading
+from ifrl_core.process import run_child, sigterm_asks_children_to_stop
+folder, child, raises = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "raises"
+class Terminated(BaseException): pass
+def on_signal(*_):
+    print("handled as before")
+    if raises:
+        raise Terminated
+signal.signal(signal.SIGTERM, on_signal)
+with sigterm_asks_children_to_stop():
+    run_child([sys.executable, "-c", child, str(folder)], folder=folder, what="toy",
+              on_row=lambda row: os.kill(os.getpid(), signal.SIGTERM))
+"""
+
+
+@pytest.mark.parametrize("how", ["raises", "returns"])
+def test_a_child_saves_its_work_when_the_parent_is_told_to_end(tmp_path: Path, how: str) -> None:
+    command = [sys.executable, "-c", IS_TERMINATED, str(tmp_path), STOPS_WHEN_ASKED, how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (tmp_path / "saved").exists()
+    assert "handled as before" in done.stdout
+    assert ("Terminated" if how == "raises" else "TrainingError: toy ended with exit code 3") in done.stderr

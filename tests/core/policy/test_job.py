@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from ifrl_core.config import PolicyConfig
+from ifrl_core.policy.checkpoints import last_checkpoint
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.tables import metrics_table, run_figures
 from ifrl_core.policy.train import launch_command
-from ifrl_core.policy.train_process import last_checkpoint
 
 
 def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import InstructionsConfig, LadderConfig, PolicyConfig, SeedsConfig
 from ifrl_core.dataset import make_instructions, make_prompts, make_seeds, seeds_source
-from ifrl_core.errors import InputError
+from ifrl_core.errors import InputError, StoppedError
 from ifrl_core.policy.train import train_policy
 
 CONFIG = PolicyConfig(
@@ -84,6 +85,43 @@ def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one
     samples = stores[1].read_table(resumed, "samples.parquet").to_pylist()
     assert {row["step"] for row in samples} == {1, 2, 3}
     assert all(row["level"] == (1 if row["step"] <= 2 else 2) for row in samples)
+
+
+@pytest.mark.model
+@pytest.mark.timeout(240)
+def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
+    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
+) -> None:
+    config = CONFIG.model_copy(update={"save_steps": 100})
+    store = ArtifactStore(str(tmp_path))
+    Path(store.root, "model").mkdir(parents=True)
+    folder = model_store.folder("model", model.fingerprint)
+    Path(store.root, "model", model.fingerprint).symlink_to(folder, target_is_directory=True)
+    inputs = make_inputs(store, model, types=HARD)
+    scratch = store.scratch("policy", train_policy.fingerprint(config, inputs, seed=0))
+
+    told: list[int] = []
+
+    def end_the_training_process(done: int, *_: object, **__: object) -> None:
+        if done and not told:
+            told.append(done)
+            for child in psutil.Process().children(recursive=True):
+                if child.cmdline()[1:3] == ["-m", "ifrl_core.policy.train_process"] or "train_process.py" in " ".join(
+                    child.cmdline()[1:2]
+                ):
+                    child.terminate()
+
+    with pytest.raises(
+        StoppedError, match=r"asked to stop at step \d of 3. The last whole checkpoint is .*checkpoint-\d"
+    ):
+        train_policy(config, inputs, store, end_the_training_process)
+    saved = [int(path.name.split("-")[1]) for path in (scratch / "checkpoints").glob("checkpoint-*")]
+    assert saved
+    assert saved[0] >= told[0]
+    seen: list[int] = []
+    ref = train_policy(config, inputs, store, lambda done, *_, **__: seen.append(done))
+    assert [step for step in sorted(set(seen)) if step] == list(range(saved[0] + 1, 4))
+    assert store.read_table(ref, "metrics.parquet").to_pydict()["step"] == [1, 2, 3]
 
 
 @pytest.mark.model
