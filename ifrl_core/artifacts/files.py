@@ -171,6 +171,12 @@ def age_s(fs: fsspec.AbstractFileSystem, path: str) -> float:
         return time.time() - _modified(fs.info(path))
 
 
+def size(fs: fsspec.AbstractFileSystem, path: str) -> int:
+    """Bytes of a file. Raises FileNotFoundError."""
+    with naming(path, "looked at"):
+        return int(fs.info(path)["size"])
+
+
 def remove(fs: fsspec.AbstractFileSystem, path: str) -> None:
     """Remove one file; none there is no error."""
     with naming(path, "removed"):

@@ -19,6 +19,7 @@ from ifrl_core.config import PolicyConfig, RewardConfig
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError, TrainingError
 from ifrl_core.models import model_folder
+from ifrl_core.policy.checkpoint_upload import kept_in_store
 from ifrl_core.policy.curriculum import Row, lay_out
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, PROMPTS_IN_ORDER, Job
 from ifrl_core.policy.tables import metrics_table, run_figures, samples_table
@@ -112,14 +113,22 @@ def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
     (folder / FAILURE).unlink(missing_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows), schema=PROMPTS_IN_ORDER), folder / PROMPTS)
     work.progress(0, job.config.max_steps, "starting the training process")
+    remote = f"{work.store.folder('policy', work.fingerprint)}/{CHECKPOINTS}"
     try:
-        run_child(
-            launch_command(job.write()),
-            folder=folder,
-            what="policy training",
-            on_row=lambda row: _show(work, job.config.max_steps, row),
-            env={"TOKENIZERS_PARALLELISM": "false", **KEEP_MEMORY},
-        )
+        with kept_in_store(work.store, remote, folder / CHECKPOINTS) as uploads:
+
+            def on_row(row: Row) -> None:
+                _show(work, job.config.max_steps, row)
+                if uploads:
+                    uploads.look()
+
+            run_child(
+                launch_command(job.write()),
+                folder=folder,
+                what="policy training",
+                on_row=on_row,
+                env={"TOKENIZERS_PARALLELISM": "false", **KEEP_MEMORY},
+            )
     except TrainingError as error:
         raise _failure(folder) or error from None
 

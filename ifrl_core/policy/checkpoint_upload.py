@@ -1,0 +1,123 @@
+"""Checkpoints in an object store, so that another machine can go on from them (spot instances).
+
+They lie beside the artifact that is being made, `<stage>/<fingerprint>/checkpoints/checkpoint-N/...`, each followed by
+`checkpoint-N.json`, which names its files: without it there is no checkpoint. Once the artifact is committed no manifest
+names them and `ifrl store gc` removes what is left. A store on this machine's disk needs none of this.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ifrl_core.artifacts import ArtifactStore, files
+from ifrl_core.errors import ArtifactError
+from ifrl_core.policy.checkpoints import last_checkpoint, step_of
+from ifrl_core.process import METRICS
+
+log = logging.getLogger(__name__)
+KEPT = 2  # of the uploaded ones; an older one goes when a newer one is whole
+
+
+class Uploads:
+    """Uploads new checkpoints of a local folder, one at a time, beside the training that makes them."""
+
+    def __init__(self, store: ArtifactStore, remote: str, local: Path) -> None:
+        self._store, self._remote, self._local = store, remote, local
+        self._done: set[int] = set(uploaded(store, remote))
+        self._thread: threading.Thread | None = None
+
+    def look(self) -> None:
+        """Start to upload the newest whole checkpoint, unless it is there or another one is on its way."""
+        newest = last_checkpoint(self._local)
+        if newest is None or step_of(newest) in self._done or (self._thread and self._thread.is_alive()):
+            return
+        self._thread = threading.Thread(target=self._upload, args=(newest,), daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait for the upload on its way, and upload what is newer."""
+        if self._thread:
+            self._thread.join()
+        self.look()
+        if self._thread:
+            self._thread.join()
+
+    def _upload(self, checkpoint: Path) -> None:
+        try:
+            upload(self._store, self._remote, checkpoint)
+        except FileNotFoundError:  # the trainer has made newer ones and removed this one
+            return
+        except ArtifactError as error:  # training goes on: the next one may get through
+            log.warning("%s was not uploaded: %s", checkpoint.name, error)
+            return
+        self._done.add(step_of(checkpoint))
+        for step in sorted(self._done)[:-KEPT]:
+            remove(self._store, self._remote, step)
+            self._done.discard(step)
+
+
+@contextmanager
+def kept_in_store(store: ArtifactStore, remote: str, local: Path) -> Iterator[Uploads | None]:
+    """Inside, `look()` uploads; before, the newest uploaded checkpoint is fetched when it is newer than those here."""
+    if files.is_local(store.fs):
+        yield None
+        return
+    fetch_newest(store, remote, local)
+    uploads = Uploads(store, remote, local)
+    try:
+        yield uploads
+    finally:
+        uploads.finish()
+
+
+def upload(store: ArtifactStore, remote: str, checkpoint: Path) -> None:
+    """All files of a checkpoint, the metrics of the steps so far, then the list of them."""
+    paths = {path.relative_to(checkpoint).as_posix(): path for path in checkpoint.rglob("*") if path.is_file()}
+    if (metrics := checkpoint.parent.parent / METRICS).exists():
+        paths[METRICS] = metrics
+    sizes = {}
+    for name, path in sorted(paths.items()):
+        files.put_file(store.fs, path, f"{remote}/{checkpoint.name}/{name}")
+        sizes[name] = files.size(store.fs, f"{remote}/{checkpoint.name}/{name}")
+    files.write_bytes(store.fs, f"{remote}/{checkpoint.name}.json", json.dumps(sizes).encode())
+
+
+def uploaded(store: ArtifactStore, remote: str) -> list[int]:
+    """The steps of the whole checkpoints in the store, in order."""
+    found = [Path(file.path) for file in files.listing(store.fs, remote)]
+    return sorted(step_of(path) for path in found if len(path.parts) == 1 and path.suffix == ".json")
+
+
+def fetch_newest(store: ArtifactStore, remote: str, local: Path) -> None:
+    """Download the newest uploaded checkpoint when no local one is as new."""
+    here = last_checkpoint(local)
+    steps = uploaded(store, remote)
+    if not steps or (here is not None and step_of(here) >= steps[-1]):
+        return
+    name = f"checkpoint-{steps[-1]}"
+    sizes: dict[str, Any] = json.loads(files.read_bytes(store.fs, f"{remote}/{name}.json"))
+    partial = local / f".{uuid4().hex}-{name}"
+    for file, size in sizes.items():
+        target = partial / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.get_file(store.fs, f"{remote}/{name}/{file}", target)
+        if target.stat().st_size != size:
+            raise ArtifactError(f"{remote}/{name}/{file} has {target.stat().st_size} bytes; {name}.json says {size}")
+    if (partial / METRICS).exists() and not (local.parent / METRICS).exists():
+        (partial / METRICS).rename(local.parent / METRICS)
+    partial.replace(local / name)
+    log.info("going on from %s, which another run left in the store", name)
+
+
+def remove(store: ArtifactStore, remote: str, step: int) -> None:
+    """The list first, so that nobody takes half a checkpoint for a whole one."""
+    name = f"checkpoint-{step}"
+    files.remove(store.fs, f"{remote}/{name}.json")
+    with suppress(FileNotFoundError):
+        for file in files.listing(store.fs, f"{remote}/{name}"):
+            files.remove(store.fs, f"{remote}/{name}/{file.path}")
