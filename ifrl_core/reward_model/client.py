@@ -1,0 +1,70 @@
+"""A reward model behind `ifrl serve`, scored as if it were here: on another GPU, or shared by several trainings."""
+
+import os
+import time
+from collections.abc import Sequence
+
+import httpx
+
+from ifrl_core.errors import ConfigError, InferenceError
+
+URL_VARIABLE = "IFRL_REWARD_MODEL_URL"
+TOKEN_VARIABLE = "IFRL_REWARD_MODEL_TOKEN"
+_BUSY = {429, 502, 503, 504}
+
+
+class RewardModelClient:
+    """Asks POST /v1/score, one request a response with all of its constraints."""
+
+    def __init__(self, url: str, *, token: str | None = None, attempts: int = 6, pause_s: float = 1.0) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=600)
+        self._url, self._attempts, self._pause_s = url, attempts, pause_s
+
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        """One probability per (response, constraint text), in their order; None for a pair that could not be scored.
+
+        Raises:
+            InferenceError: when the service refuses a request, with its words, or does not answer after several attempts.
+        """
+        places: dict[str, list[int]] = {}
+        for place, (response, _) in enumerate(pairs):
+            places.setdefault(response, []).append(place)
+        found: list[float | None] = [None] * len(pairs)
+        for response, of_response in places.items():
+            constraints = [pairs[place][1] for place in of_response]
+            for place, value in zip(of_response, self._score(response, constraints), strict=True):
+                found[place] = value
+        return found
+
+    def _score(self, response: str, constraints: list[str]) -> list[float | None]:
+        problem = ""
+        for attempt in range(self._attempts):
+            if attempt:
+                time.sleep(self._pause_s * 2 ** (attempt - 1))
+            try:
+                answer = self._client.post("/v1/score", json={"response": response, "constraints": constraints})
+            except httpx.TransportError as error:
+                problem = f"{type(error).__name__}: {error}"
+                continue
+            if answer.status_code == 200:
+                values: list[float | None] = answer.json()["probabilities"]
+                return values
+            problem = f"{answer.status_code}: {answer.text[:500]}"
+            if answer.status_code not in _BUSY:
+                raise InferenceError(f"the reward model at {self._url} refused a request with {problem}")
+        raise InferenceError(
+            f"the reward model at {self._url} did not answer {self._attempts} times; the last time {problem}"
+        )
+
+
+def open_client() -> RewardModelClient:
+    """The client of the service that the environment names.
+
+    Raises:
+        ConfigError: when it names none.
+    """
+    url = os.environ.get(URL_VARIABLE, "")
+    if not url:
+        raise ConfigError(f"policy.scoring service needs {URL_VARIABLE}: a base URL such as http://host:8100")
+    return RewardModelClient(url, token=os.environ.get(TOKEN_VARIABLE))

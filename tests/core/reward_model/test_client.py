@@ -1,0 +1,34 @@
+"""A reward model over HTTP gives what the same model gives here, and says what is wrong when it does not."""
+
+from pathlib import Path
+
+import pytest
+
+from ifrl_core.errors import InferenceError
+from ifrl_core.reward_model.client import RewardModelClient
+from ifrl_core.reward_model.score import RewardModel
+from tests.core.reward_model.test_serve import ANSWERS, CONSTRAINTS, _start
+from tests.flows.servers import free_port
+
+PAIRS = [(answer, constraint) for constraint in CONSTRAINTS for answer in ANSWERS[:5]]  # answers come back again
+
+
+@pytest.mark.model
+@pytest.mark.server
+def test_it_scores_as_the_model_itself_and_a_refusal_names_the_reason(reward_model: Path) -> None:
+    service = _start(reward_model, "--token-env", "TOKEN")
+    try:
+        client = RewardModelClient(service.url, token="secret")
+        expected = RewardModel(reward_model, dtype="float32").probabilities(PAIRS)
+        assert client.probabilities(PAIRS) == pytest.approx(expected, abs=1e-4)
+        with pytest.raises(InferenceError, match=r"refused a request with 401"):
+            RewardModelClient(service.url).probabilities(PAIRS)
+    finally:
+        service.process.terminate()
+        service.process.wait(30)
+
+
+def test_one_that_is_away_is_asked_again_and_then_named() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(InferenceError, match=rf"{url} did not answer 3 times; the last time ConnectError"):
+        RewardModelClient(url, attempts=3, pause_s=0.01).probabilities(PAIRS)
