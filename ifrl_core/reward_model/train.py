@@ -24,6 +24,7 @@ from ifrl_core.process import Row, run_child
 from ifrl_core.reward_model.baselines import Scorers, by_length, compared, comparison, curves, majority, scorers
 from ifrl_core.reward_model.calibration import Calibration, cross_fitted, fit
 from ifrl_core.reward_model.noise import POOLED, Rates, rates_by_type, rates_of
+from ifrl_core.reward_model.plot import curves_png
 from ifrl_core.reward_model.quality import Scored, quality, raw_calibration_error
 from ifrl_core.reward_model.settings import write_settings
 from ifrl_core.stage import Figures, Inputs, Work, stage
@@ -59,7 +60,7 @@ PAIRS = pa.schema(
 @stage("reward-model", version=3)
 def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, labels. Writes model/ (with its scoring settings), validation.parquet, curve.json (training loss) and
-    curves.json (ROC and reliability on held-out hard pairs, by scorer).
+    curves.json with its picture curves.png (ROC and reliability on held-out hard pairs, by scorer).
 
     Raises:
         TrainingError: when the labels cannot train a classifier, or the training process fails.
@@ -91,7 +92,9 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
         "validation.parquet", pa.Table.from_pylist([vars(row) for row in scored], schema=VALIDATION)
     )
     work.writer.write_json("curve.json", curve)
-    work.writer.write_json("curves.json", curves(found))
+    drawn = curves(found)
+    work.writer.write_json("curves.json", drawn)
+    work.writer.write_bytes("curves.png", curves_png(drawn))
     return {
         "counts": _counts(train, held_out),
         "steps": curve[-1]["step"],

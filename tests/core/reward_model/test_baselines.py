@@ -1,5 +1,6 @@
 """What the reward model is held against: the same pairs for all, fitted on training labels only."""
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -9,6 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.models import model_folder
 from ifrl_core.reward_model.baselines import by_length, compared, comparison, curves, majority, scorers
+from ifrl_core.reward_model.plot import curves_png
 from ifrl_core.reward_model.quality import Scored
 from ifrl_core.reward_model.template import render
 from ifrl_core.reward_model.zero_shot import NO, YES, first_tokens, questions, zero_shot_probabilities
@@ -72,6 +74,14 @@ def test_nothing_to_compare_is_undefined_and_never_zero() -> None:
     assert curves(scorers([], {})) == {
         name: {"roc": [], "reliability": []} for name in ("reward_model", "reward_model_raw")
     }
+
+
+def test_the_picture_is_a_png_and_equal_curves_give_equal_bytes() -> None:
+    drawn = curves(scorers([scored(0.9, True), scored(0.2, False)], {"length": [0.3, 0.6]}))
+    assert curves_png(drawn).startswith(b"\x89PNG")
+    assert curves_png(drawn) == curves_png(json.loads(json.dumps(drawn)))
+    assert curves_png(drawn) != curves_png({"reward_model": drawn["reward_model"]})
+    assert curves_png({}).startswith(b"\x89PNG")
 
 
 @pytest.fixture(scope="module")
