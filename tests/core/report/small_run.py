@@ -119,7 +119,7 @@ def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
             "counts": counts,
             "steps": 30,
             **quality(pairs),
-            "baselines": comparison(found, len(rows)),
+            "baselines": comparison(found, sum(row["verdict"] is not None for row in rows)),
             "calibration": None,
         }
     )
