@@ -186,7 +186,7 @@ def _reward_model(quality: Figures) -> Iterator[Finding]:
 
 
 def _baselines(compared: Figures) -> Iterator[Finding]:
-    """Baselines that rank at least as well as the reward model, by AUC within types, pooled where no type has both classes."""
+    """Baselines that rank at least as well as the model, by AUC within types (pooled if no type has both classes)."""
     figure = "auc_within_types" if compared.get("reward_model", {}).get("auc_within_types") is not None else "auc"
     names = {"length": "the length of the answer", "zero_shot": "the untrained backbone, asked yes or no"}
     rows = {said: compared[name][figure] for name, said in names.items() if name in compared}
