@@ -223,6 +223,28 @@ class RewardModelConfig(StageConfig):
     calibrate: bool = Field(
         True, description="Scale logits so that probabilities match the rules on held-out hard constraints (Platt)"
     )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of each label's weight that is spread over both classes; 0: none (the paper)",
+    )
+    lora: int | None = Field(
+        None,
+        ge=1,
+        description="Rank of LoRA adapters on all linear layers, merged after training; the head trains whole. It wants a "
+        "higher learning_rate, 1e-4 to 1e-3. None: all weights",
+    )
+    early_stopping: int | None = Field(
+        None,
+        ge=1,
+        description="Stop after this many evaluations (one every save_steps) without a lower loss on held-out "
+        "pseudo-labels, and keep the best weights; none: the last weights",
+    )
+    baselines: bool = Field(
+        True,
+        description="Also score held-out hard pairs by length and by the backbone asked yes or no, to compare with",
+    )
     save_steps: int = Field(100, ge=1, description="Steps between checkpoints; a kill costs at most this many")
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
 
@@ -230,6 +252,14 @@ class RewardModelConfig(StageConfig):
     def _divisible(self) -> Self:
         if self.batch_size % self.micro_batch:
             raise ValueError(f"micro_batch {self.micro_batch} does not divide batch_size {self.batch_size}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_idea_of_noise(self) -> Self:
+        if self.label_smoothing and self.noise != "ignore":
+            raise ValueError(
+                f"label_smoothing {self.label_smoothing} and noise {self.noise} both model wrong labels: give one of them"
+            )
         return self
 
 

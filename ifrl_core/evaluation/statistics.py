@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from sklearn.metrics import roc_curve
 
 Floats = NDArray[np.float64]
 
@@ -161,6 +162,42 @@ def auc(prob: ArrayLike, label: ArrayLike) -> float | None:
         return None
     rank_sum = float(stats.rankdata(scores)[labels == 1].sum())
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def f1_score(said: ArrayLike, label: ArrayLike) -> float | None:
+    """Harmonic mean of precision and recall, `2 TP / (2 TP + FP + FN)`; None when nothing is positive on either side.
+
+    `said`, `label`: (n,) in {0, 1}. It leaves true negatives out, so that it depends on which class is called positive.
+    Source: van Rijsbergen, Information Retrieval (1979), ch. 7.
+    """
+    first, second = _labels(said), _labels(label)
+    if first.shape != second.shape:
+        raise ValueError(f"said has shape {first.shape} and label {second.shape}; expected one label for each")
+    positives = float(first.sum() + second.sum())
+    return 2 * float((first * second).sum()) / positives if positives else None
+
+
+def roc_points(prob: ArrayLike, label: ArrayLike) -> list[tuple[float, float]]:
+    """(false positive rate, true positive rate) at falling thresholds, (0, 0) to (1, 1); empty unless both classes occur.
+
+    Points on a straight line between others are left out. Source: Fawcett, An Introduction to ROC Analysis (2006).
+    """
+    scores, labels = _finite(prob, "prob"), _labels(label)
+    if not 0 < labels.sum() < labels.size:
+        return []
+    false_positive, true_positive, _ = roc_curve(labels, scores)
+    return list(zip(false_positive.tolist(), true_positive.tolist(), strict=True))
+
+
+def reliability_bins(prob: ArrayLike, label: ArrayLike, bins: int = 10) -> list[tuple[float, float, int]]:
+    """(mean stated probability, observed share, count) of each bin that holds anything; bins as in the calibration error.
+
+    Source: Niculescu-Mizil and Caruana, Predicting Good Probabilities with Supervised Learning (ICML 2005).
+    """
+    stated, observed = _probabilities(prob, label)
+    place = np.minimum((stated * bins).astype(np.int64), bins - 1)
+    held = [(place == index) for index in np.unique(place)]
+    return [(float(stated[of].mean()), float(observed[of].mean()), int(of.sum())) for of in held]
 
 
 def _cluster_sums(values: Floats, clusters: Sequence[Any] | NDArray[Any] | None) -> tuple[Floats, Floats]:

@@ -19,7 +19,7 @@ LEFT, RIGHT, TOP, BOTTOM = 40, 10, 16, 34
 
 @dataclass(frozen=True)
 class Series:
-    """One line. `x`, `y` share their length; None in `y` is a gap. `tone` is a CSS class: a, b or c."""
+    """One line. `x`, `y` share their length; None in `y` is a gap. `tone` is a CSS class: a, b, c or d."""
 
     label: str
     x: Sequence[float]
@@ -101,16 +101,26 @@ def reliability(title: str, bins: Sequence[tuple[float, float, int]]) -> Markup:
     if not bins:
         return Markup("")
     unit = (0.0, 1.0)
-    axis = [0.0, 0.25, 0.5, 0.75, 1.0]
-    parts = [_grid(axis, unit), _x_axis(axis, unit, "stated probability")]
-    diagonal = Markup('<line class="diagonal" x1="{}" y1="{}" x2="{}" y2="{}"/>')
-    parts.append(diagonal.format(*map(_number, (_x(0, unit), _y(0, unit), _x(1, unit), _y(1, unit)))))
+    parts = _unit_square("stated probability")
     largest = max(count for _, _, count in bins)
     for stated, observed, count in bins:
         dot = Markup('<circle class="bin" cx="{}" cy="{}" r="{}"><title>{}</title></circle>')
         radius = 3 + 6 * math.sqrt(count / largest)
         said = f"{count} pairs: stated {fixed(stated, 2)}, observed {fixed(observed, 2)}"
         parts.append(dot.format(_number(_x(stated, unit)), _number(_y(observed, unit)), _number(radius), said))
+    return _svg(title, parts, WIDTH, HEIGHT)
+
+
+def roc(title: str, lines: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> Markup:
+    """True against false positive rate, (label, points) a line; the diagonal is chance. Lines without points are left out."""
+    series = [
+        Series(label, [x for x, _ in points], [y for _, y in points], tone)
+        for (label, points), tone in zip(lines, "abcd", strict=False)
+        if points
+    ]
+    if not series:
+        return Markup("")
+    parts = [*_unit_square("false positive rate"), *(_line(line, (0.0, 1.0), (0.0, 1.0)) for line in series)]
     return _svg(title, parts, WIDTH, HEIGHT)
 
 
@@ -124,6 +134,14 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     first = math.floor(low / step + 1e-9)
     last = math.ceil(high / step - 1e-9)
     return [round(index * step, 10) for index in range(first, last + 1)]
+
+
+def _unit_square(x_label: str) -> list[Markup]:
+    """Axes from 0 to 1 both ways, and the diagonal."""
+    unit, axis = (0.0, 1.0), [0.0, 0.25, 0.5, 0.75, 1.0]
+    diagonal = Markup('<line class="diagonal" x1="{}" y1="{}" x2="{}" y2="{}"/>')
+    ends = map(_number, (_x(0, unit), _y(0, unit), _x(1, unit), _y(1, unit)))
+    return [_grid(axis, unit), _x_axis(axis, unit, x_label), diagonal.format(*ends)]
 
 
 def _svg(title: str, parts: Sequence[Markup], width: int, height: int) -> Markup:

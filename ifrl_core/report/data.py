@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
+from ifrl_core.evaluation.statistics import reliability_bins
 from ifrl_core.report.answers import sample_answers
 from ifrl_core.report.findings import findings, label_findings
 from ifrl_core.report.policy import policy_section
@@ -17,7 +18,6 @@ from ifrl_core.rounds import balanced_agreement, is_worse
 
 Section = dict[str, Any]
 REJECTS_SHOWN = 50
-CALIBRATION_BINS = 10
 TITLES = {
     "seeds": "Seeds",
     "pass_rates": "Pass rates",
@@ -140,21 +140,10 @@ def _types(figures: Section) -> Section:
 
 def _reward_model(ref: ArtifactRef, store: ArtifactStore) -> Section:
     pairs = [row for row in store.read_table(ref, "validation.parquet").to_pylist() if row["probability"] is not None]
-    hard = [(row["probability"], int(row["verdict"])) for row in pairs if row["verdict"] is not None]
     soft = [(row["probability"], row["label"]) for row in pairs if row["kind"] == "soft"]
     return {
         **store.manifest(ref).figures,
         "curve": store.read_json(ref, "curve.json"),
-        "reliability": {"hard": reliability_bins(hard), "soft": reliability_bins(soft)},
+        "curves": store.read_json(ref, "curves.json"),
+        "soft_reliability": reliability_bins([p for p, _ in soft], [label for _, label in soft]),
     }
-
-
-def reliability_bins(pairs: list[tuple[float, int]]) -> list[tuple[float, float, int]]:
-    """(mean stated probability, observed share, count) of each bin of equal width that holds anything."""
-    bins: dict[int, list[tuple[float, int]]] = {}
-    for probability, truth in pairs:
-        bins.setdefault(min(int(probability * CALIBRATION_BINS), CALIBRATION_BINS - 1), []).append((probability, truth))
-    return [
-        (sum(p for p, _ in held) / len(held), sum(y for _, y in held) / len(held), len(held))
-        for _, held in sorted(bins.items())
-    ]

@@ -179,9 +179,24 @@ def _reward_model(quality: Figures) -> Iterator[Finding]:
             "(0.5 is chance). What it says of soft constraints is close to noise, and so is the reward made of it."
         )
         yield Finding("warning", "The reward model does not reproduce its labels on soft constraints", text)
+    yield from _baselines(quality.get("baselines") or {})
     if quality.get("unscored"):
         text = "They are left out of every figure, never counted as 0."
         yield Finding("warning", f"Could not be scored: {things(quality['unscored'], 'validation pair')}", text)
+
+
+def _baselines(compared: Figures) -> Iterator[Finding]:
+    """Baselines that rank at least as well as the model, by AUC within types (pooled if no type has both classes)."""
+    figure = "auc_within_types" if compared.get("reward_model", {}).get("auc_within_types") is not None else "auc"
+    names = {"length": "the length of the answer", "zero_shot": "the untrained backbone, asked yes or no"}
+    rows = {said: compared[name][figure] for name, said in names.items() if name in compared}
+    own = compared.get("reward_model", {}).get(figure)
+    if own is not None and (better := {said: value for said, value in rows.items() if value >= own}):
+        text = (
+            f"AUC {'within types ' if figure != 'auc' else ''}by rules on the same {things(compared['pairs'], 'pair')}: "
+            f"{fixed(own, 2)}; {listing([f'{said} {fixed(value, 2)}' for said, value in better.items()])}."
+        )
+        yield Finding("warning", "A baseline ranks as well as the reward model", text)
 
 
 def _policy(policy: Figures) -> Iterator[Finding]:

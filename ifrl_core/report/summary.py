@@ -13,6 +13,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.report.findings import findings
 from ifrl_core.report.text import IFEVAL, count, duration, fixed, interval, percent, percent_interval, signed
+from ifrl_core.reward_model.quality import summary_figures
 from ifrl_core.rounds import balanced_agreement, last_round
 
 Figures = dict[str, Any]
@@ -118,11 +119,7 @@ def _difference(row: Figures | None) -> Figures | None:
 
 def _reward_model(figures: Figures) -> Figures:
     """Quality on held-out instructions: against rules at the top, against pseudo-labels (soft constraints) below."""
-
-    def flat(part: Figures) -> Figures:
-        return {key: value for key, value in part.items() if key != "by_type"}
-
-    return {**flat(figures["hard"]), "soft": flat(figures["soft"])}
+    return {**summary_figures(figures["hard"]), "soft": summary_figures(figures["soft"])}
 
 
 def _ifeval(figures: Mapping[str, Figures]) -> Figures | None:

@@ -34,7 +34,7 @@ class RewardModel:
         """
         self._settings = read_settings(folder)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._batch_tokens = batch_tokens or (_GPU_BATCH_TOKENS if self._device == "cuda" else _CPU_BATCH_TOKENS)
+        self._batch_tokens = batch_tokens or tokens_at_once(self._device)
         self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
         self._model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=getattr(torch, dtype or native_dtype()), attn_implementation="sdpa"
@@ -82,6 +82,11 @@ class RewardModel:
         logits = pair_logits(self._model, *(tensor.to(self._device) for tensor in tensors))
         scaled = self._settings.scale * logits + self._settings.bias
         return list(zip(batch.places, scaled.sigmoid().tolist(), strict=True))
+
+
+def tokens_at_once(device: str) -> int:
+    """The token budget of a batch, padding included."""
+    return _GPU_BATCH_TOKENS if device == "cuda" else _CPU_BATCH_TOKENS
 
 
 def native_dtype() -> str:

@@ -2,13 +2,15 @@
 
 The backbone is the policy's own base model with a one-output head, trained with binary cross-entropy on pseudo-labels;
 pairs of held-out instructions (split "validation") tell how good it is, hard constraints by rules, which it never saw.
+Early stopping looks at the pseudo-labels of those pairs, so that with it only the figures against rules stay held out.
 Training runs in a process of its own, so that its memory goes back.
 """
 
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +21,10 @@ from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
 from ifrl_core.models import model_folder
 from ifrl_core.process import Row, run_child
+from ifrl_core.reward_model.baselines import Scorers, by_length, compared, comparison, curves, majority, scorers
 from ifrl_core.reward_model.calibration import Calibration, cross_fitted, fit
 from ifrl_core.reward_model.noise import POOLED, Rates, rates_by_type, rates_of
+from ifrl_core.reward_model.plot import curves_png
 from ifrl_core.reward_model.quality import Scored, quality, raw_calibration_error
 from ifrl_core.reward_model.settings import write_settings
 from ifrl_core.stage import Figures, Inputs, Work, stage
@@ -35,6 +39,7 @@ VALIDATION = pa.schema(
         ("verdict", pa.bool_()),  # null when soft
         ("probability", pa.float64()),  # null when it could not be scored; calibrated on other instructions
         ("raw_probability", pa.float64()),  # as the classifier says
+        ("instruction_id", pa.string()),
     ]
 )
 PAIRS = pa.schema(
@@ -44,6 +49,7 @@ PAIRS = pa.schema(
         ("label", pa.int32()),
         ("split", pa.string()),
         ("instruction", pa.string()),
+        ("compared", pa.bool_()),  # whether the untrained backbone is asked as well
         ("hit", pa.float64()),  # rates of the label noise (noise.Rates); null where they are not used
         ("false_alarm", pa.float64()),
         ("prior", pa.float64()),
@@ -51,9 +57,10 @@ PAIRS = pa.schema(
 )
 
 
-@stage("reward-model", version=2)
+@stage("reward-model", version=3)
 def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: model, labels. Writes model/ (with its scoring settings), validation.parquet and curve.json.
+    """inputs: model, labels. Writes model/ (with its scoring settings), validation.parquet, curve.json (training loss) and
+    curves.json with its picture curves.png (ROC and reliability on held-out hard pairs, by scorer).
 
     Raises:
         TrainingError: when the labels cannot train a classifier, or the training process fails.
@@ -61,7 +68,13 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
     work.progress(0, 1, "reading labels")
     train = _training_labels(config, inputs["labels"], work.store, work.seed)
     held_out = [row for row in work.store.rows(inputs["labels"]) if row["split"] == "validation"]
-    _write_job(config, inputs, work, [*train, *held_out])
+    if config.early_stopping and not held_out:
+        raise TrainingError(
+            f"{inputs['labels'].uri}: reward_model.early_stopping needs held-out labels, and there are none; raise "
+            "labels.validation_share, or leave early_stopping out"
+        )
+    places = compared(held_out) if config.baselines else []
+    _write_job(config, inputs, work, [*train, *held_out], asked={held_out[place]["label_id"] for place in places})
     run_child(
         [sys.executable, "-m", "ifrl_core.reward_model.train_process", str(work.scratch)],
         folder=work.scratch,
@@ -72,19 +85,44 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
     probabilities, scaling = _calibrated(config, held_out, raw)
     write_settings(work.scratch / "model", max_tokens=config.max_tokens, calibration=scaling or Calibration())
     scored = [_scored(*found) for found in zip(held_out, probabilities, raw, strict=True)]
+    found = _scorers(config, train, held_out, scored, work.scratch)
     curve: list[Row] = json.loads((work.scratch / "curve.json").read_text())
     work.writer.write_folder(work.scratch / "model", prefix="model")
     work.writer.write_table(
         "validation.parquet", pa.Table.from_pylist([vars(row) for row in scored], schema=VALIDATION)
     )
     work.writer.write_json("curve.json", curve)
+    drawn = curves(found)
+    work.writer.write_json("curves.json", drawn)
+    work.writer.write_bytes("curves.png", curves_png(drawn))
     return {
         "counts": _counts(train, held_out),
         "steps": curve[-1]["step"],
         **quality(scored),
+        "baselines": comparison(found, len(_hard(held_out))) if config.baselines else None,
         "calibration": vars(scaling) if scaling else None,
         "ece_before_calibration": raw_calibration_error(scored),
     }
+
+
+def _scorers(
+    config: RewardModelConfig, train: list[Row], held_out: list[Row], scored: list[Scored], scratch: Path
+) -> Scorers:
+    """The reward model on the hard pairs, alone or on those that the baselines are compared on."""
+    if not config.baselines:
+        return scorers([scored[place] for place in _hard(held_out)], {})
+    places = compared(held_out)
+    rows = [held_out[place] for place in places]
+    others: dict[str, Sequence[float | None]] = {
+        "majority": majority(train, rows),
+        "length": by_length(train, rows),
+        "zero_shot": json.loads((scratch / "zero_shot.json").read_text()),
+    }
+    return scorers([scored[place] for place in places], others)
+
+
+def _hard(held_out: list[Row]) -> list[int]:
+    return [place for place, row in enumerate(held_out) if row["verdict"] is not None]
 
 
 def _calibrated(
@@ -128,7 +166,8 @@ def _first_by_hash(sizes: dict[str, int], max_pairs: int, seed: int) -> Iterator
         yield name
 
 
-def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list[Row]) -> None:
+def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list[Row], asked: set[str]) -> None:
+    """`asked`: label ids of the pairs that the untrained backbone is asked about."""
     work.scratch.mkdir(parents=True, exist_ok=True)
     rates = _noise_rates(config, inputs["labels"], work.store)
     pairs = [
@@ -138,6 +177,7 @@ def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list
             "label": row["label"],
             "split": row["split"],
             "instruction": row["instruction_id"],
+            "compared": row["label_id"] in asked,
             **(vars(rates_of(rates, row["constraint"]["type"])) if rates else {}),
         }
         for row in rows
@@ -169,12 +209,12 @@ def _noise_rates(config: RewardModelConfig, labels: ArtifactRef, store: Artifact
 
 
 def _show(work: Work, row: Row) -> None:
-    metrics = {
-        "train/loss": row["loss"],
-        "train/learning_rate": row["learning_rate"],
-        "train/grad_norm": row["grad_norm"],
-    }
-    work.progress(row["step"], row["total"], f"loss {row['loss']:.3f}", **metrics)
+    if "eval_loss" in row:
+        said, metrics = f"held-out loss {row['eval_loss']:.3f}", {"held_out/loss": row["eval_loss"]}
+    else:
+        said = f"loss {row['loss']:.3f}"
+        metrics = {f"train/{name}": row[name] for name in ("loss", "learning_rate", "grad_norm")}
+    work.progress(row["step"], row["total"], said, **metrics)
 
 
 def _scored(row: Row, probability: float | None, raw: float | None) -> Scored:
@@ -188,6 +228,7 @@ def _scored(row: Row, probability: float | None, raw: float | None) -> Scored:
         verdict=row["verdict"],
         probability=probability,
         raw_probability=raw,
+        instruction_id=row["instruction_id"],
     )
 
 

@@ -1,22 +1,25 @@
 """The training process of the reward model: `python -m ifrl_core.reward_model.train_process FOLDER`.
 
-FOLDER holds job.json (a `Job`) and pairs.parquet (response, constraint, label, split, instruction). The process writes
-there `model/` (weights, tokenizer, scoring settings), `curve.json`, and `probabilities.json` (of the validation pairs, in
-their order, scored as in use). Killed and started again, it goes on from its last whole checkpoint and ends with the same
-weights.
+FOLDER holds job.json (a `Job`) and pairs.parquet (response, constraint, label, split, instruction, compared). The process
+writes there `model/` (weights, tokenizer, scoring settings), `curve.json`, `probabilities.json` (of the validation pairs,
+in their order, scored as in use) and, with baselines, `zero_shot.json` (of the compared pairs). Killed and started again,
+it goes on from its last whole checkpoint and ends with the same weights.
 """
 
 import gc
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow.parquet as pq
 import torch
+from peft import LoraConfig, LoraModel, TaskType
 from pydantic import BaseModel
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import (
@@ -36,12 +39,15 @@ from transformers.utils import logging as transformers_logging
 
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.process import append_row
-from ifrl_core.reward_model.losses import corrected_loss, unlabelled_loss
+from ifrl_core.reward_model.losses import corrected_loss, smoothed_loss, unlabelled_loss
 from ifrl_core.reward_model.noise import Noise
 from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits
 from ifrl_core.reward_model.score import RewardModel
 from ifrl_core.reward_model.settings import write_settings
 from ifrl_core.reward_model.template import encode
+from ifrl_core.reward_model.zero_shot import zero_shot_probabilities
+
+Pair = dict[str, Any]  # a row of pairs.parquet
 
 
 class Job(BaseModel):
@@ -57,38 +63,106 @@ def main(folder: Path) -> None:
     transformers_logging.disable_progress_bar()
     job = Job.model_validate_json((folder / "job.json").read_text())
     pairs = pq.read_table(folder / "pairs.parquet", use_threads=False).to_pylist()
-    train(job, [pair for pair in pairs if pair["split"] == "train"], folder)
+    train(job, pairs, folder)
     gc.collect()
-    held_out = [(pair["response"], pair["constraint"]) for pair in pairs if pair["split"] == "validation"]
+    held_out = _texts(pair for pair in pairs if pair["split"] == "validation")
     probabilities = RewardModel(folder / "model").probabilities(held_out)
     (folder / "probabilities.json").write_text(json.dumps(probabilities))
+    if job.config.baselines:
+        asked = _texts(pair for pair in pairs if pair["compared"])
+        said = zero_shot_probabilities(job.model, asked, job.config.max_tokens)
+        (folder / "zero_shot.json").write_text(json.dumps(said))
 
 
-def train(job: Job, pairs: list[dict[str, Any]], folder: Path) -> None:
-    """Train on `pairs` and save folder/model and folder/curve.json."""
+def train(job: Job, pairs: list[Pair], folder: Path) -> None:
+    """Train on the pairs of split train and save folder/model and folder/curve.json; the others serve early stopping."""
     config = job.config
     set_seed(job.seed)
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(job.model)
     model = load_backbone(job.model, tokenizer, config)
-    encoded = encode(tokenizer, [(pair["response"], pair["constraint"]) for pair in pairs], config.max_tokens)
-    rows = training_order(pack(encoded), [pair["instruction"] for pair in pairs], config, job.seed)
+    adapters = None if config.lora is None else with_adapters(model, config.lora)
+    rows = {split: _packed(tokenizer, pairs, split, config.max_tokens) for split in ("train", "validation")}
+    order = training_order(rows["train"], [pair["instruction"] for pair in pairs], config, job.seed)
     trainer = Trainer(
-        model=PackedClassifier(model, config.noise),
-        args=training_arguments(config, folder / "checkpoints", len(rows), job.seed),
-        train_dataset=_Rows(rows),
+        model=PackedClassifier(model, config.noise, config.label_smoothing),
+        args=training_arguments(config, folder / "checkpoints", len(order), job.seed),
+        train_dataset=_Rows(order),
+        eval_dataset=_Rows(rows["validation"]) if config.early_stopping else None,
         data_collator=_Collator(pairs, int(model.config.pad_token_id)),
         callbacks=[_Report(folder)],
     )
     trainer.remove_callback(PrinterCallback)
-    checkpoint = last_checkpoint(folder / "checkpoints")
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    history = fit(trainer, folder / "checkpoints", config.early_stopping)
+    if adapters is not None:
+        adapters.merge_and_unload()
     if config.bf16:
         model.bfloat16()
     model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     write_settings(folder / "model", max_tokens=config.max_tokens)
-    curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
-    (folder / "curve.json").write_text(json.dumps(curve))
+    (folder / "curve.json").write_text(json.dumps(loss_curve(history)))
+
+
+def with_adapters(model: PreTrainedModel, rank: int) -> LoraModel:
+    """Put LoRA adapters (Hu et al., arXiv 2106.09685; scale alpha / rank = 2) on all linear layers of `model`, in place.
+
+    Only they and the fresh head have gradients then; `merge_and_unload` of the result makes `model` a plain one again.
+    """
+    adapted = LoraConfig(
+        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", task_type=TaskType.SEQ_CLS
+    )
+    adapters = LoraModel(model, adapted, "default")
+    cast(nn.Module, model.score).requires_grad_(True)
+    return adapters
+
+
+def fit(trainer: Trainer, checkpoints: Path, patience: int | None) -> list[dict[str, Any]]:
+    """Train to the end or as long as `patience` has it, from the last checkpoint; the log of all steps.
+
+    With `patience` the model ends with the weights of the lowest held-out loss. Whether it has run out follows from the
+    log, which every checkpoint carries, so that a kill at any moment changes nothing.
+    """
+    if patience is not None:
+        trainer.add_callback(_Patience(patience))
+    last = last_checkpoint(checkpoints)
+    state = TrainerState() if last is None else TrainerState.load_from_json(str(last / "trainer_state.json"))
+    if patience is None or not out_of_patience(state.log_history, patience):
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        state = trainer.state
+    if patience is not None:
+        best = checkpoints / f"checkpoint-{best_step(state.log_history)}"
+        cast(nn.Module, trainer.model).load_state_dict(load_file(best / "model.safetensors"))
+    return state.log_history
+
+
+def out_of_patience(history: Sequence[Mapping[str, Any]], patience: int) -> bool:
+    """Whether the last `patience` evaluations of a log gave no lower held-out loss than those before."""
+    losses = [row["eval_loss"] for row in history if "eval_loss" in row]
+    return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+
+
+def best_step(history: Sequence[Mapping[str, Any]]) -> int:
+    """The step of the lowest held-out loss, the first of equal ones."""
+    evaluated = [row for row in history if "eval_loss" in row]
+    return int(min(evaluated, key=lambda row: row["eval_loss"])["step"])
+
+
+def loss_curve(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """[{"step", "loss"}], with "held_out_loss" at the steps of an evaluation."""
+    held_out = {row["step"]: {"held_out_loss": row["eval_loss"]} for row in history if "eval_loss" in row}
+    steps = [row for row in history if "loss" in row]
+    return [{"step": row["step"], "loss": row["loss"], **held_out.get(row["step"], {})} for row in steps]
+
+
+def _texts(pairs: Iterable[Pair]) -> list[tuple[str, str]]:
+    return [(pair["response"], pair["constraint"]) for pair in pairs]
+
+
+def _packed(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], split: str, max_tokens: int) -> list[Packed]:
+    """The rows of one split, with places in `pairs`."""
+    chosen = [place for place, pair in enumerate(pairs) if pair["split"] == split]
+    rows = pack(encode(tokenizer, _texts(pairs[place] for place in chosen), max_tokens))
+    return [replace(row, places=tuple(chosen[place] for place in row.places)) for row in rows]
 
 
 def load_backbone(folder: Path, tokenizer: PreTrainedTokenizerBase, config: RewardModelConfig) -> PreTrainedModel:
@@ -109,10 +183,10 @@ def load_backbone(folder: Path, tokenizer: PreTrainedTokenizerBase, config: Rewa
 class PackedClassifier(nn.Module):
     """Mean loss over the labels of an optimizer step, from packed rows (see losses.py)."""
 
-    def __init__(self, model: PreTrainedModel, noise: Noise = "ignore") -> None:
+    def __init__(self, model: PreTrainedModel, noise: Noise = "ignore", smoothing: float = 0.0) -> None:
         super().__init__()
         self.model = model
-        self._noise = noise
+        self._noise, self._smoothing = noise, smoothing
 
     def forward(
         self,
@@ -130,7 +204,7 @@ class PackedClassifier(nn.Module):
         `num_items_in_batch`: labels of the whole step."""
         logits = pair_logits(self.model, input_ids, position_ids, attention_mask, rows, ends)
         if self._noise == "ignore" or rates is None:
-            total = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
+            total = smoothed_loss(logits, labels, self._smoothing)
         elif self._noise == "rates":
             total = corrected_loss(logits, labels, rates[0], rates[1])
         else:
@@ -159,6 +233,12 @@ def training_arguments(config: RewardModelConfig, folder: Path, rows: int, seed:
         save_strategy="steps",
         save_steps=config.save_steps,
         save_total_limit=1,
+        eval_strategy="steps" if config.early_stopping else "no",
+        eval_steps=config.save_steps,
+        per_device_eval_batch_size=config.micro_batch,
+        prediction_loss_only=True,
+        load_best_model_at_end=config.early_stopping is not None,  # spares the best checkpoint when others go
+        metric_for_best_model="loss",
         logging_steps=1,
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
@@ -214,7 +294,7 @@ class _Rows(Dataset[Packed]):
 class _Collator:
     """Packed rows to the arguments of `PackedClassifier.forward`."""
 
-    def __init__(self, pairs: list[dict[str, Any]], pad_id: int) -> None:
+    def __init__(self, pairs: list[Pair], pad_id: int) -> None:
         self._labels = [float(pair["label"]) for pair in pairs]
         known = all(pair["hit"] is not None for pair in pairs)
         self._rates = [(pair["hit"], pair["false_alarm"], pair["prior"]) for pair in pairs] if known else None
@@ -235,8 +315,22 @@ class _Collator:
         return made
 
 
+class _Patience(TrainerCallback):
+    """Stops training when `out_of_patience`."""
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        if out_of_patience(state.log_history, self._patience):
+            control.should_training_stop = True
+        return control
+
+
 class _Report(TrainerCallback):
-    """Appends a row of metrics per step for the parent process."""
+    """Appends a row of metrics per step, and per evaluation, for the parent process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -249,7 +343,7 @@ class _Report(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        if logs and "loss" in logs:
+        if logs and not {"loss", "eval_loss"}.isdisjoint(logs):
             row = {"step": state.global_step, "total": state.max_steps, **logs}
             append_row(self._folder, row)
 

@@ -13,8 +13,11 @@ from ifrl_core.evaluation.statistics import (
     auc,
     bootstrap_mean,
     expected_calibration_error,
+    f1_score,
     kendall_tau,
     paired_bootstrap,
+    reliability_bins,
+    roc_points,
     wilson,
 )
 
@@ -168,6 +171,40 @@ def test_auc_of_one_class_is_none() -> None:
 def test_auc_equals_the_area_under_the_curve(rows: list[tuple[int, int]]) -> None:
     scores, labels = zip(*rows, strict=True)
     assert auc(scores, labels) == pytest.approx(roc_auc_score(labels, scores))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 1)), min_size=2, max_size=40).filter(
+        lambda rows: len({label for _, label in rows}) == 2
+    )
+)
+@settings(deadline=None)
+def test_the_area_under_the_roc_points_is_the_auc(rows: list[tuple[int, int]]) -> None:
+    scores, labels = zip(*rows, strict=True)
+    x, y = zip(*roc_points(scores, labels), strict=True)
+    assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
+    assert np.trapezoid(y, x) == pytest.approx(auc(scores, labels))
+
+
+def test_there_is_no_roc_of_one_class() -> None:
+    assert roc_points([0.2, 0.4], [1, 1]) == []
+    assert roc_points([], []) == []
+
+
+def test_f1_by_hand() -> None:
+    assert f1_score([1, 1, 1, 0], [1, 0, 0, 1]) == 0.4  # 2 x 1 / (2 x 1 + 2 + 1)
+    assert f1_score([0, 0], [1, 0]) == 0
+    assert f1_score([0, 0], [0, 0]) is None
+
+
+def test_reliability_bins_hold_every_item_and_give_the_calibration_error() -> None:
+    prob, label = [0.05, 0.1, 0.19, 0.95, 1.0], [0, 1, 0, 1, 1]
+    bins = reliability_bins(prob, label)
+    assert [count for _, _, count in bins] == [1, 2, 2]
+    assert bins[1] == pytest.approx((0.145, 0.5, 2))
+    gaps = sum(abs(stated - observed) * count for stated, observed, count in bins)
+    assert gaps / 5 == pytest.approx(expected_calibration_error(prob, label))
+    assert reliability_bins([], []) == []
 
 
 def test_unscored_values_are_refused() -> None:

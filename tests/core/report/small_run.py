@@ -14,6 +14,7 @@ from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.evaluate import ANSWERS, IFEVAL_ANSWERS, satisfaction
 from ifrl_core.labels import make_labels
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
+from ifrl_core.reward_model.baselines import compared, comparison, curves, scorers
 from ifrl_core.reward_model.quality import Scored, quality
 from ifrl_core.reward_model.train import VALIDATION
 from ifrl_core.rewards.task_drop import drops_task
@@ -98,16 +99,30 @@ def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
             label=row["label"],
             verdict=row["verdict"],
             probability=source.random(),
+            raw_probability=source.random(),
+            instruction_id=row["instruction_id"],
         )
         for row in rows
     ]
+    places = compared(rows)
+    others = {name: [source.random() for _ in places] for name in ("majority", "length", "zero_shot")}
+    found = scorers([pairs[place] for place in places], others)
     writer = store.writer("reward-model", 1, "c" * 64, {"learning_rate": 4e-5}, {"labels": "labels/0"})
     writer.write_table("validation.parquet", pa.Table.from_pylist([vars(pair) for pair in pairs], schema=VALIDATION))
     curve = [{"step": step, "loss": 0.7 - step / 200} for step in range(1, 31)]
     writer.write_json("curve.json", curve)
+    writer.write_json("curves.json", curves(found))
     counts = {"train_pairs": 80, "train_positive": 40, "train_responses": 60}
     counts |= {"validation_pairs": len(rows), "validation_instructions": 12}
-    return writer.commit({"counts": counts, "steps": 30, **quality(pairs)})
+    return writer.commit(
+        {
+            "counts": counts,
+            "steps": 30,
+            **quality(pairs),
+            "baselines": comparison(found, sum(row["verdict"] is not None for row in rows)),
+            "calibration": None,
+        }
+    )
 
 
 def _policy(store: ArtifactStore, hostile: str) -> ArtifactRef:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.report.charts import HEIGHT, LEFT, WIDTH, Series, dumbbell, line_chart, reliability, ticks, whisker
+from ifrl_core.report.charts import HEIGHT, LEFT, WIDTH, Series, dumbbell, line_chart, reliability, roc, ticks, whisker
 
 FINITE = st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: round(x, 6))
 
@@ -39,6 +39,18 @@ def test_a_rise_goes_up() -> None:
     points = re.findall(r"[ML]([-\d.]+) ([-\d.]+)", line_chart("t", [Series("s", [1, 2], [0.1, 0.9])], x_label="step"))
     assert float(points[1][0]) > float(points[0][0])
     assert float(points[1][1]) < float(points[0][1])
+
+
+def test_a_perfect_roc_goes_up_before_it_goes_right() -> None:
+    drawn = roc("t", [("perfect", [(0, 0), (0, 1), (1, 1)]), ("of one class", [])])
+    assert len(re.findall(r'class="line', drawn)) == 1
+    (x0, y0), (x1, y1), (x2, y2) = re.findall(r"[ML]([-\d.]+) ([-\d.]+)", drawn)
+    assert x0 == x1
+    assert y1 == y2
+    assert float(y1) < float(y0)
+    assert float(x2) > float(x1)
+    assert 'class="diagonal"' in drawn
+    assert roc("t", [("of one class", [])]) == ""
 
 
 def test_names_are_escaped() -> None:

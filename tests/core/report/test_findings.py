@@ -95,6 +95,20 @@ def test_a_reward_model_at_chance_is_said_for_hard_and_soft_apart() -> None:
     assert said({"reward_model": {"hard": {"auc": 0.8, "auc_within_types": 0.75}, "soft": {}, "unscored": 0}}) == []
 
 
+def test_a_baseline_that_ranks_as_well_as_the_reward_model_is_said() -> None:
+    def compared(length: float, zero_shot: float, within: float | None = None) -> list[Finding]:
+        own = {"auc": 0.7, "auc_within_types": within}
+        rows = {"length": length, "zero_shot": zero_shot}
+        others = {name: {"auc": value, "auc_within_types": value} for name, value in rows.items()}
+        return said({"reward_model": {"baselines": {"pairs": 40, "reward_model": own, **others}}})
+
+    assert compared(0.6, 0.65) == []
+    [finding] = compared(0.6, 0.75)
+    assert "by rules on the same 40 pairs: 0.70; the untrained backbone, asked yes or no 0.75." in finding.text
+    assert "the length of the answer 0.60" in compared(0.6, 0.5, within=0.55)[0].text
+    assert said({"reward_model": {"baselines": None}}) == []
+
+
 def test_the_worst_comes_first() -> None:
     order = [
         finding.level

@@ -162,6 +162,18 @@ def test_the_json_beside_the_page_holds_the_same_figures(whole: Whole) -> None:
     assert len(data["reward_model"]["curve"]) == 30
 
 
+def test_the_reward_model_stands_beside_its_baselines(whole: Whole) -> None:
+    store, refs = whole
+    figures = store.manifest(refs["reward_model"]).figures["baselines"]
+    html, page = page_of(store, refs)
+    section = page.text[page.text.index("Against baselines") : page.text.index("whole instructions chosen by a hash")]
+    for name in ("reward_model", "reward_model_raw", "zero_shot", "length", "majority"):
+        assert f"{figures[name]['auc']:.3f}" in section
+        assert f"{figures[name]['f1']:.2f}" in section
+    assert html.count("Calibration by rules: ") == 4
+    assert "ROC by rules" in html
+
+
 def test_samples_are_a_fixed_choice_and_both_ends(whole: Whole) -> None:
     store, refs = whole
     rows = store.read_json(write_report(CONFIG, refs, store), "report.json")["answers"]

@@ -42,6 +42,12 @@ def test_it_learns_what_rules_see_and_moves_every_parameter(model_store: Artifac
     assert figures["hard"]["n"] == 64
     assert figures["soft"] == {**figures["soft"], "n": 0, "auc": None}
     assert [row for row in rows if "train/loss" in row]
+    baselines = figures["baselines"]
+    assert (baselines["pairs"], baselines["hard_pairs"]) == (64, 64)
+    assert baselines["majority"]["auc"] == 0.5
+    assert baselines["reward_model"]["auc"] == figures["hard"]["auc"]
+    assert all(baselines[name]["n"] == 64 for name in ("reward_model_raw", "length", "zero_shot"))
+    assert set(model_store.read_json(ref, "curves.json")) == {*baselines} - {"pairs", "hard_pairs"}
 
     before = load_file(model_folder(model, model_store) / "model.safetensors")
     after = load_file(model_folder(ref, model_store) / "model.safetensors")
@@ -52,19 +58,14 @@ def test_it_learns_what_rules_see_and_moves_every_parameter(model_store: Artifac
 
 @pytest.mark.model
 def test_killed_and_started_again_it_ends_with_the_same_digest_and_then_comes_from_the_store(
-    model_store: ArtifactStore, model: ArtifactRef
+    model_store: ArtifactStore, model: ArtifactRef, tmp_path: Path
 ) -> None:
     inputs = {"model": model, "labels": commit_labels(model_store, toy(48, 2), toy(8, 3))}
     whole = train_reward_model(SHORT, inputs, model_store)
     assert train_reward_model(SHORT, inputs, model_store, _must_not_run) == whole
 
-    again = ArtifactStore(f"{model_store.root}/again")
-    for ref in inputs.values():
-        shutil.copytree(
-            f"{model_store.root}/{ref.stage}/{ref.fingerprint}", f"{again.root}/{ref.stage}/{ref.fingerprint}"
-        )
-    scratch = train_reward_model.work(SHORT, inputs, again, no_progress, seed=0).scratch
-    _kill_at_checkpoint(again, inputs, scratch)
+    again = copied(model_store, inputs, tmp_path / "again")
+    scratch = kill_at_checkpoint(again, inputs, SHORT)
     assert list(scratch.glob("checkpoints/checkpoint-*"))
     resumed = train_reward_model(SHORT, inputs, again)
     assert resumed.digest == whole.digest
@@ -120,19 +121,29 @@ def _must_not_run(*arguments: object, **metrics: object) -> None:
     raise AssertionError("a committed artifact was computed again")
 
 
-def _kill_at_checkpoint(store: ArtifactStore, inputs: dict[str, ArtifactRef], scratch: Path) -> None:
-    """Run the stage in a process and SIGKILL it once a checkpoint is there."""
+def copied(store: ArtifactStore, inputs: dict[str, ArtifactRef], folder: Path) -> ArtifactStore:
+    """Another store with the same inputs and nothing else."""
+    for ref in inputs.values():
+        shutil.copytree(f"{store.root}/{ref.stage}/{ref.fingerprint}", folder / ref.stage / ref.fingerprint)
+    return ArtifactStore(str(folder))
+
+
+def kill_at_checkpoint(
+    store: ArtifactStore, inputs: dict[str, ArtifactRef], config: RewardModelConfig, *, step: int = 2
+) -> Path:
+    """Run the stage in a process and SIGKILL it once the checkpoint of `step` is there; the stage's scratch folder."""
+    scratch = train_reward_model.work(config, inputs, store, no_progress, seed=0).scratch
     code = f"""
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.reward_model.train import train_reward_model
-from tests.core.reward_model.toy import Label, commit_labels
 inputs = {{name: ArtifactRef(**ref) for name, ref in { ({n: r.model_dump() for n, r in inputs.items()})!r}.items()}}
-train_reward_model(RewardModelConfig(**{SHORT.model_dump()!r}), inputs, ArtifactStore({store.root!r}))
+train_reward_model(RewardModelConfig(**{config.model_dump()!r}), inputs, ArtifactStore({store.root!r}))
 """
     process = subprocess.Popen([sys.executable, "-c", code])
-    while not list(scratch.glob("checkpoints/checkpoint-2/trainer_state.json")):
+    while not list(scratch.glob(f"checkpoints/checkpoint-{step}/trainer_state.json")):
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    return scratch

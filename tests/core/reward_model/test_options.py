@@ -1,0 +1,151 @@
+"""Options of the training, each on the real backbone: what they change, and that the result is used like any other."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import RewardModelConfig
+from ifrl_core.errors import TrainingError
+from ifrl_core.models import model_folder
+from ifrl_core.reward_model.losses import smoothed_loss
+from ifrl_core.reward_model.score import RewardModel
+from ifrl_core.reward_model.train import train_reward_model
+from ifrl_core.reward_model.train_process import best_step, loss_curve, out_of_patience
+from tests.core.reward_model.test_train import SHORT, copied, kill_at_checkpoint, toy
+from tests.core.reward_model.toy import commit_labels
+
+LEARNS = RewardModelConfig(
+    epochs=2, batch_size=8, micro_batch=8, max_tokens=64, learning_rate=2e-4, layers=6, baselines=False
+)
+
+
+def held_out(*losses: float) -> list[dict[str, Any]]:
+    """A log with one evaluation every two steps."""
+    rows: list[dict[str, Any]] = []
+    for index, loss in enumerate(losses, start=1):
+        rows += [{"step": 2 * index - 1, "loss": 0.5}, {"step": 2 * index, "loss": 0.4}]
+        rows.append({"step": 2 * index, "eval_loss": loss})
+    return rows
+
+
+def test_patience_counts_evaluations_since_the_best() -> None:
+    assert not out_of_patience([], 1)
+    assert not out_of_patience(held_out(0.7, 0.6), 1)
+    assert not out_of_patience(held_out(0.7, 0.6, 0.65), 2)
+    assert out_of_patience(held_out(0.7, 0.6, 0.65, 0.61), 2)
+    assert out_of_patience(held_out(0.6, 0.6), 1)  # an equal loss is no progress
+    assert not out_of_patience(held_out(0.7, 0.8, 0.6), 2)
+
+
+def test_the_best_step_is_that_of_the_lowest_held_out_loss() -> None:
+    assert best_step(held_out(0.7, 0.5, 0.5, 0.6)) == 4
+    assert loss_curve(held_out(0.7))[-1] == {"step": 2, "loss": 0.4, "held_out_loss": 0.7}
+
+
+def test_smoothing_moves_the_optimum_away_from_certainty() -> None:
+    logits = torch.zeros(1, requires_grad=True)
+    for _ in range(300):
+        (gradient,) = torch.autograd.grad(smoothed_loss(logits, torch.ones(1), 0.2), logits)
+        logits = (logits - gradient).detach().requires_grad_(True)
+    assert logits.sigmoid().item() == pytest.approx(0.9, abs=1e-3)  # 1 - 0.2 / 2
+    assert smoothed_loss(torch.zeros(3), torch.ones(3)).item() == pytest.approx(3 * math.log(2))
+
+
+def test_two_models_of_the_noise_are_refused() -> None:
+    with pytest.raises(ValidationError, match="both model wrong labels: give one of them"):
+        RewardModelConfig(label_smoothing=0.1, noise="rates")
+
+
+def test_early_stopping_without_held_out_labels_is_refused(store: ArtifactStore) -> None:
+    labels = commit_labels(store, [("Blue.", "No commas.", 1), ("Blue, red.", "No commas.", 0)])
+    with pytest.raises(TrainingError, match="early_stopping needs held-out labels"):
+        train_reward_model(SHORT.model_copy(update={"early_stopping": 1}), {"model": labels, "labels": labels}, store)
+
+
+@pytest.mark.model
+def test_smoothed_labels_make_an_overfitted_model_less_certain(model_store: ArtifactStore, model: ArtifactRef) -> None:
+    inputs = {"model": model, "labels": commit_labels(model_store, toy(48, 10), toy(24, 11))}
+    extremes = []
+    for smoothing in (0.0, 0.4):
+        ref = train_reward_model(LEARNS.model_copy(update={"label_smoothing": smoothing}), inputs, model_store)
+        assert model_store.manifest(ref).figures["hard"]["auc"] > 0.8
+        rows = model_store.read_table(ref, "validation.parquet").to_pylist()
+        extremes.append(sum(abs(row["raw_probability"] - 0.5) for row in rows) / len(rows))
+    assert extremes[1] < extremes[0]
+
+
+@pytest.mark.model
+def test_adapters_learn_and_are_merged_into_a_plain_model(model_store: ArtifactStore, model: ArtifactRef) -> None:
+    inputs = {"model": model, "labels": commit_labels(model_store, toy(64, 12), toy(48, 13))}
+    config = LEARNS.model_copy(update={"lora": 8, "learning_rate": 2e-3})
+    ref = train_reward_model(config, inputs, model_store)
+    # Untrained, the chance of an AUC of 0.8 on 48 about balanced pairs is below 1e-3.
+    assert model_store.manifest(ref).figures["hard"]["auc"] > 0.8
+
+    before = load_file(model_folder(model, model_store) / "model.safetensors")
+    after = load_file(model_folder(ref, model_store) / "model.safetensors")
+    assert not [name for name in after if "lora" in name]
+    kept = {name: after[name].equal(before[name].to(after[name].dtype)) for name in after if name in before}
+    linear = [name for name in kept if "_proj" in name]
+    assert len(linear) == 7 * 6
+    assert not any(kept[name] for name in linear)
+    assert all(same for name, same in kept.items() if name not in linear)  # embeddings and norms are frozen
+    assert "score.weight" in after
+    assert RewardModel(model_folder(ref, model_store)).probabilities([("Blue.", "No commas.")])[0] is not None
+
+
+@pytest.mark.model
+def test_early_stopping_ends_soon_and_keeps_the_best_weights(model_store: ArtifactStore, model: ArtifactRef) -> None:
+    """Held-out labels contradict the training labels, so that every step makes their loss worse."""
+    contrary = [(text, constraint, 1 - label) for text, constraint, label in toy(16, 15)]
+    inputs = {"model": model, "labels": commit_labels(model_store, toy(96, 14), contrary)}
+    config = LEARNS.model_copy(update={"early_stopping": 2, "save_steps": 2})
+    ref = train_reward_model(config, inputs, model_store)
+    curve = model_store.read_json(ref, "curve.json")
+    losses = {row["step"]: row["held_out_loss"] for row in curve if "held_out_loss" in row}
+    best = min(losses, key=lambda step: losses[step])
+    assert max(losses) == best + 2 * 2
+    assert max(losses) < 24  # the steps of two epochs
+    # The committed model is that of the best step: its loss on the held-out pairs is the one that was measured there.
+    rows = model_store.read_table(ref, "validation.parquet").to_pylist()
+    said = [row["raw_probability"] if row["label"] else 1 - row["raw_probability"] for row in rows]
+    assert sum(-math.log(p) for p in said) / len(said) == pytest.approx(losses[best], rel=0.05)  # it is scored in bf16
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("options", [{"early_stopping": 1}, {"lora": 4}], ids=["early stopping", "lora"])
+def test_killed_with_options_and_started_again_it_ends_with_the_same_digest(
+    model_store: ArtifactStore, model: ArtifactRef, tmp_path: Path, options: dict[str, int]
+) -> None:
+    config = SHORT.model_copy(update={**options, "baselines": False})
+    inputs = {"model": model, "labels": commit_labels(model_store, toy(64, 16), toy(8, 17))}
+    whole = train_reward_model(config, inputs, model_store)
+    again = copied(model_store, inputs, tmp_path / "again")
+    scratch = kill_at_checkpoint(again, inputs, config)
+    assert list(scratch.glob("checkpoints/checkpoint-*"))
+    assert train_reward_model(config, inputs, again).digest == whole.digest
+
+
+@pytest.mark.model
+def test_killed_between_its_last_checkpoint_and_the_end_it_does_not_train_on(
+    model_store: ArtifactStore, model: ArtifactRef, tmp_path: Path
+) -> None:
+    """Out of patience at a checkpoint, the log that lies beside it is all that a new process needs."""
+    contrary = [(text, constraint, 1 - label) for text, constraint, label in toy(16, 15)]
+    inputs = {"model": model, "labels": commit_labels(model_store, toy(96, 14), contrary)}
+    config = SHORT.model_copy(update={"early_stopping": 1, "learning_rate": 2e-4, "baselines": False})
+    whole = train_reward_model(config, inputs, model_store)
+    steps = model_store.manifest(whole).figures["steps"]
+    assert steps < 12
+    again = copied(model_store, inputs, tmp_path / "again")
+    scratch = kill_at_checkpoint(again, inputs, config, step=steps)
+    last = max(scratch.glob("checkpoints/checkpoint-*/trainer_state.json"), key=lambda path: path.stat().st_mtime)
+    assert json.loads(last.read_text())["global_step"] <= steps
+    assert train_reward_model(config, inputs, again).digest == whole.digest
