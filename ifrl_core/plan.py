@@ -118,14 +118,24 @@ def _faults(policy: PolicyConfig, shape: ModelShape, batches: Batches) -> list[s
 
 
 def _memory_faults(config: PipelineConfig, memory: Memory) -> list[str]:
-    if memory.peak <= memory.device:
-        return []
+    faults = []
+    if memory.reward_model_training > memory.device:
+        faults.append(
+            f"the reward-model stage takes about {memory.reward_model_training:.1f} GiB on one device, which has "
+            f"{memory.device:.1f}: fewer reward_model.layers, or a smaller reward_model.micro_batch"
+        )
+    if memory.peak > memory.device:
+        faults.append(_policy_fault(config, memory))
+    return faults
+
+
+def _policy_fault(config: PipelineConfig, memory: Memory) -> str:
     phase = "training" if memory.training >= memory.generating else "generating"
     fixes = "; ".join(text for text, helps in _FIXES if helps(config, memory))
-    return [
+    return (
         f"{phase} takes about {memory.peak:.1f} GiB a device, which has {memory.device:.1f} "
         f"(policy.launch.assumed.device_memory_gib): {fixes}"
-    ]
+    )
 
 
 def _many(config: PipelineConfig) -> bool:
@@ -169,6 +179,7 @@ def plan_lines(plan: Plan) -> list[str]:
         f"            = micro-batch {b.micro_batch} x accumulation {b.accumulation} x {b.processes} process(es)",
         f"device      {m.peak:.1f} of {m.device:.1f} GiB: training {m.training:.1f}, generating {m.generating:.1f} (rough)",
         "            " + ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.05),
+        f"            the reward-model stage before it: {m.reward_model_training:.1f} GiB on one device",
         f"machine     {m.host_loading:.0f} GiB of memory while loading; {2 * m.checkpoint:.0f} GiB of disk (two checkpoints)",
         f"stage       {t.steps} steps, {t.prompts:,} prompts, {t.rollouts:,} rollouts, {t.tokens:,} answer tokens",
         f"time        {t.hours:g} hours",

@@ -49,6 +49,7 @@ class Memory:
     training: float
     generating: float
     device: float
+    reward_model_training: float  # that stage, on one device of its own time
     host_loading: float  # of a machine, while its processes load
     checkpoint: float  # on disk, one of two
 
@@ -119,6 +120,7 @@ def estimate(config: PipelineConfig, shape: ModelShape, batches: Batches) -> Mem
         training=_gib(training),
         generating=_gib(generating),
         device=_gib(device),
+        reward_model_training=_gib(_reward_model_training_bytes(config.reward_model, shape)),
         host_loading=_gib(loading * batches.processes // batches.machines),
         checkpoint=_gib((4 * trained if policy.lora else 4 * whole) + 8 * trained),
     )
@@ -141,6 +143,15 @@ def _reward_model_bytes(config: PipelineConfig, shape: ModelShape) -> float:
     """bf16 and whole on every device: the backbone that reward_model.layers leaves, without a head. None of it is loaded
     when all constraints are hard."""
     return 0.0 if config.instructions.hard_share == 1 else 2.0 * _backbone(config.reward_model, shape)
+
+
+def _reward_model_training_bytes(config: RewardModelConfig, shape: ModelShape) -> float:
+    """One process: float32 weights, gradients and Adam's moments (16 bytes a parameter), their bf16 casts (2), and
+    activations as `_activation_bytes` has them, without checkpointing."""
+    layers = min(config.layers or shape.layers, shape.layers)
+    tokens = config.micro_batch * config.max_tokens
+    activations = tokens * shape.hidden * _ACTIVATION * layers * (1 if config.bf16 else 2)
+    return (18 if config.bf16 else 16) * _backbone(config, shape) + activations + _OVERHEAD
 
 
 def _backbone(config: RewardModelConfig, shape: ModelShape) -> int:
