@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import LaunchConfig, PolicyConfig
+from ifrl_core.config import LaunchConfig, LoraConfig, PolicyConfig
 from ifrl_core.models import model_folder
 from ifrl_core.policy.job import CHECKPOINTS, FINAL, PROMPTS, PROMPTS_IN_ORDER, Job
 from ifrl_core.policy.launch import check_launch, run_training, write_accelerate_config
 from ifrl_core.process import METRICS
-
-pa = pytest.importorskip("pyarrow")
 
 # float32: in bf16 the last digits, and so now and then a token, depend on what else is in the batch.
 # A group of 4 over 2 processes of 6 rollouts: the second prompt's rollouts are made by both.
@@ -62,7 +63,7 @@ def job_of(folder: Path, model: Path, processes: int, **changes: Any) -> Job:
     config = CONFIG.model_copy(update={"launch": launch, **changes})
     folder.mkdir()
     job = Job(config=config, model=model, reward_model=None, seed=5, folder=folder)
-    rows = [prompt(index) for index in range(config.max_steps * config.prompts_per_step)]
+    rows = [prompt(index) for index in range(config.max_steps // config.updates_per_block * config.prompts_per_step)]
     pq.write_table(pa.Table.from_pylist(rows, schema=PROMPTS_IN_ORDER), folder / PROMPTS)
     write_accelerate_config(config, check_launch(config), folder)
     job.write()
@@ -100,6 +101,28 @@ def test_two_processes_make_the_rollouts_rewards_and_metrics_of_one(
         for name in ours:
             if not name.startswith(("seconds", "tokens_per")):
                 assert ours[name] == pytest.approx(theirs[name], rel=1e-3, abs=1e-5), name
+
+
+@pytest.mark.model
+@pytest.mark.timeout(200)
+def test_adapters_are_trained_twice_on_the_same_rollouts_and_merged(
+    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
+) -> None:
+    folder = model_folder(model, model_store)
+    grpo = {"num_iterations": 2, "epsilon_high": 0.28}
+    changes = {"lora": LoraConfig(rank=4), "trained_layers": None, "bf16": True, "grpo": grpo, "save_steps": 2}
+    job = job_of(tmp_path / "job", folder, 1, **changes)
+    run_training(job)
+    first, second = metrics(job)
+    assert (first["rollouts"], second["rollouts"]) == (12, 0), "the second update has no rollouts of its own"
+    assert "reward/total" in first
+    assert "reward/total" not in second
+    assert first["grad_norm"] > 0
+    base, trained = (load_file(path / "model.safetensors") for path in (folder, job.folder / FINAL))
+    assert base.keys() == trained.keys()
+    changed = {name for name in base if not torch.equal(base[name], trained[name])}
+    assert changed, "nothing was learnt"
+    assert all("_proj" in name for name in changed), "only linear modules have adapters"
 
 
 @pytest.mark.model
