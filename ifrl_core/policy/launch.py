@@ -11,6 +11,7 @@ which waits for the job and starts this machine's processes.
 """
 
 import importlib.util
+import logging
 import os
 import sys
 import time
@@ -26,9 +27,12 @@ from ifrl_core.errors import ConfigError
 from ifrl_core.policy.job import ACCELERATE, JOB, Job
 from ifrl_core.process import run_child
 
+log = logging.getLogger(__name__)
+
 # Without these, glibc gives large buffers back to the kernel after every operation, and a CPU step spends a third of its
 # time on page faults (benchmarks/policy_step.py).
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+_MODULE = "ifrl_core.policy.launch"
 _TRAIN = ("-m", "ifrl_core.policy.train_process")
 _POLL_S = 1.0
 VLLM_URL = "IFRL_VLLM_URL"
@@ -79,6 +83,10 @@ def run_training(job: Job, **options: Any) -> None:
     """
     shape = check_launch(job.config)
     place = Place.of_environment(shape.machines, os.environ)
+    if shape.machines > 1:
+        log.info(
+            "machine %d of %d; the others run: python -m %s %s", place.rank, shape.machines, _MODULE, job.folder / JOB
+        )
     folder = job.folder if place.rank == 0 else job.folder / f"machine-{place.rank}"
     run_child(
         launch_command(job.folder / JOB, shape, place),

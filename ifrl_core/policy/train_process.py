@@ -183,6 +183,7 @@ def _arguments(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -
         num_completions_to_print=0,
         report_to=[],
         disable_tqdm=True,
+        ddp_find_unused_parameters=False,  # every trained weight is used in every pass
         **_vllm(config),
     )
 

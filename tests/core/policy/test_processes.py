@@ -1,6 +1,8 @@
 """One training process or two: the same prompts, rollouts, rewards and metrics, and nobody outlives the stage."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -58,8 +60,8 @@ def prompt(index: int) -> dict[str, Any]:
     }
 
 
-def job_of(folder: Path, model: Path, processes: int, **changes: Any) -> Job:
-    launch = LaunchConfig(device="cpu", processes_per_machine=processes)
+def job_of(folder: Path, model: Path, processes: int, machines: int = 1, **changes: Any) -> Job:
+    launch = LaunchConfig(device="cpu", processes_per_machine=processes, machines=machines)
     config = CONFIG.model_copy(update={"launch": launch, **changes})
     folder.mkdir()
     job = Job(config=config, model=model, reward_model=None, seed=5, folder=folder)
@@ -79,28 +81,60 @@ def metrics(job: Job) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (job.folder / METRICS).read_text().splitlines()]
 
 
-@pytest.mark.model
-@pytest.mark.timeout(300)
-def test_two_processes_make_the_rollouts_rewards_and_metrics_of_one(
-    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
-) -> None:
-    folder = model_folder(model, model_store)
-    one, two = (job_of(tmp_path / str(n), folder, n) for n in (1, 2))
-    for job in (one, two):
-        run_training(job)
-        assert (job.folder / FINAL / "model.safetensors").exists()
+@pytest.fixture(scope="module")
+def alone(model: ArtifactRef, model_store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """Trained by one process."""
+    job = job_of(tmp_path_factory.mktemp("alone") / "job", model_folder(model, model_store), processes=1)
+    run_training(job)
+    return job
+
+
+def assert_alike(one: Job, other: Job) -> None:
     kept = ("step", "prompt_id", "completion", "reward", "parts")
-    first, second = ([{name: row[name] for name in kept} for row in answers(job)] for job in (one, two))
+    first, second = ([{name: row[name] for name in kept} for row in answers(job)] for job in (one, other))
     assert len(first) == 2 * 12
     assert first == second
     assert len({row["completion"][-1]["content"] for row in first}) > 12, "answers of a group should differ"
     assert len({row["reward"] for row in first}) > 1
-    assert [row["step"] for row in metrics(two)] == [1, 2], "one process reports"
-    for ours, theirs in zip(metrics(one), metrics(two), strict=True):
+    assert [row["step"] for row in metrics(other)] == [1, 2], "one process reports"
+    for ours, theirs in zip(metrics(one), metrics(other), strict=True):
         assert ours.keys() == theirs.keys()
         for name in ours:
-            if not name.startswith(("seconds", "tokens_per")):
+            # entropy: trl's mean over micro-batches, which hold other rollouts
+            if not name.startswith(("seconds", "tokens_per", "entropy")):
                 assert ours[name] == pytest.approx(theirs[name], rel=1e-3, abs=1e-5), name
+    mine, others = (load_file(job.folder / FINAL / "model.safetensors") for job in (one, other))
+    equal = sum(int((mine[name] == others[name]).sum()) for name in mine)
+    assert equal > 0.9999 * sum(weight.numel() for weight in mine.values()), "99.99997 % of what was trained, measured"
+
+
+@pytest.mark.model
+@pytest.mark.timeout(300)
+def test_two_processes_make_the_rollouts_rewards_and_metrics_of_one(alone: Job, tmp_path: Path) -> None:
+    job = job_of(tmp_path / "job", alone.model, processes=2)
+    run_training(job)
+    assert_alike(alone, job)
+
+
+@pytest.mark.model
+@pytest.mark.timeout(300)
+def test_so_do_two_machines_that_share_a_folder(alone: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two launchers on this host, found by address and rank, as on two machines."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", port)
+    folder = tmp_path / "job"
+    command = [sys.executable, "-m", "ifrl_core.policy.launch", str(folder / "job.json")]
+    other = subprocess.Popen(command, env={**os.environ, "NODE_RANK": "1"})  # waits for the job
+    try:
+        job = job_of(folder, alone.model, processes=1, machines=2)
+        run_training(job)
+        assert other.wait(timeout=60) == 0
+    finally:
+        other.kill()
+    assert_alike(alone, job)
 
 
 @pytest.mark.model

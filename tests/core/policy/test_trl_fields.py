@@ -21,7 +21,7 @@ def test_the_fields_read_from_the_source_are_those_of_the_class() -> None:
 def test_all_that_the_training_process_sets_is_owned() -> None:
     from ifrl_core.policy.train_process import _arguments
 
-    free = {"top_k", "vllm_max_model_length"}  # defaults that a recipe may change
+    free = {"top_k", "vllm_max_model_length", "ddp_find_unused_parameters"}  # defaults that a recipe may change
     for generation in ("transformers", "vllm_colocate"):
         config = PolicyConfig(generation=generation)  # type: ignore[arg-type]
         assert set(_arguments(config, Path("x"), seed=0, on_cpu=True)) - free <= set(OWNED)
