@@ -66,12 +66,14 @@ class Place:
         Raises:
             ConfigError: naming the variable that several machines need.
         """
-        if machines > 1 and "MASTER_ADDR" not in environment:
+        if machines == 1:
+            return cls(0, "127.0.0.1", "29500")
+        if "MASTER_ADDR" not in environment:
             raise ConfigError(f"policy.launch.machines {machines}: MASTER_ADDR must name the machine of NODE_RANK 0")
         rank = int(environment.get("NODE_RANK", 0))
         if not 0 <= rank < machines:
             raise ConfigError(f"NODE_RANK {rank} is not one of {machines} machines (0 to {machines - 1})")
-        return cls(rank, environment.get("MASTER_ADDR", "127.0.0.1"), environment.get("MASTER_PORT", "29500"))
+        return cls(rank, environment["MASTER_ADDR"], environment.get("MASTER_PORT", "29500"))
 
 
 def run_training(job: Job, **options: Any) -> None:

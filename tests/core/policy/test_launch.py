@@ -74,7 +74,7 @@ def test_accelerate_reads_the_file_that_is_written(tmp_path: Path, strategy: Any
 
 
 def test_machines_find_each_other_by_the_environment() -> None:
-    assert Place.of_environment(1, {}) == HERE
+    assert Place.of_environment(1, {"NODE_RANK": "3"}) == HERE
     assert Place.of_environment(3, {"NODE_RANK": "2", "MASTER_ADDR": "a", "MASTER_PORT": "5"}) == Place(2, "a", "5")
     with pytest.raises(ConfigError, match="MASTER_ADDR must name the machine of NODE_RANK 0"):
         Place.of_environment(2, {})
