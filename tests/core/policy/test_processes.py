@@ -42,7 +42,7 @@ ALONE += "run_training(Job.read(pathlib.Path(sys.argv[1])))"
 
 
 def prompt(index: int) -> dict[str, Any]:
-    letter = "etaoin"[index]
+    letter = "etaoinshr"[index]
     constraint = {
         "type": "keywords:letter_frequency",
         "kind": "hard",
