@@ -138,13 +138,9 @@ def _policy_fault(config: PipelineConfig, memory: Memory) -> str:
     )
 
 
-def _many(config: PipelineConfig) -> bool:
-    return (config.policy.launch.processes or 1) > 1
-
-
 _FIXES: tuple[tuple[str, Callable[[PipelineConfig, Memory], bool]], ...] = (
-    ("policy.launch.strategy fsdp2 or zero3", lambda c, m: _many(c) and not c.policy.launch.sharded),
-    ("more processes", lambda c, m: c.policy.launch.sharded or not _many(c)),
+    ("policy.launch.strategy fsdp2 or zero3, on several GPUs", lambda c, m: not c.policy.launch.sharded),
+    ("more processes", lambda c, m: c.policy.launch.sharded),
     ("policy.gradient_checkpointing true", lambda c, m: not c.policy.gradient_checkpointing and m.activations > 1),
     ("a smaller policy.micro_batch", lambda c, m: c.policy.micro_batch > 1 and m.activations > 1),
     ("policy.generation vllm_colocate or vllm_server", lambda c, m: c.policy.generation == "transformers"),
