@@ -138,14 +138,22 @@ def _policy_fault(config: PipelineConfig, memory: Memory) -> str:
     )
 
 
+def _sleeps(config: PipelineConfig) -> bool:
+    """Whether vLLM gives its memory back while the weights are trained."""
+    return bool(config.policy.grpo.get("vllm_enable_sleep_mode"))
+
+
 _FIXES: tuple[tuple[str, Callable[[PipelineConfig, Memory], bool]], ...] = (
     ("policy.launch.strategy fsdp2 or zero3, on several GPUs", lambda c, m: not c.policy.launch.sharded),
     ("more processes", lambda c, m: c.policy.launch.sharded),
     ("policy.gradient_checkpointing true", lambda c, m: not c.policy.gradient_checkpointing and m.activations > 1),
     ("a smaller policy.micro_batch", lambda c, m: c.policy.micro_batch > 1 and m.activations > 1),
     ("policy.generation vllm_colocate or vllm_server", lambda c, m: c.policy.generation == "transformers"),
-    ("a smaller policy.launch.vllm_gpu_memory_utilization", lambda c, m: m.vllm > 0),
-    ("policy.grpo.vllm_enable_sleep_mode true", lambda c, m: m.vllm > 0 and m.training > m.generating),
+    (
+        "a smaller policy.launch.vllm_gpu_memory_utilization",
+        lambda c, m: m.vllm > 0 and not (_sleeps(c) and m.training > m.generating),
+    ),
+    ("policy.grpo.vllm_enable_sleep_mode true", lambda c, m: m.vllm > 0 and not _sleeps(c)),
     ("fewer reward_model.layers", lambda c, m: m.reward_model > m.device / 10),
     ("policy.lora", lambda c, m: c.policy.lora is None),
     ("policy.launch.offload true", lambda c, m: c.policy.launch.sharded and not c.policy.launch.offload),
