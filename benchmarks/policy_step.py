@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def in_own_process(options: dict) -> dict:
-    from ifrl_core.policy.train import KEEP_MEMORY
+    from ifrl_core.policy.launch import KEEP_MEMORY
 
     env = {**os.environ, **(KEEP_MEMORY if options.get("keep_memory") else {}), "TRL_EXPERIMENTAL_SILENCE": "1"}
     command = [sys.executable, *sys.argv, "--variant", json.dumps(options)]

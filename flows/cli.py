@@ -51,6 +51,20 @@ def run(
 
 
 @app.command()
+def plan(
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one")],
+    overrides: Override = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan for scripts")] = False,
+) -> None:
+    """What a recipe's training takes: processes, batches, memory, hours. Refuses arithmetic that cannot work."""
+    from ifrl_core.plan import make_plan, plan_lines
+    from ifrl_core.recipes import load_recipe
+
+    made = make_plan(load_recipe(recipe, overrides))
+    typer.echo(json.dumps(asdict(made), indent=2) if as_json else "\n".join(plan_lines(made)))
+
+
+@app.command()
 def report(
     run: Annotated[str | None, typer.Argument(help="Name of the run; default: the latest")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary for scripts")] = False,

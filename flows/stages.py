@@ -7,9 +7,10 @@ from flows.run import Refs, Run
 from flows.shards import map_shards
 from ifrl_core import dataset, labels, models, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.config import GenerationConfig, InstructionsConfig, NoConfig, PipelineConfig
+from ifrl_core.config import GenerationConfig, InstructionsConfig, LaunchConfig, NoConfig, PipelineConfig
 from ifrl_core.evaluation import comparison, evaluate
 from ifrl_core.inference.open import server_urls
+from ifrl_core.policy import launch
 from ifrl_core.policy import train as policy
 from ifrl_core.report import write as report
 from ifrl_core.reward_model import train as reward_model
@@ -40,6 +41,7 @@ def find_sources(config: PipelineConfig) -> Sources:
         sections.append(instructions.model_writer)
     if any(section.engine == "server" for section in sections):
         server_urls()
+    _check_training(config)
     return Sources(
         dataset.seeds_source(config.seeds),
         models.model_source(config.model),
@@ -151,6 +153,15 @@ def write_report(run: Run, refs: Refs) -> ArtifactRef:
     _, rounds = last_round(run.refs)
     of_rounds = {f"labels_{number}": ref for number, ref in enumerate(rounds, 1)} if len(rounds) > 1 else {}
     return run.stage(report.write_report, tasks.write_report, config, refs | of_rounds, seeded=False)
+
+
+def _check_training(config: PipelineConfig) -> None:
+    """Whether this machine can train as the recipe says; a placed stage is checked where it runs. Without wishes there is
+    nothing to check, and torch need not be loaded."""
+    policy, here = config.policy, "policy" not in config.execution.deployments
+    wishes = policy.generation != "transformers" or policy.launch != LaunchConfig(assumed=policy.launch.assumed)
+    if here and wishes:
+        launch.check_launch(policy)
 
 
 def _roll_out(run: Run, inputs: Refs, number: int) -> ArtifactRef:

@@ -5,9 +5,10 @@ here says *what* is made and so enters a fingerprint; where the data lies and wh
 environment (see flows/settings.py).
 """
 
-from typing import Annotated, Any, Literal, Self
+import math
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Dtype = Literal["bfloat16", "float32"]
 PlaceableStage = Literal["pass-rates", "instructions", "rollouts", "reward-model", "policy", "evaluation"]
@@ -17,6 +18,7 @@ class StageConfig(BaseModel):
     """Base of all sections. Fields keep their order in the Prefect form through `position`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    says_what: ClassVar[bool] = True  # False: the section says where or how, and enters no fingerprint
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -298,9 +300,98 @@ class RewardConfig(StageConfig):
 class GuardsConfig(StageConfig):
     """What ends GRPO early because going on is of no use. A loss that is not a number always does."""
 
+    says_what: ClassVar[bool] = False
+
     min_entropy: float = Field(0.01, ge=0, description="Least mean entropy of a token, in nats; 0: never stop for it")
     min_length: float = Field(1.5, ge=0, description="Least mean length of an answer, in tokens; 0: never stop for it")
     patience: int = Field(5, ge=1, description="Steps in a row below a floor that end the run")
+
+
+class LoraConfig(StageConfig):
+    """Train low-rank adapters (Hu et al., arXiv 2106.09685) instead of all weights; the saved model has them merged in."""
+
+    rank: int = Field(16, ge=1, description="Rank of the adapters")
+    alpha: float = Field(32, gt=0, description="An adapter's output is scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before an adapter, while training")
+    target_modules: str | tuple[str, ...] = Field(
+        "all-linear", description="Names of the adapted modules, such as [q_proj, v_proj]; all-linear: all but the head"
+    )
+
+
+class AssumedConfig(StageConfig):
+    """What `ifrl plan` assumes where only a run can measure."""
+
+    device_memory_gib: float = Field(80, gt=0, description="Memory of a device")
+    tokens_per_second: float = Field(
+        1000, gt=0, description="Answer tokens a device makes a second of a whole step: generated, scored, trained on"
+    )
+    answer_tokens: int | None = Field(None, ge=1, description="Mean length of an answer; none: half of max_tokens")
+
+
+class LaunchConfig(StageConfig):
+    """How the training processes are started: it changes nothing of what they make but the last digits."""
+
+    says_what: ClassVar[bool] = False
+
+    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="auto: GPUs where there are some, else the CPU")
+    processes_per_machine: int | None = Field(
+        None, ge=1, description="Training processes of a machine; none: one a GPU, one in all on the CPU"
+    )
+    machines: int = Field(
+        1, ge=1, description="Machines; with several, NODE_RANK, MASTER_ADDR and MASTER_PORT come from the environment"
+    )
+    strategy: Literal["auto", "single", "ddp", "fsdp2", "zero3"] = Field(
+        "auto",
+        description="ddp: every process holds all weights; fsdp2, zero3 (DeepSpeed): each holds a part; auto: single or ddp",
+    )
+    offload: bool = Field(False, description="For fsdp2 and zero3: keep weights and optimizer in the CPU's memory")
+    vllm_gpu_memory_utilization: float = Field(
+        0.3, gt=0, le=1, description="For vllm_colocate: share of a GPU's memory for vLLM's weights and KV cache"
+    )
+    reward_model: Literal["local", "service"] = Field(
+        "local", description="local: loaded by each process; service: an `ifrl serve` at IFRL_REWARD_MODEL_URL"
+    )
+    assumed: AssumedConfig = AssumedConfig()
+
+    @property
+    def sharded(self) -> bool:
+        return self.strategy in ("fsdp2", "zero3")
+
+    @property
+    def processes(self) -> int | None:
+        """All processes, where the recipe says how many."""
+        return self.processes_per_machine * self.machines if self.processes_per_machine else None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.machines > 1 and self.processes_per_machine is None:
+            raise ValueError(f"{self.machines} machines need processes_per_machine")
+        if self.strategy == "single" and (self.processes or 1) > 1:
+            raise ValueError(f"strategy single is one process, not {self.processes}: use ddp, fsdp2 or zero3")
+        if self.device == "cpu" and self.sharded:
+            raise ValueError(f"strategy {self.strategy} needs GPUs: use ddp on the CPU")
+        if self.offload and not self.sharded:
+            raise ValueError("offload needs strategy fsdp2 or zero3")
+        return self
+
+
+def batch_fault(prompts: int, generations: int, micro_batch: int, processes: int) -> str | None:
+    """Why a step of prompts x generations rollouts cannot be shared out among the processes in micro-batches, and the fix."""
+    rollouts = prompts * generations
+    if rollouts % (micro_batch * processes) == 0:
+        return None
+    if rollouts % processes:
+        unit = processes // math.gcd(processes, generations)
+        return (
+            f"prompts_per_step x generations = {rollouts} rollouts cannot be shared out among {processes} processes; use a "
+            f"prompts_per_step that is a multiple of {unit}, such as {-(-prompts // unit) * unit}"
+        )
+    share = rollouts // processes
+    of_each = f" / {processes} processes" if processes > 1 else ""
+    return (
+        f"micro_batch {micro_batch} does not divide prompts_per_step x generations{of_each} = {share}; "
+        f"use one of {[n for n in range(1, share + 1) if share % n == 0]}"
+    )
 
 
 class PolicyConfig(StageConfig):
@@ -334,15 +425,53 @@ class PolicyConfig(StageConfig):
     save_steps: int = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time")
+    lora: LoraConfig | None = Field(None, description="Train adapters instead of all weights; none: all weights")
+    generation: Literal["transformers", "vllm_colocate", "vllm_server"] = Field(
+        "transformers",
+        description="What answers: the trainer itself, vLLM on the training GPUs, or the vLLM server at IFRL_VLLM_URL",
+    )
+    grpo: dict[str, Any] = Field({}, description="Any other field of trl's GRPOConfig, such as {epsilon_high: 0.28}")
+    launch: LaunchConfig = LaunchConfig()
+
+    @property
+    def rollouts(self) -> int:
+        """Rollouts of a step."""
+        return self.prompts_per_step * self.generations
+
+    @property
+    def updates_per_block(self) -> int:
+        """Optimizer steps on the same rollouts (GRPO's mu; Shao et al., arXiv 2402.03300)."""
+        return int(self.grpo.get("num_iterations", 1))
+
+    @field_validator("grpo")
+    @classmethod
+    def _fields_of_trl(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if value:
+            from ifrl_core.policy.trl_fields import refuse_fields
+
+            refuse_fields(value)
+        return value
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
-        rollouts = self.prompts_per_step * self.generations
-        if rollouts % self.micro_batch:
+        processes = self.launch.processes or 1
+        if fault := batch_fault(self.prompts_per_step, self.generations, self.micro_batch, processes):
+            raise ValueError(fault)
+        for name in ("max_steps", "save_steps"):
+            if getattr(self, name) % self.updates_per_block:
+                raise ValueError(f"grpo.num_iterations {self.updates_per_block} does not divide {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.lora and self.trained_layers:
+            raise ValueError("lora trains adapters and freezes the rest: leave trained_layers empty")
+        if self.trained_layers and self.launch.sharded:
             raise ValueError(
-                f"micro_batch {self.micro_batch} does not divide prompts_per_step x generations = {rollouts}; "
-                f"use one of {[n for n in range(1, rollouts + 1) if rollouts % n == 0]}"
+                f"trained_layers does not go with launch.strategy {self.launch.strategy}: use ddp or single"
             )
+        if self.generation != "transformers" and self.launch.device == "cpu":
+            raise ValueError(f"generation {self.generation} needs GPUs: use transformers on the CPU")
         return self
 
 

@@ -6,8 +6,8 @@
 `folder/metrics.jsonl` is what the child appends to with `append_row`; `folder/child.log` holds its stdout and stderr.
 Both outlive a kill and are appended to by the next attempt; only what the present attempt writes is reported.
 
-On Linux the kernel ends the child when the parent goes, SIGKILL included. The promise holds one generation deep: an
-entry point that is started through a launcher (accelerate) calls `die_with_parent` itself.
+On Linux the kernel ends the child when the parent goes, SIGKILL included. The promise holds one generation deep: a
+process that is started through a launcher (accelerate, torchrun) calls `die_with_launcher` itself.
 """
 
 import ctypes
@@ -36,6 +36,7 @@ GRACE_S = 120.0  # for a child that was asked; then it is killed
 _POLL_S = 0.2
 _LAST_LINES = 20
 _PR_SET_PDEATHSIG = 1
+_LAUNCHER = "IFRL_LAUNCHER_PID"
 
 Row = dict[str, Any]
 _stopping = threading.Event()
@@ -136,6 +137,12 @@ def die_with_parent(parent: int | None = None) -> None:
         sys.exit("the process that started this one is gone")
 
 
+def die_with_launcher() -> None:
+    """For what the child itself starts (the ranks of a training): end when it ends, or at once if it has ended already."""
+    launcher = os.environ.get(_LAUNCHER)
+    die_with_parent(int(launcher) if launcher else None)
+
+
 class _Tail:
     """Reads the complete lines that are appended to a file after construction."""
 
@@ -179,6 +186,7 @@ def _ending(code: int) -> str:
 def _become(arguments: list[str]) -> None:
     parent, *command = arguments
     die_with_parent(int(parent))
+    os.environ[_LAUNCHER] = str(os.getpid())
     os.execvp(command[0], command)
 
 

@@ -6,7 +6,7 @@ load_recipe("deployments/recipes/demo-cpu.yaml", ["policy.max_steps=5", "seeds.f
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -82,6 +82,13 @@ def _apply(document: dict[str, Any], override: str) -> None:
         section[last] = _number(section[last])
 
 
+def _section(annotation: Any) -> type[BaseModel]:
+    """The section of a field that is one, or may be none."""
+    return next(
+        kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and kind is not type(None)
+    )
+
+
 def _number(text: str) -> str | float:
     """YAML 1.1 reads 3e-5 as a string; people mean a number."""
     try:
@@ -97,7 +104,7 @@ def _explain(error: Any) -> str:
         return f"{key}: {error['msg']} (got {error.get('input')!r})"
     section: type[BaseModel] = PipelineConfig
     for part in location[:-1]:
-        section = section.model_fields[str(part)].annotation  # type: ignore[assignment]
+        section = _section(section.model_fields[str(part)].annotation)
     allowed = list(section.model_fields)
     close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""

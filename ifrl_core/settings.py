@@ -6,6 +6,8 @@
     PREFECT_API_URL        default: none, and then Prefect's own temporary server
     IFRL_SERVER_URLS       OpenAI-compatible base URLs (http://host:8000/v1,…) of engine server
     IFRL_SERVER_API_KEY    their key, when they want one
+    IFRL_VLLM_URL          http://host:8000 of the vLLM server that policy training keeps in step (generation vllm_server)
+    NODE_RANK, MASTER_ADDR, MASTER_PORT    this machine among those that train the policy together (launch.machines)
     IFRL_SECRETS_BLOCK     a Prefect Secret block that holds such variables (keys, AWS credentials) as a JSON object
 
 None of them enters a fingerprint: they say where, never what.

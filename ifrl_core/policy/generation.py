@@ -1,19 +1,22 @@
-"""Rollouts on the CPU from a bf16 copy of the policy: a supported way (trl's rollout_func) to a cheaper step.
+"""Rollouts on the CPU from a copy of the policy: a supported way (trl's rollout_func) to a cheaper step.
 
 trl's own path generates with the float32 weights under autocast, which casts every weight again for every token. Here
 
-- a bf16 copy, refreshed once a step, generates;
+- a copy in bf16 (where training is), refreshed once a step, generates;
 - a prompt is read once for its whole group of rollouts, and its keys and values are shared out;
 - grouped-query attention multiplies each key and value head with all its query heads, without repeating it;
 - tokens are drawn by inverse CDF: one random number a rollout and token.
 
-Random numbers come from a stream of (seed, step, process), so that a resumed run draws what an undisturbed one does.
+Each rollout's random numbers come from (seed, step, prompt, index in its group), whichever process makes it: a resumed run
+draws what an undisturbed one does, and two processes what one does.
 Measured by benchmarks/policy_step.py.
 """
 
 import copy
+import hashlib
 import itertools
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -22,6 +25,7 @@ from torch.nn.functional import pad
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
+from ifrl_core.policy.adapter import plain_model, plain_weights
 from ifrl_core.policy.clock import StepClock
 
 _ATTENTION = "ifrl_grouped"
@@ -31,8 +35,11 @@ _BLOCK = 256
 class CopyRollouts:
     """trl's rollout_func. Answers are cut after the first end token, which stays, as in trl's own path."""
 
-    def __init__(self, *, max_tokens: int, temperature: float, seed: int, clock: StepClock) -> None:
+    def __init__(
+        self, *, max_tokens: int, temperature: float, seed: int, clock: StepClock, dtype: torch.dtype = torch.bfloat16
+    ) -> None:
         self._max_tokens, self._temperature, self._seed, self._clock = max_tokens, temperature, seed, clock
+        self._dtype = dtype
         self._copy: PreTrainedModel | None = None
 
     def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
@@ -44,7 +51,9 @@ class CopyRollouts:
         ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
         batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt")
         index = torch.tensor([i for i, (_, size) in enumerate(groups) for _ in range(size)])
-        stream = self._seed * 1_000_003 + trainer.state.global_step * 1_009 + trainer.accelerator.process_index
+        # trl gives process p the p-th part of the step's rollouts, which lie group after group.
+        first = trainer.accelerator.process_index * len(prompts)
+        rows = range(first, first + len(prompts))
         model = self._refreshed(trainer.accelerator.unwrap_model(trainer.model))
         tokens = generate(
             model,
@@ -54,7 +63,7 @@ class CopyRollouts:
             max_tokens=self._max_tokens,
             temperature=self._temperature,
             ends=torch.tensor(trainer.eos_token_ids),
-            stream=torch.Generator().manual_seed(stream),
+            uniforms=uniforms(self._seed, trainer.state.global_step, rows, self._max_tokens),
         )
         ends = set(trainer.eos_token_ids)
         completion_ids = [_cut(row, ends) for row in tokens.tolist()]
@@ -69,11 +78,25 @@ class CopyRollouts:
             # a resumed process makes its copy at another step.
             with torch.random.fork_rng(devices=[]):
                 self._copy = (
-                    type(policy)._from_config(config, dtype=torch.bfloat16, attn_implementation=_ATTENTION).eval()
+                    type(plain_model(policy))
+                    ._from_config(config, dtype=self._dtype, attn_implementation=_ATTENTION)
+                    .eval()
                 )
-        for mine, trained in zip(self._copy.parameters(), policy.parameters(), strict=True):
+        for mine, trained in zip(self._copy.parameters(), plain_weights(policy), strict=True):
             mine.copy_(trained)
         return self._copy
+
+
+def uniforms(seed: int, step: int, rows: Iterable[int], count: int) -> Tensor:
+    """Numbers in [0, 1) of shape (rows, count), one for each token of a rollout. `rows`: places among the step's rollouts,
+    that is prompt x generations + index in its group."""
+    streams = (torch.Generator().manual_seed(_row_seed(seed, step, row)) for row in rows)
+    return torch.stack([torch.rand(count, generator=stream) for stream in streams])
+
+
+def _row_seed(seed: int, step: int, row: int) -> int:
+    digest = hashlib.sha256(f"rollout\0{seed}\0{step}\0{row}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 @torch.inference_mode()
@@ -86,11 +109,11 @@ def generate(
     max_tokens: int,
     temperature: float,
     ends: Tensor,
-    stream: torch.Generator,
+    uniforms: Tensor,
 ) -> Tensor:
     """Sampled tokens (N, T) with T <= max_tokens; row n continues prompt index[n]. What follows an end token is noise.
 
-    `prompts`, `mask`: (P, L), padded on the left; `ends`: token ids that end an answer.
+    `prompts`, `mask`: (P, L), padded on the left; `ends`: token ids that end an answer; `uniforms`: (N, max_tokens).
     """
     body: Any = model
     positions = (mask.cumsum(dim=-1) - 1).clamp_min(0)
@@ -101,7 +124,8 @@ def generate(
     tokens: list[Tensor] = []
     ended = torch.zeros(len(index), 1, dtype=torch.bool)
     while True:
-        token = draw(torch.softmax(logits.float() / temperature, dim=-1), stream)  # (N, 1)
+        uniform = uniforms[:, len(tokens), None]
+        token = draw(torch.softmax(logits.float() / temperature, dim=-1), uniform)  # (N, 1)
         tokens.append(token)
         ended |= torch.isin(token, ends)
         if len(tokens) == max_tokens or bool(ended.all()):
@@ -113,8 +137,8 @@ def generate(
         logits = output.logits[:, -1]
 
 
-def draw(probabilities: Tensor, stream: torch.Generator) -> Tensor:
-    """One token a row (N, 1) from probabilities (N, V), by inverse CDF.
+def draw(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """One token a row (N, 1) from probabilities (N, V), by inverse CDF at `uniform` (N, 1).
 
     In two steps, the block and then the token within it: a running sum over a whole vocabulary is not vectorised, and
     would take a quarter of the time of generation.
@@ -123,7 +147,7 @@ def draw(probabilities: Tensor, stream: torch.Generator) -> Tensor:
     blocks = pad(probabilities, (0, -probabilities.shape[1] % _BLOCK)).view(rows, -1, _BLOCK)
     mass = blocks.sum(dim=-1)
     upto = mass.cumsum(dim=-1)
-    target = torch.rand((rows, 1), generator=stream) * upto[:, -1:]
+    target = uniform * upto[:, -1:]
     block = torch.searchsorted(upto, target, right=True).clamp_max(upto.shape[1] - 1)
     within = blocks[torch.arange(rows), block[:, 0]].cumsum(dim=-1)
     rest = target - (upto - mass).gather(1, block)

@@ -1,7 +1,8 @@
 """What the stage hands to its training process, as files of one folder.
 
-job.json         a Job
+job.json         a Job, written last
 prompts.parquet  the prompts in training order (PROMPTS_IN_ORDER)
+accelerate.yaml  how the processes are spread (launch.py)
 metrics.jsonl    written by the process: a row of metrics a step; after a resume a step can come twice, the last counts
 checkpoints/     trl's checkpoints; checkpoints/completions/ its tables of answers
 final/           the trained model, bf16; there only when it is whole
@@ -17,6 +18,7 @@ from ifrl_core.config import PolicyConfig
 from ifrl_core.schemas import CONSTRAINT, MESSAGE
 
 JOB, PROMPTS, CHECKPOINTS, FINAL, FAILURE = "job.json", "prompts.parquet", "checkpoints", "final", "failure.json"
+ACCELERATE = "accelerate.yaml"
 PROMPTS_IN_ORDER = pa.schema(
     [
         ("prompt", pa.list_(MESSAGE)),

@@ -1,4 +1,7 @@
-"""The one reward function that trl calls: constraint rewards of a batch of completions, with their metrics."""
+"""The one reward function that trl calls: constraint rewards of a batch of completions, with their metrics.
+
+With several processes each scores its own completions, and the metrics, checks and limits are over those of all of them.
+"""
 
 import json
 import time
@@ -24,9 +27,12 @@ class ConstraintReward:
         max_unscored_share: float,
         max_hack_share: float,
         clock: StepClock,
+        gather: Callable[[list[Any]], list[Any]] = list,
     ) -> None:
+        """`gather` gives the list of every process, in their order, one after another (accelerate's gather_object)."""
         self._reward_model, self._plan, self._clock = reward_model, plan, clock
         self._max_unscored_share, self._max_hack_share = max_unscored_share, max_hack_share
+        self._gather = gather
 
     def __call__(
         self,
@@ -51,15 +57,9 @@ class ConstraintReward:
         responses = [completion[-1]["content"] for completion in completions]
         asked = [[constraint_of(item) for item in of_prompt] for of_prompt in constraints]
         rewards = score_responses(responses, asked, self._reward_model, seeds=seed, plan=self._plan)
-        check_unscored(rewards, self._max_unscored_share)
-        hacks = hack_metrics(seed, responses, asked, rewards)
-        check_hacks(hacks, self._max_hack_share)
-        metrics = {
-            **reward_metrics(rewards, asked, level),
-            **hacks,
-            "zero_variance_share": zero_variance_share(prompt_id, rewards),
-            "stage": float(stage[0]),
-        }
+        metrics = self._metrics_of_all(
+            list(zip(seed, responses, asked, rewards, level, prompt_id, strict=True)), stage=stage[0]
+        )
         for name, value in metrics.items():
             log_metric(name, value)
         parts = [
@@ -70,3 +70,16 @@ class ConstraintReward:
             log_extra(column, list(values))
         self._clock.score += time.perf_counter() - start
         return [reward.total for reward in rewards]
+
+    def _metrics_of_all(self, rows: list[tuple[Any, ...]], *, stage: int) -> dict[str, float]:
+        """The figures of the whole step; every process comes to the same, and to the same error."""
+        seeds, responses, asked, rewards, levels, prompt_ids = zip(*self._gather(rows), strict=True)
+        check_unscored(rewards, self._max_unscored_share)
+        hacks = hack_metrics(seeds, responses, asked, rewards)
+        check_hacks(hacks, self._max_hack_share)
+        return {
+            **reward_metrics(rewards, asked, levels),
+            **hacks,
+            "zero_variance_share": zero_variance_share(prompt_ids, rewards),
+            "stage": float(stage),
+        }

@@ -1,12 +1,10 @@
 """Policy optimisation (paper, section 3.5): GRPO on the constraint rewards, through the curriculum.
 
-The stage lays out the prompts, starts `accelerate launch` on the training process and gathers what it made. Killed at any
+The stage lays out the prompts, starts the training processes (launch.py) and gathers what they made. Killed at any
 moment, the same call goes on from the last whole checkpoint.
 """
 
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,23 +20,21 @@ from ifrl_core.models import model_folder
 from ifrl_core.policy.checkpoint_upload import kept_in_store
 from ifrl_core.policy.curriculum import Row, lay_out
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, PROMPTS_IN_ORDER, Job
+from ifrl_core.policy.launch import check_launch, run_training, write_accelerate_config
 from ifrl_core.policy.tables import metrics_table, run_figures, samples_table
-from ifrl_core.process import METRICS, run_child
+from ifrl_core.process import METRICS
 from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
-# Without these, glibc gives large buffers back to the kernel after every operation, and a CPU step spends a third of its
-# time on page faults (benchmarks/policy_step.py).
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 
-
-@stage("policy", version=2)
+@stage("policy", version=3)
 def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts, and reward_model (needed when prompts have soft constraints).
 
     Writes model/ (bf16 safetensors and tokenizer), metrics.parquet (a row per step) and samples.parquet.
 
     Raises:
+        ConfigError: when this machine cannot run the training as `launch` and `generation` say.
         InputError: when the prompts cannot fill the curriculum, or have soft constraints and there is no reward model.
         UnscoredError: when more than max_unscored_share of a step's rewards could not be made.
         TrainingError: when the training process fails otherwise.
@@ -50,7 +46,7 @@ def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
     rows = lay_out(
         fitting,
         config.curriculum,
-        max_steps=config.max_steps,
+        max_steps=config.max_steps // config.updates_per_block,
         prompts_per_step=config.prompts_per_step,
         seed=work.seed,
     )
@@ -92,27 +88,14 @@ def training_prompts(prompts: ArtifactRef, store: ArtifactStore) -> list[Row]:
     return rows
 
 
-def launch_command(job: Path) -> list[str]:
-    """`accelerate launch` of the training process on what is there: all GPUs, or one process on the CPU."""
-    import torch
-
-    gpus = torch.cuda.device_count()
-    place = ["--multi_gpu"] if gpus > 1 else [] if gpus else ["--cpu"]
-    return [
-        *(sys.executable, "-m", "accelerate.commands.launch", *place),
-        *("--num_processes", str(max(1, gpus)), "--num_machines", "1", "--mixed_precision", "no"),
-        # Its default on a CPU is one thread.
-        *("--dynamo_backend", "no", "--num_cpu_threads_per_process", str(_cores())),
-        *("-m", "ifrl_core.policy.train_process", str(job)),
-    ]
-
-
 def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
-    folder = job.folder
+    folder, shape = job.folder, check_launch(job.config)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FAILURE).unlink(missing_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows), schema=PROMPTS_IN_ORDER), folder / PROMPTS)
     work.progress(0, job.config.max_steps, "starting the training process")
+    write_accelerate_config(job.config, shape, folder)
+    job.write()
     remote = f"{work.store.folder('policy', work.fingerprint)}/{CHECKPOINTS}"
     try:
         with kept_in_store(work.store, remote, folder / CHECKPOINTS) as uploads:
@@ -122,13 +105,7 @@ def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
                 if uploads:
                     uploads.look()
 
-            run_child(
-                launch_command(job.write()),
-                folder=folder,
-                what="policy training",
-                on_row=on_row,
-                env={"TOKENIZERS_PARALLELISM": "false", **KEEP_MEMORY},
-            )
+            run_training(job, on_row=on_row)
     except TrainingError as error:
         raise _failure(folder) or error from None
 
@@ -183,7 +160,3 @@ def _weights(config: RewardConfig, inputs: Inputs, store: ArtifactStore) -> dict
     if config.aggregation == "reliability" and "reward_model" in inputs:
         return reliability_weights(store.manifest(inputs["reward_model"]).figures)
     return {}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

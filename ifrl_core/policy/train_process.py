@@ -1,4 +1,4 @@
-"""The training process of the policy: `accelerate launch -m ifrl_core.policy.train_process JOB.json` (see job.py).
+"""A training process of the policy, one or one of many: `... -m ifrl_core.policy.train_process JOB.json` (launch.py, job.py).
 
 trl's GRPOTrainer with one reward function of ours. Killed and started again, it goes on from its last whole checkpoint and
 ends with the weights of an undisturbed run (on the same machine type).
@@ -6,6 +6,7 @@ ends with the weights of an undisturbed run (on the same machine type).
 
 import json
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import (
     AutoModelForCausalLM,
@@ -23,20 +25,25 @@ from transformers import (
     TrainerControl,
     TrainerState,
     TrainingArguments,
+    set_seed,
 )
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from transformers.utils import logging as transformers_logging
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ifrl_core.config import PolicyConfig
-from ifrl_core.errors import IfrlError, TrainingError
+from ifrl_core.errors import ConfigError, IfrlError, TrainingError
+from ifrl_core.policy.adapter import merged, peft_config
 from ifrl_core.policy.checkpoints import last_checkpoint
 from ifrl_core.policy.clock import StepClock
 from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.guards import Guards
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, Job
+from ifrl_core.policy.launch import VLLM_URL
 from ifrl_core.policy.reward_function import ConstraintReward
-from ifrl_core.process import append_row, die_with_parent
+from ifrl_core.policy.trl_fields import SAMPLING
+from ifrl_core.process import append_row, die_with_launcher
 from ifrl_core.rewards.score import RewardPlan
 
 # trl's names -> ours; metrics of the reward function come under our names already.
@@ -57,49 +64,70 @@ _KEPT_CHECKPOINTS = 2  # the newest may be half written
 
 
 def main(path: Path) -> None:
-    die_with_parent()
+    die_with_launcher()
     transformers_logging.disable_progress_bar()
     job = Job.read(path)
     try:
         train(job)
     except IfrlError as error:
-        document = {"error": type(error).__name__, "message": str(error)}
+        document = {"error": type(error).__name__, "message": _with_last_checkpoint(str(error), job)}
         (job.folder / FAILURE).write_text(json.dumps(document))
         raise
 
 
+def _with_last_checkpoint(message: str, job: Job) -> str:
+    found = last_checkpoint(job.folder / CHECKPOINTS)
+    return message if found is None or str(found) in message else f"{message}. The last whole checkpoint is {found}"
+
+
 def train(job: Job) -> None:
     """Train and save folder/final."""
-    clock = StepClock()
-    tokenizer = AutoTokenizer.from_pretrained(job.model)
-    config = job.config
-    model = AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.float32)
-    if config.trained_layers is not None:
-        freeze_below(model, config.trained_layers, bf16=config.bf16)
-    on_cpu = not torch.cuda.is_available()
-    rollouts = CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock)
+    clock, config = StepClock(), job.config
+    on_cpu = not torch.cuda.is_available() or config.launch.device == "cpu"
+    if not on_cpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    # In this order: from the arguments on, models are loaded in parts (ZeRO-3), and the reward model must be whole.
+    reward = ConstraintReward(
+        _reward_model(job),
+        plan=reward_plan(job),
+        max_unscored_share=config.max_unscored_share,
+        max_hack_share=config.reward.max_hack_share,
+        clock=clock,
+        gather=gather_object,
+    )
+    args = grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu)
+    set_seed(job.seed)  # before adapters are drawn
     guards = Guards(config.guards, job.folder)
     trainer = GRPOTrainer(
-        model=model,
-        reward_funcs=ConstraintReward(
-            _reward_model(job),
-            plan=reward_plan(job),
-            max_unscored_share=config.max_unscored_share,
-            max_hack_share=config.reward.max_hack_share,
-            clock=clock,
-        ),
-        args=grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu),
+        model=load_policy(job.model, config),
+        reward_funcs=reward,
+        args=args,
         train_dataset=Dataset.from_list(pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()),
-        processing_class=tokenizer,
+        processing_class=AutoTokenizer.from_pretrained(job.model),
         callbacks=[_Report(job.folder, config, clock), guards],
-        rollout_func=rollouts if on_cpu else None,
+        rollout_func=_rollouts(job, clock) if on_cpu and not SAMPLING & config.grpo.keys() else None,
+        peft_config=peft_config(config.lora) if config.lora else None,
     )
     trainer.remove_callback(PrinterCallback)
     checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     guards.check_stopped(config.max_steps)
-    if trainer.is_world_process_zero():
-        _save(trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False), job)
+    _save(trainer, job)
+
+
+def load_policy(folder: Path, config: PolicyConfig) -> PreTrainedModel:
+    """The policy in float32, what is frozen in bf16 (with `bf16`): autocast would make bf16 of it in every pass.
+
+    Raises:
+        TrainingError: when `trained_layers` is set for a model that does not name its layers.
+    """
+    # A sharded model has one number format.
+    frozen = config.lora is not None and config.bf16 and not config.launch.sharded
+    dtype = torch.bfloat16 if frozen else torch.float32
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    if config.trained_layers is not None:
+        freeze_below(model, config.trained_layers, bf16=config.bf16)
+    return model
 
 
 def freeze_below(model: PreTrainedModel, trained_layers: int, *, bf16: bool) -> None:
@@ -122,12 +150,21 @@ def freeze_below(model: PreTrainedModel, trained_layers: int, *, bf16: bool) -> 
 
 
 def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -> GRPOConfig:
-    """trl's configuration; what is not named here is trl's default."""
-    from accelerate import PartialState
+    """trl's configuration; what is named neither here nor under `policy.grpo` is trl's default.
 
-    rollouts = config.prompts_per_step * config.generations
-    processes = PartialState().num_processes
-    return GRPOConfig(
+    Raises:
+        ConfigError: when trl refuses a value.
+    """
+    arguments = _arguments(config, folder, seed=seed, on_cpu=on_cpu)
+    try:
+        return GRPOConfig(**{**arguments, **config.grpo})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"trl refuses the configuration of the policy (policy.grpo): {error}") from error
+
+
+def _arguments(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -> dict[str, Any]:
+    processes = int(os.environ.get("WORLD_SIZE", 1))  # of the launcher
+    return dict(
         output_dir=str(folder),
         use_cpu=on_cpu,
         seed=seed,
@@ -135,7 +172,7 @@ def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) 
         num_train_epochs=1,
         shuffle_dataset=False,
         per_device_train_batch_size=config.micro_batch,
-        gradient_accumulation_steps=rollouts // (config.micro_batch * processes),
+        gradient_accumulation_steps=config.rollouts // (config.micro_batch * processes),
         num_generations=config.generations,
         max_completion_length=config.max_tokens,
         temperature=config.temperature,
@@ -155,7 +192,23 @@ def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) 
         num_completions_to_print=0,
         report_to=[],
         disable_tqdm=True,
+        ddp_find_unused_parameters=False,  # every trained weight is used in every pass
+        **_vllm(config),
     )
+
+
+def _vllm(config: PolicyConfig) -> dict[str, Any]:
+    """trl's fields for vLLM; it sees prompts and answers up to the recipe's lengths."""
+    if config.generation == "transformers":
+        return {}
+    common = {"use_vllm": True, "vllm_mode": config.generation.removeprefix("vllm_")}
+    if config.generation == "vllm_server":
+        return {**common, "vllm_server_base_url": os.environ[VLLM_URL]}
+    return {
+        **common,
+        "vllm_gpu_memory_utilization": config.launch.vllm_gpu_memory_utilization,
+        "vllm_max_model_length": config.max_prompt_tokens + config.max_tokens,
+    }
 
 
 class _Report(TrainerCallback):
@@ -163,7 +216,7 @@ class _Report(TrainerCallback):
 
     def __init__(self, folder: Path, config: PolicyConfig, clock: StepClock) -> None:
         self._folder, self._clock = folder, clock
-        self._rollouts = config.prompts_per_step * config.generations
+        self._rollouts = float(config.rollouts)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._clock.start()
@@ -181,12 +234,13 @@ class _Report(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        if not logs or "reward" not in logs or not state.is_world_process_zero:
+        if not logs or "loss" not in logs or not state.is_world_process_zero:
             return
         row = {_RENAMED.get(name, name): _number(value) for name, value in logs.items() if _is_kept(name)}
         seconds = self._clock.split()
-        tokens = float(logs["completions/mean_length"]) * self._rollouts
-        row |= {"rollouts": float(self._rollouts), "tokens_per_second": tokens / seconds["seconds/step"], **seconds}
+        rollouts = self._rollouts if "reward" in logs else 0.0  # a further update on the same rollouts
+        tokens = float(logs.get("completions/mean_length", 0.0)) * rollouts
+        row |= {"rollouts": rollouts, "tokens_per_second": tokens / seconds["seconds/step"], **seconds}
         append_row(self._folder, {"step": state.global_step, **row})
 
 
@@ -214,17 +268,44 @@ def reward_plan(job: Job) -> RewardPlan:
 def _reward_model(job: Job) -> Any:
     if job.reward_model is None:
         return None
+    if job.config.launch.reward_model == "service":
+        from ifrl_core.reward_model.client import open_client
+
+        return open_client()
     from ifrl_core.reward_model.score import RewardModel
 
     return RewardModel(job.reward_model)
 
 
-def _save(model: PreTrainedModel, job: Job) -> None:
-    """Whole or not there: a folder of another name, renamed at the end."""
+def _rollouts(job: Job, clock: StepClock) -> CopyRollouts:
+    config = job.config
+    dtype = torch.bfloat16 if config.bf16 else torch.float32
+    return CopyRollouts(
+        max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock, dtype=dtype
+    )
+
+
+def _save(trainer: GRPOTrainer, job: Job) -> None:
+    """The final model, written by the first process. Whole or not there: a folder of another name, renamed at the end."""
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # of all processes, where they hold parts
+    if not trainer.is_world_process_zero():
+        return
+    unset_hf_deepspeed_config()  # from here on models are loaded whole again
     partial = job.folder / f"{FINAL}.partial-{time.time_ns()}"
-    model.to(torch.bfloat16).save_pretrained(partial)  # type: ignore[arg-type]
+    _trained(job, weights).save_pretrained(partial)
     AutoTokenizer.from_pretrained(job.model).save_pretrained(partial)
     partial.rename(job.folder / FINAL)
+
+
+def _trained(job: Job, weights: dict[str, Any]) -> PreTrainedModel:
+    """The base model with trained weights, or with trained adapters merged in, in bf16."""
+    model: PreTrainedModel
+    if job.config.lora is not None:
+        model = merged(job.model, job.config.lora, weights)
+        return model.to(torch.bfloat16)  # type: ignore[arg-type,no-any-return]
+    model = AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.bfloat16)
+    model.load_state_dict(weights)
+    return model
 
 
 if __name__ == "__main__":

@@ -58,13 +58,19 @@ class RewardModelClient:
         )
 
 
-def open_client() -> RewardModelClient:
-    """The client of the service that the environment names.
+def service_url() -> str:
+    """The base URL that the environment names.
 
     Raises:
         ConfigError: when it names none.
     """
-    url = os.environ.get(URL_VARIABLE, "")
-    if not url:
-        raise ConfigError(f"policy.scoring service needs {URL_VARIABLE}: a base URL such as http://host:8100")
-    return RewardModelClient(url, token=os.environ.get(TOKEN_VARIABLE))
+    if url := os.environ.get(URL_VARIABLE):
+        return url
+    raise ConfigError(
+        f"policy.launch.reward_model service needs {URL_VARIABLE}: the base URL of `ifrl serve`, such as http://host:8100"
+    )
+
+
+def open_client() -> RewardModelClient:
+    """The client of the service that the environment names; raises ConfigError when it names none."""
+    return RewardModelClient(service_url(), token=os.environ.get(TOKEN_VARIABLE))

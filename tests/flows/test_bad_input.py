@@ -34,6 +34,23 @@ def test_a_wrong_type(place: Workplace) -> None:
     assert "policy.max_steps" in failure(place, "run", TINY, "--set", "policy.max_steps=many")
 
 
+def test_a_field_of_trl_that_does_not_exist(place: Workplace) -> None:
+    assert "did you mean epsilon_high?" in failure(place, "run", TINY, "--set", "policy.grpo.epsilonhigh=0.3")
+
+
+def test_a_recipe_that_this_machine_cannot_train(place: Workplace) -> None:
+    import torch
+
+    if torch.cuda.device_count() >= 4:
+        pytest.skip("this machine can")
+    wish = ["--set", "policy.launch={device: gpu, processes_per_machine: 4}", "--set", "policy.micro_batch=1"]
+    assert "wants 4 GPUs on a machine and this one has" in failure(place, "run", TINY, *wish)
+
+
+def test_a_plan_that_cannot_work(place: Workplace) -> None:
+    assert "of at most 6144" in failure(place, "plan", TINY, "--set", "policy.max_tokens=8192")
+
+
 def test_a_model_that_does_not_exist(place: Workplace) -> None:
     assert "./no-such-model" in failure(place, "run", TINY, "--set", "model=./no-such-model")
 

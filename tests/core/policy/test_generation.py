@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.models import model_folder
 from ifrl_core.policy.clock import StepClock
-from ifrl_core.policy.generation import CopyRollouts, draw, generate
+from ifrl_core.policy.generation import CopyRollouts, draw, generate, uniforms
 
 
 def small_model(attention: str) -> PreTrainedModel:
@@ -46,9 +46,9 @@ def test_shared_prompts_continue_as_if_each_rollout_had_read_its_own() -> None:
     index = torch.tensor([0, 0, 0, 1, 1])
 
     def answer(prompts: torch.Tensor, mask: torch.Tensor, index: torch.Tensor) -> list[list[int]]:
-        stream = torch.Generator().manual_seed(5)
         ends = torch.tensor([-1])
-        options: dict[str, Any] = {"max_tokens": 7, "temperature": 1.0, "ends": ends, "stream": stream}
+        numbers = uniforms(5, 0, range(5), 7)
+        options: dict[str, Any] = {"max_tokens": 7, "temperature": 1.0, "ends": ends, "uniforms": numbers}
         return generate(model, prompts, mask, index, **options).tolist()
 
     shared = answer(prompts, mask, index)
@@ -68,7 +68,7 @@ def test_a_cold_answer_is_the_greedy_one_of_transformers() -> None:
         max_tokens=9,
         temperature=1e-4,
         ends=torch.tensor([-1]),
-        stream=torch.Generator().manual_seed(0),
+        uniforms=uniforms(0, 0, range(2), 9),
     )
     theirs: Any = small_model("sdpa")
     expected = theirs.generate(
@@ -83,11 +83,17 @@ def test_tokens_are_drawn_as_often_as_they_are_probable(vocabulary: int) -> None
     probabilities = torch.zeros(vocabulary)
     tokens = torch.linspace(0, vocabulary - 1, 5).long()
     probabilities[tokens] = torch.tensor([0.5, 0.3, 0.1, 0.09, 0.01])
-    drawn = draw(probabilities.expand(40_000, -1), torch.Generator().manual_seed(0))[:, 0]
+    drawn = draw(probabilities.expand(40_000, -1), uniforms(0, 0, [0], 40_000).T)[:, 0]
     frequencies = torch.bincount(drawn, minlength=vocabulary) / len(drawn)
     assert frequencies.shape == probabilities.shape
     assert bool((frequencies[probabilities == 0] == 0).all())
     torch.testing.assert_close(frequencies, probabilities, atol=0.015, rtol=0)
+
+
+def test_a_rollouts_numbers_depend_on_its_place_and_step_alone() -> None:
+    whole = uniforms(3, 7, range(8), 5)
+    assert torch.equal(whole[4:], uniforms(3, 7, range(4, 8), 5))
+    assert len(torch.unique(torch.cat([whole, uniforms(3, 8, range(8), 5), uniforms(4, 7, range(8), 5)]))) == 120
 
 
 @pytest.mark.model

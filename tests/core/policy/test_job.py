@@ -10,7 +10,6 @@ from ifrl_core.config import PolicyConfig
 from ifrl_core.policy.checkpoints import last_checkpoint
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.tables import metrics_table, run_figures
-from ifrl_core.policy.train import launch_command
 
 
 def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -18,12 +17,6 @@ def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:
     for reward_model in (None, tmp_path / "rm"):
         job = Job(config=config, model=tmp_path / "m", reward_model=reward_model, seed=7, folder=tmp_path)
         assert Job.read(job.write()) == job
-
-
-def test_the_command_starts_accelerate_on_the_training_process() -> None:
-    command = launch_command(Path("/some/job.json"))
-    assert command[1:3] == ["-m", "accelerate.commands.launch"]
-    assert command[-3:] == ["-m", "ifrl_core.policy.train_process", "/some/job.json"]
 
 
 def test_a_micro_batch_that_does_not_divide_the_rollouts_is_refused_with_the_fix() -> None:

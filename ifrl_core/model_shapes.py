@@ -1,0 +1,137 @@
+"""The sizes of a decoder model, as far as memory and time depend on them, without loading it.
+
+They come from the config.json of a folder (or of the hub's local cache), or from a small table of the models that the
+shipped recipes name.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ifrl_core.errors import ModelError
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """A Llama-like decoder (Llama, Mistral, Qwen2): grouped-query attention and a gated MLP."""
+
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    intermediate: int
+    vocabulary: int
+    positions: int
+    tied: bool  # one matrix for embedding and head
+    qkv_bias: bool = False
+    head: int | None = None  # width of a head; none: hidden / heads
+
+    @property
+    def head_width(self) -> int:
+        return self.head or self.hidden // self.heads
+
+    @property
+    def linears(self) -> Mapping[str, tuple[int, int]]:
+        """(inputs, outputs) of a layer's linear modules by name."""
+        queries, keys = self.heads * self.head_width, self.kv_heads * self.head_width
+        return {
+            "q_proj": (self.hidden, queries),
+            "k_proj": (self.hidden, keys),
+            "v_proj": (self.hidden, keys),
+            "o_proj": (queries, self.hidden),
+            "gate_proj": (self.hidden, self.intermediate),
+            "up_proj": (self.hidden, self.intermediate),
+            "down_proj": (self.intermediate, self.hidden),
+        }
+
+    @property
+    def layer_parameters(self) -> int:
+        """Linear modules, the biases of the first three, and two norms."""
+        biases = (self.heads + 2 * self.kv_heads) * self.head_width if self.qkv_bias else 0
+        return sum(rows * columns for rows, columns in self.linears.values()) + biases + 2 * self.hidden
+
+    @property
+    def embedding_parameters(self) -> int:
+        return self.vocabulary * self.hidden
+
+    @property
+    def parameters(self) -> int:
+        """Embedding and head, layers, last norm. 7,615,616,512 for Qwen2.5-7B, as its model card says (7.61B)."""
+        return self.embedding_parameters * (2 - self.tied) + self.layers * self.layer_parameters + self.hidden
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Keys and values of one token in bf16, all layers."""
+        return 2 * self.layers * self.kv_heads * self.head_width * 2
+
+
+def _qwen(layers: int, hidden: int, heads: int, kv_heads: int, intermediate: int, *, tied: bool = False) -> ModelShape:
+    vocabulary = 151_936 if tied else 152_064
+    return ModelShape(layers, hidden, heads, kv_heads, intermediate, vocabulary, 32_768, tied, qkv_bias=True)
+
+
+_SMOLLM2 = ModelShape(30, 576, 9, 3, 1536, 49_152, 8192, tied=True)
+_QWEN_7B = _qwen(28, 3584, 28, 4, 18_944)
+
+# From each model's config.json on the hub.
+KNOWN: Mapping[str, ModelShape] = {
+    "embedded:smollm2-135m": _SMOLLM2,
+    "HuggingFaceTB/SmolLM2-135M-Instruct": _SMOLLM2,
+    "Qwen/Qwen2.5-0.5B-Instruct": _qwen(24, 896, 14, 2, 4864, tied=True),
+    "Qwen/Qwen2.5-1.5B-Instruct": _qwen(28, 1536, 12, 2, 8960, tied=True),
+    "Qwen/Qwen2.5-3B-Instruct": _qwen(36, 2048, 16, 2, 11_008, tied=True),
+    "Qwen/Qwen2.5-7B-Instruct": _QWEN_7B,
+    "Qwen/Qwen2.5-14B-Instruct": _qwen(48, 5120, 40, 8, 13_824),
+    "Qwen/Qwen2.5-32B-Instruct": _qwen(64, 5120, 40, 8, 27_648),
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B": _QWEN_7B,
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B": _qwen(64, 5120, 40, 8, 27_648),
+}
+
+
+def model_shape(uri: str) -> ModelShape:
+    """The shape of a model URI; nothing is downloaded.
+
+    Raises:
+        ModelError: when its sizes are known neither here nor from a config.json at hand.
+    """
+    if uri in KNOWN:
+        return KNOWN[uri]
+    path = _config_file(uri)
+    if path is None:
+        raise ModelError(
+            f"the sizes of model {uri!r} are not at hand: give its local folder (--set model=FOLDER), or one of "
+            + ", ".join(KNOWN)
+        )
+    return _read(json.loads(path.read_text()), path)
+
+
+def _config_file(uri: str) -> Path | None:
+    local = Path(uri).expanduser() / "config.json"
+    if local.is_file():
+        return local
+    if "://" in uri or uri.count("/") != 1 or uri.startswith((".", "/", "models:")):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(uri, "config.json")
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def _read(config: Mapping[str, Any], path: Path) -> ModelShape:
+    try:
+        return ModelShape(
+            layers=config["num_hidden_layers"],
+            hidden=config["hidden_size"],
+            heads=config["num_attention_heads"],
+            kv_heads=config.get("num_key_value_heads") or config["num_attention_heads"],
+            intermediate=config["intermediate_size"],
+            vocabulary=config["vocab_size"],
+            positions=config["max_position_embeddings"],
+            tied=config.get("tie_word_embeddings", False),
+            qkv_bias=config.get("model_type") == "qwen2" or config.get("attention_bias", False),
+            head=config.get("head_dim"),
+        )
+    except KeyError as error:
+        raise ModelError(f"{path} is not the config of a decoder like Llama or Qwen2: it has no {error}") from error

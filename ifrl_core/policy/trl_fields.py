@@ -1,0 +1,126 @@
+"""Which fields of trl's GRPOConfig a recipe may set under `policy.grpo`, found without importing trl.
+
+The names are read out of the source of the installed trl and transformers: importing them takes seconds, this takes
+hundredths of one.
+"""
+
+import ast
+import difflib
+import importlib.util
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+_CLASSES = {
+    "GRPOConfig": ("trl", "trainer/grpo_config.py"),
+    "_BaseConfig": ("trl", "trainer/base_config.py"),
+    "TrainingArguments": ("transformers", "training_args.py"),
+}
+
+# What ifrl sets itself, and what to use instead.
+OWNED = {
+    "output_dir": "IFRL_ROOT",
+    "seed": "seed",
+    "use_cpu": "policy.launch.device",
+    "num_train_epochs": "policy.max_steps",
+    "max_steps": "policy.max_steps",
+    "shuffle_dataset": "policy.curriculum",
+    "per_device_train_batch_size": "policy.micro_batch",
+    "gradient_accumulation_steps": "policy.prompts_per_step and policy.micro_batch",
+    "steps_per_generation": "policy.prompts_per_step and policy.micro_batch",
+    "generation_batch_size": "policy.prompts_per_step",
+    "num_generations": "policy.generations",
+    "max_completion_length": "policy.max_tokens",
+    "temperature": "policy.temperature",
+    "learning_rate": "policy.learning_rate",
+    "lr_scheduler_type": "policy.schedule",
+    "warmup_steps": "policy.warmup_steps",
+    "beta": "policy.beta",
+    "scale_rewards": "policy.scale_rewards",
+    "bf16": "policy.bf16",
+    "fp16": "policy.bf16",
+    "gradient_checkpointing": "policy.gradient_checkpointing",
+    "model_init_kwargs": "model",
+    "reward_weights": "policy.reward",
+    "use_vllm": "policy.generation",
+    "vllm_mode": "policy.generation",
+    "vllm_gpu_memory_utilization": "policy.launch.vllm_gpu_memory_utilization",
+    "vllm_server_base_url": "the environment variable IFRL_VLLM_URL",
+    "vllm_server_host": "the environment variable IFRL_VLLM_URL",
+    "vllm_server_port": "the environment variable IFRL_VLLM_URL",
+    "fsdp": "policy.launch.strategy",
+    "fsdp_config": "policy.launch.strategy",
+    "deepspeed": "policy.launch.strategy",
+    "accelerator_config": "policy.launch",
+    "parallelism_config": "policy.launch",
+    "auto_find_batch_size": "policy.micro_batch",
+    "save_strategy": "policy.save_steps",
+    "save_steps": "policy.save_steps",
+    "save_total_limit": "policy.save_steps",
+    "save_only_model": "policy.save_steps",
+    "save_on_each_node": "a work folder (IFRL_HOME) that the machines share",
+    "resume_from_checkpoint": "the same command again: it goes on from the last checkpoint",
+    "ignore_data_skip": "the same command again: it goes on from the last checkpoint",
+    "eval_strategy": "evaluation",
+    "do_eval": "evaluation",
+    "do_predict": "evaluation",
+    "load_best_model_at_end": "evaluation",
+    "remove_unused_columns": "nothing: the reward needs its columns",
+    "report_to": "MLFLOW_TRACKING_URI",
+    "logging_steps": "nothing: every step is logged",
+    "logging_strategy": "nothing: every step is logged",
+    "log_completions": "nothing: samples are kept with the artifact",
+    "num_completions_to_print": "nothing: samples are kept with the artifact",
+    "log_completions_hub_repo": "registry",
+    "push_to_hub": "registry",
+    "disable_tqdm": "nothing: progress goes to Prefect",
+}
+
+# Fields that change how tokens are drawn or made: with one of them ifrl's own generation on the CPU steps aside for trl's.
+SAMPLING = frozenset(
+    {
+        "top_p",
+        "top_k",
+        "min_p",
+        "repetition_penalty",
+        "generation_kwargs",
+        "chat_template_kwargs",
+        "cache_implementation",
+        "use_transformers_continuous_batching",
+    }
+)
+
+
+def refuse_fields(wanted: Iterable[str]) -> None:
+    """Check the names under `policy.grpo`.
+
+    Raises:
+        ValueError: one clause a wrong name: what to use instead, or what it may have been meant to be.
+    """
+    faults = [_fault(name) for name in wanted if name in OWNED or name not in grpo_fields()]
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+@cache
+def grpo_fields() -> Mapping[str, str]:
+    """Every field of GRPOConfig by name, with the class that declares it."""
+    return {field: name for name in reversed(_CLASSES) for field in _declared(name)}
+
+
+def _declared(name: str) -> list[str]:
+    package, file = _CLASSES[name]
+    spec = importlib.util.find_spec(package)
+    assert spec is not None, f"{package} is a dependency of ifrl"
+    assert spec.origin is not None
+    tree = ast.parse((Path(spec.origin).parent / file).read_text(encoding="utf-8"))
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    return [node.target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+
+
+def _fault(name: str) -> str:
+    if name in OWNED:
+        return f"{name} is set by ifrl: use {OWNED[name]} instead"
+    close = difflib.get_close_matches(name, grpo_fields(), n=1)
+    hint = f", did you mean {OWNED.get(close[0], close[0])}?" if close else ""
+    return f"{name} is no field of trl's GRPOConfig{hint}"
