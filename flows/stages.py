@@ -6,8 +6,9 @@ from flows.run import Refs, Run
 from flows.shards import map_shards
 from ifrl_core import dataset, labels, models, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.config import GenerationConfig, InstructionsConfig, NoConfig, PipelineConfig
+from ifrl_core.config import GeneralConfig, GenerationConfig, InstructionsConfig, NoConfig, PipelineConfig
 from ifrl_core.evaluation import comparison, evaluate
+from ifrl_core.general import problems
 from ifrl_core.inference.open import server_urls
 from ifrl_core.policy import train as policy
 from ifrl_core.report import write as report
@@ -27,6 +28,7 @@ class Sources:
     model: models.ModelSource
     writer: models.ModelSource | None  # the model of writer llm, unless a server has it
     ifeval: evaluate.IFEvalSource | None
+    general: problems.GeneralSource | None
 
 
 def find_sources(config: PipelineConfig) -> Sources:
@@ -42,6 +44,7 @@ def find_sources(config: PipelineConfig) -> Sources:
         models.model_source(config.model),
         _writer_source(config.instructions),
         evaluate.ifeval_source(config.evaluation),
+        problems.general_source(config),
     )
 
 
@@ -62,6 +65,8 @@ def make_dataset(run: Run, sources: Sources) -> Refs:
         labels.make_labels, tasks.make_labels, config.labels, {"prompts": prompts, "rollouts": answers}
     )
     made = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": model}
+    if sources.general is not None:
+        made["general"] = run.stage(problems.make_problems, tasks.make_problems, sources.general, {}, seeded=False)
     return made | rates | {"rollouts": answers, "labels": labelled}
 
 
@@ -71,15 +76,18 @@ def train_reward_model(run: Run, refs: Refs) -> ArtifactRef:
 
 
 def train_policy(run: Run, refs: Refs) -> ArtifactRef:
-    inputs = _only(refs, "model", "prompts", "reward_model")
-    return run.stage(policy.train_policy, tasks.train_policy, run.config.policy, inputs)
+    # Where the problems lie is no part of what is trained: their rows are an input.
+    config = run.config.policy
+    config = config.model_copy(update={"general": GeneralConfig(ratio=config.general.ratio)})
+    inputs = _only(refs, "model", "prompts", "reward_model", *(["general"] if config.general.ratio else []))
+    return run.stage(policy.train_policy, tasks.train_policy, config, inputs)
 
 
 def evaluate_both(run: Run, refs: Refs, sources: Sources) -> Refs:
     """The base model and the policy on the same prompts, then their comparison."""
     # Where IFEval's file lies is no part of what is measured: its rows are an input.
     config = run.config.evaluation.model_copy(update={"ifeval_path": None})
-    inputs = _only(refs, "prompts", "reward_model")
+    inputs = _only(refs, "prompts", "reward_model", *(["general"] if config.general_prompts else []))
     if sources.ifeval is not None:
         inputs["ifeval"] = run.stage(evaluate.import_ifeval, tasks.import_ifeval, sources.ifeval, {}, seeded=False)
     done = {

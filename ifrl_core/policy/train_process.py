@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import torch
-from datasets import Dataset
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -26,14 +25,15 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 from trl.trainer.grpo_config import GRPOConfig
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import IfrlError, TrainingError
 from ifrl_core.policy.clock import StepClock
+from ifrl_core.policy.curriculum import Schedule, open_curriculum
 from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, Job
-from ifrl_core.policy.reward_function import ConstraintReward
+from ifrl_core.policy.live import AskingTrainer, LiveCurriculum, positions, saved_state
+from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.process import append_row, die_with_parent
 from ifrl_core.rewards.score import RewardPlan
 
@@ -49,7 +49,20 @@ _RENAMED = {
     "kl": "kl",
     "entropy": "entropy",
 }
-_OURS = ("reward/", "length/", "hack/", "gated", "task_dropped", "unscored_share", "zero_variance_share", "stage")
+_OURS = (
+    *(
+        "reward/",
+        "length/",
+        "hack/",
+        "gated",
+        "task_dropped",
+        "unscored_share",
+        "zero_variance_share",
+        "stage",
+        "level",
+    ),
+    *("pass_rate/", "curriculum/", "general/"),
+)
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear"}
 _KEPT_CHECKPOINTS = 2  # the newest may be half written
 
@@ -76,26 +89,47 @@ def train(job: Job) -> None:
         freeze_below(model, config.trained_layers, bf16=config.bf16)
     on_cpu = not torch.cuda.is_available()
     rollouts = CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock)
-    trainer = GRPOTrainer(
+    checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
+    schedule = open_schedule(job, checkpoint)
+    live = LiveCurriculum(schedule)
+    trainer = AskingTrainer(
         model=model,
-        reward_funcs=ConstraintReward(
+        reward_funcs=PromptReward(
             _reward_model(job),
             plan=reward_plan(job),
-            max_unscored_share=config.max_unscored_share,
-            max_hack_share=config.reward.max_hack_share,
+            config=config,
             clock=clock,
+            seen=live.seen,
+            before=schedule.metrics,
         ),
         args=grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu),
-        train_dataset=Dataset.from_list(pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()),
+        train_dataset=positions(config.max_steps, config.prompts_per_step),
         processing_class=tokenizer,
-        callbacks=[_Report(job.folder, config, clock)],
+        callbacks=[_Report(job.folder, config, clock), live],
         rollout_func=rollouts if on_cpu else None,
     )
+    trainer.schedule = schedule
     trainer.remove_callback(PrinterCallback)
-    checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.is_world_process_zero():
         _save(trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False), job)
+
+
+def open_schedule(job: Job, checkpoint: Path | None) -> Schedule:
+    """What to ask, from the start or from where the checkpoint was written."""
+    rows = pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()
+    config = job.config
+    instructions = [row for row in rows if not row["check"]]
+    schedule = Schedule(
+        open_curriculum(instructions, config.curriculum, max_steps=config.max_steps, seed=job.seed),
+        [row for row in rows if row["check"]],
+        prompts_per_step=config.prompts_per_step,
+        ratio=config.general.ratio,
+        seed=job.seed,
+    )
+    if checkpoint is not None:
+        schedule.restore(saved_state(checkpoint), {row["prompt_id"]: row for row in rows})
+    return schedule
 
 
 def freeze_below(model: PreTrainedModel, trained_layers: int, *, bf16: bool) -> None:
@@ -127,7 +161,7 @@ def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) 
         output_dir=str(folder),
         use_cpu=on_cpu,
         seed=seed,
-        # One walk through the prompts as laid out.
+        # One walk through the positions, for which the curriculum names the prompts.
         num_train_epochs=1,
         shuffle_dataset=False,
         per_device_train_batch_size=config.micro_batch,

@@ -44,7 +44,7 @@ class ReportConfig(StageConfig):
     model: str
 
 
-@stage("report", version=3)
+@stage("report", version=4)
 def write_report(config: ReportConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: refs by name (`data.TITLES`), those of the stages that ran. Writes report.html and report.json."""
     data = report_data(config.name, config.model, inputs, work.store)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import InstructionsConfig, LadderConfig, PolicyConfig, SeedsConfig
+from ifrl_core.config import CurriculumConfig, InstructionsConfig, LadderConfig, PolicyConfig, SeedsConfig
 from ifrl_core.dataset import make_instructions, make_prompts, make_seeds, seeds_source
 from ifrl_core.errors import InputError
 from ifrl_core.policy.train import train_policy
@@ -21,7 +21,7 @@ CONFIG = PolicyConfig(
     micro_batch=4,
     learning_rate=1e-4,
     beta=0,
-    curriculum=((1,), (2,)),
+    curriculum=CurriculumConfig(levels=((1,), (2,))),
     save_steps=1,
 )
 HARD = ("keywords:letter_frequency", "words:starting_letter", "words:avoid_starting_letter", "sentences:start_letter")

@@ -126,7 +126,7 @@ def _policy(store: ArtifactStore, hostile: str) -> ArtifactRef:
         }
         for row in rows
     ]
-    config = {"max_steps": len(rows), "curriculum": [[1], [2, 3]]}
+    config = {"max_steps": len(rows), "curriculum": {"strategy": "incremental", "levels": [[1], [2, 3]]}}
     writer = store.writer("policy", 1, fingerprint("policy", 1, config, {}), config, {"model": "model/0"})
     writer.write_table("metrics.parquet", metrics_table(rows))
     writer.write_table("samples.parquet", pa.Table.from_pylist(samples, schema=SAMPLES))
