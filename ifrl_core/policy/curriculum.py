@@ -186,7 +186,8 @@ class _Corridor:
         self._config = config
         self._resting = _Resting(config.rest)
         self._rates: dict[str, float | None] = {}
-        self._asked: dict[str, int] = {}  # the last step
+        self._asked: dict[str, int] = {}  # when last: the place in the row of all that was asked
+        self._places = 0
 
     def draw(self, step: int, count: int) -> list[Row]:
         awake = [prompt for prompt in self._pool if not self._resting.at(step, prompt)]
@@ -199,7 +200,8 @@ class _Corridor:
     def observe(self, step: int, outcomes: Sequence[Outcome]) -> None:
         self._resting.observe(step, outcomes)
         for outcome in outcomes:
-            self._asked[outcome.prompt_id] = step
+            self._asked[outcome.prompt_id] = self._places
+            self._places += 1
             # A prompt without hard constraints has no pass rate: its mean reward stands in.
             new = outcome.reward if outcome.pass_rate is None else outcome.pass_rate
             old = self._rates.get(outcome.prompt_id)
@@ -207,10 +209,15 @@ class _Corridor:
             self._rates[outcome.prompt_id] = kept
 
     def state(self) -> Row:
-        return {"rates": self._rates, "asked": self._asked, "resting": self._resting.since}
+        return {
+            "rates": self._rates,
+            "asked": self._asked,
+            "places": self._places,
+            "resting": self._resting.since,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._rates, self._asked = dict(state["rates"]), dict(state["asked"])
+        self._rates, self._asked, self._places = dict(state["rates"]), dict(state["asked"]), state["places"]
         self._resting.since = dict(state["resting"])
 
     def metrics(self, step: int) -> dict[str, float]:
