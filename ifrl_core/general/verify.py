@@ -121,7 +121,7 @@ class Grader:
         )
         if self._read(self._process, START_S) is None:
             self.close()
-            raise RuntimeError("the process that checks mathematics did not start; its output is above")
+            raise RuntimeError("the process that checks mathematics did not start (is math-verify installed?)")
         return self._process
 
     @staticmethod

@@ -131,12 +131,12 @@ class _Stages:
         pool = self._pools[self._stage]
         walk = _walk(pool, self._seed, self._stage, self._place)
         chosen: list[Row] = []
-        passed_over: list[Row] = []
+        passed_over = 0
         while len(chosen) < count:
             self._place += 1
             prompt = next(walk)
-            if self._resting.at(step, prompt) and len(passed_over) < len(pool):
-                passed_over.append(prompt)
+            if self._resting.at(step, prompt) and passed_over < len(pool):
+                passed_over += 1
             else:
                 chosen.append(prompt)
         return chosen
