@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
@@ -51,18 +50,20 @@ class AskingTrainer(GRPOTrainer):
 
 
 class LiveCurriculum(TrainerCallback, ExportableState):
-    """Tells the schedule what each step showed, over all processes, and puts its state into checkpoints.
+    """Tells the schedule what each step showed, and puts its state into checkpoints.
 
-    `seen` is filled by the reward function with this process's rollouts of instructions.
+    `seen` is filled by the reward function with the rollouts of instructions of all processes, so that every process comes
+    to the same prompts. A step of the schedule is `updates` optimizer steps on the same rollouts.
     """
 
-    def __init__(self, schedule: Schedule) -> None:
-        self._schedule = schedule
+    def __init__(self, schedule: Schedule, *, updates: int = 1) -> None:
+        self._schedule, self._updates = schedule, updates
         self.seen: list[Rollout] = []
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._schedule.observe(outcomes(gather_object(self.seen)))
-        self.seen.clear()
+        if state.global_step % self._updates == 0:
+            self._schedule.observe(outcomes(self.seen))
+            self.seen.clear()
 
     def state(self) -> dict[str, Any]:
         return {"args": {}, "attributes": self._schedule.state()}

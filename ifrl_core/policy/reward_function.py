@@ -2,6 +2,8 @@
 
 Instructions are rewarded by their constraints, general problems by the correctness of their answer. Metrics of rewards,
 answers and hacking are of instructions; `general/…` are of problems; the share without spread is of all groups.
+
+With several processes each scores its own completions; metrics, limits and what the curriculum sees are of all of them.
 """
 
 import json
@@ -20,16 +22,15 @@ from ifrl_core.rewards.batch import check_hacks, hack_metrics, reward_metrics, z
 from ifrl_core.rewards.score import Reward, RewardModel, RewardPlan, check_unscored, score_responses
 from ifrl_core.schemas import constraint_of
 
-Columns = Mapping[str, Sequence[Any]]
-Scored = tuple[Reward, list[str]]  # and the names of its parts
-COLUMNS = ("response", "slot", "prompt_id", "level", "seed", "constraints", "check", "answer", "source")
-Log = Callable[[str, float], None]
+COLUMNS = ("slot", "prompt_id", "level", "seed", "constraints", "check", "answer", "source")
+Row = dict[str, Any]  # a rollout: COLUMNS, response, and once it is scored its reward
 
 
 class PromptReward:
     """A callable class: trl names its metrics and its column of the completions table by `__name__`.
 
-    `seen` gets what each rollout of an instruction showed; `before` gives metrics of the curriculum.
+    `seen` gets what each rollout of an instruction showed; `before` gives metrics of the curriculum. `gather` gives the
+    list of every process, in their order, one after another (accelerate's gather_object).
     """
 
     __name__ = "reward"
@@ -43,16 +44,17 @@ class PromptReward:
         clock: StepClock,
         seen: list[Rollout],
         before: Callable[[], Mapping[str, float]],
+        gather: Callable[[list[Row]], list[Row]] = list,
     ) -> None:
         self._reward_model, self._plan, self._config, self._clock = reward_model, plan, config, clock
-        self._seen, self._before = seen, before
+        self._seen, self._before, self._gather = seen, before, gather
         self._grader = Grader()
 
     def __call__(
         self,
         *,
         completions: Sequence[Sequence[dict[str, str]]],
-        log_metric: Log,
+        log_metric: Callable[[str, float], None],
         log_extra: Callable[[str, list[Any]], None],
         **columns: Any,
     ) -> list[float | None]:
@@ -63,48 +65,61 @@ class PromptReward:
             HackError: when more than `max_hack_share` of the answers trip a wire.
         """
         start = time.perf_counter()
-        columns["response"] = [completion[-1]["content"] for completion in completions]
-        found: dict[int, Scored] = {}
-        for is_problem, score in ((False, self._of_instructions), (True, self._of_problems)):
-            chosen = [index for index, check in enumerate(columns["check"]) if bool(check) == is_problem]
-            if chosen:
-                rows = {name: [columns[name][index] for index in chosen] for name in COLUMNS}
-                found |= zip(chosen, score(rows, log_metric), strict=True)
-        scored = [found[index] for index in range(len(completions))]
-        rewards = [reward for reward, _ in scored]
-        check_unscored(rewards, self._config.max_unscored_share)
-        log_metric("unscored_share", fmean(reward.total is None for reward in rewards))
-        log_metric("zero_variance_share", zero_variance_share(columns["slot"], rewards))
-        for name, value in self._before().items():
+        values = zip(*(columns[name] for name in COLUMNS), strict=True)
+        rows: list[Row] = [dict(zip(COLUMNS, of_row, strict=True)) for of_row in values]
+        for row, completion in zip(rows, completions, strict=True):
+            row["response"] = completion[-1]["content"]
+        self._score(rows)
+        for name, value in self._metrics(self._gather(rows)).items():
             log_metric(name, value)
-        parts = [json.dumps(list(zip(names, reward.parts, strict=True))) for reward, names in scored]
-        for column, values in (("prompt_id", columns["prompt_id"]), ("level", columns["level"]), ("parts", parts)):
-            log_extra(column, list(values))
+        for column in ("prompt_id", "level"):
+            log_extra(column, [row[column] for row in rows])
+        log_extra("parts", [_parts(row) for row in rows])
         self._clock.score += time.perf_counter() - start
-        return [reward.total for reward in rewards]
+        return [row["reward"].total for row in rows]
 
-    def _of_instructions(self, rows: Columns, log_metric: Log) -> list[Scored]:
-        asked = [[constraint_of(item) for item in of_prompt] for of_prompt in rows["constraints"]]
-        rewards = score_responses(rows["response"], asked, self._reward_model, seeds=rows["seed"], plan=self._plan)
-        hacks = hack_metrics(rows["seed"], rows["response"], asked, rewards)
-        rates = [
-            pass_rate(reward, of, self._config.curriculum.passed) for reward, of in zip(rewards, asked, strict=True)
-        ]
-        metrics = {**reward_metrics(rewards, asked, rows["level"]), **hacks, **pass_metrics(rates, rows["level"])}
-        for name, value in metrics.items():
-            if name != "unscored_share":
-                log_metric(name, value)
+    def _score(self, rows: Sequence[Row]) -> None:
+        """Give each row its reward."""
+        instructions, problems = _apart(rows)
+        rewards = score_responses(
+            _column(instructions, "response"),
+            [_asked(row) for row in instructions],
+            self._reward_model,
+            seeds=_column(instructions, "seed"),
+            plan=self._plan,
+        )
+        rewards += score_problems(
+            _column(problems, "response"),
+            _column(problems, "check"),
+            _column(problems, "answer"),
+            self._grader,
+            self._plan,
+        )
+        for row, reward in zip([*instructions, *problems], rewards, strict=True):
+            row["reward"] = reward
+
+    def _metrics(self, rows: Sequence[Row]) -> dict[str, float]:
+        """The figures of the whole step, which the limits look at and the curriculum sees."""
+        rewards = _column(rows, "reward")
+        check_unscored(rewards, self._config.max_unscored_share)
+        instructions, problems = _apart(rows)
+        return {
+            **(self._of_instructions(instructions) if instructions else {}),
+            **problem_metrics(_column(problems, "reward"), _column(problems, "source")),
+            "unscored_share": fmean(reward.total is None for reward in rewards),
+            "zero_variance_share": zero_variance_share(_column(rows, "slot"), rewards),
+            **self._before(),
+        }
+
+    def _of_instructions(self, rows: Sequence[Row]) -> dict[str, float]:
+        asked, rewards, levels = [_asked(row) for row in rows], _column(rows, "reward"), _column(rows, "level")
+        hacks = hack_metrics(_column(rows, "seed"), _column(rows, "response"), asked, rewards)
         check_hacks(hacks, self._config.reward.max_hack_share)
-        for slot, prompt_id, reward, rate in zip(rows["slot"], rows["prompt_id"], rewards, rates, strict=True):
-            self._seen.append(Rollout(slot, prompt_id, reward.total, rate))
-        names = [[constraint.type for constraint in of_prompt] for of_prompt in asked]
-        return list(zip(rewards, names, strict=True))
-
-    def _of_problems(self, rows: Columns, log_metric: Log) -> list[Scored]:
-        rewards = score_problems(rows["response"], rows["check"], rows["answer"], self._grader, self._plan)
-        for name, value in problem_metrics(rewards, rows["source"]).items():
-            log_metric(name, value)
-        return [(reward, [f"general:{source}"]) for reward, source in zip(rewards, rows["source"], strict=True)]
+        passed = self._config.curriculum.passed
+        rates = [pass_rate(reward, of_row, passed) for reward, of_row in zip(rewards, asked, strict=True)]
+        for row, rate in zip(rows, rates, strict=True):
+            self._seen.append(Rollout(row["slot"], row["prompt_id"], row["reward"].total, rate))
+        return {**reward_metrics(rewards, asked, levels), **hacks, **pass_metrics(rates, levels)}
 
 
 def pass_rate(reward: Reward, asked: Sequence[Constraint], passed: str) -> float | None:
@@ -123,3 +138,22 @@ def pass_metrics(rates: Sequence[float | None], levels: Sequence[int]) -> dict[s
         if rate is not None:
             found.setdefault(level, []).append(rate)
     return {f"pass_rate/level/{level}": fmean(values) for level, values in sorted(found.items())}
+
+
+def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Instructions and problems."""
+    return [row for row in rows if not row["check"]], [row for row in rows if row["check"]]
+
+
+def _column(rows: Sequence[Row], name: str) -> list[Any]:
+    return [row[name] for row in rows]
+
+
+def _asked(row: Row) -> list[Constraint]:
+    return [constraint_of(item) for item in row["constraints"]]
+
+
+def _parts(row: Row) -> str:
+    """JSON: [[name, score or null], ...]."""
+    names = [f"general:{row['source']}"] if row["check"] else [item["type"] for item in row["constraints"]]
+    return json.dumps(list(zip(names, row["reward"].parts, strict=True)))

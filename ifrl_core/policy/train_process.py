@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import torch
+from accelerate.utils import gather_object
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -101,6 +102,7 @@ def train(job: Job) -> None:
             clock=clock,
             seen=live.seen,
             before=schedule.metrics,
+            gather=gather_object,
         ),
         args=grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu),
         train_dataset=positions(config.max_steps, config.prompts_per_step),

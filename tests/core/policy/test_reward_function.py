@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from ifrl_core.config import PolicyConfig
+from ifrl_core.config import CurriculumConfig, PolicyConfig
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.errors import HackError
 from ifrl_core.policy.clock import StepClock
-from ifrl_core.policy.curriculum import Outcome
-from ifrl_core.policy.live import Rollout, outcomes
+from ifrl_core.policy.curriculum import Outcome, Schedule, open_curriculum
+from ifrl_core.policy.live import LiveCurriculum, Rollout, outcomes
 from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.rewards.score import RewardPlan
 from ifrl_core.schemas import constraint_row
@@ -33,7 +34,7 @@ def problem(slot: int, kind: str, answer: str, source: str) -> Row:
 
 
 def scored(
-    pairs: list[tuple[Row, str]], **config: Any
+    pairs: list[tuple[Row, str]], gather: Callable[[list[Row]], list[Row]] = list, **config: Any
 ) -> tuple[list[float | None], dict[str, float], dict[str, list[Any]], list[Rollout]]:
     """Rewards, metrics, extra columns, and what was seen."""
     metrics: dict[str, float] = {}
@@ -41,7 +42,13 @@ def scored(
     seen: list[Rollout] = []
     before: Callable[[], dict[str, float]] = lambda: {"stage": 1.0}  # noqa: E731
     reward = PromptReward(
-        None, plan=RewardPlan(), config=PolicyConfig(**config), clock=StepClock(), seen=seen, before=before
+        None,
+        plan=RewardPlan(),
+        config=PolicyConfig(**config),
+        clock=StepClock(),
+        seen=seen,
+        before=before,
+        gather=gather,
     )
     columns = {name: [row[name] for row, _ in pairs] for name in pairs[0][0]}
     completions = [[{"role": "assistant", "content": text}] for _, text in pairs]
@@ -97,6 +104,35 @@ def test_a_batch_of_problems_alone_has_no_rewards_of_constraints() -> None:
     assert rewards == [1.0, 0.0]
     assert not seen
     assert not [name for name in metrics if name.startswith(("reward/", "hack/", "pass_rate/"))]
+
+
+def test_every_process_sees_the_figures_of_all_of_them() -> None:
+    of_others: list[Row] = []
+
+    def keep(rows: list[Row]) -> list[Row]:
+        of_others.extend(rows)
+        return rows
+
+    _, metrics, _, seen = scored(BATCH)
+    first, *_ = scored(BATCH[:2], keep)
+    second, metrics_of_two, extra, seen_by_two = scored(BATCH[2:], lambda rows: of_others + rows)
+    assert first + second == scored(BATCH)[0]
+    assert metrics_of_two == metrics
+    assert seen_by_two == seen
+    assert extra["prompt_id"] == ["i0", "p1", "p2", "i3"]  # its own
+
+
+def test_the_curriculum_goes_on_when_the_last_update_on_the_same_rollouts_is_done() -> None:
+    table = [{"prompt_id": f"i{number}", "level": 1} for number in range(6)]
+    curriculum = open_curriculum(table, CurriculumConfig(levels=((1,),)), max_steps=3, seed=0)
+    schedule = Schedule(curriculum, [], prompts_per_step=2, ratio=0.0, seed=0)
+    live = LiveCurriculum(schedule, updates=2)
+    steps = []
+    for done in range(1, 5):
+        live.on_step_end(TrainingArguments(), TrainerState(global_step=done), TrainerControl())
+        steps.append(schedule.step)
+    assert steps == [0, 1, 1, 2]
+    assert live.state()["attributes"]["step"] == 2
 
 
 def test_too_many_answers_that_please_the_checker_still_stop_the_run() -> None:
