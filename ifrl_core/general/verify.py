@@ -25,6 +25,7 @@ _TAIL = 2_000  # characters at the end of a response, where its answer is
 _ANSWER = re.compile(r"answer\s*(?:is|:|=)+\s*", re.IGNORECASE)
 _CHOICES = (
     re.compile(rf"(?i:answer\s*(?:is|:|=)+\s*)[\s*(\[]*(?i:option\s+)?([{LETTERS}])\b"),
+    re.compile(rf"^[\s*]*A[\s*]*:[\s*(]*([{LETTERS}])(?:\)|[\s.*]*$)", re.MULTILINE),  # A for answer
     re.compile(rf"\\boxed\{{\s*(?:\\text\{{)?\s*([{LETTERS}])\b"),
     re.compile(rf"^[\s*(\[]*([{LETTERS}])(?:[\s*]*[).:\]]|[\s*]*$)", re.MULTILINE),
     re.compile(rf"\(([{LETTERS}])\)"),

@@ -44,6 +44,8 @@ def test_mathematics(grader: Grader, response: str, answer: str, correct: bool) 
         ("First I thought (A).\nThe answer is (B).", "B"),
         ("**Answer:** (C) gravity", "C"),
         ("B", "B"),
+        ("A: D", "D"),
+        ("A: energy", "A"),
         ("B) Mercury", "B"),
         ("(D)", "D"),
         (r"\boxed{A}", "A"),
