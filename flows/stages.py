@@ -7,8 +7,9 @@ from flows.run import Refs, Run
 from flows.shards import map_shards
 from ifrl_core import dataset, labels, models, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.config import GenerationConfig, InstructionsConfig, LaunchConfig, NoConfig, PipelineConfig
+from ifrl_core.config import GeneralConfig, GenerationConfig, InstructionsConfig, LaunchConfig, NoConfig, PipelineConfig
 from ifrl_core.evaluation import comparison, evaluate
+from ifrl_core.general import problems
 from ifrl_core.inference.open import server_urls
 from ifrl_core.policy import launch
 from ifrl_core.policy import train as policy
@@ -31,6 +32,7 @@ class Sources:
     model: models.ModelSource
     writer: models.ModelSource | None  # the model of writer llm, unless a server has it
     ifeval: evaluate.IFEvalSource | None
+    general: problems.GeneralSource | None
 
 
 def find_sources(config: PipelineConfig) -> Sources:
@@ -47,6 +49,7 @@ def find_sources(config: PipelineConfig) -> Sources:
         models.model_source(config.model),
         _writer_source(config.instructions),
         evaluate.ifeval_source(config.evaluation),
+        problems.general_source(config),
     )
 
 
@@ -63,6 +66,8 @@ def make_dataset(run: Run, sources: Sources) -> Refs:
     inputs = {"instructions": instructions} | (rates if config.ladder.order == "easy_to_hard" else {})
     prompts = run.stage(dataset.make_prompts, tasks.make_prompts, config.ladder, inputs)
     made = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": model}
+    if sources.general is not None:
+        made["general"] = run.stage(problems.make_problems, tasks.make_problems, sources.general, {}, seeded=False)
     return made | rates | _label(run, prompts, model)
 
 
@@ -96,9 +101,12 @@ def _train_round(run: Run, refs: Refs, start: ArtifactRef, number: int) -> Refs:
     """The reward model of refs["labels"], and the policy that it makes of `start`."""
     trained = train_reward_model(run, refs, number)
     inputs = {"model": start, "prompts": refs["prompts"], "reward_model": trained}
-    made = run.stage(
-        policy.train_policy, tasks.train_policy, run.config.policy, inputs, label=label_of("policy", number)
-    )
+    # Where the problems lie is no part of what is trained: their rows are an input.
+    config = run.config.policy
+    config = config.model_copy(update={"general": GeneralConfig(ratio=config.general.ratio)})
+    if config.general.ratio:
+        inputs |= _only(refs, "general")
+    made = run.stage(policy.train_policy, tasks.train_policy, config, inputs, label=label_of("policy", number))
     return {"reward_model": trained, "policy": made}
 
 
@@ -114,7 +122,7 @@ def evaluate_both(run: Run, refs: Refs, sources: Sources) -> Refs:
     """The base model and the policy on the same prompts, then their comparison."""
     # Where IFEval's file lies is no part of what is measured: its rows are an input.
     config = run.config.evaluation.model_copy(update={"ifeval_path": None})
-    inputs = _only(refs, "prompts", "reward_model")
+    inputs = _only(refs, "prompts", "reward_model", *(["general"] if config.general_prompts else []))
     if sources.ifeval is not None:
         inputs["ifeval"] = run.stage(evaluate.import_ifeval, tasks.import_ifeval, sources.ifeval, {}, seeded=False)
     done = {

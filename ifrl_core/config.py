@@ -394,6 +394,68 @@ def batch_fault(prompts: int, generations: int, micro_batch: int, processes: int
     )
 
 
+class CurriculumConfig(StageConfig):
+    """Which prompts each step asks (ifrl_core/policy/curriculum.py has the rules)."""
+
+    strategy: Literal["incremental", "mixed", "final", "corridor"] = Field(
+        "incremental",
+        description="incremental: stage by stage (the paper); mixed: all levels at once; final: the last stage alone; "
+        "corridor: prompts whose measured pass rate lies in (low, high], measured again as the policy improves",
+    )
+    levels: Annotated[
+        tuple[Annotated[tuple[int, ...], Field(min_length=1)], ...],
+        Field(min_length=1, description="Levels of each stage, in order; mixed and corridor take all of them"),
+    ] = ((1,), (2,), (3,), (4,), (5,))
+    promote_at: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="For incremental: leave a stage early when its mean reward over the window reaches this; the steps "
+        "saved go to later stages. None: by budget alone, the steps shared out evenly",
+    )
+    window: int = Field(5, ge=1, description="Steps of a stage that promote_at averages over")
+    low: float = Field(0.2, ge=0, le=1, description="For corridor: a prompt's pass rate must be above this")
+    high: float = Field(0.8, ge=0, le=1, description="For corridor: and at most this")
+    passed: Literal["mean", "all"] = Field(
+        "mean",
+        description="For corridor: a rollout passes by the share of its hard constraints that hold, or only when all hold",
+    )
+    remeasured: float = Field(
+        0.25, ge=0, le=1, description="For corridor: share of a step's prompts from outside, longest ago first"
+    )
+    rest: int = Field(
+        0, ge=0, description="Steps for which a prompt is passed over after all its rollouts earned the same; 0: none"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.promote_at is not None and self.strategy != "incremental":
+            raise ValueError(f"promote_at is for strategy incremental; {self.strategy} has no stages to leave")
+        if self.low >= self.high:
+            raise ValueError(f"the corridor {self.low} to {self.high} is empty; low must be less than high")
+        return self
+
+
+class GeneralConfig(StageConfig):
+    """Problems with a known answer, mixed into training so that general ability stays (paper: math and science)."""
+
+    ratio: float = Field(0.0, ge=0, lt=1, description="Share of each step's prompts that are such problems; 0: none")
+    sources: tuple[str, ...] = Field(
+        ("builtin:math", "builtin:science"),
+        description="Where they come from: the two that ship with ifrl, and Parquet or JSONL files (path) with the columns "
+        "prompt, answer and kind (math, choice or exact)",
+    )
+    held_out_share: float = Field(
+        0.5, gt=0, lt=1, description="Share of the problems (by hash) that evaluation asks and training never sees"
+    )
+
+    @model_validator(mode="after")
+    def _has_sources(self) -> Self:
+        if not self.sources:
+            raise ValueError("general.sources is empty; leave it out for the problems that ship with ifrl")
+        return self
+
+
 class PolicyConfig(StageConfig):
     """GRPO. Defaults follow the paper's code; the demo's values are in its recipe."""
 
@@ -410,9 +472,8 @@ class PolicyConfig(StageConfig):
         None, ge=1, description="Train only the top layers, to save time; none: all weights"
     )
     beta: float = Field(0.01, ge=0, description="KL coefficient; 0 keeps no reference model")
-    curriculum: Annotated[
-        tuple[tuple[int, ...], ...], Field(description="Levels of each stage; the steps are shared out evenly")
-    ] = ((1,), (2,), (3,), (4,), (5,))
+    curriculum: CurriculumConfig = CurriculumConfig()
+    general: GeneralConfig = GeneralConfig()
     scale_rewards: Literal["group", "batch", "none"] = Field(
         "group",
         description="What a centred reward is divided by: its group's spread (GRPO), the step's, or 1. With group, a "
@@ -442,6 +503,11 @@ class PolicyConfig(StageConfig):
     def updates_per_block(self) -> int:
         """Optimizer steps on the same rollouts (GRPO's mu; Shao et al., arXiv 2402.03300)."""
         return int(self.grpo.get("num_iterations", 1))
+
+    @property
+    def blocks(self) -> int:
+        """Times that prompts are asked: optimizer steps over `updates_per_block`."""
+        return self.max_steps // self.updates_per_block
 
     @field_validator("grpo")
     @classmethod
@@ -485,6 +551,10 @@ class EvaluationConfig(GenerationConfig):
     ifeval_path: str | None = Field(None, description="IFEval's input_data.jsonl; none: IFEval is left out")
     ifeval_prompts: int = Field(541, ge=1, description="Size of the fixed IFEval subset")
     ifeval_max_tokens: int = Field(1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)")
+    general_prompts: int = Field(
+        0, ge=0, description="At most this many held-out problems of policy.general.sources are asked; 0: none"
+    )
+    general_max_tokens: int = Field(1024, ge=1, description="Longest answer to such a problem, in tokens (greedy)")
 
     @model_validator(mode="after")
     def _not_served(self) -> Self:

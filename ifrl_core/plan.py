@@ -71,15 +71,14 @@ def make_plan(config: PipelineConfig) -> Plan:
 
 
 def _time(policy: PolicyConfig, batches: Batches) -> Time:
-    blocks = policy.max_steps // policy.updates_per_block
     assumed = policy.launch.assumed
     answer_tokens = assumed.answer_tokens or max(1, policy.max_tokens // 2)
-    tokens = blocks * batches.rollouts * answer_tokens
+    tokens = policy.blocks * batches.rollouts * answer_tokens
     speed = assumed.tokens_per_second * batches.processes
     return Time(
         steps=policy.max_steps,
-        prompts=blocks * batches.prompts,
-        rollouts=blocks * batches.rollouts,
+        prompts=policy.blocks * batches.prompts,
+        rollouts=policy.blocks * batches.rollouts,
         answer_tokens=answer_tokens,
         tokens=tokens,
         tokens_per_second=speed,

@@ -18,6 +18,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.errors import IfrlError, StoreOutageError
 from ifrl_core.evaluation import comparison, evaluate
+from ifrl_core.general import problems
 from ifrl_core.policy import train as policy_train
 from ifrl_core.report import write as report_write
 from ifrl_core.reward_model import train as reward_model_train
@@ -113,6 +114,7 @@ make_rollouts = stage_task(rollouts.make_rollouts)
 make_labels = stage_task(labels.make_labels)
 train_reward_model = stage_task(reward_model_train.train_reward_model)
 train_policy = stage_task(policy_train.train_policy)
+make_problems = stage_task(problems.make_problems)
 import_ifeval = stage_task(evaluate.import_ifeval)
 evaluate_model = stage_task(evaluate.evaluate)
 compare = stage_task(comparison.compare)

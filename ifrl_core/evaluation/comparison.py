@@ -1,7 +1,7 @@
 """Before against after: differences on the same prompts with a paired bootstrap 95% interval, resampled by prompt family.
 
-The unit of resampling is the instruction (held-out seed) for constraint satisfaction and the prompt for IFEval, because
-constraints of one answer are not independent.
+The unit of resampling is the instruction (held-out seed) for constraint satisfaction and the prompt for IFEval and general
+problems, because constraints of one answer are not independent.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 IFEVAL_METRICS = ("prompt_strict", "prompt_loose", "inst_strict", "inst_loose")
 
 
-@stage("comparison", version=1)
+@stage("comparison", version=2)
 def compare(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: before, after (evaluations). All differences are in percentage points, after minus before."""
     before, after = list(work.store.rows(inputs["before"])), list(work.store.rows(inputs["after"]))
@@ -26,6 +26,9 @@ def compare(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     ifeval = _compare_ifeval(inputs, work.store)
     if ifeval:
         figures["ifeval"] = ifeval
+    general = _compare_general(inputs, work.store)
+    if general:
+        figures["general"] = general
     figures["answer"] = {
         "length_words": _compare_answers(before, after, lambda row: len(row["text"].split()), scale=1.0),
         "task_dropped": _compare_answers(before, after, lambda row: row["task_dropped"], scale=100.0),
@@ -95,10 +98,9 @@ def _compare_answers(
 
 
 def _compare_ifeval(inputs: Inputs, store: ArtifactStore) -> Figures:
-    names = {shard.name for shard in store.manifest(inputs["before"]).shards}
-    if "ifeval.parquet" not in names:
+    before, after = (_rows_of("ifeval.parquet", inputs[name], store) for name in ("before", "after"))
+    if not before:
         return {}
-    before, after = (_ifeval_rows(inputs[name], store) for name in ("before", "after"))
     figures = {}
     for metric in IFEVAL_METRICS:
         unit, rule = metric.split("_")
@@ -116,6 +118,24 @@ def _marks(marks: list[bool], unit: str) -> list[bool]:
     return [all(marks)] if unit == "prompt" else marks
 
 
-def _ifeval_rows(ref: ArtifactRef, store: ArtifactStore) -> list[Row]:
-    rows: list[Row] = store.read_table(ref, "ifeval.parquet").to_pylist()
+def _compare_general(inputs: Inputs, store: ArtifactStore) -> Figures:
+    """Accuracy on problems that both sides could check."""
+    before, after = (_rows_of("general.parquet", inputs[name], store) for name in ("before", "after"))
+    pairs = [
+        {"source": old["source"], "before": old["correct"], "after": new["correct"], "cluster": old["prompt_id"]}
+        for old, new in zip(before, after, strict=True)
+        if old["correct"] is not None and new["correct"] is not None
+    ]
+    if not before:
+        return {}
+    sources = sorted({p["source"] for p in pairs})
+    by_source = {source: _difference([p for p in pairs if p["source"] == source]) for source in sources}
+    return {"overall": _difference(pairs), "by_source": by_source}
+
+
+def _rows_of(name: str, ref: ArtifactRef, store: ArtifactStore) -> list[Row]:
+    """The rows of a table that an evaluation has or, when it was not asked for, has not."""
+    if name not in {shard.name for shard in store.manifest(ref).shards}:
+        return []
+    rows: list[Row] = store.read_table(ref, name).to_pylist()
     return rows

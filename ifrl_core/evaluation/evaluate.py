@@ -1,4 +1,5 @@
-"""Evaluation of one model: constraint satisfaction on held-out instructions, and IFEval when its prompts are given.
+"""Evaluation of one model: constraint satisfaction on held-out instructions, and, when they are given, IFEval's prompts
+and general problems.
 
 The same prompts, sampling and seeds are used for every model, so that two evaluations can be compared pair by pair.
 """
@@ -17,6 +18,8 @@ from ifrl_core.artifacts.files import content_digest
 from ifrl_core.config import EvaluationConfig, StageConfig
 from ifrl_core.constraints.model import Constraint
 from ifrl_core.evaluation import ifeval
+from ifrl_core.general.problems import problems_of
+from ifrl_core.general.verify import Grader
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.models import model_folder
@@ -61,6 +64,18 @@ IFEVAL_ANSWERS = pa.schema(
         ("loose", pa.list_(pa.bool_())),
     ]
 )
+GENERAL_ANSWERS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("source", pa.string()),
+        ("kind", pa.string()),
+        ("prompt", pa.string()),
+        ("answer", pa.string()),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("correct", pa.bool_()),  # null when it could not be found out in time
+    ]
+)
 Row = dict[str, Any]
 
 
@@ -97,14 +112,16 @@ def import_ifeval(config: IFEvalSource, inputs: Inputs, work: Work) -> Figures:
     return {"prompts": len(rows), "instructions": sum(len(row.constraints) for row in rows)}
 
 
-@stage("evaluation", version=1)
+@stage("evaluation", version=2)
 def evaluate(config: EvaluationConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: model (base or policy), prompts, reward_model, and ifeval when there is one."""
+    """inputs: model (base or policy), prompts, reward_model; ifeval and general (problems) when they are to be asked."""
     engine = open_engine(config, inputs["model"], work.store)
     rows = _answer_held_out(config, inputs, work, engine.generate)
     figures: Figures = {}
     if "ifeval" in inputs:
         figures["ifeval"] = _ifeval(config, inputs, work, engine.generate)
+    if "general" in inputs:
+        figures["general"] = _general(config, inputs, work, engine.generate)
     del engine
     forget_engine()
     _score(rows, model_folder(inputs["reward_model"], work.store))
@@ -219,6 +236,37 @@ def _ifeval(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any)
         "inst_strict": score.inst_strict,
         "inst_loose": score.inst_loose,
         "prompts": len(rows),
+    }
+
+
+def _general(config: EvaluationConfig, inputs: Inputs, work: Work, generate: Any) -> Figures:
+    """Accuracy on held-out problems, greedy. The first by id, which is a hash: a larger number only adds problems."""
+    rows = problems_of(inputs["general"], work.store, "held_out")[: config.general_prompts]
+    requests = [Request([{"role": "user", "content": row["prompt"]}], work.seed) for row in rows]
+    done = generate(requests, Sampling(config.general_max_tokens, temperature=0.0), work.progress)
+    with Grader() as grader:
+        marks = [
+            grader.correct(answer_of(completion.text) or "", row["kind"], row["answer"])
+            for row, completion in zip(rows, done, strict=True)
+        ]
+    table = [
+        {**row, "text": completion.text, "finish_reason": completion.finish_reason, "correct": mark}
+        for row, completion, mark in zip(rows, done, marks, strict=True)
+    ]
+    work.writer.write_table("general.parquet", pa.Table.from_pylist(table, schema=GENERAL_ANSWERS))
+    return general_figures(table)
+
+
+def general_figures(rows: Sequence[Row]) -> Figures:
+    """Accuracy of what could be checked, overall and by source; `truncated`: the share ended by the token budget."""
+    checked = [row for row in rows if row["correct"] is not None]
+    sources = sorted({row["source"] for row in checked})
+    return {
+        "accuracy": fmean(row["correct"] for row in checked) if checked else None,
+        "by_source": {s: fmean(row["correct"] for row in checked if row["source"] == s) for s in sources},
+        "prompts": len(rows),
+        "unchecked": len(rows) - len(checked),
+        "truncated": fmean(row["finish_reason"] == "length" for row in rows),
     }
 
 

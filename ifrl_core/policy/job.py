@@ -1,7 +1,7 @@
 """What the stage hands to its training process, as files of one folder.
 
 job.json         a Job, written last
-prompts.parquet  the prompts in training order (PROMPTS_IN_ORDER)
+prompts.parquet  all prompts that training may ask (POOL): instructions, and general problems, which have a check
 accelerate.yaml  how the processes are spread (launch.py)
 metrics.jsonl    written by the process: a row of metrics a step; after a resume a step can come twice, the last counts
 checkpoints/     trl's checkpoints; checkpoints/completions/ its tables of answers
@@ -19,14 +19,16 @@ from ifrl_core.schemas import CONSTRAINT, MESSAGE
 
 JOB, PROMPTS, CHECKPOINTS, FINAL, FAILURE = "job.json", "prompts.parquet", "checkpoints", "final", "failure.json"
 ACCELERATE = "accelerate.yaml"
-PROMPTS_IN_ORDER = pa.schema(
+POOL = pa.schema(
     [
         ("prompt", pa.list_(MESSAGE)),
         ("prompt_id", pa.string()),
-        ("level", pa.int32()),
-        ("stage", pa.int32()),
+        ("level", pa.int32()),  # 0 for a problem
         ("seed", pa.string()),  # the instruction without constraints
         ("constraints", pa.list_(CONSTRAINT)),
+        ("check", pa.string()),  # of a problem: math, choice or exact; null for an instruction
+        ("answer", pa.string()),  # of a problem
+        ("source", pa.string()),  # of a problem
     ]
 )
 

@@ -1,21 +1,37 @@
-"""The one reward function that trl calls: constraint rewards of a batch of completions, with their metrics.
+"""The one reward function that trl calls: rewards of a batch of completions, with their metrics.
 
-With several processes each scores its own completions, and the metrics, checks and limits are over those of all of them.
+Instructions are rewarded by their constraints, general problems by the correctness of their answer. Metrics of rewards,
+answers and hacking are of instructions; `general/…` are of problems; the share without spread is of all groups.
+
+With several processes each scores its own completions; metrics, limits and what the curriculum sees are of all of them.
 """
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
+from ifrl_core.config import PolicyConfig
+from ifrl_core.constraints.model import Constraint
+from ifrl_core.general.reward import problem_metrics, score_problems
+from ifrl_core.general.verify import Grader
 from ifrl_core.policy.clock import StepClock
+from ifrl_core.policy.live import Rollout
 from ifrl_core.rewards.batch import check_hacks, hack_metrics, reward_metrics, zero_variance_share
-from ifrl_core.rewards.score import RewardModel, RewardPlan, check_unscored, score_responses
+from ifrl_core.rewards.score import Reward, RewardModel, RewardPlan, check_unscored, score_responses
 from ifrl_core.schemas import constraint_of
 
+COLUMNS = ("slot", "prompt_id", "level", "seed", "constraints", "check", "answer", "source")
+Row = dict[str, Any]  # a rollout: COLUMNS, response, and once it is scored its reward
 
-class ConstraintReward:
-    """A callable class: trl names its metrics and its column of the completions table by `__name__`."""
+
+class PromptReward:
+    """A callable class: trl names its metrics and its column of the completions table by `__name__`.
+
+    `seen` gets what each rollout of an instruction showed; `before` gives metrics of the curriculum. `gather` gives the
+    list of every process, in their order, one after another (accelerate's gather_object).
+    """
 
     __name__ = "reward"
 
@@ -24,62 +40,120 @@ class ConstraintReward:
         reward_model: RewardModel | None,
         *,
         plan: RewardPlan,
-        max_unscored_share: float,
-        max_hack_share: float,
+        config: PolicyConfig,
         clock: StepClock,
-        gather: Callable[[list[Any]], list[Any]] = list,
+        seen: list[Rollout],
+        before: Callable[[], Mapping[str, float]],
+        gather: Callable[[list[Row]], list[Row]] = list,
     ) -> None:
-        """`gather` gives the list of every process, in their order, one after another (accelerate's gather_object)."""
-        self._reward_model, self._plan, self._clock = reward_model, plan, clock
-        self._max_unscored_share, self._max_hack_share = max_unscored_share, max_hack_share
-        self._gather = gather
+        self._reward_model, self._plan, self._config, self._clock = reward_model, plan, config, clock
+        self._seen, self._before, self._gather = seen, before, gather
+        self._grader = Grader()
 
     def __call__(
         self,
         *,
         completions: Sequence[Sequence[dict[str, str]]],
-        prompt_id: Sequence[str],
-        level: Sequence[int],
-        stage: Sequence[int],
-        seed: Sequence[str],
-        constraints: Sequence[Sequence[dict[str, str]]],
         log_metric: Callable[[str, float], None],
         log_extra: Callable[[str, list[Any]], None],
-        **_: Any,
+        **columns: Any,
     ) -> list[float | None]:
-        """One reward a completion, None when it could not be scored.
+        """One reward a completion, None when it could not be scored. `columns` are those of job.POOL, and slot.
 
         Raises:
             UnscoredError: when more than `max_unscored_share` of them could not.
             HackError: when more than `max_hack_share` of the answers trip a wire.
         """
         start = time.perf_counter()
-        responses = [completion[-1]["content"] for completion in completions]
-        asked = [[constraint_of(item) for item in of_prompt] for of_prompt in constraints]
-        rewards = score_responses(responses, asked, self._reward_model, seeds=seed, plan=self._plan)
-        metrics = self._metrics_of_all(
-            list(zip(seed, responses, asked, rewards, level, prompt_id, strict=True)), stage=stage[0]
-        )
-        for name, value in metrics.items():
+        values = zip(*(columns[name] for name in COLUMNS), strict=True)
+        rows: list[Row] = [dict(zip(COLUMNS, of_row, strict=True)) for of_row in values]
+        for row, completion in zip(rows, completions, strict=True):
+            row["response"] = completion[-1]["content"]
+        self._score(rows)
+        for name, value in self._metrics(self._gather(rows)).items():
             log_metric(name, value)
-        parts = [
-            json.dumps([[c.type, part] for c, part in zip(of_prompt, reward.parts, strict=True)])
-            for of_prompt, reward in zip(asked, rewards, strict=True)
-        ]
-        for column, values in (("prompt_id", prompt_id), ("level", level), ("parts", parts)):
-            log_extra(column, list(values))
+        for column in ("prompt_id", "level"):
+            log_extra(column, [row[column] for row in rows])
+        log_extra("parts", [_parts(row) for row in rows])
         self._clock.score += time.perf_counter() - start
-        return [reward.total for reward in rewards]
+        return [row["reward"].total for row in rows]
 
-    def _metrics_of_all(self, rows: list[tuple[Any, ...]], *, stage: int) -> dict[str, float]:
-        """The figures of the whole step; every process comes to the same, and to the same error."""
-        seeds, responses, asked, rewards, levels, prompt_ids = zip(*self._gather(rows), strict=True)
-        check_unscored(rewards, self._max_unscored_share)
-        hacks = hack_metrics(seeds, responses, asked, rewards)
-        check_hacks(hacks, self._max_hack_share)
+    def _score(self, rows: Sequence[Row]) -> None:
+        """Give each row its reward."""
+        instructions, problems = _apart(rows)
+        rewards = score_responses(
+            _column(instructions, "response"),
+            [_asked(row) for row in instructions],
+            self._reward_model,
+            seeds=_column(instructions, "seed"),
+            plan=self._plan,
+        )
+        rewards += score_problems(
+            _column(problems, "response"),
+            _column(problems, "check"),
+            _column(problems, "answer"),
+            self._grader,
+            self._plan,
+        )
+        for row, reward in zip([*instructions, *problems], rewards, strict=True):
+            row["reward"] = reward
+
+    def _metrics(self, rows: Sequence[Row]) -> dict[str, float]:
+        """The figures of the whole step, which the limits look at and the curriculum sees."""
+        rewards = _column(rows, "reward")
+        check_unscored(rewards, self._config.max_unscored_share)
+        instructions, problems = _apart(rows)
         return {
-            **reward_metrics(rewards, asked, levels),
-            **hacks,
-            "zero_variance_share": zero_variance_share(prompt_ids, rewards),
-            "stage": float(stage),
+            **(self._of_instructions(instructions) if instructions else {}),
+            **problem_metrics(_column(problems, "reward"), _column(problems, "source")),
+            "unscored_share": fmean(reward.total is None for reward in rewards),
+            "zero_variance_share": zero_variance_share(_column(rows, "slot"), rewards),
+            **self._before(),
         }
+
+    def _of_instructions(self, rows: Sequence[Row]) -> dict[str, float]:
+        asked, rewards, levels = [_asked(row) for row in rows], _column(rows, "reward"), _column(rows, "level")
+        hacks = hack_metrics(_column(rows, "seed"), _column(rows, "response"), asked, rewards)
+        check_hacks(hacks, self._config.reward.max_hack_share)
+        passed = self._config.curriculum.passed
+        rates = [pass_rate(reward, of_row, passed) for reward, of_row in zip(rewards, asked, strict=True)]
+        for row, rate in zip(rows, rates, strict=True):
+            self._seen.append(Rollout(row["slot"], row["prompt_id"], row["reward"].total, rate))
+        return {**reward_metrics(rewards, asked, levels), **hacks, **pass_metrics(rates, levels)}
+
+
+def pass_rate(reward: Reward, asked: Sequence[Constraint], passed: str) -> float | None:
+    """Of one rollout: the share of its hard constraints that hold, or with `all` 1 when all of them do; None without any."""
+    hard = [part for part, constraint in zip(reward.parts, asked, strict=True) if constraint.kind == "hard"]
+    known = [part for part in hard if part is not None]
+    if not known:
+        return None
+    return float(all(known)) if passed == "all" else fmean(known)
+
+
+def pass_metrics(rates: Sequence[float | None], levels: Sequence[int]) -> dict[str, float]:
+    """`pass_rate/level/<level>` over a step's rollouts."""
+    found: dict[int, list[float]] = {}
+    for rate, level in zip(rates, levels, strict=True):
+        if rate is not None:
+            found.setdefault(level, []).append(rate)
+    return {f"pass_rate/level/{level}": fmean(values) for level, values in sorted(found.items())}
+
+
+def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Instructions and problems."""
+    return [row for row in rows if not row["check"]], [row for row in rows if row["check"]]
+
+
+def _column(rows: Sequence[Row], name: str) -> list[Any]:
+    return [row[name] for row in rows]
+
+
+def _asked(row: Row) -> list[Constraint]:
+    return [constraint_of(item) for item in row["constraints"]]
+
+
+def _parts(row: Row) -> str:
+    """JSON: [[name, score or null], ...]."""
+    names = [f"general:{row['source']}"] if row["check"] else [item["type"] for item in row["constraints"]]
+    return json.dumps(list(zip(names, row["reward"].parts, strict=True)))

@@ -16,7 +16,7 @@ SAMPLES = pa.schema(
     [
         ("step", pa.int64()),
         ("prompt_id", pa.string()),
-        ("level", pa.int32()),
+        ("level", pa.int32()),  # 0: a general problem
         ("prompt", pa.string()),
         ("response", pa.string()),
         ("reward", pa.float64()),  # null when unscored
@@ -32,7 +32,7 @@ _ENDS = 5  # steps that "first" and "last" average over
 def metrics_table(rows: Sequence[Row]) -> pa.Table:
     """One row per step; a column per metric, null where a step has no value (a type that was not asked)."""
     names = ["step", *sorted({name for row in rows for name in row} - {"step"})]
-    types = {name: pa.int64() if name in ("step", "level", "stage") else pa.float64() for name in names}
+    types = {name: pa.int64() if name in ("step", "stage") else pa.float64() for name in names}
     return pa.table({name: pa.array([row.get(name) for row in rows], types[name]) for name in names})
 
 
@@ -57,6 +57,12 @@ def run_figures(rows: Sequence[Row]) -> Figures:
         "tokens_per_second": _mean(rows, "tokens_per_second"),
         "unscored": round(sum((row.get("unscored_share") or 0) * row["rollouts"] for row in rows)),
     }
+
+
+def prompts_used(completions: Path) -> int:
+    """Different prompts in trl's completions tables."""
+    files = completions.glob("completions_*.parquet")
+    return len({i for file in files for i in pq.read_table(file, columns=["prompt_id"])["prompt_id"].to_pylist()})
 
 
 def samples_table(completions: Path) -> pa.Table:

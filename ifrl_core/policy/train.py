@@ -1,6 +1,6 @@
 """Policy optimisation (paper, section 3.5): GRPO on the constraint rewards, through the curriculum.
 
-The stage lays out the prompts, starts the training processes (launch.py) and gathers what they made. Killed at any
+The stage gathers the prompts, starts the training processes (launch.py) and takes over what they made. Killed at any
 moment, the same call goes on from the last whole checkpoint.
 """
 
@@ -16,12 +16,13 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PolicyConfig, RewardConfig
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError, TrainingError
+from ifrl_core.general.problems import problems_of
 from ifrl_core.models import model_folder
 from ifrl_core.policy.checkpoint_upload import kept_in_store
-from ifrl_core.policy.curriculum import Row, lay_out
-from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, PROMPTS_IN_ORDER, Job
+from ifrl_core.policy.curriculum import Row, open_curriculum, stages_of
+from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, POOL, PROMPTS, Job
 from ifrl_core.policy.launch import check_launch, run_training, write_accelerate_config
-from ifrl_core.policy.tables import metrics_table, run_figures, samples_table
+from ifrl_core.policy.tables import metrics_table, prompts_used, run_figures, samples_table
 from ifrl_core.process import METRICS
 from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.stage import Figures, Inputs, Work, stage
@@ -29,27 +30,22 @@ from ifrl_core.stage import Figures, Inputs, Work, stage
 
 @stage("policy", version=3)
 def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: model, prompts, and reward_model (needed when prompts have soft constraints).
+    """inputs: model, prompts, reward_model (needed when prompts have soft constraints), and general (problems) when mixed.
 
     Writes model/ (bf16 safetensors and tokenizer), metrics.parquet (a row per step) and samples.parquet.
 
     Raises:
         ConfigError: when this machine cannot run the training as `launch` and `generation` say.
-        InputError: when the prompts cannot fill the curriculum, or have soft constraints and there is no reward model.
+        InputError: when the prompts cannot fill the curriculum, or have soft constraints and there is no reward model; or
+            when general problems are to be mixed in and there are none.
         UnscoredError: when more than max_unscored_share of a step's rewards could not be made.
         TrainingError: when the training process fails otherwise.
     """
-    work.progress(0, config.max_steps, "laying out prompts")
+    work.progress(0, config.max_steps, "gathering prompts")
     model = model_folder(inputs["model"], work.store)
-    prompts = training_prompts(inputs["prompts"], work.store)
+    prompts = training_prompts(inputs["prompts"], work.store) + general_prompts(config, inputs, work.store)
     fitting = _fitting(prompts, model, config.max_prompt_tokens)
-    rows = lay_out(
-        fitting,
-        config.curriculum,
-        max_steps=config.max_steps // config.updates_per_block,
-        prompts_per_step=config.prompts_per_step,
-        seed=work.seed,
-    )
+    rows = _askable(fitting, config, seed=work.seed)
     job = Job(
         config=config,
         model=model.resolve(),
@@ -64,12 +60,12 @@ def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
     work.writer.write_folder(work.scratch / FINAL, prefix="model")
     work.writer.write_table("metrics.parquet", metrics_table(metrics))
     work.writer.write_table("samples.parquet", samples_table(work.scratch / CHECKPOINTS / "completions"))
-    used = len({row["prompt_id"] for row in rows})
+    used = prompts_used(work.scratch / CHECKPOINTS / "completions")
     return {**run_figures(metrics), "prompts_used": used, "prompts_left_out": len(prompts) - len(fitting)}
 
 
 def training_prompts(prompts: ArtifactRef, store: ArtifactStore) -> list[Row]:
-    """Train prompts of level 1 and up (columns PROMPTS_IN_ORDER without `stage`), each with its seed instruction."""
+    """Train prompts of level 1 and up, each with its seed instruction (job.POOL)."""
     rows: list[Row] = []
     seed = ""
     for row in store.rows(prompts):
@@ -88,11 +84,32 @@ def training_prompts(prompts: ArtifactRef, store: ArtifactStore) -> list[Row]:
     return rows
 
 
+def general_prompts(config: PolicyConfig, inputs: Inputs, store: ArtifactStore) -> list[Row]:
+    """Train problems as rows of job.POOL, none when none are mixed in."""
+    if not config.general.ratio:
+        return []
+    if "general" not in inputs:
+        raise InputError(f"policy.general.ratio is {config.general.ratio} and no general problems were given")
+    return [
+        {
+            "prompt": [{"role": "user", "content": row["prompt"]}],
+            "prompt_id": row["prompt_id"],
+            "level": 0,
+            "seed": row["prompt"],
+            "constraints": [],
+            "check": row["kind"],
+            "answer": row["answer"],
+            "source": row["source"],
+        }
+        for row in problems_of(inputs["general"], store, "train")
+    ]
+
+
 def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
     folder, shape = job.folder, check_launch(job.config)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FAILURE).unlink(missing_ok=True)
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=PROMPTS_IN_ORDER), folder / PROMPTS)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=POOL), folder / PROMPTS)
     work.progress(0, job.config.max_steps, "starting the training process")
     write_accelerate_config(job.config, shape, folder)
     job.write()
@@ -142,6 +159,22 @@ def _fitting(prompts: Sequence[Row], model: Path, max_tokens: int) -> list[Row]:
         return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     return [row for row in prompts if tokens(row) <= max_tokens]
+
+
+def _askable(rows: Sequence[Row], config: PolicyConfig, *, seed: int) -> list[Row]:
+    """Those that training may come to ask.
+
+    Raises:
+        InputError: when a stage of the curriculum, or the mix, finds none.
+    """
+    problems = [row for row in rows if row.get("check")]
+    instructions = [row for row in rows if not row.get("check")]
+    open_curriculum(instructions, config.curriculum, max_steps=config.blocks, seed=seed)
+    if config.general.ratio and not problems:
+        raise InputError("all general problems are longer than policy.max_prompt_tokens; raise it, or leave them out")
+    stages = stages_of(config.curriculum.strategy, config.curriculum.levels)[: config.blocks]
+    levels = {level for stage in stages for level in stage}
+    return [row for row in instructions if row["level"] in levels] + problems
 
 
 def _reward_model(rows: Sequence[Row], inputs: Inputs, store: ArtifactStore) -> Path | None:

@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import torch
 from accelerate.utils import gather_object
-from datasets import Dataset
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -30,18 +29,19 @@ from transformers import (
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from transformers.utils import logging as transformers_logging
 from trl.trainer.grpo_config import GRPOConfig
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import ConfigError, IfrlError, TrainingError
 from ifrl_core.policy.adapter import merged, peft_config
 from ifrl_core.policy.checkpoints import last_checkpoint
 from ifrl_core.policy.clock import StepClock
+from ifrl_core.policy.curriculum import Schedule, open_curriculum
 from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.guards import Guards
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, Job
 from ifrl_core.policy.launch import VLLM_URL
-from ifrl_core.policy.reward_function import ConstraintReward
+from ifrl_core.policy.live import AskingTrainer, LiveCurriculum, positions, saved_state
+from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.policy.trl_fields import SAMPLING
 from ifrl_core.process import append_row, die_with_launcher
 from ifrl_core.rewards.score import RewardPlan
@@ -58,7 +58,20 @@ _RENAMED = {
     "kl": "kl",
     "entropy": "entropy",
 }
-_OURS = ("reward/", "length/", "hack/", "gated", "task_dropped", "unscored_share", "zero_variance_share", "stage")
+_OURS = (
+    *(
+        "reward/",
+        "length/",
+        "hack/",
+        "gated",
+        "task_dropped",
+        "unscored_share",
+        "zero_variance_share",
+        "stage",
+        "level",
+    ),
+    *("pass_rate/", "curriculum/", "general/"),
+)
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear"}
 _KEPT_CHECKPOINTS = 2  # the newest may be half written
 
@@ -86,30 +99,34 @@ def train(job: Job) -> None:
     on_cpu = not torch.cuda.is_available() or config.launch.device == "cpu"
     if not on_cpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
+    schedule = open_schedule(job, checkpoint)
+    live = LiveCurriculum(schedule, updates=config.updates_per_block)
+    guards = Guards(config.guards, job.folder)
     # In this order: from the arguments on, models are loaded in parts (ZeRO-3), and the reward model must be whole.
-    reward = ConstraintReward(
+    reward = PromptReward(
         _reward_model(job),
         plan=reward_plan(job),
-        max_unscored_share=config.max_unscored_share,
-        max_hack_share=config.reward.max_hack_share,
+        config=config,
         clock=clock,
+        seen=live.seen,
+        before=schedule.metrics,
         gather=gather_object,
     )
     args = grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu)
     set_seed(job.seed)  # before adapters are drawn
-    guards = Guards(config.guards, job.folder)
-    trainer = GRPOTrainer(
+    trainer = AskingTrainer(
         model=load_policy(job.model, config),
         reward_funcs=reward,
         args=args,
-        train_dataset=Dataset.from_list(pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()),
+        train_dataset=positions(config.blocks, config.prompts_per_step),
         processing_class=AutoTokenizer.from_pretrained(job.model),
-        callbacks=[_Report(job.folder, config, clock), guards],
+        callbacks=[_Report(job.folder, config, clock), live, guards],
         rollout_func=_rollouts(job, clock) if on_cpu and not SAMPLING & config.grpo.keys() else None,
         peft_config=peft_config(config.lora) if config.lora else None,
     )
+    trainer.schedule = schedule
     trainer.remove_callback(PrinterCallback)
-    checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     guards.check_stopped(config.max_steps)
     _save(trainer, job)
@@ -128,6 +145,23 @@ def load_policy(folder: Path, config: PolicyConfig) -> PreTrainedModel:
     if config.trained_layers is not None:
         freeze_below(model, config.trained_layers, bf16=config.bf16)
     return model
+
+
+def open_schedule(job: Job, checkpoint: Path | None) -> Schedule:
+    """What to ask, from the start or from where the checkpoint was written."""
+    rows = pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()
+    config = job.config
+    instructions = [row for row in rows if not row["check"]]
+    schedule = Schedule(
+        open_curriculum(instructions, config.curriculum, max_steps=config.blocks, seed=job.seed),
+        [row for row in rows if row["check"]],
+        prompts_per_step=config.prompts_per_step,
+        ratio=config.general.ratio,
+        seed=job.seed,
+    )
+    if checkpoint is not None:
+        schedule.restore(saved_state(checkpoint), {row["prompt_id"]: row for row in rows})
+    return schedule
 
 
 def freeze_below(model: PreTrainedModel, trained_layers: int, *, bf16: bool) -> None:
@@ -168,7 +202,7 @@ def _arguments(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -
         output_dir=str(folder),
         use_cpu=on_cpu,
         seed=seed,
-        # One walk through the prompts as laid out.
+        # One walk through the positions, for which the curriculum names the prompts.
         num_train_epochs=1,
         shuffle_dataset=False,
         per_device_train_batch_size=config.micro_batch,
@@ -285,7 +319,7 @@ def _rollouts(job: Job, clock: StepClock) -> CopyRollouts:
     )
 
 
-def _save(trainer: GRPOTrainer, job: Job) -> None:
+def _save(trainer: AskingTrainer, job: Job) -> None:
     """The final model, written by the first process. Whole or not there: a folder of another name, renamed at the end."""
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # of all processes, where they hold parts
     if not trainer.is_world_process_zero():

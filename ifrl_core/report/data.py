@@ -26,13 +26,14 @@ TITLES = {
     "model": "Model",
     "rollouts": "Rollouts",
     "labels": "Pseudo-labels",
+    "general": "General problems",
     "reward_model": "Reward model",
     "policy": "Policy (GRPO)",
     "before": "Evaluation before",
     "after": "Evaluation after",
     "comparison": "Comparison",
 }
-OPTIONAL = {"pass_rates"}  # a recipe need not have them
+OPTIONAL = {"pass_rates", "general"}  # a recipe need not have them
 
 
 def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Section:

@@ -75,6 +75,7 @@ def _gain(comparison: Figures, prompts: Figures) -> Iterator[Finding]:
         text = f"{listing(never)}. Groups without a single success give GRPO no gradient."
         yield Finding("note", f"Never satisfied, even after training: {things(len(never), 'hard type')}", text)
     yield from _ifeval(comparison.get("ifeval", {}))
+    yield from _general(comparison.get("general", {}).get("overall", {}))
 
 
 def _headline(hard: Figures) -> Iterator[Finding]:
@@ -100,6 +101,15 @@ def _ifeval(ifeval: Figures) -> Iterator[Finding]:
                 f"{fixed(row['before'])} to {fixed(row['after'])}: {signed(row['mean'])} points "
                 f"{interval(row['low'], row['high'])}. What was learnt on the catalog does not carry over to its prompts.",
             )
+
+
+def _general(row: Figures) -> Iterator[Finding]:
+    if row and direction(row) < 0:
+        text = (
+            f"{fixed(row['before'])}% to {fixed(row['after'])}% of problems answered right: {signed(row['mean'])} points "
+            f"{interval(row['low'], row['high'])}. Raise policy.general.ratio or policy.beta, or lower the learning rate."
+        )
+        yield Finding("bad", "General ability fell", text)
 
 
 def _answers(comparison: Figures) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.policy.curriculum import stages_of
 from ifrl_core.report.text import printable
 
 Section = dict[str, Any]
@@ -32,6 +33,7 @@ CHARTS = (
         bottom=0.0,
     ),
     Chart("Answer length", "words", (("words", "length/words"),), bottom=0.0),
+    Chart("General problems", "share answered right", (("right", "general/accuracy"),), bottom=0.0, top=1.0),
     Chart(
         "Answers that go wrong as a whole",
         "share of rollouts",
@@ -61,12 +63,17 @@ def policy_section(ref: ArtifactRef, store: ArtifactStore) -> Section:
     return {
         "figures": manifest.figures,
         "steps": columns.get("step", []),
-        "stages": stage_starts(columns, manifest.config.get("curriculum", [])),
+        "stages": stage_starts(columns, _stages(manifest.config)),
         "charts": _charts(columns),
         "types": len(types),
         "never": sorted(name for name, values in types.items() if not any(values)),
         "samples": _one_a_step(samples),
     }
+
+
+def _stages(config: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    curriculum = config.get("curriculum")
+    return stages_of(curriculum["strategy"], curriculum["levels"]) if curriculum else []
 
 
 def stage_starts(columns: Columns, curriculum: Sequence[Sequence[int]]) -> list[tuple[float, str]]:

@@ -22,6 +22,7 @@ RUNS_SHOWN = 20
 LABELS = {
     "pass-rates": "pass_rates",
     "reward-model": "reward_model",
+    "general-problems": "general",
     "evaluation-before": "before",
     "evaluation-after": "after",
 }
@@ -72,6 +73,7 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
         "rounds": [balanced_agreement(store.manifest(ref).figures) for ref in rounds],
         "reward_model": _reward_model(figures["reward_model"]) if "reward_model" in figures else None,
         "ifeval": _ifeval(figures),
+        "general": _difference(comparison.get("general", {}).get("overall")),
         "answers": comparison.get("answer"),
         "rejected": figures["seeds"]["rejected"] if "seeds" in figures else None,
         "writing": figures.get("instructions", {}).get("writing"),
@@ -153,6 +155,9 @@ def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         if row := summary[name]:
             said = f"{fixed(row['before'])}% → {fixed(row['after'])}% ({signed(row['mean'])})"
             rows.append((what, said, interval(row["low"], row["high"])))
+    if row := summary["general"]:
+        said = f"{fixed(row['before'])}% → {fixed(row['after'])}% ({signed(row['mean'])})"
+        rows.append(("general problems, right answers", said, interval(row["low"], row["high"])))
     detail = summary["label_agreement_detail"] or {}
     for side, row in detail.items():
         rows.append((f"{side} that are right", percent(row["rate"]), percent_interval(row["low"], row["high"])))

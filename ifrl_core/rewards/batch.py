@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from statistics import fmean
 
 from ifrl_core.constraints.model import Constraint
@@ -30,12 +30,12 @@ def reward_metrics(
     return {**{name: fmean(values) for name, values in sorted(found.items())}, "unscored_share": unscored}
 
 
-def zero_variance_share(prompt_ids: Sequence[str], rewards: Sequence[Reward]) -> float:
+def zero_variance_share(groups_of: Sequence[Hashable], rewards: Sequence[Reward]) -> float:
     """The share of groups (consecutive rewards of one prompt) whose scored rewards are all the same: they teach nothing.
 
     trl's own figure looks at the spread of the whole step when rewards are scaled by it.
     """
-    groups = itertools.groupby(zip(prompt_ids, rewards, strict=True), key=lambda pair: pair[0])
+    groups = itertools.groupby(zip(groups_of, rewards, strict=True), key=lambda pair: pair[0])
     spreads = [{round(r.total, 6) for _, r in group if r.total is not None} for _, group in groups]
     return fmean(len(spread) < 2 for spread in spreads)
 

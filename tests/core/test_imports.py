@@ -31,6 +31,7 @@ def modules_after(code: str) -> set[str]:
         "reward_model.service.server",
         "reward_model.service.app",
         "policy.train",
+        "general.problems",
         "rewards",
         "verifiers.check",
         "constraints.sampling",

@@ -12,7 +12,17 @@ from tests.flows.workplace import TINY, Workplace
 
 pytestmark = pytest.mark.e2e
 
-STAGES = ["seeds", "model", "instructions", "prompts", "rollouts", "labels", "reward-model", "policy"]
+STAGES = [
+    "seeds",
+    "model",
+    "instructions",
+    "prompts",
+    "rollouts",
+    "labels",
+    "general-problems",
+    "reward-model",
+    "policy",
+]
 LATER = ["ifeval-prompts", "evaluation-before", "evaluation-after", "comparison", "report"]
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ifrl_core.config import PolicyConfig
+from ifrl_core.config import CurriculumConfig, PolicyConfig
 from ifrl_core.policy.checkpoints import last_checkpoint
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.tables import metrics_table, run_figures
 
 
 def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    config = PolicyConfig(max_steps=3, curriculum=((1,), (2, 3)), learning_rate=3e-5)
+    config = PolicyConfig(max_steps=3, curriculum=CurriculumConfig(levels=((1,), (2, 3))), learning_rate=3e-5)
     for reward_model in (None, tmp_path / "rm"):
         job = Job(config=config, model=tmp_path / "m", reward_model=reward_model, seed=7, folder=tmp_path)
         assert Job.read(job.write()) == job

@@ -4,14 +4,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import InstructionsConfig, LadderConfig, PolicyConfig, SeedsConfig
+from ifrl_core.config import (
+    CurriculumConfig,
+    GeneralConfig,
+    InstructionsConfig,
+    LadderConfig,
+    PipelineConfig,
+    PolicyConfig,
+    SeedsConfig,
+)
 from ifrl_core.dataset import make_instructions, make_prompts, make_seeds, seeds_source
 from ifrl_core.errors import InputError, StoppedError
+from ifrl_core.general.problems import general_source, make_problems
 from ifrl_core.policy.train import train_policy
 
 CONFIG = PolicyConfig(
@@ -22,7 +32,7 @@ CONFIG = PolicyConfig(
     micro_batch=4,
     learning_rate=1e-4,
     beta=0,
-    curriculum=((1,), (2,)),
+    curriculum=CurriculumConfig(levels=((1,), (2,))),
     save_steps=1,
 )
 HARD = ("keywords:letter_frequency", "words:starting_letter", "words:avoid_starting_letter", "sentences:start_letter")
@@ -32,33 +42,63 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PolicyConfig
 from ifrl_core.policy.train import train_policy
 config, root, *refs = sys.argv[1:]
-inputs = {name: ArtifactRef.model_validate_json(ref) for name, ref in zip(("model", "prompts"), refs)}
+inputs = {name: ArtifactRef.model_validate_json(ref) for name, ref in zip(("model", "prompts", "general"), refs)}
 train_policy(PolicyConfig.model_validate_json(config), inputs, ArtifactStore(root))
 """
 
 
-def make_inputs(store: ArtifactStore, model: ArtifactRef, *, types: tuple[str, ...]) -> dict[str, ArtifactRef]:
-    seeds = make_seeds(seeds_source(SeedsConfig(train=4, held_out=2)), {}, store)
+def changed(**changes: Any) -> PolicyConfig:
+    return PolicyConfig.model_validate({**CONFIG.model_dump(), **changes})
+
+
+# Level 1 earns something in any step, so it is left after the first; the corridor asks all of its four prompts by the
+# second step, and the third depends on what they showed.
+CURRICULA = {
+    "by budget": CONFIG,
+    "promoted": changed(curriculum={"levels": [[1], [2]], "promote_at": 1e-6, "window": 1}, trained_layers=2),
+    "corridor": changed(
+        curriculum={"strategy": "corridor", "levels": [[1, 2]], "low": 0.0, "high": 0.9},
+        general={"ratio": 0.5},
+        max_steps=6,
+        trained_layers=2,
+        micro_batch=8,
+    ),
+}
+
+
+def make_inputs(
+    store: ArtifactStore, model: ArtifactRef, *, types: tuple[str, ...], train: int = 4, general: bool = False
+) -> dict[str, ArtifactRef]:
+    seeds = make_seeds(seeds_source(SeedsConfig(train=train, held_out=2)), {}, store)
     instructions = make_instructions(InstructionsConfig(types=types, max_words=40), {"seeds": seeds}, store)
-    return {"model": model, "prompts": make_prompts(LadderConfig(), {"instructions": instructions}, store)}
+    inputs = {"model": model, "prompts": make_prompts(LadderConfig(), {"instructions": instructions}, store)}
+    if general:
+        source = general_source(PipelineConfig(policy=PolicyConfig(general=GeneralConfig(ratio=0.5))))
+        inputs["general"] = make_problems(source, {}, store)
+    return inputs
 
 
 @pytest.mark.model
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("curriculum", CURRICULA)
 def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one(
-    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
+    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path, curriculum: str
 ) -> None:
+    config = CURRICULA[curriculum]
+    steps = config.max_steps
+    options: dict[str, Any] = {"types": HARD, "train": 2 if curriculum == "corridor" else 4}
+    options["general"] = config.general.ratio > 0
     stores = [ArtifactStore(str(tmp_path / name)) for name in ("whole", "killed")]
     for store in stores:
         Path(store.root, "model").mkdir(parents=True)
         folder = model_store.folder("model", model.fingerprint)
         Path(store.root, "model", model.fingerprint).symlink_to(folder, target_is_directory=True)
-    inputs = make_inputs(stores[0], model, types=HARD)
-    whole = train_policy(CONFIG, inputs, stores[0])
+    inputs = make_inputs(stores[0], model, **options)
+    whole = train_policy(config, inputs, stores[0])
 
-    inputs = make_inputs(stores[1], model, types=HARD)
-    scratch = stores[1].scratch("policy", train_policy.fingerprint(CONFIG, inputs, seed=0))
-    arguments = [CONFIG.model_dump_json(), stores[1].root, *(ref.model_dump_json() for ref in inputs.values())]
+    inputs = make_inputs(stores[1], model, **options)
+    scratch = stores[1].scratch("policy", train_policy.fingerprint(config, inputs, seed=0))
+    arguments = [config.model_dump_json(), stores[1].root, *(ref.model_dump_json() for ref in inputs.values())]
     victim = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments])
     while not (scratch / "checkpoints" / "checkpoint-1" / "trainer_state.json").exists():
         assert victim.poll() is None
@@ -68,8 +108,10 @@ def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one
     assert stores[1].find("policy", scratch.name) is None
 
     seen: list[int] = []
-    resumed = train_policy(CONFIG, inputs, stores[1], lambda done, total, message="", **metrics: seen.append(done))
-    assert [step for step in seen if step] == list(range(seen[-1] - len(set(seen)) + 2, 4))  # no step before the kill
+    resumed = train_policy(config, inputs, stores[1], lambda done, total, message="", **metrics: seen.append(done))
+    assert [step for step in seen if step] == list(
+        range(seen[-1] - len(set(seen)) + 2, steps + 1)
+    )  # no step before the kill
     assert 1 not in seen
 
     def weights(store: ArtifactStore, ref: ArtifactRef) -> dict[str, str]:
@@ -78,13 +120,26 @@ def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one
     assert weights(stores[0], whole) == weights(stores[1], resumed)
     assert not set(weights(stores[0], whole).values()) & set(weights(model_store, model).values()), "nothing was learnt"
     table = stores[1].read_table(resumed, "metrics.parquet").to_pydict()
-    assert table["step"] == [1, 2, 3]
+    assert table["step"] == list(range(1, steps + 1))
     same = stores[0].read_table(whole, "metrics.parquet").to_pydict()
     assert table["reward/total"] == same["reward/total"]
     assert table["loss"] == pytest.approx(same["loss"], abs=1e-6)
-    samples = stores[1].read_table(resumed, "samples.parquet").to_pylist()
-    assert {row["step"] for row in samples} == {1, 2, 3}
-    assert all(row["level"] == (1 if row["step"] <= 2 else 2) for row in samples)
+    assert table["zero_variance_share"] == same["zero_variance_share"]
+
+    def asked(store: ArtifactStore, ref: ArtifactRef) -> list[tuple[int, str]]:
+        """Every prompt of every step: a step has fewer than a table of samples keeps."""
+        return [(row["step"], row["prompt_id"]) for row in store.read_table(ref, "samples.parquet").to_pylist()]
+
+    assert asked(stores[1], resumed) == asked(stores[0], whole)
+    assert {step for step, _ in asked(stores[1], resumed)} == set(range(1, steps + 1))
+    if curriculum == "corridor":
+        assert len([value for value in table["general/accuracy"] if value is not None]) == steps
+        assert table["curriculum/unmeasured"] == [4, 3, 2, 1, 0, 0]
+    else:
+        assert table["level"] == ([1, 1, 2] if curriculum == "by budget" else [1, 2, 2])
+        assert all(
+            table[f"pass_rate/level/{int(level)}"][step] is not None for step, level in enumerate(table["level"])
+        )
 
 
 @pytest.mark.model

@@ -11,7 +11,7 @@ from ifrl_core import dataset
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
 from ifrl_core.config import InstructionsConfig, LabelsConfig, LadderConfig, NoConfig, SeedsConfig
 from ifrl_core.evaluation.comparison import compare
-from ifrl_core.evaluation.evaluate import ANSWERS, IFEVAL_ANSWERS, satisfaction
+from ifrl_core.evaluation.evaluate import ANSWERS, GENERAL_ANSWERS, IFEVAL_ANSWERS, general_figures, satisfaction
 from ifrl_core.labels import make_labels
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
 from ifrl_core.reward_model.baselines import compared, comparison, curves, scorers
@@ -35,12 +35,13 @@ def small_run(
     hostile: str = "",
     seeds_file: str | None = None,
     ifeval: int = 0,
+    general: int = 0,
     train: int = 12,
     held_out: int = 8,
 ) -> Refs:
     """Refs of every stage, by the names under which the report gets them. `hostile` is put into answers and prompts.
 
-    `ifeval`: how many IFEval prompts both evaluations hold; 0 leaves IFEval out.
+    `ifeval`, `general`: how many IFEval prompts and general problems both evaluations hold; 0 leaves them out.
     """
     source = SeedsConfig(train=train, held_out=held_out, files=(seeds_file,) if seeds_file else ())
     seeds = dataset.make_seeds(dataset.seeds_source(source), {}, store)
@@ -51,8 +52,9 @@ def small_run(
     refs["labels"] = make_labels(LabelsConfig(), {"prompts": prompts, "rollouts": refs["rollouts"]}, store)
     refs["reward_model"] = _reward_model(store, refs["labels"])
     refs["policy"] = _policy(store, hostile)
-    refs["before"] = _evaluation(store, prompts, "before", hostile, longest=60, ifeval=ifeval)
-    refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20, ifeval=ifeval)
+    asked = {"ifeval": ifeval, "general": general}
+    refs["before"] = _evaluation(store, prompts, "before", hostile, longest=60, **asked)
+    refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20, **asked)
     sides = {"before": refs["before"], "after": refs["after"]}
     return {**refs, "comparison": compare(NoConfig(), sides, store)}
 
@@ -141,7 +143,7 @@ def _policy(store: ArtifactStore, hostile: str) -> ArtifactRef:
         }
         for row in rows
     ]
-    config = {"max_steps": len(rows), "curriculum": [[1], [2, 3]]}
+    config = {"max_steps": len(rows), "curriculum": {"strategy": "incremental", "levels": [[1], [2, 3]]}}
     writer = store.writer("policy", 1, fingerprint("policy", 1, config, {}), config, {"model": "model/0"})
     writer.write_table("metrics.parquet", metrics_table(rows))
     writer.write_table("samples.parquet", pa.Table.from_pylist(samples, schema=SAMPLES))
@@ -176,7 +178,7 @@ def _step(step: int, source: random.Random) -> Row:
 
 
 def _evaluation(
-    store: ArtifactStore, prompts: ArtifactRef, side: str, hostile: str, *, longest: int, ifeval: int
+    store: ArtifactStore, prompts: ArtifactRef, side: str, hostile: str, *, longest: int, ifeval: int, general: int
 ) -> ArtifactRef:
     source = random.Random(f"evaluation {side}")
     held_out = [row for row in store.rows(prompts, prefix="part-held_out-") if row["level"] in LEVELS]
@@ -197,7 +199,20 @@ def _evaluation(
         prompt, inst = fmean(all(mark) for mark in marks), fmean(mark for pair in marks for mark in pair)
         shares = {"prompt_strict": prompt, "prompt_loose": prompt, "inst_strict": inst, "inst_loose": inst}
         figures["ifeval"] = {**shares, "prompts": ifeval}
+    if general:
+        problems = [
+            _solved(number, right=number % 2 == 0 if side == "before" else number < 2) for number in range(general)
+        ]
+        writer.write_table("general.parquet", pa.Table.from_pylist(problems, schema=GENERAL_ANSWERS))
+        figures["general"] = general_figures(problems)
     return writer.commit(figures)
+
+
+def _solved(number: int, *, right: bool) -> Row:
+    """The first could not be checked."""
+    source = "math" if number % 2 else "science"
+    asked = {"prompt_id": f"problem-{number}", "source": source, "kind": "exact", "prompt": "Asked.", "answer": "yes"}
+    return {**asked, "text": "Said.", "finish_reason": "stop", "correct": right if number else None}
 
 
 def _answered(prompt: Row, text: str, hostile: str, source: random.Random) -> Row:

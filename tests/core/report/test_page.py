@@ -11,6 +11,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.labels import make_labels
 from ifrl_core.report.data import OPTIONAL, TITLES
+from ifrl_core.report.policy import stage_starts
 from ifrl_core.report.write import ReportConfig, write_report
 from ifrl_core.schemas import PASS_RATES
 from tests.core.report.small_run import Whole, small_run
@@ -191,9 +192,35 @@ def test_ifeval_is_shown_when_measured_and_said_to_be_missing_when_not(whole: Wh
     row = store.manifest(refs["comparison"]).figures["ifeval"]["inst_strict"]
     _, page = page_of(store, refs)
     section = page.text[page.text.index("IFEval", page.text.index("The answers themselves")) :]
-    assert "Not measured" not in page.text
+    assert "names no IFEval file" not in page.text
     assert f"{row['before']:.1f}" in section[:400]
     assert "fixed subset of 10 prompts" in section
+
+
+def test_general_ability_is_shown_when_measured_and_a_fall_is_said(whole: Whole, store: ArtifactStore) -> None:
+    assert "Not measured: the recipe asks no problems" in page_of(*whole)[1].text
+    refs = small_run(store, general=40)
+    row = store.manifest(refs["comparison"]).figures["general"]["overall"]
+    # 39 could be checked: before, 19 even numbers; after, number 1.
+    assert (row["n"], row["units"], row["before"], row["after"]) == (
+        39,
+        39,
+        pytest.approx(1900 / 39),
+        pytest.approx(100 / 39),
+    )
+    assert row["low"] < row["mean"] < row["high"] < 0
+    _, page = page_of(store, refs)
+    section = page.text[page.text.index("General ability", page.text.index("The answers themselves")) :]
+    assert "science" in section[:600]
+    assert "2 could not be checked in time" in section
+    assert "General ability fell" in page.text
+    assert "General problems answered right" in page.text
+
+
+def test_stages_are_drawn_where_a_strategy_has_them() -> None:
+    columns = {"step": [1, 2, 3], "stage": [0, 0, 1]}
+    assert stage_starts(columns, [(1,), (2, 3)]) == [(1, "L1"), (3, "L2–3")]
+    assert stage_starts({"step": [1, 2], "stage": [0, 0]}, [(1, 2, 3)]) == [(1, "L1–3")]
 
 
 def test_training_is_drawn_with_its_curriculum_and_what_never_earned_anything(whole: Whole) -> None:

@@ -48,6 +48,7 @@ def test_it_has_the_keys_that_scripts_rely_on(whole: Whole) -> None:
     assert summary["reward_model"]["auc"] == store.manifest(refs["reward_model"]).figures["hard"]["auc"]
     assert summary["soft_gain"]["mean"] != summary["gain"]["mean"]
     assert summary["ifeval"] is None
+    assert summary["general"] is None
     assert summary["rejected"] == 0
     assert (summary["seconds"], summary["peak_rss_mb"]) == (12.5, 1024.0)
     assert store.read_bytes(refs["report"], "report.html") == Path(summary["report"]["path"]).read_bytes()
@@ -111,3 +112,10 @@ def test_ifeval_has_both_sides_as_shares(store: ArtifactStore) -> None:
         measured = store.manifest(refs[side]).figures["ifeval"]
         assert summary["ifeval"][side] == {key: measured[key] for key in measured if key != "prompts"}
     assert "IFEval, instruction level, strict" in summary_markdown(summary, [])
+
+
+def test_general_ability_is_in_the_summary_when_measured(store: ArtifactStore) -> None:
+    refs = small_run(store, general=40)
+    summary = run_summary(record_of(refs), store)
+    assert summary["general"] == store.manifest(refs["comparison"]).figures["general"]["overall"]
+    assert "general problems, right answers" in summary_markdown(summary, [])
