@@ -17,9 +17,9 @@ import torch
 from safetensors.torch import load_file
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import LaunchConfig, LoraConfig, PolicyConfig
+from ifrl_core.config import CurriculumConfig, LaunchConfig, LoraConfig, PolicyConfig
 from ifrl_core.models import model_folder
-from ifrl_core.policy.job import CHECKPOINTS, FINAL, PROMPTS, PROMPTS_IN_ORDER, Job
+from ifrl_core.policy.job import CHECKPOINTS, FINAL, POOL, PROMPTS, Job
 from ifrl_core.policy.launch import check_launch, run_training, write_accelerate_config
 from ifrl_core.process import METRICS
 
@@ -36,6 +36,7 @@ CONFIG = PolicyConfig(
     bf16=False,
     trained_layers=1,
     save_steps=1,
+    curriculum=CurriculumConfig(levels=((1,),)),
 )
 ALONE = "from ifrl_core.policy.job import Job; from ifrl_core.policy.launch import run_training; import pathlib, sys\n"
 ALONE += "run_training(Job.read(pathlib.Path(sys.argv[1])))"
@@ -54,7 +55,6 @@ def prompt(index: int) -> dict[str, Any]:
         "prompt": [{"role": "user", "content": f"{seed} {constraint['text']}"}],
         "prompt_id": f"p{index}",
         "level": 1,
-        "stage": 0,
         "seed": seed,
         "constraints": [constraint],
     }
@@ -65,8 +65,8 @@ def job_of(folder: Path, model: Path, processes: int, machines: int = 1, **chang
     config = CONFIG.model_copy(update={"launch": launch, **changes})
     folder.mkdir()
     job = Job(config=config, model=model, reward_model=None, seed=5, folder=folder)
-    rows = [prompt(index) for index in range(config.max_steps // config.updates_per_block * config.prompts_per_step)]
-    pq.write_table(pa.Table.from_pylist(rows, schema=PROMPTS_IN_ORDER), folder / PROMPTS)
+    rows = [prompt(index) for index in range(config.blocks * config.prompts_per_step)]
+    pq.write_table(pa.Table.from_pylist(rows, schema=POOL), folder / PROMPTS)
     write_accelerate_config(config, check_launch(config), folder)
     job.write()
     return job

@@ -1,25 +1,30 @@
 """The reward function of one process among several: its own rewards, everyone's metrics."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import UnscoredError
 from ifrl_core.policy.clock import StepClock
-from ifrl_core.policy.reward_function import ConstraintReward
+from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.rewards.score import RewardPlan
 
 COMMA = {"type": "punctuation:no_comma", "kind": "hard", "text": "Use no comma.", "args": "{}"}
 SOFT = {"type": "tone:formal", "kind": "soft", "text": "Be formal.", "args": "{}"}
 
 
-def call(reward: ConstraintReward, texts: list[str], ids: list[str], constraint: dict[str, str]) -> tuple[Any, Any]:
+def call(reward: PromptReward, texts: list[str], ids: list[str], constraint: dict[str, str]) -> tuple[Any, Any]:
     metrics: dict[str, float] = {}
     made = reward(
         completions=[[{"role": "assistant", "content": text}] for text in texts],
         prompt_id=ids,
         level=[1] * len(texts),
-        stage=[0] * len(texts),
+        slot=[0 if name == ids[0] else 1 for name in ids],
+        check=[None] * len(texts),
+        answer=[None] * len(texts),
+        source=[None] * len(texts),
         seed=["Name two animals."] * len(texts),
         constraints=[[constraint]] * len(texts),
         log_metric=metrics.__setitem__,
@@ -28,9 +33,9 @@ def call(reward: ConstraintReward, texts: list[str], ids: list[str], constraint:
     return made, metrics
 
 
-def reward_of(**options: Any) -> ConstraintReward:
-    plan = RewardPlan(intent_factor=1.0)
-    return ConstraintReward(None, plan=plan, max_hack_share=1, clock=StepClock(), **options)
+def reward_of(max_unscored_share: float, gather: Callable[[list[Any]], list[Any]] = list) -> PromptReward:
+    config, plan = PolicyConfig(max_unscored_share=max_unscored_share), RewardPlan(intent_factor=1.0)
+    return PromptReward(None, plan=plan, config=config, clock=StepClock(), seen=[], before=dict, gather=gather)
 
 
 def test_a_process_gets_its_own_rewards_and_the_metrics_of_all() -> None:
