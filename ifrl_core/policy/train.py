@@ -28,7 +28,7 @@ from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
 
-@stage("policy", version=3)
+@stage("policy", version=4)
 def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts, reward_model (needed when prompts have soft constraints), and general (problems) when mixed.
 
