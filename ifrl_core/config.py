@@ -217,10 +217,11 @@ class RewardModelConfig(StageConfig):
     max_pairs: int = Field(
         100_000, ge=8, description="At most about this many training pairs (whole responses, by hash)"
     )
-    noise: Literal["ignore", "rates", "unlabelled"] = Field(
+    noise: Literal["ignore", "posterior", "rates", "unlabelled"] = Field(
         "ignore",
-        description="ignore: labels as they are (the paper); rates: loss corrected by the audit's error rates by type; "
-        "unlabelled: positives as unlabelled (PU learning)",
+        description="ignore: labels as they are (the paper); posterior: a label counts as the share of its type's labels "
+        "that the audit of the training labels found right; rates: loss corrected by those rates; unlabelled: positives as "
+        "unlabelled (PU learning)",
     )
     calibrate: bool = Field(
         True, description="Scale logits so that probabilities match the rules on held-out hard constraints (Platt)"

@@ -44,6 +44,14 @@ def cell_of(row: Mapping[str, Any], sample: int) -> Cell:
     return Cell(row["constraint"]["type"], row["level"], row["label"], row["verdict"], words, sample)
 
 
+def agreement_by_type(counts: Counts) -> Figures:
+    """Agreement with rules overall and by type. Of the training labels alone it may be used in training: the labels that the
+    reward model is measured on had no part in it."""
+    hard = {cell: n for cell, n in counts.items() if cell.verdict is not None}
+    by_type = by_field(hard, "type")
+    return {"overall": agreement(hard), "by_type": {name: agreement(part) for name, part in by_type.items()}}
+
+
 def length_bucket(answer: str) -> str:
     """The bucket's name: 0-19, 20-49, ... or 200+ words, split at white space."""
     words, low = len(answer.split()), 0

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
-from ifrl_core.label_audit import Cell, audit_figures, cell_of
+from ifrl_core.label_audit import Cell, agreement_by_type, audit_figures, cell_of
 from ifrl_core.label_filters import (
     CLASS_REASON,
     TYPE_REASON,
@@ -35,14 +35,14 @@ ROWS_PER_SHARD = 20_000
 Row = dict[str, Any]
 
 
-@stage("labels", version=3)
+@stage("labels", version=4)
 def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: prompts, rollouts. Columns: schemas.LABELS; figures: counts, drops by reason, filters and the audit."""
     tally = Tally()
     counts_before = _training_counts(config, inputs, work)
     left_out = _types_left_out(config, counts_before)
     shares = class_shares(counts_before) if config.balance else {}
-    audit: Counter[Cell] = Counter()
+    audit: dict[str, Counter[Cell]] = {"train": Counter(), "validation": Counter()}
     counts: Counter[str] = Counter()
     total = inputs["rollouts"].rows
     members = kept(config, make_contrasts(config, inputs, work.store, work.seed), tally)
@@ -51,14 +51,15 @@ def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
         for member in batch:
             row = member.row
             counts[f"{row['split']}_{'positive' if row['label'] else 'negative'}"] += 1
-            audit[cell_of(row, member.sample)] += 1
+            audit[row["split"]][cell_of(row, member.sample)] += 1
         rows = [member.row for member in batch]
         work.writer.write_table(f"part-{index:05d}.parquet", pa.Table.from_pylist(rows, schema=LABELS))
         work.progress(min(total, (index + 1) * ROWS_PER_SHARD), total, "labels")
     return {
         "counts": dict(counts),
         "dropped": dict(tally.dropped),
-        "audit": audit_figures(audit),
+        "audit": audit_figures(audit["train"] + audit["validation"]),
+        "training_audit": agreement_by_type(audit["train"]),
         "filters": tally.figures(config),
         "types_without_contrast": left_out,
     }

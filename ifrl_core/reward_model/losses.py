@@ -1,6 +1,8 @@
 """Losses of the reward model that know the label noise (noise.py gives the rates).
 
 ignore       BCE(s, L) with s = P(y=1 | x), the paper's; label smoothing makes L less certain
+posterior    BCE(s, P(y=1 | L, type)): each label stands for what it is worth. At its optimum s is the truth's probability as
+             far as labels show it; a type whose labels say nothing is learnt as its base rate
 rates        forward correction (Patrini et al., arXiv 1609.03683): BCE(s P(L=1|y=1) + (1-s) P(L=1|y=0), L). At its optimum s
              is the truth's probability, not the label's
 unlabelled   positives as unlabelled, negatives as labelled: the non-negative risk of PU learning (Kiryo et al., arXiv
@@ -18,6 +20,11 @@ def smoothed_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Ten
     Source: Szegedy et al., arXiv 1512.00567, section 7, for two classes.
     """
     return binary_cross_entropy_with_logits(logits, (1 - smoothing) * labels + smoothing / 2, reduction="sum")
+
+
+def posterior_loss(logits: Tensor, labels: Tensor, prior: Tensor, missed: Tensor) -> Tensor:
+    """Summed cross-entropy of (N,) logits against P(y=1 | L): `prior` of positives, `missed` of negatives, (N,) each."""
+    return binary_cross_entropy_with_logits(logits, torch.where(labels > 0.5, prior, missed), reduction="sum")
 
 
 def corrected_loss(logits: Tensor, labels: Tensor, hit: Tensor, false_alarm: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How wrong pseudo-labels are, by type: P(L=1 | y=1) and P(L=1 | y=0) for label L and truth y.
+"""How wrong pseudo-labels are, by type: what label L and truth y say of each other.
 
 The audit of hard constraints against rules (label_audit) gives them for each hard type; a type without rules takes the
 pooled rates, which is an estimate.
@@ -8,18 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Noise = Literal["ignore", "rates", "unlabelled"]
+Noise = Literal["ignore", "posterior", "rates", "unlabelled"]
+RATES = ("hit", "false_alarm", "prior", "missed")  # the fields of Rates, in the order in which tensors hold them
 POOLED = ""
 LEAST_GAP = 0.05  # P(L=1|y=1) - P(L=1|y=0) below which a type's labels say nothing of the truth
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Of one type: `hit` = P(L=1 | y=1), `false_alarm` = P(L=1 | y=0), `prior` = P(y=1 | L=1)."""
+    """Of one type: `hit` = P(L=1 | y=1), `false_alarm` = P(L=1 | y=0), `prior` = P(y=1 | L=1), `missed` = P(y=1 | L=0)."""
 
     hit: float
     false_alarm: float
     prior: float
+    missed: float
 
     @property
     def informative(self) -> bool:
@@ -67,4 +69,5 @@ def _rates(counts: Mapping[tuple[int, int], float]) -> Rates:
         hit=share(counts[1, 1], counts[1, 0]),
         false_alarm=share(counts[0, 1], counts[0, 0]),
         prior=share(counts[1, 1], counts[0, 1]),
+        missed=share(counts[1, 0], counts[0, 0]),
     )

@@ -23,7 +23,7 @@ from ifrl_core.models import model_folder
 from ifrl_core.process import Row, run_child
 from ifrl_core.reward_model.baselines import Scorers, by_length, compared, comparison, curves, majority, scorers
 from ifrl_core.reward_model.calibration import Calibration, cross_fitted, fit
-from ifrl_core.reward_model.noise import POOLED, Rates, rates_by_type, rates_of
+from ifrl_core.reward_model.noise import POOLED, RATES, Rates, rates_by_type, rates_of
 from ifrl_core.reward_model.plot import curves_png
 from ifrl_core.reward_model.quality import Scored, quality, raw_calibration_error
 from ifrl_core.reward_model.settings import write_settings
@@ -50,9 +50,7 @@ PAIRS = pa.schema(
         ("split", pa.string()),
         ("instruction", pa.string()),
         ("compared", pa.bool_()),  # whether the untrained backbone is asked as well
-        ("hit", pa.float64()),  # rates of the label noise (noise.Rates); null where they are not used
-        ("false_alarm", pa.float64()),
-        ("prior", pa.float64()),
+        *((name, pa.float64()) for name in RATES),  # of the label noise; null where they are not used
     ]
 )
 
@@ -199,7 +197,7 @@ def _noise_rates(config: RewardModelConfig, labels: ArtifactRef, store: Artifact
     """
     if config.noise == "ignore":
         return {}
-    rates = rates_by_type(store.manifest(labels).figures["audit"])
+    rates = rates_by_type(store.manifest(labels).figures["training_audit"])
     if not rates or not rates[POOLED].informative:
         raise TrainingError(
             f"{labels.uri}: reward_model.noise {config.noise} needs hard constraints whose labels follow the rules, and "

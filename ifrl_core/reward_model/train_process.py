@@ -39,8 +39,8 @@ from transformers.utils import logging as transformers_logging
 
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.process import append_row
-from ifrl_core.reward_model.losses import corrected_loss, smoothed_loss, unlabelled_loss
-from ifrl_core.reward_model.noise import Noise
+from ifrl_core.reward_model.losses import corrected_loss, posterior_loss, smoothed_loss, unlabelled_loss
+from ifrl_core.reward_model.noise import RATES, Noise
 from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits
 from ifrl_core.reward_model.score import RewardModel
 from ifrl_core.reward_model.settings import write_settings
@@ -200,11 +200,13 @@ class PackedClassifier(nn.Module):
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> dict[str, Tensor]:
-        """Shapes as in `packing.Batch`; labels (N,) in {0, 1}; rates (3, N): hit, false alarm, prior;
+        """Shapes as in `packing.Batch`; labels (N,) in {0, 1}; rates (4, N), in the order of RATES;
         `num_items_in_batch`: labels of the whole step."""
         logits = pair_logits(self.model, input_ids, position_ids, attention_mask, rows, ends)
         if self._noise == "ignore" or rates is None:
             total = smoothed_loss(logits, labels, self._smoothing)
+        elif self._noise == "posterior":
+            total = posterior_loss(logits, labels, rates[2], rates[3])
         elif self._noise == "rates":
             total = corrected_loss(logits, labels, rates[0], rates[1])
         else:
@@ -297,7 +299,7 @@ class _Collator:
     def __init__(self, pairs: list[Pair], pad_id: int) -> None:
         self._labels = [float(pair["label"]) for pair in pairs]
         known = all(pair["hit"] is not None for pair in pairs)
-        self._rates = [(pair["hit"], pair["false_alarm"], pair["prior"]) for pair in pairs] if known else None
+        self._rates = [tuple(pair[name] for name in RATES) for pair in pairs] if known else None
         self._pad_id = pad_id
 
     def __call__(self, rows: list[Packed]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.reward_model.losses import corrected_loss, unlabelled_loss
+from ifrl_core.reward_model.losses import corrected_loss, posterior_loss, unlabelled_loss
 from ifrl_core.reward_model.noise import POOLED, Rates, rates_by_type, rates_of
 
 HIT, FALSE_ALARM = 0.9, 0.6  # positives are mostly wrong, negatives mostly right
@@ -31,6 +31,7 @@ def learnt(loss: str) -> list[float]:
     """What a classifier with one free logit a kind says after it has converged."""
     kind, truth, labels = noisy()
     prior = float((truth * labels).sum() / labels.sum())
+    missed = float((truth * (1 - labels)).sum() / (1 - labels).sum())
     logits = torch.zeros(2, requires_grad=True)
     optimizer = torch.optim.Adam([logits], lr=0.05)
     for _ in range(400):
@@ -40,6 +41,8 @@ def learnt(loss: str) -> list[float]:
             total = torch.nn.functional.binary_cross_entropy_with_logits(each, labels, reduction="sum")
         elif loss == "rates":
             total = corrected_loss(each, labels, rates[0], rates[1])
+        elif loss == "posterior":
+            total = posterior_loss(each, labels, rates[2], torch.full_like(each, missed))
         else:
             total = unlabelled_loss(each, labels, rates[2])
         optimizer.zero_grad()
@@ -52,6 +55,12 @@ def test_corrected_loss_learns_the_truth_and_plain_cross_entropy_the_labels() ->
     plain, corrected = learnt("ignore"), learnt("rates")
     assert plain == pytest.approx([0.63, 0.84], abs=0.03)
     assert corrected == pytest.approx([0.1, 0.8], abs=0.08)
+
+
+def test_labels_as_their_posterior_are_calibrated_on_the_whole_and_rank_as_the_labels_do() -> None:
+    low, high = learnt("posterior")
+    assert (low + high) / 2 == pytest.approx(0.45, abs=0.03)  # the base rate of both kinds, which are alike in number
+    assert low < high
 
 
 def test_positives_as_unlabelled_keep_the_kinds_further_apart_than_plain_cross_entropy() -> None:
@@ -74,7 +83,7 @@ def test_rates_come_from_the_audit_by_type_and_lean_on_the_pooled_ones_where_pai
     assert abs(rates["a:tiny"].hit - pooled.hit) < 0.1
     assert rates_of(rates, "tone:tone") == pooled
     assert pooled.informative
-    assert not Rates(hit=0.5, false_alarm=0.5, prior=0.5).informative
+    assert not Rates(hit=0.5, false_alarm=0.5, prior=0.5, missed=0.5).informative
 
 
 def test_without_hard_constraints_there_are_no_rates() -> None:
