@@ -149,3 +149,25 @@ def test_killed_between_its_last_checkpoint_and_the_end_it_does_not_train_on(
     last = max(scratch.glob("checkpoints/checkpoint-*/trainer_state.json"), key=lambda path: path.stat().st_mtime)
     assert json.loads(last.read_text())["global_step"] <= steps
     assert train_reward_model(config, inputs, again).digest == whole.digest
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("noise", ["posterior", "rates", "unlabelled"])
+def test_every_model_of_the_noise_trains_on_the_rates_of_the_audit(
+    noise: Any, model: ArtifactRef, model_store: ArtifactStore
+) -> None:
+    labels = [(f"{word} {n}", "Answer in capitals.", int(word.isupper())) for n in range(8) for word in ("SEA", "sea")]
+    config = LEARNS.model_copy(update={"epochs": 1, "layers": 2, "calibrate": False, "noise": noise})
+    ref = train_reward_model(
+        config, {"model": model, "labels": commit_labels(model_store, labels, labels[:4])}, model_store
+    )
+    curve = model_store.read_json(ref, "curve.json")
+    assert [row["step"] for row in curve] == [1, 2]
+    assert all(math.isfinite(row["loss"]) for row in curve)
+    table = model_store.read_table(ref, "validation.parquet").to_pydict()
+    assert all(0 < value < 1 for value in table["probability"])
+    plain = config.model_copy(update={"noise": "ignore"})
+    other = train_reward_model(
+        plain, {"model": model, "labels": commit_labels(model_store, labels, labels[:4])}, model_store
+    )
+    assert model_store.read_json(other, "curve.json")[0]["loss"] != curve[0]["loss"]

@@ -1,12 +1,14 @@
 """Tiny label sets as committed artifacts."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.label_audit import agreement_by_type, cell_of
 from ifrl_core.schemas import LABELS
 
 Label = tuple[str, str, int]  # response, constraint text, label
@@ -19,7 +21,8 @@ def commit_labels(store: ArtifactStore, train: Sequence[Label], validation: Sequ
     identity = hashlib.sha256(repr(rows).encode()).hexdigest()
     writer = store.writer("labels", 1, identity, {}, {})
     writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=LABELS))
-    return writer.commit({})
+    cells = Counter(cell_of(row, 0) for row in rows if row["split"] == "train")
+    return writer.commit({"training_audit": agreement_by_type(cells)})
 
 
 def _row(split: str, index: int, response: str, constraint: str, label: int) -> dict[str, Any]:
