@@ -17,6 +17,7 @@ import httpx
 from ifrl_core.errors import InferenceError
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server
+from ifrl_core.inference.speed import TokenCount
 from ifrl_core.progress import Progress, no_progress
 
 API_KEY_VARIABLE = "IFRL_SERVER_API_KEY"
@@ -91,16 +92,15 @@ class ServerEngine:
         key = os.environ.get(self._api_key_variable)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
-        tokens = 0
+        made = TokenCount()
 
         async def work(client: httpx.AsyncClient) -> None:
-            nonlocal tokens
             for index in waiting:
                 body = _body(self._model, requests[index], sampling)
                 completion = await self._answer(client, fleet, body, f"request {index}")
                 completions[index] = completion
-                tokens += completion.completion_tokens
-                progress(len(completions), len(requests), f"{tokens:,} tokens")
+                made.add(completion.completion_tokens)
+                progress(len(completions), len(requests), str(made))
 
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(headers=headers, timeout=self._timeout, limits=limits) as client:

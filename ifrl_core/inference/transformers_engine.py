@@ -23,6 +23,7 @@ from ifrl_core.inference.attention import GROUPED_DECODE
 from ifrl_core.inference.batch import Batch
 from ifrl_core.inference.draws import choose, uniforms
 from ifrl_core.inference.engine import Completion, FinishReason, Request, Sampling
+from ifrl_core.inference.speed import TokenCount
 from ifrl_core.progress import Progress, no_progress
 
 disable_progress_bar()  # of loading weights: a second, and it would break the bar of the stage
@@ -90,7 +91,7 @@ class TransformersEngine:
         prompts = [self._prompt_ids(request) for request in requests]
         waiting = deque(sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True))
         completions: dict[int, Completion] = {}
-        tokens = 0
+        made = TokenCount()
         batch, rows = Batch(self.model, self._device), list[_Row]()
         while waiting or rows:
             longest = max(len(prompts[index]) for index in [row.index for row in rows] or [waiting[0]])
@@ -103,9 +104,9 @@ class TransformersEngine:
             for row, finish in zip(rows, finishes, strict=True):
                 if finish:
                     completions[row.index] = self._completion(prompts[row.index], row.answer, finish)
-                    tokens += len(row.answer)
+                    made.add(len(row.answer))
             if len(alive) < len(rows):
-                progress(len(completions), len(requests), f"{tokens:,} tokens")
+                progress(len(completions), len(requests), str(made))
                 batch.keep(alive)
                 rows = [rows[place] for place in alive]
             if rows:

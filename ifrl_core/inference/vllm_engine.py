@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Completion, Request, Sampling
+from ifrl_core.inference.speed import TokenCount
 from ifrl_core.progress import Progress, no_progress
 
 _CPU_CACHE_GIB = "2"
@@ -73,14 +74,13 @@ class VllmEngine:
         order = sorted(range(len(prompts)), key=lambda index: prompts[index])
         asked = [{"prompt_token_ids": prompts[index]} for index in order]
         settings = [_settings(sampling, requests[index].seed) for index in order]
+        made = TokenCount()
         self._llm.enqueue(asked, settings, use_tqdm=False)
         outputs = self._llm.wait_for_completion(use_tqdm=partial(_Bar, report=progress))
         found = {index: _completion(output) for index, output in zip(order, outputs, strict=True)}
-        tokens = sum(completion.completion_tokens for completion in found.values())
+        made.add(sum(completion.completion_tokens for completion in found.values()))
         rate = self.prefix_hit_rate()
-        shown = f"{tokens:,} tokens" + (
-            f", {rate:.0%} of prompt tokens from the prefix cache" if rate is not None else ""
-        )
+        shown = str(made) + (f", {rate:.0%} of prompt tokens from the prefix cache" if rate is not None else "")
         progress(len(requests), len(requests), shown, **({} if rate is None else {"prefix_cache_hit_rate": rate}))
         return [found[index] for index in range(len(requests))]
 

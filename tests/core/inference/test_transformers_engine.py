@@ -1,6 +1,7 @@
 """The embedded engine: its answers are the model's own, whatever shares their batch."""
 
 import logging
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -105,9 +106,14 @@ def test_the_batch_stays_within_its_budget_and_shrinks_as_answers_end(folder: Pa
 @pytest.mark.model
 def test_progress_counts_finished_requests(folder: Path) -> None:
     seen: list[tuple[int, int]] = []
-    exact(folder, batch_size=2).generate(
-        REQUESTS, Sampling(4), lambda done, total, message="", **metrics: seen.append((done, total))
-    )
+    said: list[str] = []
+
+    def progress(done: int, total: int, message: str = "", **metrics: float) -> None:
+        seen.append((done, total))
+        said.append(message)
+
+    exact(folder, batch_size=2).generate(REQUESTS, Sampling(4), progress)
+    assert all(re.fullmatch(r"[\d,]+ tokens, [\d,]+ tokens/s", message) for message in said)
     assert seen == sorted(set(seen))
     assert seen[-1] == (len(REQUESTS), len(REQUESTS))
 
