@@ -223,6 +223,13 @@ class RewardModelConfig(StageConfig):
         "that the audit of the training labels found right; rates: loss corrected by those rates; unlabelled: positives as "
         "unlabelled (PU learning)",
     )
+    drop_misranked: float | None = Field(
+        None,
+        gt=0.5,
+        lt=1,
+        description="Leave out contrasts that a model of the other half of the instructions ranks the wrong way round with "
+        "at least this confidence (co-teaching); costs a second training. None: keep them",
+    )
     calibrate: bool = Field(
         True, description="Scale logits so that probabilities match the rules on held-out hard constraints (Platt)"
     )

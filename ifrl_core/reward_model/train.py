@@ -23,6 +23,7 @@ from ifrl_core.models import model_folder
 from ifrl_core.process import Row, run_child
 from ifrl_core.reward_model.baselines import Scorers, by_length, compared, comparison, curves, majority, scorers
 from ifrl_core.reward_model.calibration import Calibration, cross_fitted, fit
+from ifrl_core.reward_model.misranked import MISRANKED
 from ifrl_core.reward_model.noise import POOLED, RATES, Rates, rates_by_type, rates_of
 from ifrl_core.reward_model.plot import curves_png
 from ifrl_core.reward_model.quality import Scored, quality, raw_calibration_error
@@ -55,7 +56,7 @@ PAIRS = pa.schema(
 )
 
 
-@stage("reward-model", version=3)
+@stage("reward-model", version=4)
 def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, labels. Writes model/ (with its scoring settings), validation.parquet, curve.json (training loss) and
     curves.json with its picture curves.png (ROC and reliability on held-out hard pairs, by scorer).
@@ -79,6 +80,8 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
         what="reward model training",
         on_row=lambda row: _show(work, row),
     )
+    left_out = _left_out(work.scratch)
+    train = [row for place, row in enumerate(train) if place not in left_out]
     raw: list[float | None] = json.loads((work.scratch / "probabilities.json").read_text())
     probabilities, scaling = _calibrated(config, held_out, raw)
     write_settings(work.scratch / "model", max_tokens=config.max_tokens, calibration=scaling or Calibration())
@@ -94,7 +97,7 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
     work.writer.write_json("curves.json", drawn)
     work.writer.write_bytes("curves.png", curves_png(drawn))
     return {
-        "counts": _counts(train, held_out),
+        "counts": _counts(train, held_out) | {"misranked": len(left_out)},
         "steps": curve[-1]["step"],
         **quality(scored),
         "baselines": comparison(found, len(_hard(held_out))) if config.baselines else None,
@@ -117,6 +120,12 @@ def _scorers(
         "zero_shot": json.loads((scratch / "zero_shot.json").read_text()),
     }
     return scorers([scored[place] for place in places], others)
+
+
+def _left_out(scratch: Path) -> set[int]:
+    """Places of the training pairs that co-teaching left out."""
+    file = scratch / MISRANKED
+    return set(json.loads(file.read_text())) if file.exists() else set()
 
 
 def _hard(held_out: list[Row]) -> list[int]:

@@ -40,6 +40,7 @@ from transformers.utils import logging as transformers_logging
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.process import append_row
 from ifrl_core.reward_model.losses import corrected_loss, posterior_loss, smoothed_loss, unlabelled_loss
+from ifrl_core.reward_model.misranked import MISRANKED, half_of, logit, misranked
 from ifrl_core.reward_model.noise import RATES, Noise
 from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits
 from ifrl_core.reward_model.score import RewardModel
@@ -63,7 +64,7 @@ def main(folder: Path) -> None:
     transformers_logging.disable_progress_bar()
     job = Job.model_validate_json((folder / "job.json").read_text())
     pairs = pq.read_table(folder / "pairs.parquet", use_threads=False).to_pylist()
-    train(job, pairs, folder)
+    train(job, without_misranked(job, pairs, folder), folder)
     gc.collect()
     held_out = _texts(pair for pair in pairs if pair["split"] == "validation")
     probabilities = RewardModel(folder / "model").probabilities(held_out)
@@ -72,6 +73,38 @@ def main(folder: Path) -> None:
         asked = _texts(pair for pair in pairs if pair["compared"])
         said = zero_shot_probabilities(job.model, asked, job.config.max_tokens)
         (folder / "zero_shot.json").write_text(json.dumps(said))
+
+
+def without_misranked(job: Job, pairs: list[Pair], folder: Path) -> list[Pair]:
+    """The pairs that a recipe with `drop_misranked` trains on; what it leaves out is written down once."""
+    if job.config.drop_misranked is None:
+        return pairs
+    written = folder / MISRANKED
+    if not written.exists():
+        found = misranked(pairs, _cross_scored(job, pairs, folder), job.config.drop_misranked)
+        partial = written.with_suffix(".partial")
+        partial.write_text(json.dumps(found))
+        partial.replace(written)
+    left_out = set(json.loads(written.read_text()))
+    return [pair for place, pair in enumerate(pairs) if place not in left_out]
+
+
+def _cross_scored(job: Job, pairs: list[Pair], folder: Path) -> list[float | None]:
+    """Logits of the training pairs by a model of the other half of the instructions; None for the held-out ones."""
+    logits: list[float | None] = [None] * len(pairs)
+    halves = [half_of(pair["instruction"], job.seed) for pair in pairs]
+    for half in (0, 1):
+        print(f"co-teaching: training on half {half + 1} of 2 of the instructions", flush=True)
+        own = folder / f"half-{half}"
+        own.mkdir(exist_ok=True)
+        known = zip(pairs, halves, strict=True)
+        train(job, [pair for pair, of in known if of == half or pair["split"] == "validation"], own)
+        gc.collect()
+        places = [place for place, of in enumerate(halves) if of != half and pairs[place]["split"] == "train"]
+        found = RewardModel(own / "model").probabilities(_texts(pairs[place] for place in places))
+        for place, value in zip(places, found, strict=True):
+            logits[place] = logit(value)
+    return logits
 
 
 def train(job: Job, pairs: list[Pair], folder: Path) -> None:

@@ -25,6 +25,19 @@ def commit_labels(store: ArtifactStore, train: Sequence[Label], validation: Sequ
     return writer.commit({"training_audit": agreement_by_type(cells)})
 
 
+def commit_contrasts(store: ArtifactStore, contrasts: Sequence[tuple[str, str]], constraint: str) -> ArtifactRef:
+    """A labels artifact of (positive, negative) answers to one constraint, each of an instruction of its own."""
+    rows = []
+    for index, answers in enumerate(contrasts):
+        for label, answer in zip((1, 0), answers, strict=True):
+            row = _row("train", index, answer, constraint, label)
+            rows.append(row | {name: f"{row[name]}-{label}" for name in ("label_id", "rollout_id")})
+    identity = hashlib.sha256(repr(rows).encode()).hexdigest()
+    writer = store.writer("labels", 1, identity, {}, {})
+    writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=LABELS))
+    return writer.commit({})
+
+
 def _row(split: str, index: int, response: str, constraint: str, label: int) -> dict[str, Any]:
     return {
         "label_id": f"{split}-{index}",
