@@ -59,7 +59,13 @@ def scorers(scored: Sequence[Scored], others: dict[str, Sequence[float | None]])
         **others,
     }
     known = [place for place in range(len(scored)) if all(found[place] is not None for found in named.values())]
-    return {name: [replace(scored[i], probability=found[i]) for i in known] for name, found in named.items()}
+    return {name: [_said(scored[i], name, found[i]) for i in known] for name, found in named.items()}
+
+
+def _said(pair: Scored, scorer: str, probability: float | None) -> Scored:
+    """The pair as a scorer sees it; only the reward model's probabilities were scaled, and rank as they were before."""
+    raw = pair.raw_probability if scorer == "reward_model" else None
+    return replace(pair, probability=probability, raw_probability=raw)
 
 
 def comparison(found: Scorers, hard_pairs: int) -> Figures:
@@ -70,12 +76,16 @@ def comparison(found: Scorers, hard_pairs: int) -> Figures:
 
 def curves(found: Scorers) -> dict[str, Any]:
     """ROC points and reliability bins against rules by scorer: what the report draws."""
-    return {name: _curve([pair.probability or 0.0 for pair in part], part) for name, part in found.items()}
+    return {name: _curve(part) for name, part in found.items()}
 
 
-def _curve(probability: list[float], pairs: Sequence[Scored]) -> dict[str, Any]:
+def _curve(pairs: Sequence[Scored]) -> dict[str, Any]:
     verdicts = [int(bool(pair.verdict)) for pair in pairs]
-    return {"roc": roc_points(probability, verdicts), "reliability": reliability_bins(probability, verdicts)}
+    probability = [pair.probability or 0.0 for pair in pairs]
+    return {
+        "roc": roc_points([pair.rank for pair in pairs], verdicts),
+        "reliability": reliability_bins(probability, verdicts),
+    }
 
 
 def _lengths(rows: Sequence[Row]) -> "np.ndarray[Any, Any]":

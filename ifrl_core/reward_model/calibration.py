@@ -8,11 +8,12 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-FOLDS = 2
+FOLDS = 5
 FEWEST = 20  # pairs with a verdict, of both kinds at least 5, below which nothing is fitted
 _CERTAIN = 1e-6
 
@@ -58,6 +59,12 @@ def cross_fitted(
             if of == fold and (p := probabilities[i]) is not None:
                 made[i] = scaling.apply(p)
     return made
+
+
+def log_loss(probabilities: Sequence[float], verdicts: Sequence[bool]) -> float:
+    """Mean negative log-likelihood of the verdicts, in nats."""
+    logits = [_logit(p) if verdict else -_logit(p) for p, verdict in zip(probabilities, verdicts, strict=True)]
+    return fmean(math.log1p(math.exp(-logit)) for logit in logits)
 
 
 def _fold(group: str) -> int:

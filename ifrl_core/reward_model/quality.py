@@ -30,6 +30,12 @@ class Scored:
     raw_probability: float | None = None
     instruction_id: str = ""
 
+    @property
+    def rank(self) -> float:
+        """What pairs are ordered by: the probability before calibration, where known. The model in use scales all pairs
+        alike, which changes no order; cross-fitted probabilities are scaled fold by fold, which would."""
+        return (self.raw_probability if self.raw_probability is not None else self.probability) or 0.0
+
 
 Truth = Callable[[Scored], int]
 BREAKDOWNS: Mapping[str, Callable[[Scored], str]] = {
@@ -79,7 +85,7 @@ def position_orders(pairs: Sequence[Scored], truth: Truth) -> list[int]:
     groups: dict[Hashable, tuple[list[float], list[float]]] = {}
     for pair in pairs:
         sides = groups.setdefault((pair.instruction_id, pair.level, pair.type), ([], []))
-        sides[truth(pair)].append(pair.probability or 0.0)
+        sides[truth(pair)].append(pair.rank)
     return [
         int(np.sign(high - low)) for negative, positive in groups.values() for low, high in product(negative, positive)
     ]
@@ -122,18 +128,18 @@ def _figures(pairs: Sequence[Scored], truth: Truth) -> dict[str, Any]:
 
     `contrasts`: how many `position_consistency` (share ordered as the truth has it; a tie is not) rests on.
     """
-    probability = [pair.probability or 0.0 for pair in pairs]
+    probability, ranks = [pair.probability or 0.0 for pair in pairs], [pair.rank for pair in pairs]
     label = [truth(pair) for pair in pairs]
     said = [int(p >= 0.5) for p in probability]
     orders = position_orders(pairs, truth)
     return {
         "n": len(pairs),
         "base_rate": fmean(label) if pairs else None,
-        "auc": auc(probability, label),
+        "auc": auc(ranks, label),
         "accuracy": fmean(a == b for a, b in zip(said, label, strict=True)) if pairs else None,
         "f1": f1_score(said, label),
         "ece": expected_calibration_error(probability, label),
-        "kendall_tau": kendall_tau(probability, label),
+        "kendall_tau": kendall_tau(ranks, label),
         "contrasts": len(orders),
         "position_consistency": fmean(order == 1 for order in orders) if orders else None,
     }

@@ -22,7 +22,7 @@ from ifrl_core.errors import TrainingError
 from ifrl_core.models import model_folder
 from ifrl_core.process import Row, run_child
 from ifrl_core.reward_model.baselines import Scorers, by_length, compared, comparison, curves, majority, scorers
-from ifrl_core.reward_model.calibration import Calibration, cross_fitted, fit
+from ifrl_core.reward_model.calibration import Calibration, cross_fitted, fit, log_loss
 from ifrl_core.reward_model.misranked import MISRANKED
 from ifrl_core.reward_model.noise import POOLED, RATES, Rates, rates_by_type, rates_of
 from ifrl_core.reward_model.plot import curves_png
@@ -135,7 +135,8 @@ def _hard(held_out: list[Row]) -> list[int]:
 def _calibrated(
     config: RewardModelConfig, held_out: list[Row], raw: list[float | None]
 ) -> tuple[list[float | None], Calibration | None]:
-    """Cross-fitted probabilities of the held-out pairs, and the scaling that all of them give."""
+    """Cross-fitted probabilities of the held-out pairs, and the scaling that all of them give; neither when scaling does
+    not make the verdicts of instructions it was not fitted on likelier (few pairs)."""
     if not config.calibrate:
         return raw, None
     verdicts = [row["verdict"] for row in held_out]
@@ -143,7 +144,12 @@ def _calibrated(
     scaling = fit([p for p, _ in judged], [v for _, v in judged])
     if scaling is None:
         return raw, None
-    return cross_fitted(raw, verdicts, [row["instruction_id"] for row in held_out]), scaling
+    scaled = cross_fitted(raw, verdicts, [row["instruction_id"] for row in held_out])
+    after = [p for p, v in zip(scaled, verdicts, strict=True) if p is not None and v is not None]
+    truth = [v for _, v in judged]
+    if log_loss(after, truth) >= log_loss([p for p, _ in judged], truth):
+        return raw, None
+    return scaled, scaling
 
 
 def _training_labels(config: RewardModelConfig, labels: ArtifactRef, store: ArtifactStore, seed: int) -> list[Row]:

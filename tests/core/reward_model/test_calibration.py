@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifrl_core.evaluation.statistics import auc, expected_calibration_error
-from ifrl_core.reward_model.calibration import Calibration, cross_fitted, fit
+from ifrl_core.reward_model.calibration import Calibration, cross_fitted, fit, log_loss
 
 
 def overconfident(count: int) -> tuple[list[float], list[bool], list[str]]:
@@ -44,3 +44,15 @@ def test_what_cannot_be_fitted_stays_as_it_is() -> None:
 def test_a_calibrated_probability_is_one(probability: float, scale: float, bias: float) -> None:
     assert 0 <= Calibration(scale, bias).apply(probability) <= 1
     assert abs(Calibration().apply(probability) - probability) < 1e-5
+
+
+def test_scaling_makes_unseen_verdicts_likelier_where_it_helps_and_says_so_where_it_does_not() -> None:
+    said, verdicts, groups = overconfident(400)
+    made = [p for p in cross_fitted(said, verdicts, groups) if p is not None]
+    assert log_loss(made, verdicts) < log_loss(said, verdicts)
+    source = random.Random(3)
+    right = [source.uniform(0.3, 0.7) for _ in range(30)]  # already calibrated, and few
+    truth = [source.random() < p for p in right]
+    again = [p for p in cross_fitted(right, truth, [f"i-{n}" for n in range(30)]) if p is not None]
+    assert log_loss(again, truth) > log_loss(right, truth)
+    assert math.isclose(log_loss([0.5, 0.5], [True, False]), math.log(2))
