@@ -66,9 +66,10 @@ def make_dataset(run: Run, sources: Sources) -> Refs:
     inputs = {"instructions": instructions} | (rates if config.ladder.order == "easy_to_hard" else {})
     prompts = run.stage(dataset.make_prompts, tasks.make_prompts, config.ladder, inputs)
     made = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": model}
+    made |= rates | _label(run, prompts, model)
     if sources.general is not None:
         made["general"] = run.stage(problems.make_problems, tasks.make_problems, sources.general, {}, seeded=False)
-    return made | rates | _label(run, prompts, model)
+    return made
 
 
 def train_reward_model(run: Run, refs: Refs, number: int = 1) -> ArtifactRef:
