@@ -5,7 +5,6 @@
 A line is `name: override override ...` (none: the recipe as it is); overrides are those of `--set`. Rollouts are made once
 (store: IFRL_ROOT); every line trains a reward model, which the store keeps too. AUC is against rules on the validation
 instructions, pooled and as the mean within types; ECE before and after calibration (Platt, cross-fitted by instruction).
-Figures measured with it are in benchmarks/reward_model.md.
 """
 
 import argparse
