@@ -3,7 +3,7 @@
     python benchmarks/reward_model_scoring.py REWARD_MODEL_FOLDER [--responses 32] [--constraints 2] [--tokens 64]
 
 `bare forward` runs the backbone alone over the packed tokens in one rectangle without padding: the floor for any scorer of
-this model on this machine. Figures measured with it are in benchmarks/reward_model.md.
+this model on this machine.
 """
 
 import argparse
