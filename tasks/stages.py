@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from ifrl_core import dataset, labels, models, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.config import RolloutsConfig
-from ifrl_core.errors import IfrlError, StoreOutageError
+from ifrl_core.errors import StoreOutageError
 from ifrl_core.evaluation import comparison, evaluate
 from ifrl_core.general import problems
 from ifrl_core.policy import train as policy_train
@@ -45,17 +45,7 @@ def _key(name: str) -> Callable[[TaskRunContext, dict[str, Any]], str]:
 
 def _worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """An outage may pass; what a user has to mend will not."""
-    try:
-        state.result()
-    except StoreOutageError:
-        return True
-    except IfrlError:
-        return False
-    except (OSError, ConnectionError):
-        return True
-    except Exception:
-        return False
-    return False
+    return isinstance(state.result(raise_on_failure=False), StoreOutageError | OSError)
 
 
 def stage_task(stage: Stage) -> StageTask:

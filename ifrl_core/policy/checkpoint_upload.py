@@ -15,8 +15,8 @@ from typing import Any
 from uuid import uuid4
 
 from ifrl_core.artifacts import ArtifactStore, files
+from ifrl_core.checkpoints import last_checkpoint, step_of
 from ifrl_core.errors import ArtifactError
-from ifrl_core.policy.checkpoints import last_checkpoint, step_of
 from ifrl_core.process import METRICS
 
 log = logging.getLogger(__name__)

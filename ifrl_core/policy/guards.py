@@ -14,9 +14,9 @@ import torch
 from torch import distributed
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from ifrl_core.checkpoints import last_checkpoint
 from ifrl_core.config import GuardsConfig
 from ifrl_core.errors import CollapseError, StoppedError
-from ifrl_core.policy.checkpoints import last_checkpoint
 from ifrl_core.policy.job import CHECKPOINTS
 from ifrl_core.process import STOP
 

@@ -30,10 +30,10 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from transformers.utils import logging as transformers_logging
 from trl.trainer.grpo_config import GRPOConfig
 
+from ifrl_core.checkpoints import last_checkpoint
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import ConfigError, IfrlError, TrainingError
 from ifrl_core.policy.adapter import merged, peft_config
-from ifrl_core.policy.checkpoints import last_checkpoint
 from ifrl_core.policy.clock import StepClock
 from ifrl_core.policy.curriculum import Schedule, open_curriculum
 from ifrl_core.policy.generation import CopyRollouts
@@ -59,18 +59,8 @@ _RENAMED = {
     "entropy": "entropy",
 }
 _OURS = (
-    *(
-        "reward/",
-        "length/",
-        "hack/",
-        "gated",
-        "task_dropped",
-        "unscored_share",
-        "zero_variance_share",
-        "stage",
-        "level",
-    ),
-    *("pass_rate/", "curriculum/", "general/"),
+    *("reward/", "length/", "hack/", "pass_rate/", "curriculum/", "general/"),
+    *("gated", "task_dropped", "unscored_share", "zero_variance_share", "stage", "level"),
 )
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear"}
 _KEPT_CHECKPOINTS = 2  # the newest may be half written

@@ -37,6 +37,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from ifrl_core.checkpoints import last_checkpoint
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.process import append_row
 from ifrl_core.reward_model.losses import corrected_loss, posterior_loss, smoothed_loss, unlabelled_loss
@@ -299,20 +300,6 @@ def training_order(
     order = [row for names in epochs for name in names for row in ladders[name]]
     steps = (order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size))
     return [row for step in steps for row in sorted(step, key=lambda row: row.length)]
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end: the trainer writes trainer_state.json last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_json(path)]
-    return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text())
-    except ValueError:
-        return False
-    return True
 
 
 class _Rows(Dataset[Packed]):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from ifrl_core.checkpoints import last_checkpoint
 from ifrl_core.config import CurriculumConfig, PolicyConfig
-from ifrl_core.policy.checkpoints import last_checkpoint
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.tables import metrics_table, run_figures
 

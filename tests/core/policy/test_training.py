@@ -161,9 +161,8 @@ def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
         if done and not told:
             told.append(done)
             for child in psutil.Process().children(recursive=True):
-                if child.cmdline()[1:3] == ["-m", "ifrl_core.policy.train_process"] or "train_process.py" in " ".join(
-                    child.cmdline()[1:2]
-                ):
+                line = child.cmdline()
+                if "ifrl_core.policy.train_process" in line and "accelerate.commands.launch" not in line:
                     child.terminate()
 
     with pytest.raises(
