@@ -359,6 +359,9 @@ class LaunchConfig(StageConfig):
     reward_model: Literal["local", "service"] = Field(
         "local", description="local: loaded by each process; service: an `ifrl serve` at IFRL_REWARD_MODEL_URL"
     )
+    show_samples_every: int = Field(
+        5, ge=1, description="Steps between two looks at sample answers: a table in Prefect and in MLflow"
+    )
     assumed: AssumedConfig = AssumedConfig()
 
     @property

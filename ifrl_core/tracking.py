@@ -23,6 +23,7 @@ from mlflow.tracking import MlflowClient
 from pydantic import BaseModel, ConfigDict
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
+from ifrl_core.progress import Table
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,15 @@ def log_live(run: TrackedRun, metrics: Mapping[str, float], step: int) -> None:
         MlflowClient(run.uri).log_batch(run.run_id, metrics=_metrics(metrics, step), synchronous=True)
     except MlflowException as error:
         log.warning("MLflow did not take %d metrics of step %d: %s", len(metrics), step, error)
+
+
+def log_samples(run: TrackedRun, rows: Table) -> None:
+    """Append rows to the run's table samples.json, which MLflow shows. A failing server costs rows and a warning."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    try:
+        MlflowClient(run.uri).log_table(run.run_id, columns, "samples.json")
+    except MlflowException as error:
+        log.warning("MLflow did not take %d sample rows: %s", len(rows), error)
 
 
 def log_stage(run: TrackedRun, ref: ArtifactRef, store: ArtifactStore, inputs: Mapping[str, ArtifactRef]) -> None:

@@ -1,4 +1,5 @@
-"""What tasks do with a stage's progress: a bar in the terminal, a progress artifact in Prefect, live metrics in MLflow."""
+"""What tasks do with a stage's progress: a bar in the terminal, a progress artifact in Prefect, live metrics in MLflow, and
+sample rows as a table in both."""
 
 import logging
 import sys
@@ -7,11 +8,12 @@ import time
 from typing import Any
 from uuid import UUID
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.context import TaskRunContext
 from tqdm import tqdm
 
 from ifrl_core import tracking
+from ifrl_core.progress import Table
 from ifrl_core.tracking import TrackedRun
 
 log = logging.getLogger("ifrl_core.progress")
@@ -31,13 +33,15 @@ class TaskProgress:
         self._last_ui = self._last_log = time.monotonic()
         self._first: tuple[int, float] | None = None  # done and time of the first report: a resumed run starts late
 
-    def __call__(self, done: int, total: int, message: str = "", **metrics: float) -> None:
+    def __call__(self, done: int, total: int, message: str = "", *, samples: Table = (), **metrics: float) -> None:
         with self._lock:
             self._first = self._first or (done, time.monotonic())
             self._show(done, total, message)
             self._publish(done, total, message)
         if metrics and self._run is not None:
             tracking.log_live(self._run, metrics, step=done)
+        if samples:
+            self._show_samples(samples, done)
 
     def close(self) -> None:
         if self._bar is not None:
@@ -70,8 +74,18 @@ class TaskProgress:
         self._last_ui = now
         percent = 100.0 * done / max(total, 1)
         if self._artifact is None:
-            key = "progress-" + "".join(c if c.isalnum() else "-" for c in self._label.lower())
-            made = create_progress_artifact(percent, key=key, description=message or self._label)
+            made = create_progress_artifact(percent, key=self._key("progress"), description=message or self._label)
             self._artifact = made if isinstance(made, UUID) else None
         else:
             update_progress_artifact(self._artifact, progress=percent, description=message or self._label)
+
+    def _show_samples(self, samples: Table, done: int) -> None:
+        if TaskRunContext.get() is not None:
+            rows = [dict(row) for row in samples]
+            create_table_artifact(rows, key=self._key("samples"), description=f"{self._label} at {done}")
+        if self._run is not None:
+            tracking.log_samples(self._run, samples)
+
+    def _key(self, what: str) -> str:
+        """Artifact keys are lowercase letters, digits and dashes."""
+        return f"{what}-" + "".join(c if c.isalnum() else "-" for c in self._label.lower())

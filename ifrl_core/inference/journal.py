@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from ifrl_core.inference.engine import Completion, Engine, Request, Sampling
-from ifrl_core.progress import Progress, no_progress
+from ifrl_core.progress import Progress, Table, no_progress
 
 
 class JournalEngine:
@@ -58,8 +58,8 @@ class JournalEngine:
 def _counted_from(before: int, total: int, progress: Progress) -> Progress:
     """Progress of a chunk, told as progress of the whole."""
 
-    def passed_on(done: int, _: int, message: str = "", **metrics: float) -> None:
-        progress(before + done, total, message, **metrics)
+    def passed_on(done: int, _: int, message: str = "", *, samples: Table = (), **metrics: float) -> None:
+        progress(before + done, total, message, samples=samples, **metrics)
 
     return cast(Progress, passed_on)
 

@@ -80,8 +80,11 @@ class VllmEngine:
         found = {index: _completion(output) for index, output in zip(order, outputs, strict=True)}
         made.add(sum(completion.completion_tokens for completion in found.values()))
         rate = self.prefix_hit_rate()
-        shown = str(made) + (f", {rate:.0%} of prompt tokens from the prefix cache" if rate is not None else "")
-        progress(len(requests), len(requests), shown, **({} if rate is None else {"prefix_cache_hit_rate": rate}))
+        if rate is None:
+            progress(len(requests), len(requests), str(made))
+        else:
+            shown = f"{made}, {rate:.0%} of prompt tokens from the prefix cache"
+            progress(len(requests), len(requests), shown, prefix_cache_hit_rate=rate)
         return [found[index] for index in range(len(requests))]
 
     def prefix_hit_rate(self) -> float | None:

@@ -1,22 +1,24 @@
 """Checkpoints in an object store, so that another machine can go on from them (spot instances).
 
 They lie beside the artifact that is being made, `<stage>/<fingerprint>/checkpoints/checkpoint-N/...`, each followed by
-`checkpoint-N.json`, which names its files: without it there is no checkpoint. Once the artifact is committed no manifest
-names them and `ifrl store gc` removes what is left. A store on this machine's disk needs none of this.
+`checkpoint-N.json`, which names its files and their sha256: without it there is no checkpoint. trl's tables of answers, one
+a step, go to `<stage>/<fingerprint>/checkpoints/completions/`, each once. When the artifact is committed no manifest names
+them and `ifrl store gc` removes what is left. A store on this machine's disk needs none of this.
 """
 
+import hashlib
 import json
 import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.checkpoints import last_checkpoint, step_of
 from ifrl_core.errors import ArtifactError
+from ifrl_core.policy.job import COMPLETIONS
 from ifrl_core.process import METRICS
 
 log = logging.getLogger(__name__)
@@ -76,15 +78,19 @@ def kept_in_store(store: ArtifactStore, remote: str, local: Path) -> Iterator[Up
 
 
 def upload(store: ArtifactStore, remote: str, checkpoint: Path) -> None:
-    """All files of a checkpoint, the metrics of the steps so far, then the list of them."""
+    """All files of a checkpoint, metrics and tables of answers of the steps so far, then the list that makes it whole."""
     paths = {path.relative_to(checkpoint).as_posix(): path for path in checkpoint.rglob("*") if path.is_file()}
     if (metrics := checkpoint.parent.parent / METRICS).exists():
         paths[METRICS] = metrics
-    sizes = {}
+    digests = {}
     for name, path in sorted(paths.items()):
+        digests[name] = _sha256(path)
         files.put_file(store.fs, path, f"{remote}/{checkpoint.name}/{name}")
-        sizes[name] = files.size(store.fs, f"{remote}/{checkpoint.name}/{name}")
-    files.write_bytes(store.fs, f"{remote}/{checkpoint.name}.json", json.dumps(sizes).encode())
+    there = {file.path for file in files.listing(store.fs, f"{remote}/{COMPLETIONS}")}
+    for path in (checkpoint.parent / COMPLETIONS).glob("*.parquet"):
+        if path.name not in there:
+            files.put_file(store.fs, path, f"{remote}/{COMPLETIONS}/{path.name}")
+    files.write_bytes(store.fs, f"{remote}/{checkpoint.name}.json", json.dumps(digests).encode())
 
 
 def uploaded(store: ArtifactStore, remote: str) -> list[int]:
@@ -100,16 +106,19 @@ def fetch_newest(store: ArtifactStore, remote: str, local: Path) -> None:
     if not steps or (here is not None and step_of(here) >= steps[-1]):
         return
     name = f"checkpoint-{steps[-1]}"
-    sizes: dict[str, Any] = json.loads(files.read_bytes(store.fs, f"{remote}/{name}.json"))
+    digests: dict[str, str] = json.loads(files.read_bytes(store.fs, f"{remote}/{name}.json"))
     partial = local / f".{uuid4().hex}-{name}"
-    for file, size in sizes.items():
+    for file, digest in digests.items():
         target = partial / file
         target.parent.mkdir(parents=True, exist_ok=True)
         files.get_file(store.fs, f"{remote}/{name}/{file}", target)
-        if target.stat().st_size != size:
-            raise ArtifactError(f"{remote}/{name}/{file} has {target.stat().st_size} bytes; {name}.json says {size}")
+        files.check_sha256(f"{remote}/{name}/{file}", _sha256(target), digest)
     if (partial / METRICS).exists() and not (local.parent / METRICS).exists():
         (partial / METRICS).rename(local.parent / METRICS)
+    for table in files.listing(store.fs, f"{remote}/{COMPLETIONS}"):
+        target = local / COMPLETIONS / table.path
+        target.parent.mkdir(exist_ok=True)
+        files.get_file(store.fs, f"{remote}/{COMPLETIONS}/{table.path}", target)
     partial.replace(local / name)
     log.info("going on from %s, which another run left in the store", name)
 
@@ -121,3 +130,8 @@ def remove(store: ArtifactStore, remote: str, step: int) -> None:
     with suppress(FileNotFoundError):
         for file in files.listing(store.fs, f"{remote}/{name}"):
             files.remove(store.fs, f"{remote}/{name}/{file.path}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

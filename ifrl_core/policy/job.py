@@ -19,6 +19,7 @@ from ifrl_core.schemas import CONSTRAINT, MESSAGE
 
 JOB, PROMPTS, CHECKPOINTS, FINAL, FAILURE = "job.json", "prompts.parquet", "checkpoints", "final", "failure.json"
 ACCELERATE = "accelerate.yaml"
+COMPLETIONS = "completions"  # trl's name for its folder of tables
 POOL = pa.schema(
     [
         ("prompt", pa.list_(MESSAGE)),

@@ -74,6 +74,15 @@ def samples_table(completions: Path) -> pa.Table:
     return pa.Table.from_pylist([row for file in chosen for row in _samples(file)], schema=SAMPLES)
 
 
+def latest_samples(completions: Path) -> list[Row]:
+    """A few answers of the newest of trl's completions tables, as people read them in a table; none before the first.
+
+    trl writes a step's table after its metrics, so the newest is that of the step before.
+    """
+    files = sorted(completions.glob("completions_*.parquet"))
+    return list(_samples(files[-1])) if files else []
+
+
 def _samples(file: Path) -> Iterator[Row]:
     seen: set[str] = set()
     for row in pq.read_table(file, use_threads=False).to_pylist():

@@ -20,9 +20,9 @@ from ifrl_core.general.problems import problems_of
 from ifrl_core.models import model_folder
 from ifrl_core.policy.checkpoint_upload import kept_in_store
 from ifrl_core.policy.curriculum import Row, open_curriculum, stages_of
-from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, POOL, PROMPTS, Job
+from ifrl_core.policy.job import CHECKPOINTS, COMPLETIONS, FAILURE, FINAL, POOL, PROMPTS, Job
 from ifrl_core.policy.launch import check_launch, run_training, write_accelerate_config
-from ifrl_core.policy.tables import metrics_table, prompts_used, run_figures, samples_table
+from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table
 from ifrl_core.process import METRICS
 from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.stage import Figures, Inputs, Work, stage
@@ -59,8 +59,8 @@ def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
     metrics = _metrics(work.scratch)
     work.writer.write_folder(work.scratch / FINAL, prefix="model")
     work.writer.write_table("metrics.parquet", metrics_table(metrics))
-    work.writer.write_table("samples.parquet", samples_table(work.scratch / CHECKPOINTS / "completions"))
-    used = prompts_used(work.scratch / CHECKPOINTS / "completions")
+    work.writer.write_table("samples.parquet", samples_table(work.scratch / CHECKPOINTS / COMPLETIONS))
+    used = prompts_used(work.scratch / CHECKPOINTS / COMPLETIONS)
     return {**run_figures(metrics), "prompts_used": used, "prompts_left_out": len(prompts) - len(fitting)}
 
 
@@ -118,7 +118,7 @@ def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
         with kept_in_store(work.store, remote, folder / CHECKPOINTS) as uploads:
 
             def on_row(row: Row) -> None:
-                _show(work, job.config.max_steps, row)
+                _show(work, job, row)
                 if uploads:
                     uploads.look()
 
@@ -127,11 +127,13 @@ def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
         raise _failure(folder) or error from None
 
 
-def _show(work: Work, total: int, row: Mapping[str, float | None]) -> None:
-    reward, step = row.get("reward/total"), row["step"]
+def _show(work: Work, job: Job, row: Mapping[str, float | None]) -> None:
+    reward, step = row.get("reward/total"), int(row["step"] or 0)
+    shown = step % job.config.launch.show_samples_every == 0
+    samples = latest_samples(job.folder / CHECKPOINTS / COMPLETIONS) if shown else []
     metrics = {name: value for name, value in row.items() if value is not None and name != "step"}
     message = "reward unscored" if reward is None else f"reward {reward:.2f}"
-    work.progress(int(step or 0), total, message, **metrics)
+    work.progress(step, job.config.max_steps, message, samples=samples, **metrics)
 
 
 def _failure(folder: Path) -> errors.IfrlError | None:

@@ -41,6 +41,7 @@ from ifrl_core.policy.guards import Guards
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, Job
 from ifrl_core.policy.launch import VLLM_URL
 from ifrl_core.policy.live import AskingTrainer, LiveCurriculum, positions, saved_state
+from ifrl_core.policy.memory import peak_memory_gib
 from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.policy.trl_fields import SAMPLING
 from ifrl_core.process import append_row, die_with_launcher
@@ -264,7 +265,12 @@ class _Report(TrainerCallback):
         seconds = self._clock.split()
         rollouts = self._rollouts if "reward" in logs else 0.0  # a further update on the same rollouts
         tokens = float(logs.get("completions/mean_length", 0.0)) * rollouts
-        row |= {"rollouts": rollouts, "tokens_per_second": tokens / seconds["seconds/step"], **seconds}
+        row |= {
+            "rollouts": rollouts,
+            "tokens_per_second": tokens / seconds["seconds/step"],
+            **seconds,
+            **peak_memory_gib(),
+        }
         append_row(self._folder, {"step": state.global_step, **row})
 
 

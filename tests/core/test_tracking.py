@@ -1,5 +1,6 @@
 """MLflow as a user finds it: runs, lineage, live metrics, one version per fingerprint."""
 
+import json
 from pathlib import Path
 
 import mlflow
@@ -40,6 +41,15 @@ def test_a_stage_logs_params_figures_lineage_and_small_files(run: TrackedRun, st
     assert {item.dataset.digest for item in found.inputs.dataset_inputs} == {ref.digest[:36]}
     files = {item.path for item in MlflowClient(run.uri).list_artifacts(run.run_id)}
     assert files == {"manifest.json", "curve.json"}
+
+
+def test_sample_rows_make_one_table_that_grows(run: TrackedRun) -> None:
+    for step in (5, 10):
+        tracking.log_samples(run, [{"step": step, "response": f"answer {n}", "reward": None} for n in range(2)])
+    table = json.loads(Path(MlflowClient(run.uri).download_artifacts(run.run_id, "samples.json")).read_text())
+    assert table["columns"] == ["step", "response", "reward"]
+    assert [row[0] for row in table["data"]] == [5, 5, 10, 10]
+    assert [row[1] for row in table["data"]] == ["answer 0", "answer 1"] * 2
 
 
 def test_a_server_that_is_gone_costs_points_and_a_warning(

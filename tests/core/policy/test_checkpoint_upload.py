@@ -10,6 +10,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.errors import ArtifactError, StoppedError
 from ifrl_core.policy import train
 from ifrl_core.policy.checkpoint_upload import KEPT, Uploads, fetch_newest, kept_in_store, upload, uploaded
+from ifrl_core.policy.job import COMPLETIONS
 from ifrl_core.policy.train import train_policy
 from ifrl_core.process import STOP
 from tests.core.policy.test_training import CONFIG, HARD, make_inputs
@@ -42,13 +43,18 @@ def test_the_newest_whole_checkpoint_is_fetched_and_a_half_written_one_is_none(
 ) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     for step in (2, 10):
-        upload(s3_store, REMOTE, checkpoint(here, step))
+        made = checkpoint(here, step)
+        (here / COMPLETIONS).mkdir(exist_ok=True)
+        (here / COMPLETIONS / f"completions_{step:05d}.parquet").write_bytes(bytes([step]))
+        upload(s3_store, REMOTE, made)
     files.put_file(
         s3_store.fs, here / "checkpoint-10" / "trainer_state.json", f"{REMOTE}/checkpoint-12/trainer_state.json"
     )
     assert uploaded(s3_store, REMOTE) == [2, 10]
     fetch_newest(s3_store, REMOTE, there)
-    assert [path.name for path in there.iterdir()] == ["checkpoint-10"]
+    assert {path.name for path in there.iterdir()} == {"checkpoint-10", COMPLETIONS}
+    tables = {path.name: path.read_bytes() for path in (there / COMPLETIONS).iterdir()}
+    assert tables == {"completions_00002.parquet": b"\x02", "completions_00010.parquet": b"\x0a"}
     assert (there / "checkpoint-10" / "deep" / "weights.bin").read_bytes() == bytes([10]) * 1000
     # What is here is as new: nothing is fetched over it.
     (there / "checkpoint-10" / "deep" / "weights.bin").write_bytes(b"mine")
@@ -57,10 +63,10 @@ def test_the_newest_whole_checkpoint_is_fetched_and_a_half_written_one_is_none(
 
 
 @pytest.mark.server
-def test_a_file_that_was_cut_off_is_named(s3_store: ArtifactStore, tmp_path: Path) -> None:
+def test_a_file_that_was_cut_off_or_changed_is_named(s3_store: ArtifactStore, tmp_path: Path) -> None:
     upload(s3_store, REMOTE, checkpoint(tmp_path / "here", 2))
-    files.write_bytes(s3_store.fs, f"{REMOTE}/checkpoint-2/deep/weights.bin", b"short")
-    with pytest.raises(ArtifactError, match=r"weights.bin has 5 bytes; checkpoint-2.json says 1000"):
+    files.write_bytes(s3_store.fs, f"{REMOTE}/checkpoint-2/deep/weights.bin", bytes([3]) * 1000)
+    with pytest.raises(ArtifactError, match=r"checkpoint-2/deep/weights.bin is corrupted"):
         fetch_newest(s3_store, REMOTE, tmp_path / "there")
     assert not list((tmp_path / "there").glob("checkpoint-*"))
 
@@ -112,4 +118,6 @@ def test_another_machine_goes_on_where_this_one_was_stopped(
     seen: list[int] = []
     ref = train_policy(CONFIG, inputs, s3_store, lambda done, *_, **__: seen.append(done))
     assert min(step for step in seen if step) == steps[-1] + 1
-    assert s3_store.read_table(ref, "metrics.parquet").to_pydict()["step"] == [1, 2, 3]  # those made there, too
+    # Those made on the first machine too, with what was answered there.
+    assert s3_store.read_table(ref, "metrics.parquet").to_pydict()["step"] == [1, 2, 3]
+    assert set(s3_store.read_table(ref, "samples.parquet")["step"].to_pylist()) == {1, 2, 3}

@@ -1,5 +1,6 @@
 """The real thing, tiny: trl's GRPO on the embedded model, killed and resumed."""
 
+import random
 import subprocess
 import sys
 import time
@@ -10,11 +11,13 @@ import psutil
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.checkpoints import last_checkpoint, step_of
 from ifrl_core.config import (
     CurriculumConfig,
     GeneralConfig,
     InstructionsConfig,
     LadderConfig,
+    LaunchConfig,
     PipelineConfig,
     PolicyConfig,
     SeedsConfig,
@@ -34,6 +37,7 @@ CONFIG = PolicyConfig(
     beta=0,
     curriculum=CurriculumConfig(levels=((1,), (2,))),
     save_steps=1,
+    launch=LaunchConfig(show_samples_every=1),
 )
 HARD = ("keywords:letter_frequency", "words:starting_letter", "words:avoid_starting_letter", "sentences:start_letter")
 SCRIPT = """
@@ -45,6 +49,32 @@ config, root, *refs = sys.argv[1:]
 inputs = {name: ArtifactRef.model_validate_json(ref) for name, ref in zip(("model", "prompts", "general"), refs)}
 train_policy(PolicyConfig.model_validate_json(config), inputs, ArtifactStore(root))
 """
+
+
+# SIGKILLs in a row: so many further checkpoints after the start, and so many seconds. Drawn anew in every run.
+MOMENTS = {"corridor": [(random.randint(0, 1), random.uniform(0.0, 8.0)) for _ in range(5)]}
+
+
+def kill_in_training(arguments: list[str], checkpoints: Path, moments: list[tuple[int, float]], steps: int) -> None:
+    """Start the same command again and again, and kill each at its moment, at the latest before the last step."""
+    print("killed at", moments)
+
+    def saved() -> int:
+        found = last_checkpoint(checkpoints)
+        return step_of(found) if found else 0
+
+    for further, seconds in moments:
+        goal = min(saved() + further, steps - 1)
+        victim = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments])
+        while saved() < goal:
+            assert victim.poll() is None
+            time.sleep(0.02)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and saved() < steps - 1:
+            time.sleep(0.02)
+        assert victim.poll() is None, "it ended before it was killed"
+        victim.kill()
+        victim.wait()
 
 
 def changed(**changes: Any) -> PolicyConfig:
@@ -79,7 +109,7 @@ def make_inputs(
 
 
 @pytest.mark.model
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("curriculum", CURRICULA)
 def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one(
     model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path, curriculum: str
@@ -99,20 +129,25 @@ def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one
     inputs = make_inputs(stores[1], model, **options)
     scratch = stores[1].scratch("policy", train_policy.fingerprint(config, inputs, seed=0))
     arguments = [config.model_dump_json(), stores[1].root, *(ref.model_dump_json() for ref in inputs.values())]
-    victim = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments])
-    while not (scratch / "checkpoints" / "checkpoint-1" / "trainer_state.json").exists():
-        assert victim.poll() is None
-        time.sleep(0.02)
-    victim.kill()
-    victim.wait()
+    kill_in_training(arguments, scratch / "checkpoints", moments=MOMENTS.get(curriculum, [(1, 0.0)]), steps=steps)
     assert stores[1].find("policy", scratch.name) is None
 
     seen: list[int] = []
-    resumed = train_policy(config, inputs, stores[1], lambda done, total, message="", **metrics: seen.append(done))
+    shown: list[Any] = []
+
+    def progress(done: int, total: int, message: str = "", *, samples: Any = (), **metrics: float) -> None:
+        seen.append(done)
+        shown.extend(samples)
+
+    resumed = train_policy(config, inputs, stores[1], progress)
     assert [step for step in seen if step] == list(
         range(seen[-1] - len(set(seen)) + 2, steps + 1)
     )  # no step before the kill
     assert 1 not in seen
+    if curriculum == "by budget":
+        assert {row["level"] for row in shown} <= {1, 2}
+        assert all(row["response"] and row["parts"] for row in shown)
+        assert shown, "no sample answers were shown"
 
     def weights(store: ArtifactStore, ref: ArtifactRef) -> dict[str, str]:
         return {s.name: s.sha256 for s in store.manifest(ref).shards if s.name.endswith(".safetensors")}
