@@ -188,7 +188,8 @@ class LabelsConfig(StageConfig):
     drop_truncated: bool = Field(False, description="Leave out answers that the token budget cut off")
     drop_refusals: bool = Field(False, description="Leave out answers that begin as refusals do")
     contradicted: Literal["keep", "drop_label", "drop_pair"] = Field(
-        "keep", description="Labels of hard constraints that their rule contradicts: keep, or drop them or their pair"
+        "keep",
+        description="Training labels of hard constraints that their rule contradicts: keep, or drop them or their pair",
     )
     balance: bool = Field(
         False, description="Leave out training labels of each type's larger class, by hash, until both are alike"
@@ -289,6 +290,17 @@ class RewardConfig(StageConfig):
     )
     intent_factor: float = Field(
         0.5, ge=0, le=1, description="What is left of the reward of an answer that leaves the task aside; 1: no gate"
+    )
+    intent: Literal["words", "embedding"] = Field(
+        "words",
+        description="How the intent gate tells: words shared with the seed, or hidden states of the base model (a forward "
+        "pass an answer)",
+    )
+    intent_threshold: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="For embedding: an answer must be nearer its own seed than this share of other seeds",
     )
     degenerate_factor: float = Field(
         0.0, ge=0, le=1, description="What is left of the reward of an answer that goes round in circles; 1: no gate"

@@ -5,7 +5,7 @@ members to leave out; one that looks at (positive, negative) takes the positive 
 is measured on every run, used or not, so that the report can say what it would do. Agreement alone flatters a filter that
 merely leaves out positives, so `contrast` (pass rate of positives minus that of negatives) stands beside it. The two filters
 by rule look at the truth they are measured by: on hard constraints their agreement is high by construction and says nothing
-about soft ones.
+about soft ones. So they leave out training labels alone, and the audit counts what they leave out.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from typing import Any
 
 from ifrl_core.config import LabelsConfig
 from ifrl_core.constraints.conflicts import near_duplicates
-from ifrl_core.label_audit import Counts, Outcome, agreement, by_field, contrast
+from ifrl_core.label_audit import Cell, Counts, Outcome, agreement, by_field, cell_of, contrast
 from ifrl_core.refusals import refuses
 
 NEAR = 0.9  # word overlap at which near-identical answers are measured when the filter is off
@@ -82,6 +82,7 @@ def _contradicted(member: Candidate) -> bool:
     return verdict is not None and label != int(verdict)
 
 
+BY_RULE = ("pair contradicted by rules", "label contradicted by its rule")
 FILTERS: dict[str, Filter] = {  # by the reason under which what they drop is counted; in the order of their turn
     "identical answers": _by_pair(_identical),
     "near-identical answers": _by_pair(_near_identical),
@@ -109,9 +110,13 @@ def filters_on(config: LabelsConfig) -> list[str]:
 
 @dataclass
 class Tally:
-    """What filters dropped. Each label is counted under the first reason that fits; `alone` knows all that fit."""
+    """What filters dropped. Each label is counted under the first reason that fits; `alone` knows all that fit.
+
+    `audited` has, by split, the labels as they were before any rule was asked.
+    """
 
     dropped: Counter[str] = field(default_factory=Counter)
+    audited: dict[str, Counter[Cell]] = field(default_factory=lambda: {"train": Counter(), "validation": Counter()})
     before: Counter[Outcome] = field(default_factory=Counter)
     alone: dict[str, Counter[Outcome]] = field(default_factory=lambda: {name: Counter() for name in FILTERS})
 
@@ -135,7 +140,10 @@ def kept(config: LabelsConfig, contrasts: Iterable[Contrast], tally: Tally) -> I
             fitting = [name for name, places in found.items() if place in places]
             for name in fitting:
                 tally.alone[name][member.outcome] += 1
-            reason = next((name for name in fitting if name in on), None)
+            used = (name for name in fitting if name in on)
+            reason = next((name for name in used if name not in BY_RULE or member.row["split"] == "train"), None)
+            if reason is None or reason in BY_RULE:
+                tally.audited[member.row["split"]][cell_of(member.row, member.sample)] += 1
             if reason is None:
                 yield member
             else:

@@ -35,14 +35,15 @@ ROWS_PER_SHARD = 20_000
 Row = dict[str, Any]
 
 
-@stage("labels", version=4)
+@stage("labels", version=5)
 def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: prompts, rollouts. Columns: schemas.LABELS; figures: counts, drops by reason, filters and the audit."""
+    """inputs: prompts, rollouts. Columns: schemas.LABELS; figures: counts, drops by reason, filters, the audit (of
+    all labels before rules choose among them) and `training_audit` (of those that are trained on)."""
     tally = Tally()
     counts_before = _training_counts(config, inputs, work)
     left_out = _types_left_out(config, counts_before)
     shares = class_shares(counts_before) if config.balance else {}
-    audit: dict[str, Counter[Cell]] = {"train": Counter(), "validation": Counter()}
+    trained_on: Counter[Cell] = Counter()
     counts: Counter[str] = Counter()
     total = inputs["rollouts"].rows
     members = kept(config, make_contrasts(config, inputs, work.store, work.seed), tally)
@@ -51,15 +52,16 @@ def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
         for member in batch:
             row = member.row
             counts[f"{row['split']}_{'positive' if row['label'] else 'negative'}"] += 1
-            audit[row["split"]][cell_of(row, member.sample)] += 1
+            if row["split"] == "train":
+                trained_on[cell_of(row, member.sample)] += 1
         rows = [member.row for member in batch]
         work.writer.write_table(f"part-{index:05d}.parquet", pa.Table.from_pylist(rows, schema=LABELS))
         work.progress(min(total, (index + 1) * ROWS_PER_SHARD), total, "labels")
     return {
         "counts": dict(counts),
         "dropped": dict(tally.dropped),
-        "audit": audit_figures(audit["train"] + audit["validation"]),
-        "training_audit": agreement_by_type(audit["train"]),
+        "audit": audit_figures(tally.audited["train"] + tally.audited["validation"]),
+        "training_audit": agreement_by_type(trained_on),
         "filters": tally.figures(config),
         "types_without_contrast": left_out,
     }

@@ -37,5 +37,5 @@ def problem_metrics(rewards: Sequence[Reward], sources: Sequence[str]) -> dict[s
 def _reward(response: str, kind: str, answer: str, grader: Grader, plan: RewardPlan) -> Reward:
     correct = grader.correct(response, kind, answer)
     part = None if correct is None else float(correct)
-    factor = gate("", response, degenerate_factor=plan.degenerate_factor, intent_factor=1.0)
+    factor = gate(response, off_task=False, degenerate_factor=plan.degenerate_factor, intent_factor=1.0)
     return Reward((part,), None if part is None else part * factor, factor)

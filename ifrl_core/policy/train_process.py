@@ -7,6 +7,7 @@ ends with the weights of an undisturbed run (on the same machine type).
 import json
 import math
 import os
+import random
 import sys
 import time
 from pathlib import Path
@@ -45,7 +46,8 @@ from ifrl_core.policy.memory import peak_memory_gib
 from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.policy.trl_fields import SAMPLING
 from ifrl_core.process import append_row, die_with_launcher
-from ifrl_core.rewards.score import RewardPlan
+from ifrl_core.rewards.intent import REFERENCES, EmbeddingIntent
+from ifrl_core.rewards.score import OffTask, RewardPlan, off_task_by_words
 
 # trl's names -> ours; metrics of the reward function come under our names already.
 _RENAMED = {
@@ -292,7 +294,18 @@ def reward_plan(job: Job) -> RewardPlan:
         degenerate_factor=chosen.degenerate_factor,
         intent_factor=chosen.intent_factor,
         require_reasoning=chosen.require_reasoning,
+        off_task=_off_task(job),
     )
+
+
+def _off_task(job: Job) -> OffTask:
+    """How the intent gate tells; by meaning against seeds of the run, which the job's seed draws."""
+    chosen = job.config.reward
+    if chosen.intent == "words" or chosen.intent_factor == 1:
+        return off_task_by_words
+    seeds = sorted(set(pq.read_table(job.folder / PROMPTS, columns=["seed"])["seed"].to_pylist()))
+    judge = EmbeddingIntent(job.model, random.Random(job.seed).sample(seeds, min(REFERENCES, len(seeds))))
+    return lambda asked, answers: [score < chosen.intent_threshold for score in judge.scores(asked, answers)]
 
 
 def _reward_model(job: Job) -> Any:

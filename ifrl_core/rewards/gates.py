@@ -3,8 +3,6 @@
 An empty answer, or reasoning that never ended, is no answer at all: its parts are 0 before any gate (score.py).
 """
 
-from ifrl_core.rewards.task_drop import drops_task
-
 FEWEST_WORDS = 24  # below which repetition says nothing
 LEAST_DISTINCT = 0.5  # share of distinct word trigrams
 
@@ -20,15 +18,15 @@ def is_degenerate(answer: str) -> bool:
     return len(words) >= FEWEST_WORDS and len(set(trigrams)) < LEAST_DISTINCT * len(trigrams)
 
 
-def gate(seed: str, answer: str, *, degenerate_factor: float, intent_factor: float) -> float:
+def gate(answer: str, *, off_task: bool, degenerate_factor: float, intent_factor: float) -> float:
     """What is left of the reward of an answer: the product of the factors of every gate that it does not pass.
 
-    `seed` is the instruction without constraints; the intent gate asks whether the answer leaves its task aside
-    (task_drop.drops_task). A factor of 1 switches a gate off.
+    `off_task`: whether the answer leaves its task aside, which words (task_drop.py) or meaning (intent.py) can tell. A
+    factor of 1 switches a gate off.
     """
     factor = 1.0
     if degenerate_factor < 1 and is_degenerate(answer):
         factor *= degenerate_factor
-    if intent_factor < 1 and drops_task(seed, answer):
+    if off_task:
         factor *= intent_factor
     return factor

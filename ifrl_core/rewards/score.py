@@ -9,7 +9,7 @@ response to a group that was scored on more. A recipe may choose other ways to p
 that multiply the result (gates.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,7 +17,14 @@ from ifrl_core.constraints.model import Constraint
 from ifrl_core.errors import UnscoredError
 from ifrl_core.rewards.aggregate import Aggregation, aggregate
 from ifrl_core.rewards.gates import gate
+from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.verifiers import answer_of, verdicts
+
+OffTask = Callable[[Sequence[str], Sequence[str]], list[bool]]  # of (seeds, answers): which leave the task aside
+
+
+def off_task_by_words(seeds: Sequence[str], answers: Sequence[str]) -> list[bool]:
+    return [drops_task(seed, answer) for seed, answer in zip(seeds, answers, strict=True)]
 
 
 class RewardModel(Protocol):
@@ -40,13 +47,14 @@ class Reward:
 
 @dataclass(frozen=True)
 class RewardPlan:
-    """How parts become a reward (aggregate.py, gates.py). `weights` by constraint type."""
+    """How parts become a reward (aggregate.py, gates.py). `weights` by constraint type; `off_task` serves the intent gate."""
 
     aggregation: Aggregation = "mean"
     weights: Mapping[str, float] = field(default_factory=dict)
     decay: float = 0.8
     degenerate_factor: float = 1.0
     intent_factor: float = 1.0
+    off_task: OffTask = off_task_by_words
     require_reasoning: bool = False
 
 
@@ -76,19 +84,16 @@ def score_responses(
     parts = [_rule_parts(answer, asked) for answer, asked in zip(answers, constraints, strict=True)]
     if reward_model is not None:
         _fill_soft(parts, answers, constraints, reward_model)
-    return [
-        _reward(answer or "", of_response, asked, seed, plan)
-        for answer, of_response, asked, seed in zip(
-            answers, parts, constraints, seeds or [""] * len(parts), strict=True
-        )
-    ]
+    texts = [answer or "" for answer in answers]
+    off_task = [False] * len(texts) if seeds is None or plan.intent_factor == 1 else plan.off_task(seeds, texts)
+    return [_reward(*row, plan) for row in zip(texts, parts, constraints, off_task, strict=True)]
 
 
 def _reward(
-    answer: str, parts: Sequence[float | None], constraints: Sequence[Constraint], seed: str, plan: RewardPlan
+    answer: str, parts: Sequence[float | None], constraints: Sequence[Constraint], off_task: bool, plan: RewardPlan
 ) -> Reward:
     whole = aggregate(parts, constraints, plan.aggregation, weights=plan.weights, decay=plan.decay)
-    factor = gate(seed, answer, degenerate_factor=plan.degenerate_factor, intent_factor=plan.intent_factor)
+    factor = gate(answer, off_task=off_task, degenerate_factor=plan.degenerate_factor, intent_factor=plan.intent_factor)
     return Reward(tuple(parts), None if whole is None else whole * factor, factor)
 
 

@@ -29,8 +29,10 @@ def members(rows: list[Row]) -> list[tuple[str, str]]:
     return [(row["label_id"], "-+"[row["label"]]) for row in rows]
 
 
-def candidate(label: int, verdict: bool | None, text: str, reason: str, name: str) -> Candidate:
-    row = {"label_id": name, "label": label, "verdict": verdict, "response": text}
+def candidate(label: int, verdict: bool | None, text: str, reason: str, name: str, split: str) -> Candidate:
+    constraint = {"type": NO_COMMA.type, "kind": "soft" if verdict is None else "hard"}
+    row = {"label_id": name, "label": label, "verdict": verdict, "response": text, "split": split, "level": 1}
+    row |= {"constraint": constraint}
     return Candidate(row, text, reason, 0)
 
 
@@ -38,14 +40,14 @@ TEXTS = st.sampled_from(["", " ", "One two three.", "one two three", "Four five 
 
 
 @st.composite
-def contrasts(draw: st.DrawFn) -> list[Contrast]:
+def contrasts(draw: st.DrawFn, splits: tuple[str, ...] = ("train",)) -> list[Contrast]:
     found = []
     for number in range(draw(st.integers(0, 4))):
-        hard = draw(st.booleans())
+        hard, split = draw(st.booleans()), draw(st.sampled_from(splits))
 
-        def one(label: int, name: str, hard: bool = hard) -> Candidate:
+        def one(label: int, name: str, hard: bool = hard, split: str = split) -> Candidate:
             verdict = draw(st.booleans()) if hard else None
-            return candidate(label, verdict, draw(TEXTS), draw(st.sampled_from(["stop", "length"])), name)
+            return candidate(label, verdict, draw(TEXTS), draw(st.sampled_from(["stop", "length"])), name, split)
 
         negatives = tuple(one(0, f"{number}-{rung}") for rung in range(draw(st.integers(1, 3))))
         found.append(Contrast(one(1, f"{number}+"), negatives))
@@ -63,7 +65,7 @@ CONFIGS = st.builds(
 )
 
 
-@given(CONFIGS, contrasts())
+@given(CONFIGS, contrasts(("train", "validation")))
 @settings(deadline=None)
 def test_every_label_is_kept_or_counted_under_one_reason_in_use(config: LabelsConfig, made: list[Contrast]) -> None:
     tally = Tally()
@@ -148,7 +150,24 @@ def test_what_a_rule_contradicts_may_go_alone_or_with_its_pair(store: ArtifactSt
     rows, figures = labelled(store, answers, contradicted="drop_pair")
     assert {row["level"] for row in rows} == {2, 3}
     assert figures["dropped"] == {"pair contradicted by rules": 2}
-    assert figures["audit"]["overall"]["agreement"]["rate"] == 1
+    assert figures["audit"]["overall"]["agreement"]["rate"] == 0.75  # the audit is of what the contrast gave
+
+
+def test_rules_choose_among_training_labels_alone(store: ArtifactStore) -> None:
+    answers: list[Answer] = ["A, b.", "C, d.", HOW, HOW.lower()]
+    made = ladders(store, {f"i{number}": answers for number in range(20)})
+    found = {}
+    for contradicted in ("keep", "drop_label"):
+        ref = make_labels(LabelsConfig(contradicted=contradicted), made, store)  # type: ignore[arg-type]
+        found[contradicted] = (list(store.rows(ref)), store.manifest(ref).figures)
+    (every, _), (left, figures) = found["keep"], found["drop_label"]
+    held_out = [row for row in every if row["split"] == "validation"]
+    assert held_out
+    assert [row for row in left if row["split"] == "validation"] == held_out
+    right = [row for row in every if row["split"] == "train" and row["verdict"] in (None, bool(row["label"]))]
+    assert [row for row in left if row["split"] == "train"] == right
+    assert figures["training_audit"]["overall"]["agreement"]["rate"] == 1
+    assert figures["audit"] == found["keep"][1]["audit"]
 
 
 def test_negatives_of_all_lower_rungs(store: ArtifactStore) -> None:

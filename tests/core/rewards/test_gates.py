@@ -9,7 +9,7 @@ from ifrl_core.errors import HackError
 from ifrl_core.rewards import score_responses
 from ifrl_core.rewards.batch import check_hacks, hack_metrics
 from ifrl_core.rewards.gates import gate, is_degenerate
-from ifrl_core.rewards.score import RewardPlan
+from ifrl_core.rewards.score import RewardPlan, off_task_by_words
 from ifrl_core.rewards.tripwires import tripped
 
 SEED = "Write a few lines about rivers."
@@ -32,7 +32,7 @@ def test_going_round_in_circles_earns_nothing_and_asked_repetition_does() -> Non
     assert not is_degenerate(HONEST)
     assert not is_degenerate("the river flows. " * 3)
     assert not is_degenerate(f"{HONEST} {HONEST}")
-    assert gate(SEED, "the river flows and " * 12, degenerate_factor=0.0, intent_factor=1.0) == 0.0
+    assert gate("the river flows and " * 12, off_task=False, degenerate_factor=0.0, intent_factor=1.0) == 0.0
 
 
 def test_without_gates_the_reward_is_the_papers() -> None:
@@ -76,5 +76,6 @@ def test_too_many_tripped_wires_stop_a_run_with_the_share_of_each() -> None:
 
 @given(st.text(), st.text())
 def test_no_text_makes_a_gate_or_wire_raise(seed: str, answer: str) -> None:
-    assert 0 <= gate(seed, answer, degenerate_factor=0.3, intent_factor=0.5) <= 1
+    (off_task,) = off_task_by_words([seed], [answer])
+    assert 0 <= gate(answer, off_task=off_task, degenerate_factor=0.3, intent_factor=0.5) <= 1
     tripped(seed, answer, [NO_COMMA], [None])

@@ -1,0 +1,73 @@
+"""The intent gate by meaning: is an answer nearer to its own task than to other tasks?
+
+A text is the mean of the last hidden states of a language model over its tokens. An answer's intent score is the share of
+`references` (other seed instructions) that lie farther from it than its own seed, by cosine of vectors from which the mean
+of the references is taken: 1 when no other task is nearer, about a half when it could belong to any. A model that was
+trained on next tokens alone ranks well and separates badly, hence ranks. Measured against word overlap (task_drop.py) in
+benchmarks/intent.md: on a 135M model words are both better and cheaper, so they are the default.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+from transformers import AutoModel, AutoTokenizer
+
+_MAX_TOKENS = 256  # of a text; what comes later is not read
+_BATCH = 32
+REFERENCES = 64
+
+
+class EmbeddingIntent:
+    """Intent scores by the hidden states of the model in `folder`; `references`: seed instructions, REFERENCES suffice."""
+
+    def __init__(self, folder: Path, references: Sequence[str]) -> None:
+        """
+        Raises:
+            ValueError: without two different references there is nothing to compare with.
+        """
+        if len(set(references)) < 2:
+            raise ValueError("the intent gate by embedding needs at least two different seed instructions")
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        self._model = AutoModel.from_pretrained(folder, dtype=torch.bfloat16).to(self._device).eval()
+        found = self._embed(references)
+        self._mean = found.mean(0)
+        self._references = normalize(found - self._mean, dim=-1)
+        self._seeds: dict[str, Tensor] = {}
+
+    def scores(self, seeds: Sequence[str], answers: Sequence[str]) -> list[float]:
+        """The intent score in [0, 1] of each answer to its seed instruction; a blank answer scores 0."""
+        for seed in sorted(set(seeds) - self._seeds.keys()):
+            self._seeds[seed] = normalize(self._embed([seed])[0] - self._mean, dim=-1)
+        asked = torch.stack([self._seeds[seed] for seed in seeds])
+        given = normalize(self._embed([answer.strip() or " " for answer in answers]) - self._mean, dim=-1)
+        own = (given * asked).sum(-1, keepdim=True)
+        nearer = (given @ self._references.T < own).float().mean(-1).tolist()
+        return [share if answer.strip() else 0.0 for share, answer in zip(nearer, answers, strict=True)]
+
+    @torch.inference_mode()
+    def _embed(self, texts: Sequence[str]) -> Tensor:
+        """(len(texts), hidden) in float32: mean over tokens, texts of like length together."""
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        made: list[Tensor] = [torch.empty(0)] * len(texts)
+        for start in range(0, len(order), _BATCH):
+            places = order[start : start + _BATCH]
+            batch = self._tokenizer(
+                [texts[place] for place in places],
+                return_tensors="pt",
+                padding=True,
+                padding_side="right",
+                truncation=True,
+                max_length=_MAX_TOKENS,
+                add_special_tokens=False,
+            ).to(self._device)
+            hidden = self._model(**batch, use_cache=False).last_hidden_state.float()
+            mask = batch["attention_mask"].unsqueeze(-1)
+            for place, mean in zip(places, (hidden * mask).sum(1) / mask.sum(1), strict=True):
+                made[place] = mean
+        return torch.stack(made)
