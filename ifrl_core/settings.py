@@ -27,6 +27,7 @@ def configure_environment() -> None:
         "PREFECT_MEMO_STORE_PATH": str(home / "prefect" / "memo.toml"),
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 is too short for a busy machine
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "ifrl_core",
         "DO_NOT_TRACK": "true",

@@ -13,9 +13,10 @@ from ifrl_core.policy.checkpoint_upload import KEPT, Uploads, fetch_newest, kept
 from ifrl_core.policy.job import COMPLETIONS
 from ifrl_core.policy.train import train_policy
 from ifrl_core.process import STOP
-from tests.core.policy.test_training import CONFIG, HARD, make_inputs
+from tests.core.policy.test_training import HARD, changed, make_inputs
 from tests.flows.servers import s3_server
 
+CONFIG = changed(trained_layers=2)
 REMOTE = "ifrl/team/policy/f00/checkpoints"
 
 

@@ -84,8 +84,7 @@ def changed(**changes: Any) -> PolicyConfig:
 # Level 1 earns something in any step, so it is left after the first; the corridor asks all of its four prompts by the
 # second step, and the third depends on what they showed.
 CURRICULA = {
-    "by budget": CONFIG,
-    "promoted": changed(curriculum={"levels": [[1], [2]], "promote_at": 1e-6, "window": 1}, trained_layers=2),
+    "promoted": changed(curriculum={"levels": [[1], [2]], "promote_at": 1e-6, "window": 1}),
     "corridor": changed(
         curriculum={"strategy": "corridor", "levels": [[1, 2]], "low": 0.0, "high": 0.9},
         general={"ratio": 0.5},
@@ -144,7 +143,7 @@ def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one
         range(seen[-1] - len(set(seen)) + 2, steps + 1)
     )  # no step before the kill
     assert 1 not in seen
-    if curriculum == "by budget":
+    if curriculum == "promoted":
         assert {row["level"] for row in shown} <= {1, 2}
         assert all(row["response"] and row["parts"] for row in shown)
         assert shown, "no sample answers were shown"
@@ -171,7 +170,7 @@ def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one
         assert len([value for value in table["general/accuracy"] if value is not None]) == steps
         assert table["curriculum/unmeasured"] == [4, 3, 2, 1, 0, 0]
     else:
-        assert table["level"] == ([1, 1, 2] if curriculum == "by budget" else [1, 2, 2])
+        assert table["level"] == [1, 2, 2]
         assert all(
             table[f"pass_rate/level/{int(level)}"][step] is not None for step, level in enumerate(table["level"])
         )
@@ -182,7 +181,7 @@ def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one
 def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
     model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
 ) -> None:
-    config = CONFIG.model_copy(update={"save_steps": 100})
+    config = changed(save_steps=100, trained_layers=2)
     store = ArtifactStore(str(tmp_path))
     Path(store.root, "model").mkdir(parents=True)
     folder = model_store.folder("model", model.fingerprint)
