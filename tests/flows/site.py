@@ -113,6 +113,6 @@ def _runs(process: psutil.Process, run_id: str) -> bool:
     try:
         if process.environ().get("PREFECT__FLOW_RUN_ID", "").replace("-", "") != run_id.replace("-", ""):
             return False
-        return "flow-run" in process.cmdline() or "prefect.flow_engine" in process.cmdline()
+        return "prefect.engine" in process.cmdline()
     except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
         return False

@@ -207,6 +207,8 @@ def test_a_killed_run_is_retried_and_gets_its_slot_back_within_two_minutes(
     run = deployed.ended(run_id)
     assert run["state_type"] == "COMPLETED"
     assert run["run_count"] == 2
+    states = deployed.ask(f"/flow_run_states/?flow_run_id={run_id}", method="GET")
+    assert [state["name"] for state in states].count("AwaitingRetry") == 1
 
 
 @pytest.mark.parametrize(
