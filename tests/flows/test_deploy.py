@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.utilities.templating import apply_values
 
-from deployments.wanted import deployment_file, server_file
+from deployments.wanted import Pool, deployment_file, server_file
 from tests.flows.servers import prefect_server
 from tests.flows.site import Site, make_site, wait_until
 from tests.flows.workplace import REPO
@@ -255,6 +257,26 @@ def test_a_failure_and_a_promotion_reach_the_webhook(deployed: Site, receiver: R
     assert "is Failed" in failure["text"]
     assert run_id in failure["url"]
     assert told("ifrl.promotion")[0]["details"] == {"gain": 3.5}
+
+
+@pytest.mark.parametrize(
+    "pool", [pool for pool in server_file().pools if pool.template], ids=lambda pool: str(pool.name)
+)
+def test_templates_of_pools_use_every_variable_they_offer(pool: Pool) -> None:
+    template = pool.job_template()
+    text = json.dumps(template["job_configuration"])
+    offered = template["variables"]["properties"]
+    assert {name.strip() for name in re.findall(r"{{(.*?)}}", text)} == set(offered)
+    values = {name: about.get("default") for name, about in offered.items()}
+    filled = apply_values(template["job_configuration"], values)
+    assert "{{" not in json.dumps(filled)
+
+
+def test_every_deployment_of_a_stage_names_slots_of_its_own_pool() -> None:
+    slots = {pool.name for pool in server_file().pools if pool.slots}
+    stages = [entry for entry in deployment_file().deployments if entry.entrypoint == "flows/placed.py:stage"]
+    assert {entry.name for entry in stages} == slots
+    assert all(entry.work_pool.name == entry.work_pool.job_variables["env"]["IFRL_SLOTS"] for entry in stages)
 
 
 def test_files_of_wishes_are_read_strictly(tmp_path: Path) -> None:
