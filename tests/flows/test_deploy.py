@@ -242,7 +242,7 @@ def test_two_at_once_wait_or_are_refused_as_the_deployment_says(deployed: Site) 
 def test_a_failure_and_a_promotion_reach_the_webhook(deployed: Site, receiver: Receiver) -> None:
     run_id = deployed.start("small/pipeline", reason="no more disk")
     deployed.ended(run_id)
-    event = {"occurred": "2026-01-01T00:00:00Z", "event": "ifrl.promotion", "payload": {"gain": 3.5}}
+    event = {"occurred": "2026-01-01T00:00:00Z", "event": "ifrl.promotion", "payload": {"said": "better", "gain": 3.5}}
     event |= {
         "resource": {"prefect.resource.id": "ifrl.model.ifrl-policy"},
         "id": "11111111-1111-4111-8111-111111111111",
@@ -256,7 +256,7 @@ def test_a_failure_and_a_promotion_reach_the_webhook(deployed: Site, receiver: R
     failure = told("no more disk")[0]
     assert "is Failed" in failure["text"]
     assert run_id in failure["url"]
-    assert told("ifrl.promotion")[0]["details"] == {"gain": 3.5}
+    assert told("ifrl.promotion: better")[0]["details"]["gain"] == 3.5
 
 
 @pytest.mark.parametrize(
