@@ -66,7 +66,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def deployed(site: Site, receiver: Receiver) -> Iterator[Site]:
     """With ifrl's pools, slots and automations, the small flows, and a worker."""
-    done = site.ifrl("deploy", "--file", SMALL, IFRL_WEBHOOK_URL=receiver.url)
+    done = site.ifrl("deploy", "--file", SMALL, "--slots", "gpu=1", IFRL_WEBHOOK_URL=receiver.url)
     assert done.returncode == 0, done.stderr
     with site.worker("cpu"):
         yield site
@@ -124,36 +124,29 @@ def test_twice_changes_nothing_and_a_dry_run_nothing_at_all(site: Site, receiver
     assert str(REPO) not in shown, "the deployer's machine is on the server"
 
 
-def test_a_change_is_found_by_name_and_mended(site: Site, tmp_path: Path) -> None:
+def test_a_change_is_mended_by_name_and_what_people_switch_and_tune_stays(site: Site) -> None:
     found = site.ask("/deployments/name/pipeline/pipeline", method="GET")
     site.ask(f"/deployments/{found['id']}", {"description": "by hand", "tags": ["ifrl", "mine"]}, method="PATCH")
-    site.ask("/work_pools/gpu-k8s", {"description": "by hand"}, method="PATCH")
-    dry = site.ifrl("deploy", "--dry-run", cwd=tmp_path)
-    assert "update     deployment pipeline/pipeline: description, tags" in dry.stdout
-    assert "update     work pool  gpu-k8s: description" in dry.stdout
+    template = site.ask("/work_pools/gpu-k8s", method="GET")["base_job_template"]
+    template["variables"]["properties"]["image"]["default"] = "registry.example/ifrl:7"
+    site.ask("/work_pools/gpu-k8s", {"base_job_template": template, "description": "by hand"}, method="PATCH")
+    site.ask("/v2/concurrency_limits/gpu", {"limit": 3}, method="PATCH")
+    automation = site.ask("/automations/filter")[0]
+    site.ask(f"/automations/{automation['id']}", {"enabled": False}, method="PATCH")
+
+    dry = site.ifrl("deploy", "--dry-run").stdout
+    assert "update     deployment pipeline/pipeline: description, tags" in dry
+    assert "update     work pool  gpu-k8s: description\n" in dry
     assert site.ask("/work_pools/gpu-k8s", method="GET")["description"] == "by hand"
+
     changed = {name for name, action in changes(site.ifrl("deploy", "--json")).items() if action == "update"}
     assert changed == {"deployment pipeline/pipeline", "work pool gpu-k8s"}
     assert site.ask(f"/deployments/{found['id']}", method="GET")["tags"] == ["ifrl"]
-
-
-def test_what_people_switch_and_tune_stays(site: Site) -> None:
-    assert site.ifrl("deploy", "--slots", "gpu=3").returncode == 0
-    automation = site.ask("/automations/filter")[0]
-    site.ask(f"/automations/{automation['id']}", {"enabled": False}, method="PATCH")
-    template = site.ask("/work_pools/gpu-k8s", method="GET")["base_job_template"]
-    template["variables"]["properties"]["image"]["default"] = "registry.example/ifrl:7"
-    site.ask("/work_pools/gpu-k8s", {"base_job_template": template}, method="PATCH")
-    assert site.ifrl("deploy", "--file", SMALL).returncode == 0
-    plain = site.ask("/deployments/name/small/plain", method="GET")
-    path = f"/deployments/{plain['id']}/schedules/{plain['schedules'][0]['id']}"
-    assert plain["schedules"][0]["active"] is False
-    site.ask(path, {"active": True}, method="PATCH")
-
-    assert set(changes(site.ifrl("deploy", "--file", SMALL, "--json")).values()) == {"unchanged"}
-    site.ask(path, {"active": False}, method="PATCH")
+    pool = site.ask("/work_pools/gpu-k8s", method="GET")
+    assert pool["base_job_template"]["variables"]["properties"]["image"]["default"] == "registry.example/ifrl:7"
+    assert site.ask(f"/automations/{automation['id']}", method="GET")["enabled"] is False
     site.ask(f"/automations/{automation['id']}", {"enabled": True}, method="PATCH")
-    assert "update     slots      gpu: 3 to 1" in site.ifrl("deploy", "--slots", "gpu=1").stdout
+    assert site.ask("/v2/concurrency_limits/gpu", method="GET")["limit"] == 3
 
 
 @pytest.mark.parametrize(
@@ -200,19 +193,6 @@ def test_gpu_pools_ask_for_gpus_and_hold_no_secret(site: Site) -> None:
     assert done.returncode == 1
 
 
-def test_a_killed_run_is_retried_and_gets_its_slot_back_within_two_minutes(
-    deployed: Site, killed: tuple[str, Path, float]
-) -> None:
-    run_id, starts, killed_at = killed
-    wait_until(lambda: len(starts.read_text().splitlines()) == 2, 150, deployed.logs)
-    assert float(starts.read_text().splitlines()[1]) - killed_at < 120
-    run = deployed.ended(run_id)
-    assert run["state_type"] == "COMPLETED"
-    assert run["run_count"] == 2
-    states = deployed.ask(f"/flow_run_states/?flow_run_id={run_id}", method="GET")
-    assert [state["name"] for state in states].count("AwaitingRetry") == 1
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -224,6 +204,7 @@ def test_a_killed_run_is_retried_and_gets_its_slot_back_within_two_minutes(
     ],
     ids=["good", "fails", "bad value", "unknown parameter", "timeout"],
 )
+@pytest.mark.usefixtures("killed")  # it waits for its slot meanwhile
 def test_exit_codes_of_a_watched_run(deployed: Site, arguments: list[str], code: int, says: str) -> None:
     done = deployed.prefect("deployment", "run", "small/plain", *arguments, "--watch", timeout_s=120)
     assert done.returncode == code, done.stdout + done.stderr
@@ -237,6 +218,28 @@ def test_two_at_once_wait_or_are_refused_as_the_deployment_says(deployed: Site) 
     first, second = sorted((deployed.ended(run) for run in waits), key=lambda run: str(run["start_time"]))
     assert first["state_type"] == second["state_type"] == "COMPLETED"
     assert second["start_time"] >= first["end_time"]
+
+
+def test_a_killed_run_is_retried_and_gets_its_slot_back_within_two_minutes(
+    deployed: Site, killed: tuple[str, Path, float]
+) -> None:
+    run_id, starts, killed_at = killed
+    wait_until(lambda: len(starts.read_text().splitlines()) == 2, 150, deployed.logs)
+    assert float(starts.read_text().splitlines()[1]) - killed_at < 120
+    run = deployed.ended(run_id)
+    assert run["state_type"] == "COMPLETED"
+    assert run["run_count"] == 2
+    states = deployed.ask(f"/flow_run_states/?flow_run_id={run_id}", method="GET")
+    assert [state["name"] for state in states].count("AwaitingRetry") == 1
+
+
+def test_a_schedule_that_someone_turned_on_stays_on(deployed: Site) -> None:
+    plain = deployed.ask("/deployments/name/small/plain", method="GET")
+    assert plain["schedules"][0]["active"] is False
+    path = f"/deployments/{plain['id']}/schedules/{plain['schedules'][0]['id']}"
+    deployed.ask(path, {"active": True}, method="PATCH")
+    assert set(changes(deployed.ifrl("deploy", "--file", SMALL, "--json")).values()) == {"unchanged"}
+    assert deployed.ask("/deployments/name/small/plain", method="GET")["schedules"][0]["active"] is True
 
 
 def test_a_failure_and_a_promotion_reach_the_webhook(deployed: Site, receiver: Receiver) -> None:
