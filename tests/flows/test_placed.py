@@ -48,7 +48,7 @@ class Placed:
 
     def trainer_of(self, child_id: str) -> psutil.Process:
         """The training process of a stage run, once it has made a step."""
-        stage = self.site.process_of(child_id, 120)
+        stage = self.site.process_of(child_id, 120)  # which may wait for its slot for another minute
         seen = set(self.store.glob(".scratch/reward-model-*/**/metrics.jsonl"))
 
         def steps() -> bool:
@@ -56,7 +56,7 @@ class Placed:
             return any(path.stat().st_size and (path not in seen or path.stat().st_mtime > began) for path in files)
 
         began = stage.create_time()
-        wait_until(steps, 120, self.site.logs)
+        wait_until(steps, 200, self.site.logs)
         return next(child for child in stage.children(recursive=True) if "train_process" in " ".join(child.cmdline()))
 
     def free_slots(self) -> int:
@@ -121,13 +121,13 @@ def test_cancelling_the_parent_ends_every_process(placed: Placed) -> None:
     assert not alive
     assert placed.site.ended(run_id, 60)["state_type"] == "CANCELLED"
     assert placed.site.ended(child["id"], 60)["state_type"] == "CANCELLED"
-    wait_until(lambda: placed.free_slots() == 1, 120)
 
 
 def test_a_stage_that_crashes_is_started_again_and_waits_for_its_slot(placed: Placed) -> None:
     run_id = placed.start("reward-model/reward-model", *LONG)
     child = placed.child_of(run_id)
     trainer = placed.trainer_of(child["id"])
+    assert placed.free_slots() == 0
     placed.site.process_of(child["id"]).send_signal(signal.SIGKILL)
     assert not psutil.wait_procs([trainer], timeout=20)[1], "a training process outlives its stage"
     wait_until(lambda: placed.child_of(run_id)["id"] != child["id"], 30, placed.site.logs)
@@ -136,4 +136,3 @@ def test_a_stage_that_crashes_is_started_again_and_waits_for_its_slot(placed: Pl
     wait_until(lambda: placed.site.state(again["id"]) == "RUNNING", 60, placed.site.logs)
     placed.site.ask(f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
     assert placed.site.ended(again["id"], 60)["state_type"] == "CANCELLED"
-    wait_until(lambda: placed.free_slots() == 1, 120)
