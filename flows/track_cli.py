@@ -34,7 +34,7 @@ def sync(
         typer.echo(json.dumps([asdict(item) for item in done], indent=2))
         return
     for item in done:
-        lost = f", {item.lost} of artifacts that are gone" if item.lost else ""
+        lost = f", {item.lost} can never be" if item.lost else ""
         typer.echo(f"{item.run}: {item.entries} entries sent{lost}  {item.url or item.run_id or ''}".rstrip())
     if not done:
         typer.echo("MLflow is owed nothing")

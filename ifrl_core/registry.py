@@ -5,6 +5,7 @@ that became champion names the one before it in a tag, so that every step can be
 """
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ from ifrl_core import tracking
 from ifrl_core.config import CHAMPION, PipelineConfig
 from ifrl_core.errors import ConfigError, TrackingError
 from ifrl_core.promotion import Decision
+
+log = logging.getLogger(__name__)
 
 DECISION, REASONS, FIGURES = "ifrl.decision", "ifrl.reasons", "ifrl.figures"
 PREVIOUS, RUN, SEEDS, SPLIT = "ifrl.previous_champion", "ifrl.run", "ifrl.seeds", "ifrl.split"
@@ -141,6 +144,7 @@ def check_split(config: PipelineConfig, champion: Version) -> None:
     """
     said = champion.tags.get(SPLIT)
     if said is None:
+        log.warning("%s is champion, and no tag says which seeds were held out of its training", champion.uri)
         return
     was: dict[str, Any] = json.loads(said)
     now: dict[str, Any] = json.loads(split_tags(config)[SPLIT])

@@ -118,16 +118,16 @@ def log_params(run: TrackedRun, document: Mapping[str, Any]) -> None:
 def log_live(run: TrackedRun, metrics: Mapping[str, float], step: int) -> None:
     """Log metrics while a stage runs. A failing server costs a warning, and points only where there is no journal."""
     entry = Points(time=now_ms(), metrics=dict(metrics), step=step)
-    try:
-        if not (run.journal and (run.is_owed or _is_down(run.uri))):
+    if not run.is_owed and not (run.journal and _is_down(run.uri)):
+        try:
             send(entry, run.uri, run.run_id, None)
             return
-    except MlflowException as error:
-        log.warning("MLflow did not take %d metrics of step %d: %s", len(metrics), step, error)
-        if is_outage(error) and run.journal:
+        except MlflowException as error:
+            log.warning("MLflow did not take %d metrics of step %d: %s", len(metrics), step, error)
+            if not run.journal or not is_outage(error):
+                return
             _note_outage(run.uri, run.journal, error)
-    if run.journal:
-        journal.gather(run.journal, Line(run=run.run_id, entry=entry))
+    journal.gather(run.journal, Line(run=run.run_id, entry=entry))
 
 
 def flush(run: TrackedRun) -> None:

@@ -17,10 +17,13 @@ from ifrl_core.tracking_journal import End, Line, Start, Synced
 
 log = logging.getLogger(__name__)
 
+_GONE = "RESOURCE_DOES_NOT_EXIST"
+
 
 @dataclass(frozen=True)
 class Sync:
-    """What a sync did. `lost`: entries whose artifact is no longer in the store; `run_id`: the run in MLflow, if known."""
+    """What a sync did. `lost`: entries that can never be sent, because their artifact is gone or MLflow refuses them (the log
+    names each); `run_id`: the run in MLflow, if known."""
 
     run: str
     entries: int
@@ -33,13 +36,17 @@ def sync_run(store: ArtifactStore, run: str, uri: str) -> Sync:
     """Send the entries of one run that were not sent yet, and put MLflow's ids into the run's record.
 
     Raises:
-        TrackingError: when MLflow does not answer or refuses an entry; what was not sent stays owed.
+        TrackingError: when MLflow does not answer, or is not the one that the run was started with; all stays owed.
     """
     try:
-        return _sync(store, run, uri)
+        with store.lock("tracking", run):  # two at once would both begin the runs
+            return _sync(store, run, uri)
     except Exception as error:
-        if isinstance(error, MlflowException) and not tracking.is_outage(error):
-            raise TrackingError(f"MLflow at {uri} refuses what run {run} is to log: {error}") from error
+        if isinstance(error, MlflowException) and error.error_code == _GONE:
+            raise TrackingError(
+                f"MLflow at {uri} does not know a run that {run} was started with: set MLFLOW_TRACKING_URI to the server of "
+                f"that time ({error})"
+            ) from error
         if not tracking.is_outage(error):
             raise
         raise TrackingError(
@@ -79,8 +86,10 @@ def _begin(entry: Start, owed_id: str, known: dict[str, str], uri: str) -> str:
 def _sent(line: Line, known: dict[str, str], uri: str, store: ArtifactStore) -> bool:
     try:
         tracking.send(line.entry, uri, known.get(line.run, line.run), store)
-    except ArtifactError as error:
-        log.warning("an entry of run %s cannot be sent: %s", line.run, error)
+    except (ArtifactError, MlflowException) as error:
+        if tracking.is_outage(error) or getattr(error, "error_code", "") == _GONE:
+            raise
+        log.warning("%s of run %s cannot be sent: %s", line.entry.kind, line.run, error)
         return False
     return True
 

@@ -144,11 +144,11 @@ def test_a_run_without_mlflow_is_the_same_there_after_a_sync(
 
     # A run with MLflow up leaves the same, and no journal.
     other = ArtifactStore(str(tmp_path / "other"))
-    direct = Server(tmp_path / "direct", free_port(), server.stack)
-    direct.up()
-    use(other, direct.uri, "run-1")
+    direct = f"sqlite:///{tmp_path / 'direct.db'}"
+    tracking.open_experiment(direct, str(tmp_path / "files"))
+    use(other, direct, "run-1")
     assert tracking_journal.unsent(other, "run-1") == []
-    assert held(direct.uri) == late
+    assert held(direct) == late
 
 
 def test_mlflow_that_goes_down_in_the_middle_gets_the_rest_later(server: Server, store: ArtifactStore) -> None:
@@ -164,10 +164,10 @@ def test_mlflow_that_goes_down_in_the_middle_gets_the_rest_later(server: Server,
     assert found["files"]["run-2"] == ["report.html"]
 
 
-def test_an_artifact_that_is_gone_costs_its_entry_alone(server: Server, store: ArtifactStore) -> None:
+def test_an_artifact_that_is_gone_costs_its_entry_alone(server: Server, store: ArtifactStore, tmp_path: Path) -> None:
     use(store, server.uri, "run-3")
     (Path(store.folder("policy", "a" * 64)) / "manifest.json").unlink()
-    server.up()
-    done = sync_run(store, "run-3", server.uri)
-    assert done.lost == 3  # the stage, the model and the report
-    assert {run.info.status for run in runs_of(server.uri).values()} == {"FINISHED"}
+    uri = f"sqlite:///{tmp_path / 'direct.db'}"
+    tracking.open_experiment(uri, str(tmp_path / "files"))
+    assert sync_run(store, "run-3", uri).lost == 3  # the stage, the model and the report
+    assert {run.info.status for run in runs_of(uri).values()} == {"FINISHED"}
