@@ -151,7 +151,9 @@ def _carry_out(run: Run, refs: Refs, decision: Decision, version: Version, champ
 
 
 def _said(decision: Decision, version: Version, champion: Version | None) -> str:
-    against = f"version {champion.version}, the champion" if champion else "the recipe's model; there was no champion"
+    against = (
+        f"version {champion.version}, the champion" if champion else "the recipe's model, as there was no champion"
+    )
     if decision.promote:
         return f"promoted: version {version.version} of {version.name} is champion; it was compared with {against}"
     reasons = "; ".join(decision.reasons)

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from ifrl_core import tracking
 from ifrl_core import tracking_journal as journal
 from ifrl_core.artifacts import ArtifactStore, files
-from ifrl_core.errors import ArtifactError, TrackingError
+from ifrl_core.errors import ArtifactError, StoreOutageError, TrackingError
 from ifrl_core.tracking import OWED_ID, TrackedRun
 from ifrl_core.tracking_journal import End, Line, Start, Synced
 
@@ -87,7 +87,11 @@ def _sent(line: Line, known: dict[str, str], uri: str, store: ArtifactStore) -> 
     try:
         tracking.send(line.entry, uri, known.get(line.run, line.run), store)
     except (ArtifactError, MlflowException) as error:
-        if tracking.is_outage(error) or getattr(error, "error_code", "") == _GONE:
+        if (
+            isinstance(error, StoreOutageError)
+            or tracking.is_outage(error)
+            or getattr(error, "error_code", "") == _GONE
+        ):
             raise
         log.warning("%s of run %s cannot be sent: %s", line.entry.kind, line.run, error)
         return False
