@@ -27,6 +27,7 @@ from requests.exceptions import RequestException
 from ifrl_core import tracking_journal as journal
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
 from ifrl_core.models import model_folder
+from ifrl_core.settings import configure_tracking
 from ifrl_core.tracking_journal import (
     End,
     Entry,
@@ -41,6 +42,7 @@ from ifrl_core.tracking_journal import (
 )
 
 log = logging.getLogger(__name__)
+configure_tracking()  # a worker's process has no command line of ours that did
 
 EXPERIMENT = "ifrl"
 OWED_ID = "ifrl.owed_id"  # tag: the id that a run had until MLflow took it

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ifrl_core import registry, retraining
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts.files import filesystem
 from ifrl_core.config import SeedsConfig
 from ifrl_core.dataset import SeedsSource, seeds_source
 from ifrl_core.errors import InputError
@@ -137,7 +138,8 @@ def test_new_seeds_on_s3(tmp_path: Path, recipe: SeedsSource, monkeypatch: pytes
         for name, value in env.items():
             monkeypatch.setenv(name, value)
         assert find_seeds("s3://ifrl/seeds/new", recipe, (), seed=0).fresh == ()
-        write(tmp_path / "data" / "ifrl" / "seeds" / "new", "1.jsonl", TOPICS)
+        fs, path = filesystem("s3://ifrl/seeds/new/1.jsonl")
+        fs.pipe_file(path, "".join(json.dumps({"seed": text}) + "\n" for text in TOPICS).encode())
         found = find_seeds("s3://ifrl/seeds/new", recipe, (), seed=0)
         assert {item.text for item in found.fresh} == set(TOPICS)
         assert found.source.paths == ("s3://ifrl/seeds/new/1.jsonl",)

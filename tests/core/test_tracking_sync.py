@@ -103,7 +103,7 @@ def held(uri: str) -> dict[str, Any]:
         "fingerprint": runs["policy"].data.tags["fingerprint"],
         "inputs": len(runs["policy"].inputs.dataset_inputs),
         "files": files,
-        "versions": [(v.version, v.tags["fingerprint"]) for v in client.search_model_versions("name = 'p'")],
+        "versions": [(str(v.version), v.tags["fingerprint"]) for v in client.search_model_versions("name = 'p'")],
         "alias": str(client.get_model_version_by_alias("p", "challenger").version),
     }
 

@@ -1,6 +1,7 @@
 """Retraining as a user runs it: new seeds once, from the champion, a decision that is written down, and nothing twice."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ SMALL = [
     "policy.curriculum.levels=[[1]]",
     "retrain={min_new_seeds: 3, min_held_out: 2}",
 ]
+EVENTS = {"promoted": "ifrl.promotion", "refused": "ifrl.promotion-refused"}
 TOPICS = ["tides", "bread", "chess", "rust", "bees", "kites", "soap", "glass"]
 
 
@@ -89,6 +91,19 @@ def test_two_retrainings_and_one_without_new_seeds(place: Workplace, tmp_path: P
     found = registry.champion(uri, "ifrl-policy")
     assert found is not None
     assert found.version == second["champion"] == {"promoted": "2", "refused": "1"}[second["decision"]]
+
+    with sqlite3.connect(place.home / "prefect" / "prefect.db") as db:
+        events = [
+            name for (name,) in db.execute("select event from events where event like 'ifrl.%' order by occurred")
+        ]
+        messages = {text for (text,) in db.execute("select message from flow_run_state where type = 'COMPLETED'")}
+        tables = [
+            text for (text,) in db.execute("select data from artifact where key = 'ifrl-promotion' order by created")
+        ]
+    assert events == [EVENTS[item["decision"]] for item in (first, second)]
+    assert {item["said"] for item in (first, again, second)} <= messages
+    for item, table in zip((first, second), tables, strict=True):
+        assert ("no" in {row["passed"] for row in json.loads(json.loads(table))}) == (item["decision"] == "refused")
 
     done = place.run("rollback")
     if second["decision"] == "promoted":
