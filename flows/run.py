@@ -22,7 +22,7 @@ from ifrl_core import tracking, tracking_journal, tracking_sync
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import PipelineConfig
-from ifrl_core.errors import PlacementError, TrackingError
+from ifrl_core.errors import IfrlError, PlacementError
 from ifrl_core.process import sigterm_asks_children_to_stop
 from ifrl_core.settings import mlflow_artifact_folder, tracking_uri
 from ifrl_core.stage import Stage
@@ -192,7 +192,7 @@ def _settle(run: Run) -> None:
         return
     try:
         tracking_sync.sync_run(run.store, run.name, run.tracked.uri)
-    except TrackingError as error:
+    except IfrlError as error:  # it stays owed, and whatever came of the run stands
         log.warning("%s", error)
 
 

@@ -42,17 +42,17 @@ def sync_run(store: ArtifactStore, run: str, uri: str) -> Sync:
         with store.lock("tracking", run):  # two at once would both begin the runs
             return _sync(store, run, uri)
     except Exception as error:
-        if isinstance(error, MlflowException) and error.error_code == _GONE:
+        if tracking.is_outage(error):
             raise TrackingError(
-                f"MLflow at {uri} does not know a run that {run} was started with: set MLFLOW_TRACKING_URI to the server of "
-                f"that time ({error})"
+                f"MLflow at {uri} does not answer, so run {run} is still owed to it ({error}). Start it, or set "
+                f"MLFLOW_TRACKING_URI, and run `ifrl track sync {run}`"
             ) from error
-        if not tracking.is_outage(error):
-            raise
-        raise TrackingError(
-            f"MLflow at {uri} does not answer, so run {run} is still owed to it ({error}). Start it, or set "
-            f"MLFLOW_TRACKING_URI, and run `ifrl track sync {run}` again"
-        ) from error
+        if isinstance(error, MlflowException):
+            raise TrackingError(
+                f"MLflow at {uri} does not take run {run} ({error}). If it is not the server that the run was started with, "
+                f"set MLFLOW_TRACKING_URI, and run `ifrl track sync {run}`"
+            ) from error
+        raise
 
 
 def _sync(store: ArtifactStore, run: str, uri: str) -> Sync:
