@@ -31,11 +31,6 @@ def test_mlflow_down_for_the_whole_run(workplace: Callable[..., Workplace], tmp_
     ]
     assert sum(line["entry"]["kind"] == "start" for line in lines) == 1 + len(owed["stages"])
 
-    failed = place.run("track", "sync")
-    assert failed.returncode == 1
-    assert "does not answer" in failed.stderr
-    assert "Traceback" not in failed.stderr
-
     with mlflow_server(tmp_path / "mlflow", port) as uri:
         done = place.run("track", "sync", "--json")
         assert done.returncode == 0, done.stdout + done.stderr
