@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,7 @@ import pytest
 
 from ifrl_core import registry, retraining
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import RetrainConfig
-from ifrl_core.promotion import decide
-from tests.core.test_promotion import comparison
+from ifrl_core.promotion import ACCURACY, HACKS, LENGTH, PRIMARY
 from tests.flows.workplace import CHEAP, TINY, Workplace
 
 pytestmark = pytest.mark.e2e
@@ -38,11 +37,15 @@ def write_seeds(folder: Path, name: str, topics: list[str], ask: str) -> None:
     (folder / name).write_text("".join(json.dumps({"seed": f"{ask} {topic}."}) + "\n" for topic in topics))
 
 
+def start(place: Workplace, folder: Path, *changes: str) -> "subprocess.CompletedProcess[str]":
+    options = [part for change in (*SMALL, *changes) for part in ("--set", change)]
+    return place.run("retrain", TINY, "--new-seeds", str(folder), *CHEAP, *options, "--json")
+
+
 def retrain(place: Workplace, folder: Path) -> dict[str, Any]:
-    changes = [part for change in SMALL for part in ("--set", change)]
-    done = place.run("retrain", TINY, "--new-seeds", str(folder), *CHEAP, *changes, "--json")
+    done = start(place, folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
@@ -51,63 +54,53 @@ def split(store: ArtifactStore, record: dict[str, Any]) -> dict[str, set[str]]:
     return {side: {row["seed_id"] for row in rows if row["split"] == side} for side in ("train", "held_out")}
 
 
-def test_two_retrainings_and_one_without_new_seeds(place: Workplace, tmp_path: Path) -> None:
-    folder, store, uri = (
-        tmp_path / "new",
-        ArtifactStore(str(place.home / "store")),
-        f"sqlite:///{place.home / 'mlflow.db'}",
-    )
+def test_new_seeds_once_and_then_others_from_the_champion(place: Workplace, tmp_path: Path) -> None:
+    folder, store = tmp_path / "new", ArtifactStore(str(place.home / "store"))
+    uri = f"sqlite:///{place.home / 'mlflow.db'}"
     write_seeds(folder, "monday.jsonl", TOPICS, "Explain the making of")
     first = retrain(place, folder)
     record, version = place.record(), registry.champion(uri, "ifrl-policy")
-    seeds = split(store, record)
-    assert first["decision"] in ("promoted", "refused")
+    seeds, used = split(store, record), retraining.used_ids(store, "ifrl-policy")
+    assert first["decision"] in EVENTS
     assert (version is not None) == (first["decision"] == "promoted")
-    assert record["flow"] == "retrain"
-    assert record["state"] == "completed"
-    assert retraining.used_ids(store, "ifrl-policy") >= seeds["train"]
-    assert len(retraining.used_ids(store, "ifrl-policy")) == len(TOPICS)
+    assert (record["flow"], record["state"]) == ("retrain", "completed")
+    assert seeds["train"] < used
+    assert len(used) == len(TOPICS)
 
     again = retrain(place, folder)
     assert again["decision"] == "none"
     assert again["said"].startswith("no new seeds: all of 8 were used")
     assert place.record()["run"] == record["run"], "a run was opened for nothing"
+    assert_prefect_tells(place, first, again)
 
-    # Whatever came of it, the next one starts from it as the champion.
+    # Whatever came of it, the next one finds it as the champion, starts from it, and is stopped before it can decide.
     if version is None:
-        registry.record_decision(
-            uri, "ifrl-policy", "1", decide(comparison(), RetrainConfig()), previous=None, run="r", seeds=""
-        )
         registry.promote(uri, "ifrl-policy", "1", previous=None)
     write_seeds(folder, "tuesday.jsonl", TOPICS, "Write a few lines about")
-    second = retrain(place, folder)
+    done = start(place, folder, "policy.max_prompt_tokens=16")
+    assert done.returncode == 1
     later = place.record()
-    others = split(store, later)
+    others, champion = split(store, later), f"policy/{record['refs']['policy']['fingerprint']}"
+    assert later["state"] == "failed"
+    for stage in ("rollouts", "reward-model"):
+        assert store.manifest(ArtifactRef.model_validate(later["refs"][stage])).inputs["model"] == champion
     assert not others["train"] & (seeds["train"] | seeds["held_out"])
     assert not others["held_out"] & (seeds["train"] | others["train"])
-    champion = f"policy/{record['refs']['policy']['fingerprint']}"
-    for stage in ("rollouts", "reward-model", "policy", "evaluation-before"):
-        assert store.manifest(ArtifactRef.model_validate(later["refs"][stage])).inputs["model"] == champion
-    found = registry.champion(uri, "ifrl-policy")
-    assert found is not None
-    assert found.version == second["champion"] == {"promoted": "2", "refused": "1"}[second["decision"]]
-
-    with sqlite3.connect(place.home / "prefect" / "prefect.db") as db:
-        events = [
-            name for (name,) in db.execute("select event from events where event like 'ifrl.%' order by occurred")
-        ]
-        messages = {text for (text,) in db.execute("select message from flow_run_state where type = 'COMPLETED'")}
-        tables = [
-            text for (text,) in db.execute("select data from artifact where key = 'ifrl-promotion' order by created")
-        ]
-    assert events == [EVENTS[item["decision"]] for item in (first, second)]
-    assert {item["said"] for item in (first, again, second)} <= messages
-    for item, table in zip((first, second), tables, strict=True):
-        assert ("no" in {row["passed"] for row in json.loads(json.loads(table))}) == (item["decision"] == "refused")
+    assert retraining.used_ids(store, "ifrl-policy") == used, "seeds of a failed retraining count as used"
 
     done = place.run("rollback")
-    if second["decision"] == "promoted":
-        assert "was version 2 and is version 1" in done.stdout
-    else:
-        assert done.returncode == 1
-        assert "none to go back to" in done.stderr
+    assert done.returncode == 1
+    assert "none to go back to" in done.stderr
+
+
+def assert_prefect_tells(place: Workplace, decided: dict[str, Any], nothing: dict[str, Any]) -> None:
+    """States say what came of the runs; of the decision there is a table and an event as well."""
+    with sqlite3.connect(place.home / "prefect" / "prefect.db") as db:
+        events = [name for (name,) in db.execute("select event from events where event like 'ifrl.%'")]
+        messages = {text for (text,) in db.execute("select message from flow_run_state where type = 'COMPLETED'")}
+        ((table,),) = db.execute("select data from artifact where key = 'ifrl-promotion'").fetchall()
+    assert events == [EVENTS[decided["decision"]]]
+    assert {decided["said"], nothing["said"]} <= messages
+    passed = {row["metric"]: row["passed"] for row in json.loads(json.loads(table))}
+    assert set(passed) == {PRIMARY, ACCURACY, LENGTH, HACKS}
+    assert ("no" in passed.values()) == (decided["decision"] == "refused")
