@@ -44,11 +44,14 @@ def choose_config(recipe: str, overrides: list[str], config: PipelineConfig | No
 
 
 @contextmanager
-def started(name: str, recipe: str, overrides: list[str], config: PipelineConfig | None) -> Iterator[tuple[Run, Any]]:
+def started(
+    name: str, recipe: str, overrides: list[str], config: PipelineConfig | None, *, trains: bool = True
+) -> Iterator[tuple[Run, Any]]:
+    """The run of a flow and what its config points to. `trains` false: no room for checkpoints is asked for."""
     chosen = choose_config(recipe, overrides, config)
     load_secrets()
     sources = stages.find_sources(chosen)
-    with open_run(name, chosen, need_bytes=models.training_disk_bytes(chosen.model)) as run:
+    with open_run(name, chosen, need_bytes=models.training_disk_bytes(chosen.model) if trains else 0) as run:
         yield run, sources
 
 
@@ -68,7 +71,7 @@ def pipeline(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Con
 @ifrl_flow("dataset")
 def dataset(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Seeds to pseudo-labels."""
-    with started("dataset", recipe, overrides, config) as (run, sources):
+    with started("dataset", recipe, overrides, config, trains=False) as (run, sources):
         refs = stages.make_dataset(run, sources)
     return {"run": run.name, "labels": refs["labels"].model_dump()}
 
