@@ -11,8 +11,11 @@ import typer
 
 from flows.deploy_cli import app as deploy_app
 from flows.labels_cli import app as labels_app
+from flows.options import Override
+from flows.retrain_cli import app as retrain_app
 from flows.scoring_cli import app as scoring_app
 from flows.store_cli import app as store_app
+from flows.track_cli import app as track_app
 from ifrl_core.constraints.model import Kind
 from ifrl_core.errors import IfrlError
 from ifrl_core.settings import configure_environment, store_root
@@ -25,11 +28,12 @@ app = typer.Typer(
 )
 app.add_typer(labels_app, name="labels")
 app.add_typer(store_app, name="store")
+app.add_typer(track_app, name="track")
 app.add_typer(scoring_app)
 app.add_typer(deploy_app)
+app.add_typer(retrain_app)
 
 Bound = Literal["low", "mean"]
-Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
 
 
 @app.command()

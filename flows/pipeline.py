@@ -34,7 +34,7 @@ Config = Annotated[
 _RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=1)
 
 
-def _flow(name: str) -> Callable[[Callable[..., Any]], Any]:
+def ifrl_flow(name: str) -> Callable[[Callable[..., Any]], Any]:
     def made(function: Callable[..., Any]) -> Any:
         about = inspect.getdoc(function) or ""
         function.__doc__ = about + _form_help(function)
@@ -57,68 +57,75 @@ def _form_help(function: Callable[..., Any]) -> str:
     return "\n\nArgs:\n" + "".join(f"    {name}: {field.description}\n" for name, field in fields.items())
 
 
+def choose_config(recipe: str, overrides: list[str], config: PipelineConfig | None) -> PipelineConfig:
+    """What a flow's parameters ask for."""
+    return build_config(config.model_dump(), overrides) if config else load_recipe(recipe, overrides)
+
+
 @contextmanager
-def _started(name: str, recipe: str, overrides: list[str], config: PipelineConfig | None) -> Iterator[tuple[Run, Any]]:
-    chosen = build_config(config.model_dump(), overrides) if config else load_recipe(recipe, overrides)
+def started(
+    name: str, recipe: str, overrides: list[str], config: PipelineConfig | None, *, trains: bool = True
+) -> Iterator[tuple[Run, Any]]:
+    """The run of a flow and what its config points to. `trains` false: no room for checkpoints is asked for."""
+    chosen = choose_config(recipe, overrides, config)
     load_secrets()
     sources = stages.find_sources(chosen)
-    with open_run(name, chosen, need_bytes=models.training_disk_bytes(chosen.model)) as run:
+    with open_run(name, chosen, need_bytes=models.training_disk_bytes(chosen.model) if trains else 0) as run:
         yield run, sources
 
 
-@_flow("pipeline")
+@ifrl_flow("pipeline")
 def pipeline(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Instructions -> ladders -> rollouts -> pseudo-labels -> reward model -> GRPO -> evaluation -> registry and report."""
-    with _started("pipeline", recipe, overrides, config) as (run, sources):
+    with started("pipeline", recipe, overrides, config) as (run, sources):
         refs = stages.make_dataset(run, sources)
         refs |= stages.train_policy(run, refs)
         refs |= stages.evaluate_both(run, refs, sources)
         versions = stages.register(run, refs)
         refs["report"] = stages.write_report(run, refs)
-        _publish_report(run, versions)
+        publish_report(run, versions)
     return {"run": run.name, "report": refs["report"].model_dump(), "registered": versions}
 
 
-@_flow("dataset")
+@ifrl_flow("dataset")
 def dataset(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Seeds to pseudo-labels."""
-    with _started("dataset", recipe, overrides, config) as (run, sources):
+    with started("dataset", recipe, overrides, config, trains=False) as (run, sources):
         refs = stages.make_dataset(run, sources)
     return {"run": run.name, "labels": refs["labels"].model_dump()}
 
 
-@_flow("reward-model")
+@ifrl_flow("reward-model")
 def reward_model(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Everything up to the reward model."""
-    with _started("reward-model", recipe, overrides, config) as (run, sources):
+    with started("reward-model", recipe, overrides, config) as (run, sources):
         refs = stages.make_dataset(run, sources)
         trained = stages.train_reward_model(run, refs)
     return {"run": run.name, "reward_model": trained.model_dump()}
 
 
-@_flow("policy")
+@ifrl_flow("policy")
 def policy(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Everything up to the policy."""
-    with _started("policy", recipe, overrides, config) as (run, sources):
+    with started("policy", recipe, overrides, config) as (run, sources):
         refs = stages.make_dataset(run, sources)
         refs |= stages.train_policy(run, refs)
     return {"run": run.name, "policy": refs["policy"].model_dump()}
 
 
-@_flow("evaluate")
+@ifrl_flow("evaluate")
 def evaluate(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Everything up to the comparison of the policy with the base model."""
-    with _started("evaluate", recipe, overrides, config) as (run, sources):
+    with started("evaluate", recipe, overrides, config) as (run, sources):
         refs = stages.make_dataset(run, sources)
         refs |= stages.train_policy(run, refs)
         done = stages.evaluate_both(run, refs, sources)
     return {"run": run.name, "comparison": done["comparison"].model_dump()}
 
 
-def _publish_report(run: Run, versions: list[dict[str, str]]) -> None:
+def publish_report(run: Run, versions: list[dict[str, str]]) -> None:
     """The report beside the parent run in MLflow, its summary as a Prefect artifact."""
-    folder = run.store.local_folder(run.refs["report"])
-    tracking.log_file(run.tracked, folder / "report.html")
+    tracking.log_stored_file(run.tracked, run.refs["report"], "report.html", run.store)
     summary = run_summary(run.record("completed"), run.store)
     create_markdown_artifact(summary_markdown(summary, versions), key="ifrl-report", description=run.name)
     if url := tracking.run_url(run.tracked):

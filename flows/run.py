@@ -18,11 +18,11 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel
 
 from flows.placed import run_placed
-from ifrl_core import tracking
+from ifrl_core import tracking, tracking_journal, tracking_sync
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import PipelineConfig
-from ifrl_core.errors import PlacementError
+from ifrl_core.errors import IfrlError, PlacementError
 from ifrl_core.process import sigterm_asks_children_to_stop
 from ifrl_core.settings import mlflow_artifact_folder, tracking_uri
 from ifrl_core.stage import Stage
@@ -88,6 +88,15 @@ class Run:
         log.info("%s: %s in %.1f s", label, "from cache" if cached else "done", seconds)
         return ref
 
+    def take(self, label: str, ref: ArtifactRef) -> ArtifactRef:
+        """An artifact of an earlier run in the place of a stage."""
+        log.info("%s: %s/%s of an earlier run", label, ref.stage, ref.fingerprint[:12])
+        cost = self.store.manifest(ref).cost
+        self.stages[label] = {"seconds": 0.0, "cached": True, "compute_seconds": cost.seconds}
+        self.stages[label] |= {"peak_rss_mb": cost.peak_rss_mb, "fingerprint": ref.fingerprint}
+        self.refs[label] = ref
+        return ref
+
     def _elsewhere(
         self,
         deployment: str,
@@ -149,10 +158,11 @@ def open_run(flow_name: str, config: PipelineConfig, *, need_bytes: int) -> Iter
     store = open_store()
     store.check_writable(need_bytes=need_bytes)
     uri = tracking_uri()
-    experiment_id = tracking.open_experiment(uri, mlflow_artifact_folder())
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.name}-{uuid.uuid4().hex[:4]}"
+    journal = tracking_journal.journal_of(store, name)
+    experiment_id = tracking.find_experiment(uri, mlflow_artifact_folder(), journal)
     tags = {"flow": flow_name, "prefect.flow_run_id": str(flow_run.id), "prefect.url": str(flow_run.ui_url)}
-    tracked = tracking.start_run(uri, experiment_id, name, tags)
+    tracked = tracking.start_run(uri, experiment_id, name, tags, journal)
     tracking.log_params(tracked, config.model_dump(mode="json"))
     run = Run(name, flow_name, config, store, tracked, experiment_id, CostMeter())
     state = "failed"
@@ -163,6 +173,7 @@ def open_run(flow_name: str, config: PipelineConfig, *, need_bytes: int) -> Iter
     finally:
         _write_record(run, state)
         run.meter.stop()
+        _settle(run)
 
 
 @contextmanager
@@ -173,6 +184,16 @@ def _ended(tracked: TrackedRun) -> Iterator[None]:
         tracking.end_run(tracked, "FAILED")
         raise
     tracking.end_run(tracked)
+
+
+def _settle(run: Run) -> None:
+    """Send what MLflow did not take during the run, if it answers by now."""
+    if not tracking_journal.unsent(run.store, run.name):
+        return
+    try:
+        tracking_sync.sync_run(run.store, run.name, run.tracked.uri)
+    except IfrlError as error:  # it stays owed, and whatever came of the run stands
+        log.warning("%s", error)
 
 
 def _write_record(run: Run, state: str) -> None:

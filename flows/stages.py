@@ -13,6 +13,7 @@ from ifrl_core.general import problems
 from ifrl_core.inference.open import server_urls
 from ifrl_core.policy import launch
 from ifrl_core.policy import train as policy
+from ifrl_core.registry import split_tags
 from ifrl_core.report import write as report
 from ifrl_core.reward_model import train as reward_model
 from ifrl_core.rounds import is_worse, label_of, last_round
@@ -29,14 +30,17 @@ class Sources:
     """Everything that the user points to, named by content."""
 
     seeds: dataset.SeedsSource
-    model: models.ModelSource
+    model: models.ModelSource | None  # None: training starts from an artifact of the store
     writer: models.ModelSource | None  # the model of writer llm, unless a server has it
     ifeval: evaluate.IFEvalSource | None
     general: problems.GeneralSource | None
 
 
-def find_sources(config: PipelineConfig) -> Sources:
-    """Look at every file and model the config names, so that what is missing fails before any compute."""
+def find_sources(config: PipelineConfig, *, model: bool = True) -> Sources:
+    """Look at every file and model the config names, so that what is missing fails before any compute.
+
+    `model` false: training starts from an artifact of the store, whatever model the config names.
+    """
     instructions = config.instructions
     sections: list[GenerationConfig] = [config.rollouts, instructions.corridor]
     if instructions.writer != "catalog":
@@ -46,7 +50,7 @@ def find_sources(config: PipelineConfig) -> Sources:
     _check_training(config)
     return Sources(
         dataset.seeds_source(config.seeds),
-        models.model_source(config.model),
+        models.model_source(config.model) if model else None,
         _writer_source(config.instructions),
         evaluate.ifeval_source(config.evaluation),
         problems.general_source(config),
@@ -55,9 +59,18 @@ def find_sources(config: PipelineConfig) -> Sources:
 
 def make_dataset(run: Run, sources: Sources) -> Refs:
     """seeds -> instructions -> prompts -> rollouts -> labels."""
-    config = run.config
     seeds = run.stage(dataset.make_seeds, tasks.make_seeds, sources.seeds, {})
-    model = run.stage(models.import_model, tasks.import_model, sources.model, {}, seeded=False)
+    return label_seeds(run, sources, {"seeds": seeds, "model": base_model(run, sources)})
+
+
+def base_model(run: Run, sources: Sources) -> ArtifactRef:
+    assert sources.model is not None, "the model was not looked for"
+    return run.stage(models.import_model, tasks.import_model, sources.model, {}, seeded=False)
+
+
+def label_seeds(run: Run, sources: Sources, given: Refs) -> Refs:
+    """instructions -> prompts -> rollouts -> labels. given: seeds, and the model that answers."""
+    config, (seeds, model) = run.config, (given["seeds"], given["model"])
     rates = _pass_rates(run, {"seeds": seeds, "model": model})
     inputs = {"seeds": seeds} | _writer_model(run, sources, model)
     if config.instructions.sampling == "corridor":
@@ -152,6 +165,7 @@ def register(run: Run, refs: Refs) -> list[dict[str, str]]:
             alias=names.alias,
             run=run.tracked,
             metrics={key: value for key, value in metrics.items() if value is not None},
+            tags=split_tags(run.config),
         )
         for ref, name, metrics in wanted
     ]

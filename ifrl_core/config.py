@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Dtype = Literal["bfloat16", "float32"]
+CHAMPION = "champion"  # the alias in MLflow that only a retraining's gate and a rollback move
 PlaceableStage = Literal["pass-rates", "instructions", "rollouts", "reward-model", "policy", "evaluation"]
 MODEL_STAGES: tuple[PlaceableStage, ...] = ("pass-rates", "rollouts", "reward-model", "policy", "evaluation")
 
@@ -594,6 +595,40 @@ class RegistryConfig(StageConfig):
     reward_model_name: str = Field("ifrl-reward-model", min_length=1, description="Registered model name of the RM")
     alias: str = Field("challenger", min_length=1, description="Alias set on the new versions")
 
+    @field_validator("alias")
+    @classmethod
+    def _not_champion(cls, value: str) -> str:
+        if value == CHAMPION:
+            raise ValueError(
+                "a run does not make itself champion: `ifrl retrain` moves that alias when the model is better"
+            )
+        return value
+
+
+class RetrainConfig(StageConfig):
+    """When a retraining starts, and by how much its guards may get worse for a challenger to become champion."""
+
+    says_what: ClassVar[bool] = False
+
+    min_new_seeds: int = Field(
+        20, ge=3, description="Fewer seeds than this that no retraining has used: nothing is done"
+    )
+    min_held_out: int = Field(
+        20, ge=2, description="Fewest held-out instructions that the primary interval must rest on"
+    )
+    accuracy_margin: float | None = Field(
+        3.0, ge=0, description="Points that accuracy on general problems may fall; none: no such guard"
+    )
+    general_prompts: int = Field(
+        60, ge=1, description="Held-out general problems asked for that guard where the recipe asks none"
+    )
+    length_margin: float | None = Field(
+        30.0, ge=0, description="% by which the mean length of answers may change, either way; none: no such guard"
+    )
+    hack_margin: float | None = Field(
+        2.0, ge=0, description="Points that the share of answers which trip a wire may rise; none: no such guard"
+    )
+
 
 class ExecutionConfig(StageConfig):
     """Where and how stages run; enters no fingerprint, so that moving a run to other machines makes nothing new."""
@@ -646,6 +681,7 @@ class PipelineConfig(StageConfig):
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()
     execution: ExecutionConfig = ExecutionConfig()
+    retrain: RetrainConfig = RetrainConfig()
 
     @model_validator(mode="after")
     def _corridor_keeps_levels(self) -> Self:

@@ -7,7 +7,7 @@ prompts       the ladder L0..Ln of every instruction
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from itertools import islice
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.pass_rates import rates_of, weights_of
 from ifrl_core.schemas import INSTRUCTIONS, PROMPTS, REJECTED, REJECTED_SEEDS, SEEDS, constraint_row, instruction_of
-from ifrl_core.seeds import at_most, read_seeds, split_seeds
+from ifrl_core.seeds import Rejected, Seed, at_most, read_seeds, split_seeds
 from ifrl_core.stage import Figures, Inputs, Work, stage
 
 ROWS_PER_SHARD = 5_000
@@ -71,9 +71,20 @@ def make_seeds(config: SeedsSource, inputs: Inputs, work: Work) -> Figures:
     seeds = split_seeds(texts, config.held_out_share, work.seed)
     train = at_most([s for s in seeds if s.split == "train"], config.train, work.seed)
     held_out = at_most([s for s in seeds if s.split == "held_out"], config.held_out, work.seed)
+    return write_seeds(work, len(texts), train, held_out, rejected)
+
+
+def write_seeds(
+    work: Work, read: int, train: Sequence[Seed], held_out: Sequence[Seed], rejected: Sequence[Rejected]
+) -> Figures:
+    """Commit the seeds of a stage, out of `read` ones, with what was rejected beside them.
+
+    Raises:
+        InputError: when a split has fewer than two.
+    """
     if len(train) < 2 or len(held_out) < 2:
         raise InputError(
-            f"{len(texts)} seeds gave {len(train)} train and {len(held_out)} held-out ones; each side needs at least 2: "
+            f"{read} seeds gave {len(train)} train and {len(held_out)} held-out ones; each side needs at least 2: "
             "add seeds, set seeds.builtin, or change seeds.held_out_share"
         )
     rows = [{"seed_id": s.seed_id, "seed": s.text, "source": s.source, "split": s.split} for s in (*train, *held_out)]
@@ -83,7 +94,7 @@ def make_seeds(config: SeedsSource, inputs: Inputs, work: Work) -> Figures:
     work.progress(1, 1, f"{len(train)} train and {len(held_out)} held-out seeds, {len(bad)} rejected")
     sources = Counter(seed.source for seed in (*train, *held_out))
     return {
-        "read": len(texts),
+        "read": read,
         "train": len(train),
         "held_out": len(held_out),
         "rejected": len(bad),

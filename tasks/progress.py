@@ -44,13 +44,18 @@ class TaskProgress:
             self._show_samples(samples, done)
 
     def close(self) -> None:
+        self._close_bar()
+        if self._run is not None:
+            tracking.flush(self._run)
+
+    def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()
 
     def _show(self, done: int, total: int, message: str) -> None:
         if sys.stderr.isatty():
             if self._bar is None or self._bar.total != total:
-                self.close()
+                self._close_bar()
                 self._bar = tqdm(total=total, desc=self._label, leave=False)
             self._bar.set_postfix_str(message, refresh=False)
             self._bar.update(done - self._bar.n)

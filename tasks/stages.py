@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from pydantic import BaseModel
 
-from ifrl_core import dataset, labels, models, pass_rates, rollouts
+from ifrl_core import dataset, labels, models, pass_rates, retraining, rollouts
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.errors import StoreOutageError
@@ -97,6 +97,7 @@ def rollout_shard(
 
 import_model = stage_task(models.import_model)
 make_seeds = stage_task(dataset.make_seeds)
+make_retrain_seeds = stage_task(retraining.make_retrain_seeds)
 measure_pass_rates = stage_task(pass_rates.measure_pass_rates)
 make_instructions = stage_task(dataset.make_instructions)
 make_prompts = stage_task(dataset.make_prompts)

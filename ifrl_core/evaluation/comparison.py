@@ -18,7 +18,7 @@ Row = dict[str, Any]
 IFEVAL_METRICS = ("prompt_strict", "prompt_loose", "inst_strict", "inst_loose")
 
 
-@stage("comparison", version=2)
+@stage("comparison", version=3)
 def compare(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: before, after (evaluations). All differences are in percentage points, after minus before."""
     before, after = list(work.store.rows(inputs["before"])), list(work.store.rows(inputs["after"]))
@@ -32,6 +32,7 @@ def compare(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     figures["answer"] = {
         "length_words": _compare_answers(before, after, lambda row: len(row["text"].split()), scale=1.0),
         "task_dropped": _compare_answers(before, after, lambda row: row["task_dropped"], scale=100.0),
+        "hacked": _compare_answers(before, after, lambda row: bool(row["tripped"]), scale=100.0),
         "truncated": _compare_answers(before, after, lambda row: row["finish_reason"] == "length", scale=100.0),
     }
     work.writer.write_json("comparison.json", figures)

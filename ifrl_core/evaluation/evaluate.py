@@ -25,6 +25,7 @@ from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.models import model_folder
 from ifrl_core.rewards.score import score_responses
 from ifrl_core.rewards.task_drop import drops_task
+from ifrl_core.rewards.tripwires import tripped
 from ifrl_core.rollouts import request_seed
 from ifrl_core.schemas import CONSTRAINT, constraint_of, constraint_row
 from ifrl_core.stage import Figures, Inputs, Work, stage
@@ -50,6 +51,7 @@ ANSWERS = pa.schema(
         ("finish_reason", pa.string()),
         ("completion_tokens", pa.int32()),
         ("task_dropped", pa.bool_()),
+        ("tripped", pa.list_(pa.string())),  # names of the trip-wires (rewards/tripwires.py)
         ("verdicts", pa.list_(VERDICT)),  # of each constraint: a rule's verdict (hard) or the RM's probability (soft)
     ]
 )
@@ -112,7 +114,7 @@ def import_ifeval(config: IFEvalSource, inputs: Inputs, work: Work) -> Figures:
     return {"prompts": len(rows), "instructions": sum(len(row.constraints) for row in rows)}
 
 
-@stage("evaluation", version=2)
+@stage("evaluation", version=3)
 def evaluate(config: EvaluationConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model (base or policy), prompts, reward_model; ifeval and general (problems) when they are to be asked."""
     engine = open_engine(config, inputs["model"], work.store)
@@ -133,7 +135,8 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
     """Shares over (answer, constraint) pairs: hard by rules, soft as mean RM probability; overall, by type, by level.
 
     None where nothing could be scored. `length_words` is the mean answer length; `task_dropped` the share of answers
-    that drop the task itself (see rewards/task_drop.py); `truncated` the share ended by the token budget.
+    that drop the task itself (see rewards/task_drop.py); `hacked` the share that trips a wire (rewards/tripwires.py);
+    `truncated` the share ended by the token budget.
     """
     groups: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in ("hard", "soft")}
     for row in rows:
@@ -147,6 +150,7 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
         "answers": len(rows),
         "length_words": fmean(len(row["text"].split()) for row in rows),
         "task_dropped": fmean(row["task_dropped"] for row in rows),
+        "hacked": fmean(bool(row["tripped"]) for row in rows),
         "truncated": fmean(row["finish_reason"] == "length" for row in rows),
     }
 
@@ -188,18 +192,21 @@ def _row(prompt: Row, seed: str, sample: int, completion: Completion) -> Row:
         "finish_reason": completion.finish_reason,
         "completion_tokens": completion.completion_tokens,
         "task_dropped": drops_task(seed, answer_of(completion.text) or ""),
+        "seed": seed,
         "constraints": [constraint_of(item) for item in prompt["constraints"]],
     }
 
 
 def _score(rows: Sequence[Row], folder: Path) -> None:
-    """Replace each row's constraints by their verdicts, scored as the policy's reward is."""
+    """Replace each row's seed and constraints by verdicts, scored as the policy's reward is, and the wires it trips."""
     from ifrl_core.reward_model.score import RewardModel
 
     constraints: list[list[Constraint]] = [row.pop("constraints") for row in rows]
     rewards = score_responses([row["text"] for row in rows], constraints, RewardModel(folder))
     for row, asked, reward in zip(rows, constraints, rewards, strict=True):
         row["verdicts"] = [_verdict(item, part) for item, part in zip(asked, reward.parts, strict=True)]
+        wires = tripped(row.pop("seed"), answer_of(row["text"]) or "", asked, reward.parts)
+        row["tripped"] = [name for name, did in wires.items() if did]
 
 
 def _verdict(constraint: Constraint, part: float | None) -> Row:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.core.artifacts.makers import flip_byte
 from tests.flows.workplace import TINY, Workplace
 
 pytestmark = pytest.mark.e2e
@@ -125,9 +126,35 @@ def test_a_second_round_starts_from_the_first_rounds_policy(place: Workplace, sh
     assert "By round" in Path(summary["report"]["path"]).read_text()
 
 
+def test_an_audit_of_its_labels_makes_nothing_and_names_a_bad_file(place: Workplace, shared: Path) -> None:
+    done = place.run("audit", TINY, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = place.record()
+    assert (record["flow"], list(record["stages"])) == ("audit", STAGES[:7])
+    assert all(cached(record).values())
+    with sqlite3.connect(place.home / "prefect" / "prefect.db") as db:
+        tables = dict(db.execute("select key, data from artifact where key like 'ifrl-%'"))
+    figures = manifest_of(place, record, "labels")["figures"]["audit"]
+    assert {row["type"] for row in json.loads(json.loads(tables["ifrl-label-audit"]))} == set(figures["by_type"])
+    health = {row["what"]: row["count"] for row in json.loads(json.loads(tables["ifrl-store-health"]))}
+    assert health["bad files among them"] == health["damaged artifacts"] == 0
+    assert str(figures["confusion"]["negative_passes"]) in tables["ifrl-audit"]
+
+    flip_byte(next((place.home / "store" / "rollouts").glob("*/part-00000.parquet")))
+    done = place.run("audit", TINY)
+    assert done.returncode == 1
+    assert "part-00000.parquet: sha256 is" in done.stderr
+
+
 def lineage(place: Workplace, record: dict[str, Any], stage: str) -> dict[str, str]:
-    """A stage's inputs (stage/fingerprint) by name, from its manifest."""
+    """A stage's inputs (stage/fingerprint) by name."""
+    found: dict[str, str] = manifest_of(place, record, stage)["inputs"]
+    return found
+
+
+def manifest_of(place: Workplace, record: dict[str, Any], stage: str) -> dict[str, Any]:
     ref = record["refs"][stage]
-    manifest = place.home / "store" / ref["stage"] / ref["fingerprint"] / "manifest.json"
-    found: dict[str, str] = json.loads(manifest.read_text())["inputs"]
+    found: dict[str, Any] = json.loads(
+        (place.home / "store" / ref["stage"] / ref["fingerprint"] / "manifest.json").read_text()
+    )
     return found

@@ -228,6 +228,7 @@ def _answered(prompt: Row, text: str, hostile: str, source: random.Random) -> Ro
         "finish_reason": "stop",
         "completion_tokens": 40,
         "task_dropped": drops_task(asked, text),
+        "tripped": [],
         "verdicts": [
             {
                 "type": c.type,

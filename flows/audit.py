@@ -1,0 +1,108 @@
+"""The audit of a recipe's pseudo-labels and of the artifacts they are made of, without any training."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows import stages
+from flows.pipeline import Config, Overrides, Recipe, ifrl_flow, started
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, listing
+from ifrl_core.artifacts.gc import leftovers
+from ifrl_core.artifacts.listing import Problem
+from ifrl_core.errors import ArtifactError
+from ifrl_core.report.text import fixed, interval, percent, percent_interval
+from ifrl_core.report.write import by_frequency
+
+Row = dict[str, Any]
+_DAY_S = 24 * 3600
+
+
+@ifrl_flow("audit")
+def audit(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> Row:  # noqa: B006
+    """Labels by type against rules, and the state of the store; fails when a file of theirs is not what was committed."""
+    with started("audit", recipe, overrides, config, trains=False) as (run, sources):
+        labels = stages.make_dataset(run, sources)["labels"]
+        figures = run.store.manifest(labels).figures
+        found = figures["audit"]
+        create_table_artifact(type_rows(found), key="ifrl-label-audit", description=run.name)
+        problems = _problems(run.store, labels)
+        health = health_rows(run.store, labels, problems)
+        create_table_artifact(health, key="ifrl-store-health", description=run.store.root)
+        create_markdown_artifact(audit_markdown(run.name, figures, problems), key="ifrl-audit", description=run.name)
+        if problems:
+            named = "; ".join(f"{item.artifact}/{item.file}: {item.problem}" for item in problems[:5])
+            raise ArtifactError(
+                f"{len(problems)} files that the labels are made of are bad: {named}. Remove the folders of those artifacts, "
+                "and the next run makes them again"
+            )
+    agreement = found["overall"]["agreement"]
+    return {
+        "run": run.name,
+        "labels": labels.model_dump(),
+        "agreement": agreement["rate"],
+        "said": f"{percent(agreement['rate'])} of {agreement['total']} labels of hard constraints agree with their rule; "
+        "no file that they are made of is bad",
+    }
+
+
+def type_rows(found: Mapping[str, Any]) -> list[Row]:
+    """A row for each hard type of `audit_figures`, the one with the most labels first."""
+    return [
+        {
+            "type": name,
+            "labels": row["agreement"]["total"],
+            "agree with the rule": percent(row["agreement"]["rate"]),
+            "interval": percent_interval(row["agreement"]["low"], row["agreement"]["high"]),
+            "positives right": percent(row["positives"]["rate"]),
+            "negatives right": percent(row["negatives"]["rate"]),
+            "contrast": fixed(row["contrast"]["difference"], 2),
+            "contrast interval": interval(row["contrast"]["low"], row["contrast"]["high"]),
+        }
+        for name, row in by_frequency(found["by_type"])
+    ]
+
+
+def health_rows(store: ArtifactStore, labels: ArtifactRef, problems: Sequence[Problem]) -> list[Row]:
+    """What the store holds, by state, what killed runs left in it, and what is wrong with the labels and their inputs."""
+    entries, left = listing.entries(store), leftovers(store, older_than_s=_DAY_S)
+    rows = []
+    for state in ("committed", "unfinished", "damaged"):
+        held = [entry for entry in entries if entry.state == state]
+        rows.append({"what": f"{state} artifacts", "count": len(held), "MiB": _mib(entry.size for entry in held)})
+    made_of = {item["artifact"] for item in listing.lineage(store, labels)} | {f"{labels.stage}/{labels.fingerprint}"}
+    return [
+        *rows,
+        {"what": "leftovers of killed runs, older than a day", "count": len(left), "MiB": _mib(i.size for i in left)},
+        {"what": "artifacts that these labels are made of", "count": len(made_of), "MiB": ""},
+        {"what": "bad files among them", "count": len(problems), "MiB": ""},
+    ]
+
+
+def audit_markdown(run: str, figures: Mapping[str, Any], problems: Sequence[Problem]) -> str:
+    """Confusions, counts and dropped labels in words."""
+    overall, confusion = figures["audit"]["overall"]["agreement"], figures["audit"]["confusion"]
+    dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(figures["dropped"].items())) or "none"
+    lines = [
+        f"# Labels of {run}",
+        f"{percent(overall['rate'])} of {overall['total']} labels of hard constraints agree with their rule "
+        f"({percent_interval(overall['low'], overall['high'])}).",
+        "| | rule satisfied | rule violated |\n| --- | --- | --- |\n"
+        f"| positive labels | {confusion['positive_passes']} | {confusion['positive_fails']} |\n"
+        f"| negative labels | {confusion['negative_passes']} | {confusion['negative_fails']} |",
+        "Labels: "
+        + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(figures["counts"].items())),
+        f"Left out: {dropped}.",
+        *(f"> **{item.artifact}/{item.file}**: {item.problem}" for item in problems),
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def _problems(store: ArtifactStore, labels: ArtifactRef) -> list[Problem]:
+    """Bad files of the labels and of everything they are made of."""
+    names = {f"{labels.stage}/{labels.fingerprint}", *(item["artifact"] for item in listing.lineage(store, labels))}
+    return [problem for name in sorted(names) for problem in listing.verify(store, *name.split("/"))]
+
+
+def _mib(sizes: Iterable[int]) -> str:
+    return f"{sum(sizes) / 2**20:,.1f}"

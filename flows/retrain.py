@@ -1,0 +1,201 @@
+"""Retraining: new seeds, the pipeline from the current champion, and a gate that lets only a better model be champion."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.events import emit_event
+from prefect.states import Completed
+from pydantic import Field
+
+from flows import stages
+from flows.pipeline import Config, Overrides, Recipe, choose_config, ifrl_flow, publish_report
+from flows.run import Refs, Run, open_run
+from flows.stages import Sources
+from ifrl_core import models, promotion, registry, retraining
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import PipelineConfig
+from ifrl_core.dataset import seeds_source
+from ifrl_core.errors import TrackingError
+from ifrl_core.promotion import Decision
+from ifrl_core.registry import Version
+from ifrl_core.retraining import FoundSeeds
+from ifrl_core.settings import tracking_uri
+from ifrl_core.tracking import PENDING
+from tasks import stages as tasks
+from tasks.secrets import load_secrets
+
+NewSeeds = Annotated[
+    str, Field(description="Folder, s3:// prefix or file of JSONL, Parquet or text; what was used before is left out")
+]
+
+
+@ifrl_flow("retrain")
+def retrain(
+    recipe: Recipe = "demo-cpu",
+    overrides: Overrides = [],  # noqa: B006
+    new_seeds: NewSeeds = "",
+    config: Config = None,
+) -> State[dict[str, Any]]:
+    """New seeds -> the pipeline from the champion -> champion against challenger -> the alias moves or stays, and why."""
+    chosen = choose_config(recipe, overrides, config)
+    load_secrets()
+    store, uri, name = tasks.open_store(), tracking_uri(), chosen.registry.policy_name
+    champion = registry.champion(uri, name)
+    if champion is not None:
+        registry.check_split(chosen, champion)
+        retraining.mend_ledger(store, champion)
+    used = retraining.used_ids(store, name)
+    found = retraining.find_seeds(new_seeds, seeds_source(chosen.seeds), used, seed=chosen.seed)
+    if why := _too_few(found, chosen.retrain.min_new_seeds):
+        return _ended(
+            {"run": None, "decision": "none", "said": why, "champion": champion.version if champion else None}
+        )
+    start = _champion_artifact(champion, store)
+    chosen = _measuring_guards(chosen, champion)
+    sources = stages.find_sources(chosen, model=start is None)
+    need = models.training_disk_bytes_from(start, store) if start else models.training_disk_bytes(chosen.model)
+    with open_run("retrain", chosen, need_bytes=need) as run:
+        refs = _train(run, sources, found, start)
+        version = _register(run, refs)
+        decision = promotion.decide(store.manifest(refs["comparison"]).figures, chosen.retrain)
+        _carry_out(run, refs, decision, version, champion)
+        said = _said(decision, version, champion)
+        _publish(run.name, decision, said, version, champion)
+    return _ended(
+        {
+            "run": run.name,
+            "decision": registry.PROMOTED if decision.promote else registry.REFUSED,
+            "said": said,
+            "version": version.version,
+            "champion": version.version if decision.promote else champion.version if champion else None,
+            "report": refs["report"].model_dump(),
+        }
+    )
+
+
+def _too_few(found: FoundSeeds, fewest: int) -> str:
+    """Why nothing is done; empty when there are seeds enough."""
+    fresh = len(found.fresh)
+    if fresh == 0:
+        return (
+            f"no new seeds: all of {found.read} were used before or are the recipe's own"
+            if found.read
+            else "no new seeds"
+        )
+    if fresh < fewest:
+        return f"too few new seeds: {fresh} of {found.read} are new, and retrain.min_new_seeds is {fewest}"
+    if found.train < 2:
+        return f"too few new seeds: {found.train} of {fresh} new ones are not held out, and training needs at least 2"
+    return ""
+
+
+def _champion_artifact(champion: Version | None, store: ArtifactStore) -> ArtifactRef | None:
+    """The champion as the artifact that it was registered from, when this store has it."""
+    return store.find("policy", champion.tags.get("fingerprint", "")) if champion else None
+
+
+def _measuring_guards(config: PipelineConfig, champion: Version | None) -> PipelineConfig:
+    """The recipe, started from the champion, with general problems to ask when their guard is on."""
+    asked = config.evaluation.general_prompts
+    if not asked and config.retrain.accuracy_margin is not None:
+        asked = config.retrain.general_prompts
+    evaluation = config.evaluation.model_copy(update={"general_prompts": asked})
+    model = champion.uri if champion else config.model
+    return config.model_copy(update={"evaluation": evaluation, "model": model})
+
+
+def _train(run: Run, sources: Sources, found: FoundSeeds, start: ArtifactRef | None) -> Refs:
+    """The pipeline on the new seeds: a challenger, and its comparison with what it started from."""
+    seeds = run.stage(retraining.make_retrain_seeds, tasks.make_retrain_seeds, found.source, {}, label="seeds")
+    if start is not None:
+        retraining.check_held_out(run.store, seeds, start)
+    model = run.take("model", start) if start else stages.base_model(run, sources)
+    refs = stages.label_seeds(run, sources, {"seeds": seeds, "model": model})
+    refs |= stages.train_policy(run, refs)
+    return refs | stages.evaluate_both(run, refs, sources)
+
+
+def _register(run: Run, refs: Refs) -> Version:
+    """The challenger in MLflow, and the report of the run."""
+    versions = stages.register(run, refs)
+    name = run.config.registry.policy_name
+    version = next(item["version"] for item in versions if item["name"] == name)
+    if version == PENDING:
+        raise TrackingError(
+            f"MLflow at {run.tracked.uri} did not take the challenger, so nothing was decided and the new seeds count as "
+            "unused: run the retraining again when it answers; what was trained is in the store"
+        )
+    refs["report"] = stages.write_report(run, refs)
+    publish_report(run, versions)
+    return Version(name, version, {})
+
+
+def _carry_out(run: Run, refs: Refs, decision: Decision, version: Version, champion: Version | None) -> None:
+    """Tags first, then the alias, then the used seeds: killed in between, the next retraining does or mends the rest."""
+    uri, seeds = run.tracked.uri, refs["seeds"]
+    registry.record_decision(
+        uri,
+        version.name,
+        version.version,
+        decision,
+        previous=champion,
+        run=run.name,
+        seeds=f"{seeds.stage}/{seeds.fingerprint}",
+    )
+    if decision.promote:
+        registry.promote(uri, version.name, version.version, previous=champion)
+    said = registry.PROMOTED if decision.promote else registry.REFUSED
+    retraining.mark_used(run.store, version.name, seeds, run=run.name, decision=said, version=version.version)
+
+
+def _said(decision: Decision, version: Version, champion: Version | None) -> str:
+    against = (
+        f"version {champion.version}, the champion" if champion else "the recipe's model, as there was no champion"
+    )
+    if decision.promote:
+        return f"promoted: version {version.version} of {version.name} is champion; it was compared with {against}"
+    reasons = "; ".join(decision.reasons)
+    return f"refused: version {version.version} of {version.name} was compared with {against}: {reasons}"
+
+
+def _publish(run: str, decision: Decision, said: str, version: Version, champion: Version | None) -> None:
+    """The decision as a table in Prefect, and as an event that automations can listen to."""
+    create_table_artifact(_rows(decision), key="ifrl-promotion", description=f"{run}: {said}")
+    emit_event(
+        "ifrl.promotion" if decision.promote else "ifrl.promotion-refused",
+        resource={"prefect.resource.id": f"ifrl.model.{version.name}", "prefect.resource.name": version.name},
+        payload={
+            "run": run,
+            "said": said,
+            "model": version.name,
+            "version": version.version,
+            "previous_champion": champion.version if champion else None,
+            "reasons": list(decision.reasons),
+            "checks": [asdict(check) for check in decision.checks],
+        },
+    )
+
+
+def _rows(decision: Decision) -> list[dict[str, Any]]:
+    def shown(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2f}"
+
+    return [
+        {
+            "metric": check.metric,
+            "passed": "yes" if check.passed else "no",
+            "champion": shown(check.champion),
+            "challenger": shown(check.challenger),
+            "difference": shown(check.difference),
+            "95% interval": f"[{shown(check.low)}, {shown(check.high)}]",
+            "margin": shown(check.margin),
+            "in words": check.said,
+        }
+        for check in decision.checks
+    ]
+
+
+def _ended(result: dict[str, Any]) -> State[dict[str, Any]]:
+    return Completed(message=result["said"], data=result)

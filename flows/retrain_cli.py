@@ -1,0 +1,70 @@
+"""`ifrl retrain`, `ifrl rollback` and `ifrl audit`: a better champion, the way back, and what the labels are worth."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from flows.options import Override, RecipeName
+from ifrl_core.settings import configure_environment, tracking_uri
+
+app = typer.Typer()
+
+
+@app.command()
+def retrain(
+    recipe: RecipeName,
+    new_seeds: Annotated[str, typer.Option(help="Folder, s3:// prefix or file of new seeds")],
+    overrides: Override = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome for scripts")] = False,
+) -> None:
+    """Train the champion on new seeds; what comes of it is champion only when it is better and nothing else got worse."""
+    configure_environment()
+    _check_recipe(recipe, overrides)
+    from flows.orphans import end_orphaned_servers
+    from flows.retrain import retrain
+
+    end_orphaned_servers()
+    state = retrain(recipe=recipe, overrides=overrides, new_seeds=new_seeds, return_state=True)
+    _print(state.result(), as_json)
+
+
+@app.command()
+def audit(
+    recipe: RecipeName,
+    overrides: Override = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome for scripts")] = False,
+) -> None:
+    """Make a recipe's labels, hold them against the rules, and re-hash every file they are made of."""
+    configure_environment()
+    _check_recipe(recipe, overrides)
+    from flows.audit import audit
+    from flows.orphans import end_orphaned_servers
+
+    end_orphaned_servers()
+    _print(audit(recipe=recipe, overrides=overrides), as_json)
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="Registered model")] = "ifrl-policy",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what changed for scripts")] = False,
+) -> None:
+    """Make the champion before this one champion again."""
+    configure_environment()
+    from ifrl_core.registry import rollback
+
+    done = rollback(tracking_uri(), name)
+    said = f"models:/{name}@champion was version {done.was} and is version {done.now} now"
+    _print({"name": name, "was": done.was, "now": done.now, "said": said}, as_json)
+
+
+def _check_recipe(recipe: str, overrides: list[str]) -> None:
+    """Before anything is imported or started: a typo costs no minute."""
+    from ifrl_core.recipes import load_recipe
+
+    load_recipe(recipe, overrides)
+
+
+def _print(result: dict[str, Any], as_json: bool) -> None:
+    typer.echo(json.dumps(result, indent=2) if as_json else result["said"])

@@ -1,0 +1,201 @@
+"""What MLflow is owed: entries that it did not take, kept in the store beside the run's record until a sync sends them.
+
+    <root>/runs/<run>.tracking/<time>-<random>.jsonl    some entries, one a line: {"run": id, "entry": {...}}
+    <root>/runs/<run>.tracking/synced.json              files that were sent, and the id that MLflow gave to each owed run
+
+Whole small files, so that a folder and s3:// are alike and several processes may write at once. Live metrics are gathered
+for a few seconds first; a kill costs at most those.
+"""
+
+import json
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
+from ifrl_core.errors import InputError
+
+SUFFIX = ".tracking"
+SYNCED = "synced.json"
+_GATHER_S = 5.0
+
+
+class _Entry(BaseModel):
+    """`time`: when it happened, in milliseconds since 1970, as MLflow counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    time: int
+
+
+class Start(_Entry):
+    """A run began. `parent`: id of the run above it, which may be owed too; `experiment_id` empty: not known."""
+
+    kind: Literal["start"] = "start"
+    name: str
+    tags: dict[str, str]
+    parent: str | None
+    experiment_id: str
+
+
+class Params(_Entry):
+    kind: Literal["params"] = "params"
+    params: dict[str, str]
+
+
+class Points(_Entry):
+    """Metrics of one step."""
+
+    kind: Literal["points"] = "points"
+    metrics: dict[str, float]
+    step: int
+
+
+class StageDone(_Entry):
+    """A committed artifact: what is logged of it comes from its manifest."""
+
+    kind: Literal["stage"] = "stage"
+    ref: ArtifactRef
+    inputs: dict[str, ArtifactRef]
+
+
+class StoredFile(_Entry):
+    """A file of an artifact that belongs beside the run."""
+
+    kind: Literal["file"] = "file"
+    ref: ArtifactRef
+    name: str
+
+
+class Registered(_Entry):
+    """The model of an artifact as a version of `name`, with an alias."""
+
+    kind: Literal["register"] = "register"
+    ref: ArtifactRef
+    name: str
+    alias: str
+    metrics: dict[str, float]
+    tags: dict[str, str]
+
+
+class End(_Entry):
+    kind: Literal["end"] = "end"
+    status: str
+
+
+Entry = Annotated[
+    Start | Params | Points | StageDone | StoredFile | Registered | End,
+    Field(discriminator="kind"),
+]
+
+
+class Line(BaseModel):
+    """An entry and the run that it belongs to."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    run: str
+    entry: Entry
+
+
+class Synced(BaseModel):
+    """What was sent already. `runs` maps the id of an owed run to MLflow's."""
+
+    files: list[str] = []
+    runs: dict[str, str] = {}
+
+
+_LINE: TypeAdapter[Line] = TypeAdapter(Line)
+_gathered: dict[str, list[Line]] = defaultdict(list)
+_since: dict[str, float] = {}
+_lock = threading.Lock()
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def journal_of(store: ArtifactStore, run: str) -> str:
+    """The URI of a run's journal."""
+    return f"{store.root}/runs/{run}{SUFFIX}"
+
+
+def keep(journal: str, lines: Iterable[Line]) -> None:
+    """Write lines down at once."""
+    fs, base = files.filesystem(journal)
+    text = "".join(line.model_dump_json() + "\n" for line in lines)
+    files.write_bytes(fs, f"{base}/{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.jsonl", text.encode())
+
+
+def gather(journal: str, line: Line) -> None:
+    """Write a line down within a few seconds, together with others."""
+    with _lock:
+        _gathered[journal].append(line)
+        due = time.monotonic() - _since.setdefault(journal, time.monotonic()) >= _GATHER_S
+    if due:
+        flush(journal)
+
+
+def flush(journal: str) -> None:
+    """Write down what was gathered by this process."""
+    with _lock:
+        lines = _gathered.pop(journal, [])
+        _since.pop(journal, None)
+    if lines:
+        keep(journal, lines)
+
+
+def owing_runs(store: ArtifactStore) -> list[str]:
+    """Names of the runs with entries that were not sent, oldest first."""
+    try:
+        found = [PurePosixPath(path).name for path in store.fs.ls(store.folder("runs", "").rstrip("/"), detail=False)]
+    except FileNotFoundError:
+        return []
+    names = sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
+    return [name for name in names if unsent(store, name)]
+
+
+def known_run(store: ArtifactStore, run: str) -> str:
+    """The name itself.
+
+    Raises:
+        InputError: when there is no run of that name.
+    """
+    if not store.fs.exists(f"{store.folder('runs', run)}.json") and not unsent(store, run):
+        owing = ", ".join(owing_runs(store)) or "none"
+        raise InputError(f"no run {run!r} in {store.root}; runs that owe MLflow something: {owing}")
+    return run
+
+
+def unsent(store: ArtifactStore, run: str) -> list[str]:
+    """Paths of the journal's files that were not sent, oldest first."""
+    fs, base = files.filesystem(journal_of(store, run))
+    try:
+        found = fs.ls(base, detail=False)
+    except FileNotFoundError:
+        return []
+    sent = set(read_synced(store, run).files)
+    return sorted(path for path in found if path.endswith(".jsonl") and PurePosixPath(path).name not in sent)
+
+
+def read_lines(store: ArtifactStore, path: str) -> list[Line]:
+    return [_LINE.validate_json(line) for line in files.read_bytes(store.fs, path).splitlines()]
+
+
+def read_synced(store: ArtifactStore, run: str) -> Synced:
+    _, base = files.filesystem(journal_of(store, run))
+    try:
+        return Synced.model_validate(json.loads(files.read_bytes(store.fs, f"{base}/{SYNCED}")))
+    except FileNotFoundError:
+        return Synced()
+
+
+def write_synced(store: ArtifactStore, run: str, synced: Synced) -> None:
+    _, base = files.filesystem(journal_of(store, run))
+    files.write_bytes(store.fs, f"{base}/{SYNCED}", synced.model_dump_json(indent=2).encode())

@@ -1,0 +1,111 @@
+"""What a decision changes: tags, the alias and the used seeds, in an order that a kill cannot spoil."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows import retrain
+from flows.run import Run
+from ifrl_core import registry, retraining, tracking
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts.cost import CostMeter
+from ifrl_core.config import PipelineConfig, RegistryConfig, RetrainConfig, SeedsConfig
+from ifrl_core.dataset import seeds_source
+from ifrl_core.promotion import decide
+from ifrl_core.registry import Version
+from tests.core.test_promotion import comparison, row
+
+BETTER, NO_BETTER = (decide(comparison(hard=row(40, gain, 5)), RetrainConfig()) for gain in (10, 2))
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    tracking.open_experiment(uri, str(folder / "files"))
+    return uri
+
+
+@pytest.fixture
+def run(uri: str, store: ArtifactStore, tmp_path: Path, request: pytest.FixtureRequest) -> Run:
+    """A run in MLflow, with two registered versions of a model of its own; seeds to decide with lie in its refs."""
+    name = request.node.name
+    experiment = tracking.open_experiment(uri, None)
+    tracked = tracking.start_run(uri, experiment, "run-1", {})
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"weights")
+    for number in range(2):
+        ref = ArtifactRef(stage="policy", uri="/p", fingerprint=f"{number:064x}", digest="d", rows=0)
+        tracking.register_folder(tracked, tmp_path / "model", name, "challenger", ref, {})
+    new = tmp_path / "new.jsonl"
+    new.write_text("".join(json.dumps({"seed": f"Explain topic {number}."}) + "\n" for number in range(30)))
+    found = retraining.find_seeds(str(new), seeds_source(SeedsConfig()), (), seed=0)
+    seeds = retraining.make_retrain_seeds(found.source, {}, store)
+    config = PipelineConfig(registry=RegistryConfig(policy_name=name))
+    made = Run("run-1", "retrain", config, store, tracked, experiment, CostMeter(), refs={"seeds": seeds})
+    made.meter.stop()
+    return made
+
+
+def name_of(run: Run) -> str:
+    return run.config.registry.policy_name
+
+
+def champion_of(run: Run) -> Version | None:
+    return registry.champion(run.tracked.uri, name_of(run))
+
+
+def version(run: Run, number: str) -> Version:
+    return Version(name_of(run), number, {})
+
+
+def killed(*arguments: object, **named: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_better_challenger_becomes_champion_and_its_seeds_are_used(run: Run) -> None:
+    retrain._carry_out(run, run.refs, BETTER, version(run, "1"), None)
+    first = champion_of(run)
+    assert first is not None
+    assert (first.version, first.tags[registry.DECISION], first.tags[registry.PREVIOUS]) == ("1", "promoted", "")
+    assert retraining.used_ids(run.store, name_of(run)) == set(run.store.read_json(run.refs["seeds"], retraining.FRESH))
+    retrain._carry_out(run, run.refs, BETTER, version(run, "2"), first)
+    assert registry.rollback(run.tracked.uri, name_of(run)) == registry.Rollback(name_of(run), "2", "1")
+
+
+def test_one_that_is_no_better_changes_no_alias_and_its_seeds_are_used_as_well(run: Run) -> None:
+    retrain._carry_out(run, run.refs, BETTER, version(run, "1"), None)
+    first = champion_of(run)
+    retrain._carry_out(run, run.refs, NO_BETTER, version(run, "2"), first)
+    assert champion_of(run) == first
+    said = retrain._said(NO_BETTER, version(run, "2"), first)
+    assert said.startswith(
+        f"refused: version 2 of {name_of(run)} was compared with version 1, the champion: hard constraints:"
+    )
+    assert retraining.used_ids(run.store, name_of(run))
+
+
+def test_killed_after_the_alias_moved_the_seeds_are_used_all_the_same(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retraining, "mark_used", killed)
+    with pytest.raises(KeyboardInterrupt):
+        retrain._carry_out(run, run.refs, BETTER, version(run, "1"), None)
+    monkeypatch.undo()
+    champion = champion_of(run)
+    assert champion is not None
+    assert retraining.used_ids(run.store, name_of(run)) == set()
+    retraining.mend_ledger(run.store, champion)
+    assert retraining.used_ids(run.store, name_of(run)) == set(run.store.read_json(run.refs["seeds"], retraining.FRESH))
+
+
+def test_killed_before_the_alias_moved_nothing_is_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "promote", killed)
+    with pytest.raises(KeyboardInterrupt):
+        retrain._carry_out(run, run.refs, BETTER, version(run, "1"), None)
+    monkeypatch.undo()
+    assert champion_of(run) is None
+    assert retraining.used_ids(run.store, name_of(run)) == set()
+    retrain._carry_out(run, run.refs, BETTER, version(run, "1"), None)  # the same again, out of the cache
+    assert champion_of(run) is not None
