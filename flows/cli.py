@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.deploy_cli import app as deploy_app
 from flows.labels_cli import app as labels_app
 from flows.scoring_cli import app as scoring_app
 from flows.store_cli import app as store_app
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.add_typer(labels_app, name="labels")
 app.add_typer(store_app, name="store")
 app.add_typer(scoring_app)
+app.add_typer(deploy_app)
 
 Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
 

@@ -3,14 +3,14 @@
 A part's flow runs everything it needs first; what is in the store already is taken from there.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from flows import stages
 from flows.run import Run, open_run
@@ -20,22 +20,37 @@ from ifrl_core.recipes import build_config, load_recipe
 from ifrl_core.report.summary import run_summary, summary_markdown
 from tasks.secrets import load_secrets
 
-Recipe = Annotated[str, Field(description="A shipped recipe's name or the path of a recipe file")]
-Overrides = Annotated[list[str], Field(description="Changes to it, such as policy.max_steps=5")]
-Config = Annotated[PipelineConfig | None, Field(description="A whole config, used instead of the recipe")]
+Recipe = str
+Overrides = list[str]
+Config = PipelineConfig | None
+
+# What the form in Prefect says of each parameter; it reads the docstring alone.
+_PARAMETERS = """
+
+Args:
+    recipe: A shipped recipe's name, or the path of a recipe file on the worker's machine
+    overrides: Changes to the recipe, one a line, such as policy.max_steps=5
+    config: A whole config instead of the recipe; what is left out has its default
+"""
 
 # One worker: a shard already uses every core through torch.
 _RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=1)
 
 
 def _flow(name: str) -> Callable[[Callable[..., Any]], Any]:
-    return flow(
-        name=name,
-        task_runner=_RUNNER,  # type: ignore[arg-type]
-        log_prints=False,
-        result_serializer="json",
-        persist_result=True,
-    )
+    def made(function: Callable[..., Any]) -> Any:
+        about = inspect.getdoc(function) or ""
+        function.__doc__ = about + _PARAMETERS
+        return flow(
+            name=name,
+            description=about,
+            task_runner=_RUNNER,  # type: ignore[arg-type]
+            log_prints=False,
+            result_serializer="json",
+            persist_result=True,
+        )(function)
+
+    return made
 
 
 @contextmanager

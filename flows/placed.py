@@ -1,15 +1,17 @@
 """A stage on another work pool: the pipeline waits on a CPU pool while a deployment `stage/...` has the GPU.
 
-Both see the same storage root; only references travel.
+Both see the same storage root; only references travel. Where the deployment names a limit of GPU slots (`IFRL_SLOTS`, a
+variable of its environment), the stage holds one of them while it works.
 """
 
 from typing import Any
 
 from prefect import flow
-from prefect.deployments import run_deployment
 from pydantic import BaseModel
 
+from flows.child_runs import run_child, while_parent_runs
 from flows.shards import map_shards
+from flows.slots import slot
 from ifrl_core import dataset, pass_rates, rollouts
 from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.config import (
@@ -25,6 +27,7 @@ from ifrl_core.config import (
 from ifrl_core.errors import ConfigError, PlacementError
 from ifrl_core.evaluation import evaluate
 from ifrl_core.policy import train as policy
+from ifrl_core.process import sigterm_asks_children_to_stop
 from ifrl_core.reward_model import train as reward_model
 from ifrl_core.stage import Stage
 from ifrl_core.tracking import TrackedRun
@@ -60,9 +63,10 @@ def stage(
             "the same versions of ifrl and of your constraint packages on both pools"
         )
     store = tasks.open_store()
-    if isinstance(parsed, RolloutsConfig) and store.find(name, fingerprint) is None:
-        map_shards(parsed, inputs, store, execution, seed=seed, fingerprint=fingerprint, run=run)
-    return task(parsed, inputs, seed=seed, fingerprint=fingerprint, run=run)
+    with while_parent_runs(), sigterm_asks_children_to_stop(), slot():
+        if isinstance(parsed, RolloutsConfig) and store.find(name, fingerprint) is None:
+            map_shards(parsed, inputs, store, execution, seed=seed, fingerprint=fingerprint, run=run)
+        return task(parsed, inputs, seed=seed, fingerprint=fingerprint, run=run)
 
 
 def run_placed(
@@ -79,7 +83,7 @@ def run_placed(
     """Run a stage as `deployment` and wait for it, linked as a subflow. Its artifact is in the store afterwards.
 
     Raises:
-        PlacementError: when that run does not complete.
+        PlacementError: when that run does not complete, with its own words.
     """
     parameters = {
         "name": name,
@@ -90,8 +94,6 @@ def run_placed(
         "execution": execution.model_dump(mode="json"),
         "run": run.model_dump(mode="json") if run else None,
     }
-    done = run_deployment(deployment, parameters=parameters, poll_interval=2)
-    state = done.state  # type: ignore[union-attr]
-    if state is None or not state.is_completed():
-        said = state.message if state else "no state"
-        raise PlacementError(f"stage {name} as deployment {deployment} ended as {state.name if state else '?'}: {said}")
+    ended = run_child(deployment, parameters)
+    if not ended.is_completed():
+        raise PlacementError(f"stage {name} as deployment {deployment} ended as {ended.name}: {ended.message}")

@@ -70,7 +70,7 @@ class Run:
         log.info("%s: %s", label, "from cache" if cached else "running")
         start = time.monotonic()
         with self._child(label, fingerprint, cached=cached) as child:
-            deployment = None if cached else self.config.execution.deployments.get(stage.name)  # type: ignore[call-overload]
+            deployment = None if cached else self.config.execution.deployment_of(stage.name)
             if deployment is not None:
                 ref = self._elsewhere(deployment, stage, config, inputs, seed, fingerprint, child)
             else:

@@ -167,7 +167,7 @@ def write_report(run: Run, refs: Refs) -> ArtifactRef:
 def _check_training(config: PipelineConfig) -> None:
     """Whether this machine can train as the recipe says; a placed stage is checked where it runs. Without wishes there is
     nothing to check, and torch need not be loaded."""
-    policy, here = config.policy, "policy" not in config.execution.deployments
+    policy, here = config.policy, config.execution.deployment_of("policy") is None
     wishes = policy.generation != "transformers" or policy.launch != LaunchConfig(assumed=policy.launch.assumed)
     if here and wishes:
         launch.check_launch(policy)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Dtype = Literal["bfloat16", "float32"]
 PlaceableStage = Literal["pass-rates", "instructions", "rollouts", "reward-model", "policy", "evaluation"]
+MODEL_STAGES: tuple[PlaceableStage, ...] = ("pass-rates", "rollouts", "reward-model", "policy", "evaluation")
 
 
 class StageConfig(BaseModel):
@@ -586,9 +587,23 @@ class ExecutionConfig(StageConfig):
         "threads", description="What rollout shards run on; ray: the cluster of RAY_ADDRESS, or a local one"
     )
     workers: int = Field(1, ge=1, description="Shards at once; one in this process already uses every core or GPU")
-    deployments: dict[PlaceableStage, str] = Field(
-        {}, description="Stages that run as a deployment of their own, such as rollouts: stage/gpu"
+    pool: str = Field(
+        "",
+        description="Work pool of the stages that always use the model (pass-rates, rollouts, reward-model, policy, "
+        "evaluation), such as gpu; empty: where the pipeline runs",
     )
+    deployments: dict[PlaceableStage, str] = Field(
+        {},
+        description="Single stages elsewhere, by pool (policy: gpu-k8s) or deployment (policy: stage/other); these go first",
+    )
+
+    def deployment_of(self, stage: str) -> str | None:
+        """The deployment that runs a stage; None: the stage runs where the pipeline does."""
+        named: dict[str, str] = {**self.deployments}  # type: ignore[dict-item]
+        place = named.get(stage, self.pool if stage in MODEL_STAGES else "")
+        if not place:
+            return None
+        return place if "/" in place else f"stage/{place}"
 
 
 class PipelineConfig(StageConfig):

@@ -131,7 +131,7 @@ def resolve(launch: LaunchConfig, gpus: int) -> Shape:
     if gpu and per_machine > gpus:
         raise ConfigError(
             f"policy.launch wants {per_machine} GPUs on a machine and this one has {gpus}: run the stage on a GPU pool "
-            "(execution.deployments.policy), or change policy.launch.processes_per_machine or device"
+            "(execution.pool), or change policy.launch.processes_per_machine or device"
         )
     if launch.sharded and not gpu:
         raise ConfigError(f"policy.launch.strategy {launch.strategy} needs GPUs, and this machine has none: use ddp")
@@ -221,7 +221,7 @@ def _check_vllm(config: PolicyConfig, shape: Shape) -> None:
     if not shape.gpu:
         raise ConfigError(
             f"policy.generation {config.generation} needs CUDA, and this machine has no GPU: use transformers here, or run "
-            "the stage on a GPU pool (execution.deployments.policy)"
+            "the stage on a GPU pool (execution.pool)"
         )
     if importlib.util.find_spec("vllm") is None:
         raise ConfigError(f"policy.generation {config.generation} needs vLLM: pip install 'ifrl[vllm]'")
