@@ -133,8 +133,6 @@ def _start(state: Path, service: Service) -> None:
     with log_file(state, service.name).open("a") as out:
         command, variables = service_command(service), service_environment(service, state)
         done = subprocess.run(command, env=variables, cwd=REPO, stdout=out, stderr=out, check=False)
-    if "No such command 'deploy'" in log_file(state, service.name).read_text():  # FIXME until `ifrl deploy` is merged
-        return
     if done.returncode != 0:
         raise StackError(f"{service.name} ended with exit code {done.returncode}{_log_end(state, service)}")
 

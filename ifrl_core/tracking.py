@@ -23,6 +23,7 @@ from mlflow.tracking import MlflowClient
 from pydantic import BaseModel, ConfigDict
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
+from ifrl_core.settings import mlflow_page
 
 log = logging.getLogger(__name__)
 
@@ -132,11 +133,11 @@ def register_folder(
 
 
 def run_url(run: TrackedRun) -> str | None:
-    """The run's page on an MLflow server; None for a local store, which has no server."""
+    """The run's page on an MLflow server, for people's browsers; None for a local store, which has no server."""
     if not run.uri.startswith("http"):
         return None
     experiment_id = MlflowClient(run.uri).get_run(run.run_id).info.experiment_id
-    return f"{run.uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run.run_id}"
+    return f"{mlflow_page(run.uri)}/#/experiments/{experiment_id}/runs/{run.run_id}"
 
 
 def flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
