@@ -63,6 +63,24 @@ def end_run(run: TrackedRun, status: str = "FINISHED") -> None:
     MlflowClient(run.uri).set_terminated(run.run_id, status)
 
 
+def end_earlier_attempts(run: TrackedRun, experiment_id: str, tag: str, value: str) -> int:
+    """Mark as KILLED what else carries the tag and is said to be running, children included; returns how many.
+
+    For a run that starts again after it was killed: nobody else is left to end what its first attempt began.
+    """
+    client, ended = MlflowClient(run.uri), 0
+    attempts = client.search_runs([experiment_id], f"tags.`{tag}` = '{value}'")
+    for attempt in attempts:
+        if attempt.info.run_id == run.run_id:
+            continue
+        children = client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{attempt.info.run_id}'")
+        for item in (*children, attempt):
+            if item.info.status == "RUNNING":
+                client.set_terminated(item.info.run_id, "KILLED")
+                ended += 1
+    return ended
+
+
 def log_params(run: TrackedRun, document: Mapping[str, Any]) -> None:
     """Log a nested config as dotted params."""
     params = [Param(key, str(value)[:6000]) for key, value in flatten(document)]
