@@ -33,9 +33,16 @@ def page() -> "Iterator[Page]":
     with sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=os.environ.get("IFRL_CHROMIUM", "/usr/bin/chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
+            # The run graph is drawn with WebGL, in software here.
+            args=[
+                "--no-sandbox",
+                "--use-angle=swiftshader",
+                "--enable-unsafe-swiftshader",
+                "--disable-quic",
+                "--disable-background-networking",
+            ],
         )
-        yield browser.new_page(viewport={"width": 1300, "height": 1000})
+        yield browser.new_page(viewport={"width": 1200, "height": 800})
         browser.close()
 
 
@@ -44,11 +51,12 @@ def run_from_form(stack: Stack, page: "Page", screenshots: Path) -> str:
     """A run that was started in the UI's form with one nested field changed; its id, once it is Completed."""
     found = stack.ask("/deployments/filter", {"deployments": {"name": {"any_": ["tiny"]}}})[0]
     page.goto(f"{stack.ui}/deployments/deployment/{found['id']}/run")
-    field = page.get_by_label("Max Steps")
-    field.wait_for()
+    name = page.get_by_text("Max Steps (Optional)")
+    name.wait_for()
+    field = name.locator("xpath=ancestor::div[contains(concat(' ', @class, ' '), ' schema-form-property ')][1]//input")
     assert field.input_value() == "2"
     field.fill("3")
-    field.scroll_into_view_if_needed()
+    field.evaluate("input => input.scrollIntoView({block: 'center'})")
     page.screenshot(path=screenshots / "run-form.png")
     page.get_by_role("button", name="Submit").click()
     stack.wait_for(lambda: runs_of(stack, found["id"]), "the run of the form")
@@ -110,7 +118,7 @@ def test_a_run_of_the_form_completes_and_shows_its_graph_and_artifacts(
 ) -> None:
     page.goto(f"{stack.ui}/runs/flow-run/{run_from_form}")
     text_of(page, "Completed")
-    page.wait_for_timeout(3000)  # the graph is drawn on a canvas
+    page.wait_for_timeout(5000)  # the graph is a canvas, which has no text to wait for
     page.screenshot(path=screenshots / "run-graph.png")
     page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).last.click()
     shown = text_of(page, "ifrl-report")
@@ -129,9 +137,14 @@ def test_mlflow_shows_parent_and_children_curves_the_report_and_the_model(
     number = next(line.split()[0] for line in experiment.splitlines() if " ifrl " in line)
     page.goto(f"{stack.mlflow}/#/experiments/{number}/runs")
     text_of(page, parent["name"])
+    page.get_by_role("button", name="Close").last.click()  # an assistant of MLflow's that covers the table
+    page.get_by_text("Expand rows").click()
+    text_of(page, "reward-model")
+    page.wait_for_timeout(1000)
     page.screenshot(path=screenshots / "mlflow-runs.png")
     page.goto(f"{stack.mlflow}/#/experiments/{number}/runs/{policy['id']}/model-metrics")
-    text_of(page, "reward/mean")
+    page.get_by_placeholder("Search metric charts").fill("reward")
+    text_of(page, "Step")
     page.wait_for_timeout(2000)
     page.screenshot(path=screenshots / "mlflow-curves.png")
     page.goto(f"{stack.mlflow}/#/experiments/{number}/runs/{parent['id']}/artifacts")
