@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,6 +28,7 @@ app.add_typer(store_app, name="store")
 app.add_typer(scoring_app)
 app.add_typer(deploy_app)
 
+Bound = Literal["low", "mean"]
 Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
 
 
@@ -68,10 +69,16 @@ def plan(
 
 @app.command()
 def report(
-    run: Annotated[str | None, typer.Argument(help="Name of the run; default: the latest")] = None,
+    run: Annotated[
+        str | None, typer.Argument(help="Name of the run, or the id of its flow run in Prefect; default: the latest")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary for scripts")] = False,
+    min_gain: Annotated[
+        float | None, typer.Option(help="For CI: exit code 2 unless the gain, in points, is at least this")
+    ] = None,
+    bound: Annotated[Bound, typer.Option(help="What --min-gain bounds: the interval's lower end, or the mean")] = "low",
 ) -> None:
-    """Where the HTML report of a run is, or its summary."""
+    """Where the HTML report of a run is, or its summary, or whether it is good enough."""
     from ifrl_core.artifacts import ArtifactStore
     from ifrl_core.report.summary import load_record, run_summary
 
@@ -79,8 +86,10 @@ def report(
     record = load_record(store, run)
     if as_json:
         typer.echo(json.dumps(run_summary(record, store), indent=2))
-        return
-    typer.echo(_report_path(record, store))
+    else:
+        typer.echo(_report_path(record, store))
+    if min_gain is not None:
+        _check_gain(run_summary(record, store), min_gain, bound)
 
 
 @app.command()
@@ -155,6 +164,18 @@ def _run_pipeline(recipe: str, overrides: list[str]) -> None:
     result = pipeline(recipe=recipe, overrides=overrides)
     record = load_record(store, result["run"])
     _print_end(record, run_summary(record, store), _report_path(record, store), result["registered"])
+
+
+def _check_gain(summary: dict[str, Any], least: float, bound: Bound) -> None:
+    gain = summary["gain"]
+    if gain is None:
+        typer.echo(f"run {summary['run']} measured no gain", err=True)
+        raise typer.Exit(2)
+    good = gain[bound] >= least
+    interval = f"{gain['mean']:+.1f} [{gain['low']:+.1f}, {gain['high']:+.1f}] points"
+    typer.echo(f"gain {interval}: its {bound} is {'' if good else 'not '}at least {least:+g}", err=True)
+    if not good:
+        raise typer.Exit(2)
 
 
 def _report_path(record: dict[str, Any], store: Any) -> str:

@@ -6,11 +6,13 @@ A part's flow runs everything it needs first; what is in the store already is ta
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from flows import stages
 from flows.run import Run, open_run
@@ -20,18 +22,13 @@ from ifrl_core.recipes import build_config, load_recipe
 from ifrl_core.report.summary import run_summary, summary_markdown
 from tasks.secrets import load_secrets
 
-Recipe = str
-Overrides = list[str]
-Config = PipelineConfig | None
-
-# What the form in Prefect says of each parameter; it reads the docstring alone.
-_PARAMETERS = """
-
-Args:
-    recipe: A shipped recipe's name, or the path of a recipe file on the worker's machine
-    overrides: Changes to the recipe, one a line, such as policy.max_steps=5
-    config: A whole config instead of the recipe; what is left out has its default
-"""
+Recipe = Annotated[
+    str, Field(description="A shipped recipe's name, or the path of a recipe file on the worker's machine")
+]
+Overrides = Annotated[list[str], Field(description="Changes to the recipe, one a line, such as policy.max_steps=5")]
+Config = Annotated[
+    PipelineConfig | None, Field(description="A whole config instead of the recipe; what is left out has its default")
+]
 
 # One worker: a shard already uses every core through torch.
 _RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=1)
@@ -40,7 +37,7 @@ _RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=1)
 def _flow(name: str) -> Callable[[Callable[..., Any]], Any]:
     def made(function: Callable[..., Any]) -> Any:
         about = inspect.getdoc(function) or ""
-        function.__doc__ = about + _PARAMETERS
+        function.__doc__ = about + _form_help(function)
         return flow(
             name=name,
             description=about,
@@ -51,6 +48,13 @@ def _flow(name: str) -> Callable[[Callable[..., Any]], Any]:
         )(function)
 
     return made
+
+
+def _form_help(function: Callable[..., Any]) -> str:
+    """The descriptions of a flow's parameters where Prefect's form looks for them: in the docstring."""
+    hints = get_type_hints(function, include_extras=True)
+    fields = {name: item for name, hint in hints.items() for item in get_args(hint)[1:] if isinstance(item, FieldInfo)}
+    return "\n\nArgs:\n" + "".join(f"    {name}: {field.description}\n" for name, field in fields.items())
 
 
 @contextmanager

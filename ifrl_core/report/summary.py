@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
+from uuid import UUID
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.errors import ArtifactError, InputError
@@ -29,7 +30,7 @@ LABELS = {
 
 
 def load_record(store: ArtifactStore, run: str | None) -> dict[str, Any]:
-    """The record of a run by its name; None: the latest (names begin with the UTC time of the start).
+    """The record of a run by its name or its Prefect flow run's id; None: the latest (names begin with the UTC time).
 
     Raises:
         InputError: naming the runs there are, when there is none of that name.
@@ -38,15 +39,36 @@ def load_record(store: ArtifactStore, run: str | None) -> dict[str, Any]:
     known = sorted(_run_names(store))
     if not known:
         raise InputError(f"{store.root} holds no runs: start one with `ifrl demo` or `ifrl run RECIPE`")
+    if run is not None and _is_uuid(run):
+        run = _of_flow_run(store, known, run)
     if run is not None and run not in known:
         shown = "\n".join(f"  {name}" for name in known[-RUNS_SHOWN:])
         raise InputError(f"no run {run!r} in {store.root}; the latest {min(len(known), RUNS_SHOWN)} are:\n{shown}")
-    path = f"{store.folder('runs', run or known[-1])}.json"
+    return _read_record(store, run or known[-1])
+
+
+def _read_record(store: ArtifactStore, run: str) -> dict[str, Any]:
+    path = f"{store.folder('runs', run)}.json"
     try:
         record: dict[str, Any] = json.loads(store.fs.cat_file(path))
     except ValueError as error:
         raise ArtifactError(f"{path} is not a run's record: {error}. Remove it to go on without that run") from error
     return record
+
+
+def _of_flow_run(store: ArtifactStore, known: Sequence[str], flow_run: str) -> str:
+    """The run of a Prefect flow run: the latest of its attempts. Without one, the id itself."""
+    for name in reversed(known):
+        if _read_record(store, name)["prefect"]["flow_run_id"] == flow_run:
+            return name
+    return flow_run
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, Any]:

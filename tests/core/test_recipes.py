@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ifrl_core.config import ExecutionConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.recipes import load_recipe, shipped_recipes
 
@@ -60,3 +61,19 @@ def test_overrides_reach_their_key_and_keep_its_neighbours(tmp_path: Path) -> No
 def test_a_wrong_override_is_named(tmp_path: Path, override: str) -> None:
     with pytest.raises(ConfigError):
         load_recipe(recipe(tmp_path, "policy: {max_steps: 7}"), [override])
+
+
+def test_a_pool_takes_the_stages_that_use_the_model_and_single_stages_go_elsewhere() -> None:
+    execution = ExecutionConfig(
+        pool="gpu", deployments={"policy": "gpu-k8s", "rollouts": "", "instructions": "stage/mine"}
+    )
+    places = {
+        name: execution.deployment_of(name) for name in ("policy", "reward-model", "rollouts", "instructions", "labels")
+    }
+    assert places == {
+        "policy": "stage/gpu-k8s",
+        "reward-model": "stage/gpu",
+        "rollouts": None,
+        "instructions": "stage/mine",
+        "labels": None,
+    }

@@ -2,106 +2,62 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.flows.servers import prefect_server
+from tests.flows.site import Site, make_site
 from tests.flows.workplace import REPO, TINY, Workplace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 
 @dataclass(frozen=True)
-class Site:
-    """A Prefect server with ifrl deployed, and a worker on its pool."""
+class Deployed:
+    """A Prefect server with ifrl deployed by `ifrl deploy`, a worker on the pool cpu, and the workplace of its runs."""
 
-    env: dict[str, str]
+    site: Site
     place: Workplace
-
-    @property
-    def api(self) -> str:
-        return self.env["PREFECT_API_URL"]
-
-    def prefect(self, *arguments: str, timeout_s: float = 900) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, cwd=REPO, timeout=timeout_s)
-
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        data = json.dumps(body or {}).encode()
-        request = Request(f"{self.api}{path}", data=data, headers={"Content-Type": "application/json"})
-        with urlopen(request, timeout=30) as answer:
-            return json.load(answer)
 
 
 @pytest.fixture(scope="module")
-def site(workplace: Callable[..., Workplace], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def deployed(workplace: Callable[..., Workplace], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     place = workplace("deployed")
     folder = tmp_path_factory.mktemp("server")
     with prefect_server(folder) as server:
-        env = {**place.env, **server, "IFRL_CODE": str(REPO), "PREFECT_WORKER_QUERY_SECONDS": "2"}
-        made = Site(env, place)
-        for arguments in (
-            ["work-pool", "create", "cpu", "--type", "process"],
-            ["deploy", "--all", "--prefect-file", "deployments/prefect.yaml"],
-        ):
-            done = made.prefect(*arguments)
-            assert done.returncode == 0, done.stdout + done.stderr
-        with (folder / "worker.log").open("w") as log:
-            command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu"]
-            worker = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=REPO)
-        yield made
-        worker.terminate()
-        try:
-            worker.wait(20)
-        except subprocess.TimeoutExpired:
-            worker.kill()
+        site = make_site(folder, server, place.env)
+        done = site.ifrl("deploy")
+        assert done.returncode == 0, done.stdout + done.stderr
+        with site.worker("cpu"):
+            yield Deployed(site, place)
 
 
 @pytest.fixture(scope="module")
-def finished(site: Site) -> "subprocess.CompletedProcess[str]":
+def finished(deployed: Deployed) -> "subprocess.CompletedProcess[str]":
     """`prefect deployment run` of the tiny recipe, watched to its end."""
-    return site.prefect("deployment", "run", "pipeline/cpu", "-p", f"recipe={TINY}", "--watch")
+    return deployed.site.prefect("deployment", "run", "pipeline/pipeline", "-p", f"recipe={TINY}", "--watch")
 
 
-def test_every_flow_is_deployed(site: Site) -> None:
-    names = {item["name"] for item in site.ask("/flows/filter")}
+def test_every_flow_is_deployed(deployed: Deployed) -> None:
+    names = {item["name"] for item in deployed.site.ask("/flows/filter")}
     assert {"pipeline", "dataset", "reward-model", "policy", "evaluate"} <= names
 
 
-def test_no_deployment_names_the_deployers_machine(site: Site) -> None:
-    text = (REPO / "deployments" / "prefect.yaml").read_text()
-    assert str(REPO) not in text
-    assert re.search(r"\$IFRL_CODE", text)
-
-
-def test_a_good_run_exits_with_0(finished: "subprocess.CompletedProcess[str]", site: Site) -> None:
+def test_a_good_run_exits_with_0(finished: "subprocess.CompletedProcess[str]", deployed: Deployed) -> None:
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert site.place.record()["state"] == "completed"
+    assert deployed.place.record()["state"] == "completed"
 
 
-def test_a_failing_run_does_not_exit_with_0(site: Site) -> None:
-    done = site.prefect("deployment", "run", "pipeline/cpu", "-p", "recipe=no-such-recipe", "--watch")
-    assert done.returncode == 1
-
-
-def test_an_unknown_parameter_is_refused_before_a_run_exists(site: Site) -> None:
-    before = len(site.ask("/flow_runs/filter"))
-    done = site.prefect("deployment", "run", "pipeline/cpu", "-p", "recpie=tiny", "--watch")
-    assert done.returncode == 1
-    assert len(site.ask("/flow_runs/filter")) == before
-
-
-def test_results_are_references_in_json(finished: "subprocess.CompletedProcess[str]", site: Site) -> None:
-    records = [path for path in Path(site.env["PREFECT_RESULTS_LOCAL_STORAGE_PATH"]).rglob("*") if path.is_file()]
+def test_results_are_references_in_json(finished: "subprocess.CompletedProcess[str]", deployed: Deployed) -> None:
+    records = [
+        path for path in Path(deployed.site.env["PREFECT_RESULTS_LOCAL_STORAGE_PATH"]).rglob("*") if path.is_file()
+    ]
     assert records
     for path in records:
         document = json.loads(path.read_text())  # a pickle would not parse
@@ -109,23 +65,58 @@ def test_results_are_references_in_json(finished: "subprocess.CompletedProcess[s
         assert path.stat().st_size < 4096
 
 
-def test_prefect_and_mlflow_point_to_each_other(finished: "subprocess.CompletedProcess[str]", site: Site) -> None:
-    record = site.place.record()
-    run = site.ask("/flow_runs/filter", {"flow_runs": {"id": {"any_": [record["prefect"]["flow_run_id"]]}}})[0]
+def test_prefect_and_mlflow_point_to_each_other(
+    finished: "subprocess.CompletedProcess[str]", deployed: Deployed
+) -> None:
+    record = deployed.place.record()
+    run = deployed.site.ask("/flow_runs/filter", {"flow_runs": {"id": {"any_": [record["prefect"]["flow_run_id"]]}}})[0]
     assert run["state_type"] == "COMPLETED"
-    markdown = site.ask("/artifacts/filter", {"artifacts": {"key": {"any_": ["ifrl-report"]}}})[0]["data"]
+    markdown = deployed.site.ask("/artifacts/filter", {"artifacts": {"key": {"any_": ["ifrl-report"]}}})[0]["data"]
     assert record["mlflow"]["run_id"] in markdown
+
+
+@pytest.mark.parametrize(("bound", "code"), [("-1000", 0), ("1000", 2)])
+def test_a_report_says_by_its_exit_code_whether_a_run_is_good_enough(
+    finished: "subprocess.CompletedProcess[str]", deployed: Deployed, bound: str, code: int
+) -> None:
+    flow_run = deployed.place.record()["prefect"]["flow_run_id"]
+    done = deployed.place.run("report", flow_run, f"--min-gain={bound}")
+    assert done.returncode == code, done.stderr
+    assert f"at least {int(bound):+d}" in done.stderr
+
+
+def test_ci_fails_when_the_gain_is_below_the_bound(
+    finished: "subprocess.CompletedProcess[str]", deployed: Deployed, tmp_path: Path
+) -> None:
+    """The script on the same recipe, all of which is cached: it deploys, runs, waits, reads its own run and judges it."""
+    for name, module in (("ifrl", "flows.cli"), ("prefect", "prefect")):
+        (tmp_path / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    env = {**deployed.site.env, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(REPO)}
+    env |= {"IFRL_ROOT": str(deployed.place.home / "store"), "IFRL_RECIPE": TINY, "IFRL_MIN_GAIN": "1000"}
+    env |= {"IFRL_OVERRIDES": "registry.alias=ci execution.workers=1", "PYTHON": sys.executable}
+    script = str(REPO / "deployments" / "ci" / "run.sh")
+    done = subprocess.run(["sh", script], env=env, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "not at least +1000" in done.stderr
+    record = deployed.place.record()
+    assert record["config"]["registry"]["alias"] == "ci"
+    assert record["stages"]["policy"]["cached"]
 
 
 @pytest.mark.browser
 def test_the_ui_shows_the_run_its_form_and_its_artifacts(
-    finished: "subprocess.CompletedProcess[str]", site: Site, tmp_path: Path
+    finished: "subprocess.CompletedProcess[str]", deployed: Deployed, tmp_path: Path
 ) -> None:
     from playwright.sync_api import sync_playwright
 
-    record, ui = site.place.record(), site.api.removesuffix("/api")
-    deployment = next(item for item in site.ask("/deployments/filter") if item["entrypoint"].endswith(":pipeline"))
-    flow_run = site.ask("/flow_runs/filter", {"flow_runs": {"id": {"any_": [record["prefect"]["flow_run_id"]]}}})[0]
+    record, ui = deployed.place.record(), deployed.site.api.removesuffix("/api")
+    deployment = next(
+        item for item in deployed.site.ask("/deployments/filter") if item["entrypoint"].endswith(":pipeline")
+    )
+    flow_run = deployed.site.ask(
+        "/flow_runs/filter", {"flow_runs": {"id": {"any_": [record["prefect"]["flow_run_id"]]}}}
+    )[0]
     with sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=os.environ.get("IFRL_CHROMIUM", "/usr/bin/chromium"),

@@ -1,0 +1,118 @@
+"""A Prefect server with ifrl on it, asked and commanded as users and CI do."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import psutil
+
+from tests.flows.workplace import REPO
+
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The environment that points to the server (workers get it too), and a folder for logs."""
+
+    env: dict[str, str]
+    folder: Path
+
+    @property
+    def api(self) -> str:
+        return self.env["PREFECT_API_URL"]
+
+    def prefect(self, *arguments: str, timeout_s: float = 900) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, cwd=REPO, timeout=timeout_s)
+
+    def ifrl(self, *arguments: str, cwd: Path = REPO, **env: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "flows.cli", *arguments]
+        environment = {**self.env, "PYTHONPATH": str(REPO), **env}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+    def ask(self, path: str, body: dict[str, Any] | None = None, method: str = "POST") -> Any:
+        data = None if method == "GET" else json.dumps(body or {}).encode()
+        request = Request(f"{self.api}{path}", data=data, headers={"Content-Type": "application/json"}, method=method)
+        with urlopen(request, timeout=30) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
+
+    def start(self, deployment: str, **parameters: Any) -> str:
+        """Create a run of a deployment; returns its id."""
+        flow, name = deployment.split("/")
+        found = self.ask(f"/deployments/name/{flow}/{name}", method="GET")
+        run = self.ask(f"/deployments/{found['id']}/create_flow_run", {"parameters": parameters})
+        return str(run["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask(f"/flow_runs/{run_id}", method="GET")
+        return found
+
+    def state(self, run_id: str) -> str:
+        return str(self.run(run_id)["state_type"])
+
+    def ended(self, run_id: str, timeout_s: float = 300) -> dict[str, Any]:
+        """Wait for a run's final state."""
+        wait_until(
+            lambda: self.state(run_id) in FINAL, timeout_s, lambda: f"{self.run(run_id)['state']}\n{self.logs()}"
+        )
+        return self.run(run_id)
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.folder.glob("*.log")))
+
+    def process_of(self, run_id: str, timeout_s: float = 60) -> psutil.Process:
+        """The flow process of a run, once it is there."""
+        found: list[psutil.Process] = []
+
+        def look() -> bool:
+            found[:] = [process for process in psutil.process_iter() if _runs(process, run_id)]
+            return bool(found)
+
+        wait_until(look, timeout_s, self.logs)
+        return found[0]
+
+    @contextmanager
+    def worker(self, pool: str, **env: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """A worker that polls every 2 seconds, ended with the test."""
+        with (self.folder / f"worker-{pool}.log").open("a") as log:
+            command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool]
+            process = subprocess.Popen(command, env={**self.env, **env}, stdout=log, stderr=log, cwd=REPO)
+            try:
+                yield process
+            finally:
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def make_site(folder: Path, server: dict[str, str], env: dict[str, str]) -> Site:
+    return Site({**env, **server, "IFRL_CODE": str(REPO), "PREFECT_WORKER_QUERY_SECONDS": "2"}, folder)
+
+
+def wait_until(true: Callable[[], bool], timeout_s: float, about: Callable[[], str] = lambda: "") -> float:
+    """Poll until `true()`; returns the seconds it took."""
+    start = time.monotonic()
+    while not true():
+        assert time.monotonic() - start < timeout_s, f"not within {timeout_s} s: {about()}"
+        time.sleep(0.2)
+    return time.monotonic() - start
+
+
+def _runs(process: psutil.Process, run_id: str) -> bool:
+    try:
+        if process.environ().get("PREFECT__FLOW_RUN_ID", "").replace("-", "") != run_id.replace("-", ""):
+            return False
+        return "prefect.engine" in process.cmdline()
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False

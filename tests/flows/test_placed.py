@@ -1,0 +1,139 @@
+"""Stages on the pool gpu of a pipeline on the pool cpu: same data, one fate, and they are never left behind.
+
+One server serves all tests here, and one workplace: later runs find the earlier stages in the store.
+"""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.flows.servers import prefect_server
+from tests.flows.site import Site, make_site, wait_until
+from tests.flows.workplace import TINY, Workplace
+
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
+
+# So many passes that training is still going on when a test interferes.
+LONG = ["execution.deployments.reward-model=gpu", "reward_model.epochs=400"]
+
+
+class Placed:
+    """A server with workers on both pools, and the workplace that they share."""
+
+    def __init__(self, site: Site, place: Workplace) -> None:
+        self.site, self.place = site, place
+
+    @property
+    def store(self) -> Path:
+        return self.place.home / "store"
+
+    def start(self, deployment: str, *overrides: str) -> str:
+        return self.site.start(deployment, recipe=TINY, overrides=list(overrides))
+
+    def child_of(self, run_id: str, timeout_s: float = 120) -> dict[str, Any]:
+        """The newest stage run that was started for a pipeline's run."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            body = {"flow_runs": {"parent_flow_run_id": {"any_": [run_id]}}, "sort": "EXPECTED_START_TIME_DESC"}
+            found[:] = self.site.ask("/flow_runs/filter", body)
+            return bool(found)
+
+        wait_until(look, timeout_s, self.site.logs)
+        return found[0]
+
+    def trainer_of(self, child_id: str) -> psutil.Process:
+        """The training process of a stage run, once it has made a step."""
+        stage = self.site.process_of(child_id, 120)
+        seen = set(self.store.glob(".scratch/reward-model-*/**/metrics.jsonl"))
+
+        def steps() -> bool:
+            files = self.store.glob(".scratch/reward-model-*/**/metrics.jsonl")
+            return any(path.stat().st_size and (path not in seen or path.stat().st_mtime > began) for path in files)
+
+        began = stage.create_time()
+        wait_until(steps, 120, self.site.logs)
+        return next(child for child in stage.children(recursive=True) if "train_process" in " ".join(child.cmdline()))
+
+    def free_slots(self) -> int:
+        limit = self.site.ask("/v2/concurrency_limits/gpu", method="GET")
+        return int(limit["limit"] - limit["active_slots"])
+
+
+@pytest.fixture(scope="module")
+def placed(workplace: Callable[..., Workplace], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Placed]:
+    place, folder = workplace("placed"), tmp_path_factory.mktemp("server")
+    with prefect_server(folder) as server:
+        site = make_site(folder, server, place.env)
+        done = site.ifrl("deploy")
+        assert done.returncode == 0, done.stdout + done.stderr
+        with site.worker("cpu"), site.worker("gpu"):
+            yield Placed(site, place)
+
+
+def test_a_stage_runs_on_the_other_pool_and_a_killed_run_goes_on_from_it(placed: Placed) -> None:
+    run_id = placed.start("dataset/dataset", "execution.deployments.rollouts=gpu")
+    child = placed.child_of(run_id)
+    assert child["work_pool_name"] == "gpu"
+    assert child["parameters"]["name"] == "rollouts"
+    wait_until(lambda: bool(list(placed.store.glob("rollouts/*/part-00000.parquet.json"))), 120, placed.site.logs)
+    placed.site.process_of(run_id).send_signal(signal.SIGKILL)
+
+    assert placed.site.ended(child["id"], 60)["state_type"] in ("CANCELLED", "COMPLETED"), (
+        "a stage outlives its pipeline"
+    )
+    wait_until(lambda: placed.site.state(run_id) in ("COMPLETED", "FAILED"), 240, placed.site.logs)
+    run = placed.site.run(run_id)
+    assert (run["state_type"], run["run_count"]) == ("COMPLETED", 2)
+    stages = placed.place.record()["stages"]
+    assert all(stages[name]["cached"] for name in ("seeds", "instructions", "prompts"))
+    shards = placed.site.ask("/task_runs/filter", {"task_runs": {"name": {"like_": "rollout-shard"}}})
+    assert run_id not in {shard["flow_run_id"] for shard in shards}
+    wait_until(lambda: placed.free_slots() == 1, 120)
+
+
+def test_the_parent_fails_with_the_reason_of_the_child(placed: Placed) -> None:
+    wishes = [
+        "policy.launch={device: gpu, processes_per_machine: 4}",
+        "policy.micro_batch=1",
+    ]  # more GPUs than there are
+    run_id = placed.start("policy/policy", "execution.deployments.policy=gpu", *wishes)
+    run = placed.site.ended(run_id)
+    reason = placed.site.run(placed.child_of(run_id)["id"])["state"]["message"]
+    assert run["state_type"] == "FAILED"
+    assert "policy.launch wants 4 GPUs" in reason
+    assert f"stage policy as deployment stage/gpu ended as Failed: {reason}" in run["state"]["message"]
+
+
+def test_cancelling_the_parent_ends_every_process(placed: Placed) -> None:
+    run_id = placed.start("reward-model/reward-model", *LONG)
+    child = placed.child_of(run_id)
+    trainer = placed.trainer_of(child["id"])
+    assert placed.free_slots() == 0
+    parent, stage = placed.site.process_of(run_id), placed.site.process_of(child["id"])
+    state = {"state": {"type": "CANCELLING"}}
+    placed.site.ask(f"/flow_runs/{run_id}/set_state", state)
+    _, alive = psutil.wait_procs([parent, stage, trainer], timeout=60)
+    assert not alive
+    assert placed.site.ended(run_id, 60)["state_type"] == "CANCELLED"
+    assert placed.site.ended(child["id"], 60)["state_type"] == "CANCELLED"
+    wait_until(lambda: placed.free_slots() == 1, 120)
+
+
+def test_a_stage_that_crashes_is_started_again_and_waits_for_its_slot(placed: Placed) -> None:
+    run_id = placed.start("reward-model/reward-model", *LONG)
+    child = placed.child_of(run_id)
+    trainer = placed.trainer_of(child["id"])
+    placed.site.process_of(child["id"]).send_signal(signal.SIGKILL)
+    assert not psutil.wait_procs([trainer], timeout=20)[1], "a training process outlives its stage"
+    wait_until(lambda: placed.child_of(run_id)["id"] != child["id"], 30, placed.site.logs)
+    again = placed.child_of(run_id)
+    assert placed.site.run(child["id"])["state_type"] == "CRASHED"
+    wait_until(lambda: placed.site.state(again["id"]) == "RUNNING", 60, placed.site.logs)
+    placed.site.ask(f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
+    assert placed.site.ended(again["id"], 60)["state_type"] == "CANCELLED"
+    wait_until(lambda: placed.free_slots() == 1, 120)
