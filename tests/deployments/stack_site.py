@@ -82,8 +82,8 @@ class Stack:
         return found
 
     def task_states(self, identity: str) -> dict[str, list[str]]:
-        """State names of a run's task runs by stage."""
-        body = {"flow_runs": {"id": {"any_": [identity]}}, "limit": 200}
+        """State names of a run's task runs by stage, the latest attempt last."""
+        body = {"flow_runs": {"id": {"any_": [identity]}}, "limit": 200, "sort": "EXPECTED_START_TIME_ASC"}
         states: dict[str, list[str]] = {}
         for item in self.ask("/task_runs/filter", body):
             states.setdefault(item["name"], []).append(item["state"]["name"])
@@ -138,10 +138,6 @@ class Stack:
     def log(self, service: str) -> str:
         return (self.state / "logs" / f"{service}.log").read_text(errors="replace")
 
-    def trainings(self) -> list[Path]:
-        """Work folders of policy trainings that have made a step."""
-        return list((self.state / "data").glob("**/checkpoint-1/trainer_state.json"))
-
 
 def post(url: str, body: dict[str, Any]) -> Any:
     request = Request(url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
@@ -170,6 +166,28 @@ def mlflow_runs(stack: Stack, identity: str) -> list[dict[str, Any]]:
         }
         for run in kept
     ]
+
+
+def changed_run(stack: Stack, **values: str) -> str:
+    """A new run in which only what lies below the policy has to be computed."""
+    overrides = ["policy.max_steps=3", *(f"{name.replace('__', '.')}={value}" for name, value in values.items())]
+    return stack.start_run("pipeline/pipeline", {"recipe": str(TINY_CONFIG), "overrides": overrides})
+
+
+def nothing_is_left_or_doubled(stack: Stack, identity: str) -> None:
+    """What was done before is Cached, MLflow has one finished run of each stage, and nothing runs or holds a slot."""
+    states = stack.task_states(identity)
+    assert all(names[-1] in {"Completed", "Cached"} for names in states.values()), states
+    runs = mlflow_runs(stack, identity)
+    assert not [run for run in runs if run["status"] == "RUNNING"], runs
+    parents = [run["id"] for run in runs if run["parent"] is None and run["status"] == "FINISHED"]
+    assert len(parents) == 1, runs
+    stages = [run["name"] for run in runs if run["parent"] == parents[0]]
+    assert len(stages) == len(set(stages))
+    running = stack.ask("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}})
+    assert not running
+    limits = stack.ask("/v2/concurrency_limits/filter")
+    assert all(limit["active_slots"] == 0 for limit in limits), limits
 
 
 def _tag(run: dict[str, Any], name: str) -> str | None:

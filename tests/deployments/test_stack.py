@@ -4,6 +4,7 @@ The tests of this file run in their order on one stack: each starts where the on
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,14 @@ import pytest
 
 from deployments.local_services import postgres_programs
 from tests.deployments.conftest import PLANTED
-from tests.deployments.stack_site import TINY_CONFIG, Stack, kill, mlflow_runs
+from tests.deployments.stack_site import (
+    TINY_CONFIG,
+    Stack,
+    changed_run,
+    kill,
+    mlflow_runs,
+    nothing_is_left_or_doubled,
+)
 from tests.flows.workplace import REPO
 
 if TYPE_CHECKING:
@@ -78,28 +86,6 @@ def text_of(page: "Page", expected: str, timeout_s: float = 60) -> str:
         assert time.monotonic() < end, f"{page.url} never showed {expected!r}: {seen[:1500]}"
         page.wait_for_timeout(250)
     return str(seen)
-
-
-def changed_run(stack: Stack, **values: str) -> str:
-    """A new run in which only what lies below the policy has to be computed."""
-    overrides = ["policy.max_steps=3", *(f"{name.replace('__', '.')}={value}" for name, value in values.items())]
-    return stack.start_run("pipeline/pipeline", {"recipe": str(TINY_CONFIG), "overrides": overrides})
-
-
-def nothing_is_left_or_doubled(stack: Stack, identity: str) -> None:
-    """What was done before is Cached, MLflow has one finished run of each stage, and nothing runs or holds a slot."""
-    states = stack.task_states(identity)
-    assert all(names[-1] in {"Completed", "Cached"} for names in states.values()), states
-    runs = mlflow_runs(stack, identity)
-    assert not [run for run in runs if run["status"] == "RUNNING"], runs
-    parents = [run["id"] for run in runs if run["parent"] is None and run["status"] == "FINISHED"]
-    assert len(parents) == 1, runs
-    stages = [run["name"] for run in runs if run["parent"] == parents[0]]
-    assert len(stages) == len(set(stages))
-    running = stack.ask("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}})
-    assert not running
-    limits = stack.ask("/v2/concurrency_limits/filter")
-    assert all(limit["active_slots"] == 0 for limit in limits), limits
 
 
 def test_up_says_where_everything_is_and_all_services_run(stack: Stack) -> None:
@@ -200,6 +186,30 @@ def test_down_and_up_keep_all_state(stack: Stack, run_from_form: str) -> None:
     assert mlflow_runs(stack, run_from_form) == before
     report = stack.call("ifrl", "report", "--json")
     assert report.returncode == 0, report.stderr
+
+
+def test_a_back_up_is_restored_after_everything_is_lost(stack: Stack, run_from_form: str, tmp_path: Path) -> None:
+    """The very commands of docs/operate.md, with `make stack` replaced by what it runs."""
+    page = (REPO / "docs" / "operate.md").read_text().split("## Back up and restore")[1]
+    back_up, restore = (part.split("```")[0] for part in page.split("```sh\n")[1:])
+    programs = os.pathsep.join([str(Path(sys.executable).parent), str(postgres_programs()), stack.env["PATH"]])
+    env = {**stack.env, "PATH": programs, "BACKUP": str(tmp_path / "backup")}
+
+    def run(script: str) -> None:
+        script = "set -eu\n" + script.replace("make stack\n", f"{sys.executable} -m deployments.stack up\n")
+        done = subprocess.run(["sh", "-c", script], env=env, cwd=REPO, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    before = mlflow_runs(stack, run_from_form)
+    run(back_up)
+    assert stack.make("down").returncode == 0
+    for name in ("postgres", "data", "secrets"):
+        shutil.rmtree(stack.state / name)
+    run(restore)
+    assert stack.flow_run(run_from_form)["state_type"] == "COMPLETED"
+    assert mlflow_runs(stack, run_from_form) == before
+    verified = stack.call("ifrl", "store", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def test_no_secret_is_in_a_log_a_database_or_an_object(stack: Stack, run_from_form: str) -> None:
