@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 IFEVAL ?=
+GPU ?=
 
-.PHONY: demo test test-vllm vllm-cpu lint fast install clean
+.PHONY: demo stack stack-down stack-status test test-vllm vllm-cpu lint fast install clean
 
 install: $(INSTALLED)
 
@@ -18,6 +19,14 @@ $(INSTALLED): pyproject.toml constraints.txt Makefile
 
 demo: install
 	$(BIN)/ifrl demo $(if $(IFEVAL),--ifeval $(IFEVAL))
+
+# The servers of docker/compose.yaml and a worker as processes of this machine; state is in .stack (IFRL_STACK). GPU=1 adds
+# the worker of the pool gpu. Postgres comes from the system: apt-get install postgresql-15.
+stack: install
+	$(BIN)/python -m deployments.stack up $(if $(GPU),--gpu)
+
+stack-down stack-status: install
+	$(BIN)/python -m deployments.stack $(@:stack-%=%)
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

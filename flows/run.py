@@ -164,6 +164,8 @@ def open_run(flow_name: str, config: PipelineConfig, *, need_bytes: int) -> Iter
     tags = {"flow": flow_name, "prefect.flow_run_id": str(flow_run.id), "prefect.url": str(flow_run.ui_url)}
     tracked = tracking.start_run(uri, experiment_id, name, tags, journal)
     tracking.log_params(tracked, config.model_dump(mode="json"))
+    if (flow_run.run_count or 1) > 1:
+        tracking.end_earlier_attempts(tracked, experiment_id, "prefect.flow_run_id", str(flow_run.id))
     run = Run(name, flow_name, config, store, tracked, experiment_id, CostMeter())
     state = "failed"
     try:

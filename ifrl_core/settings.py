@@ -3,6 +3,7 @@
     IFRL_ROOT              storage root of all artifacts: a folder (default .ifrl/store) or s3://bucket/prefix
     IFRL_HOME              local work folder (default .ifrl): MLflow's and Prefect's local databases, logs
     MLFLOW_TRACKING_URI    default: sqlite in the work folder
+    IFRL_MLFLOW_URL        where people's browsers reach the MLflow server, when that is not its tracking URI
     PREFECT_API_URL        default: none, and then Prefect's own temporary server
     IFRL_SERVER_URLS       OpenAI-compatible base URLs (http://host:8000/v1,…) of engine server
     IFRL_SERVER_API_KEY    their key, when they want one
@@ -66,6 +67,11 @@ def store_root() -> str:
 
 def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home_folder() / 'mlflow.db'}"
+
+
+def mlflow_page(uri: str) -> str:
+    """The address of the pages of the MLflow server at `uri`, without a slash at its end."""
+    return (os.environ.get("IFRL_MLFLOW_URL") or uri).rstrip("/")
 
 
 def mlflow_artifact_folder() -> str | None:

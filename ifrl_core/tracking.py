@@ -28,7 +28,7 @@ from ifrl_core import tracking_journal as journal
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
 from ifrl_core.models import model_folder
 from ifrl_core.progress import Table
-from ifrl_core.settings import configure_tracking
+from ifrl_core.settings import configure_tracking, mlflow_page
 from ifrl_core.tracking_journal import (
     End,
     Entry,
@@ -111,6 +111,31 @@ def start_child(parent: TrackedRun, experiment_id: str, name: str, tags: Mapping
 
 def end_run(run: TrackedRun, status: str = "FINISHED") -> None:
     _log(run, End(time=now_ms(), status=status))
+
+
+def end_earlier_attempts(run: TrackedRun, experiment_id: str, tag: str, value: str) -> int:
+    """Mark as KILLED what else carries the tag and is said to be running, children included; returns how many.
+
+    For a run that starts again after it was killed: nobody else is left to end what its first attempt began. A server that
+    does not answer keeps them as they are, with a warning.
+    """
+    if run.is_owed:
+        return 0
+    client, ended = MlflowClient(run.uri), 0
+    try:
+        for attempt in client.search_runs([experiment_id], f"tags.`{tag}` = '{value}'"):
+            if attempt.info.run_id == run.run_id:
+                continue
+            children = client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{attempt.info.run_id}'")
+            for item in (*children, attempt):
+                if item.info.status == "RUNNING":
+                    client.set_terminated(item.info.run_id, "KILLED")
+                    ended += 1
+    except MlflowException as error:
+        if not is_outage(error):
+            raise
+        log.warning("MLflow does not answer: what the killed attempt began may stay open there: %s", error)
+    return ended
 
 
 def log_params(run: TrackedRun, document: Mapping[str, Any]) -> None:
@@ -251,7 +276,8 @@ def send(entry: Entry, uri: str, run_id: str, store: ArtifactStore | None) -> st
 
 
 def run_url(run: TrackedRun) -> str | None:
-    """The run's page on an MLflow server; None for a local store, which has no server, and for a run that it has not."""
+    """The run's page on an MLflow server, for people's browsers; None for a local store, which has no server, and for a run
+    that the server has not yet."""
     if not run.uri.startswith("http") or run.is_owed:
         return None
     try:
@@ -260,7 +286,7 @@ def run_url(run: TrackedRun) -> str | None:
         if not is_outage(error):
             raise
         return None
-    return f"{run.uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run.run_id}"
+    return f"{mlflow_page(run.uri)}/#/experiments/{experiment_id}/runs/{run.run_id}"
 
 
 def flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,97 @@
+"""How long a tiny pipeline takes to be Completed again after a SIGKILL in the middle of its policy training.
+
+    python benchmarks/recovery.py [CASE ...]         (needs Postgres; the repository root on PYTHONPATH)
+
+Each case runs on one stack of `make stack`, from a policy that no run has trained before. Nobody touches anything: the
+supervisor starts services again, Prefect's automations start runs again. What does not complete within ten minutes is retried
+by `prefect flow-run retry`, and the table says so.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.models import import_model, model_source
+from tests.deployments.stack_site import (
+    TINY_CONFIG,
+    Stack,
+    changed_run,
+    kill,
+    nothing_is_left_or_doubled,
+    running_stack,
+)
+
+LIMIT_S = 600
+
+
+def kill_flow(stack: Stack, identity: str) -> None:
+    process = stack.flow_process(identity)
+    assert process is not None, "the run has no process"
+    kill(process.pid)
+
+
+def kill_worker(stack: Stack, identity: str) -> None:
+    kill(stack.pid("worker"))
+
+
+def kill_both(stack: Stack, identity: str) -> None:
+    process = stack.flow_process(identity)
+    kill_worker(stack, identity)
+    assert process is not None, "the run has no process"
+    kill(process.pid)
+
+
+def kill_server(name: str) -> Callable[[Stack, str], None]:
+    return lambda stack, identity: kill(stack.pid(name))
+
+
+CASES: dict[str, Callable[[Stack, str], None]] = {
+    "nothing": lambda stack, identity: None,
+    "flow process": kill_flow,
+    "worker": kill_worker,
+    "worker and flow process": kill_both,
+    "prefect": kill_server("prefect"),
+    "mlflow": kill_server("mlflow"),
+    "postgres": kill_server("postgres"),
+    "s3": kill_server("s3"),
+}
+
+
+def measure(stack: Stack, name: str, number: int) -> str:
+    """One row: seconds from the kill to Completed, attempts, and whether a hand was needed."""
+    identity = changed_run(stack, policy__learning_rate=f"{number + 2}e-5")
+    stack.wait_for(lambda: "policy" in stack.task_states(identity), "the policy stage")
+    start, by_hand = time.monotonic(), "no"
+    CASES[name](stack, identity)
+    try:
+        run = stack.wait_for_run(identity, LIMIT_S)
+    except AssertionError:
+        by_hand = "retried"
+        done = stack.call("prefect", "flow-run", "retry", identity)
+        assert done.returncode == 0, done.stderr
+        run = stack.wait_for_run(identity, LIMIT_S)
+    seconds = time.monotonic() - start
+    nothing_is_left_or_doubled(stack, identity)
+    return f"| {name} | {seconds:.0f} | {run['run_count']} | {by_hand} |"
+
+
+def main(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = ArtifactStore(folder)
+        model = import_model(model_source("embedded:smollm2-135m"), {}, store)
+        with running_stack(model, store) as stack:
+            done = stack.make("up")
+            assert done.returncode == 0, done.stderr
+            first = stack.start_run(
+                "pipeline/pipeline", {"recipe": str(TINY_CONFIG), "overrides": ["policy.max_steps=3"]}
+            )
+            stack.wait_for_run(first, LIMIT_S)
+            print("| killed | s until Completed | attempts | by hand |\n|---|---|---|---|")
+            for number, name in enumerate(names):
+                print(measure(stack, name, number), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or list(CASES))

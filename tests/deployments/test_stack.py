@@ -1,0 +1,241 @@
+"""The stack as a team uses it: up, a run from the form in a browser, MLflow's pages, kills, down and up, no secret anywhere.
+
+The tests of this file run in their order on one stack: each starts where the one before ended.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from deployments.local_services import postgres_programs
+from tests.deployments.conftest import PLANTED
+from tests.deployments.stack_site import (
+    TINY_CONFIG,
+    Stack,
+    changed_run,
+    kill,
+    mlflow_runs,
+    nothing_is_left_or_doubled,
+)
+from tests.flows.workplace import REPO
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
+
+SERVERS = ("postgres", "s3", "mlflow", "prefect")
+
+
+@pytest.fixture(scope="module")
+def page() -> "Iterator[Page]":
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=os.environ.get("IFRL_CHROMIUM", "/usr/bin/chromium"),
+            # The run graph is drawn with WebGL, in software here.
+            args=[
+                "--no-sandbox",
+                "--use-angle=swiftshader",
+                "--enable-unsafe-swiftshader",
+                "--disable-quic",
+                "--disable-background-networking",
+            ],
+        )
+        yield browser.new_page(viewport={"width": 1200, "height": 800})
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def run_from_form(stack: Stack, page: "Page", screenshots: Path) -> str:
+    """A run that was started in the UI's form with one nested field changed; its id, once it is Completed."""
+    found = stack.ask("/deployments/filter", {"deployments": {"name": {"any_": ["tiny"]}}})[0]
+    page.goto(f"{stack.ui}/deployments/deployment/{found['id']}/run")
+    name = page.get_by_text("Max Steps (Optional)")
+    name.wait_for()
+    field = name.locator("xpath=ancestor::div[contains(concat(' ', @class, ' '), ' schema-form-property ')][1]//input")
+    assert field.input_value() == "2"
+    field.fill("3")
+    field.evaluate("input => input.scrollIntoView({block: 'center'})")
+    page.screenshot(path=screenshots / "run-form.png")
+    page.get_by_role("button", name="Submit").click()
+    stack.wait_for(lambda: runs_of(stack, found["id"]), "the run of the form")
+    identity = str(runs_of(stack, found["id"])[0]["id"])
+    run = stack.wait_for_run(identity)
+    assert run["parameters"]["config"]["policy"]["max_steps"] == 3
+    return identity
+
+
+def runs_of(stack: Stack, deployment: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stack.ask("/flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}})
+    return found
+
+
+def text_of(page: "Page", expected: str, timeout_s: float = 60) -> str:
+    end = time.monotonic() + timeout_s
+    while expected not in (seen := page.inner_text("body")):
+        assert time.monotonic() < end, f"{page.url} never showed {expected!r}: {seen[:1500]}"
+        page.wait_for_timeout(250)
+    return str(seen)
+
+
+def test_up_says_where_everything_is_and_all_services_run(stack: Stack) -> None:
+    said = (stack.state / "up.txt").read_text()
+    for line in (f"prefect    {stack.ui}", f"mlflow     {stack.mlflow}", f"shell      . {stack.state / 'client.env'}"):
+        assert line in said
+    status = stack.make("status")
+    assert status.returncode == 0, status.stdout
+    assert {line.split()[0] for line in status.stdout.splitlines()} == {*SERVERS, "worker"}
+    again = stack.make("up")
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+@pytest.mark.browser
+def test_a_run_of_the_form_completes_and_shows_its_graph_and_artifacts(
+    stack: Stack, page: "Page", run_from_form: str, screenshots: Path
+) -> None:
+    page.goto(f"{stack.ui}/runs/flow-run/{run_from_form}")
+    text_of(page, "Completed")
+    page.wait_for_timeout(5000)  # the graph is a canvas, which has no text to wait for
+    page.screenshot(path=screenshots / "run-graph.png")
+    page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).last.click()
+    text_of(page, "ifrl-report")
+    text_of(page, "progress-policy")
+    page.screenshot(path=screenshots / "run-artifacts.png")
+
+
+@pytest.mark.browser
+def test_mlflow_shows_parent_and_children_curves_the_report_and_the_model(
+    stack: Stack, page: "Page", run_from_form: str, screenshots: Path
+) -> None:
+    runs = mlflow_runs(stack, run_from_form)
+    parent = next(run for run in runs if run["parent"] is None)
+    policy = next(run for run in runs if run["name"] == "policy")
+    experiment = stack.call("mlflow", "experiments", "search").stdout
+    number = next(line.split()[0] for line in experiment.splitlines() if " ifrl " in line)
+    page.goto(f"{stack.mlflow}/#/experiments/{number}/runs")
+    text_of(page, parent["name"])
+    page.get_by_role("button", name="Close").last.click()  # an assistant of MLflow's that covers the table
+    children = quote(f"tags.mlflow.parentRunId = '{parent['id']}'")
+    page.goto(f"{stack.mlflow}/#/experiments/{number}/runs?searchFilter={children}")
+    for name in ("rollouts", "reward-model", "policy", "report"):
+        text_of(page, name)
+    page.wait_for_timeout(1000)
+    page.screenshot(path=screenshots / "mlflow-runs.png")
+    page.goto(f"{stack.mlflow}/#/experiments/{number}/runs/{policy['id']}/model-metrics")
+    page.get_by_placeholder("Search metric charts").fill("reward")
+    text_of(page, "Step")
+    page.wait_for_timeout(2000)
+    page.screenshot(path=screenshots / "mlflow-curves.png")
+    page.goto(f"{stack.mlflow}/#/experiments/{number}/runs/{parent['id']}/artifacts")
+    text_of(page, "report.html")
+    page.goto(f"{stack.mlflow}/#/models/ifrl-policy")
+    assert "challenger" in text_of(page, "challenger")
+    page.screenshot(path=screenshots / "mlflow-model.png")
+
+
+def test_the_command_line_reaches_the_same_store_and_computes_nothing_again(stack: Stack, run_from_form: str) -> None:
+    given = ["-p", f"recipe={TINY_CONFIG}", "-p", 'overrides=["policy.max_steps=3"]']
+    done = stack.call("prefect", "--no-prompt", "deployment", "run", "pipeline/pipeline", *given, "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = stack.call("ifrl", "report", "--json")
+    assert report.returncode == 0, report.stderr
+    assert '"cached": false' not in report.stdout
+
+
+def test_a_killed_flow_process_is_retried_and_goes_on(stack: Stack, run_from_form: str) -> None:
+    identity = changed_run(stack, policy__learning_rate="2e-5")
+    stack.wait_for(lambda: "policy" in stack.task_states(identity), "the policy stage")
+    process = stack.flow_process(identity)
+    assert process is not None
+    kill(process.pid)
+    run = stack.wait_for_run(identity)
+    assert run["run_count"] == 2
+    nothing_is_left_or_doubled(stack, identity)
+
+
+def test_killed_servers_are_started_again_and_the_run_completes(stack: Stack, run_from_form: str) -> None:
+    """Postgres, the S3 server and the Prefect server, one after the other while the policy trains."""
+    identity = changed_run(stack, policy__learning_rate="3e-5")
+    stack.wait_for(lambda: "policy" in stack.task_states(identity), "the policy stage")
+    for name in ("postgres", "s3", "prefect"):
+        before = stack.pid(name)
+        kill(before)
+        stack.wait_for(lambda name=name, before=before: stack.pid(name) not in {0, before}, f"a new {name}")  # type: ignore[misc]
+    stack.wait_for_run(identity)
+    nothing_is_left_or_doubled(stack, identity)
+
+
+def test_down_and_up_keep_all_state(stack: Stack, run_from_form: str) -> None:
+    before = mlflow_runs(stack, run_from_form)
+    down = stack.make("down")
+    assert down.returncode == 0, down.stderr
+    assert stack.make("status").returncode == 1
+    up = stack.make("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert stack.flow_run(run_from_form)["state_type"] == "COMPLETED"
+    assert mlflow_runs(stack, run_from_form) == before
+    report = stack.call("ifrl", "report", "--json")
+    assert report.returncode == 0, report.stderr
+
+
+def test_a_back_up_is_restored_after_everything_is_lost(stack: Stack, run_from_form: str, tmp_path: Path) -> None:
+    """The very commands of docs/operate.md, with `make stack` replaced by what it runs."""
+    page = (REPO / "docs" / "operate.md").read_text().split("## Back up and restore")[1]
+    back_up, restore = (part.split("```")[0] for part in page.split("```sh\n")[1:])
+    programs = os.pathsep.join([str(Path(sys.executable).parent), str(postgres_programs()), stack.env["PATH"]])
+    env = {**stack.env, "PATH": programs, "BACKUP": str(tmp_path / "backup")}
+
+    def run(script: str) -> None:
+        script = "set -eu\n" + script.replace("make stack\n", f"{sys.executable} -m deployments.stack up\n")
+        done = subprocess.run(["sh", "-c", script], env=env, cwd=REPO, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    before = mlflow_runs(stack, run_from_form)
+    run(back_up)
+    assert stack.make("down").returncode == 0
+    for name in ("postgres", "data", "secrets"):
+        shutil.rmtree(stack.state / name)
+    run(restore)
+    assert stack.flow_run(run_from_form)["state_type"] == "COMPLETED"
+    assert mlflow_runs(stack, run_from_form) == before
+    verified = stack.call("ifrl", "store", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_no_secret_is_in_a_log_a_database_or_an_object(stack: Stack, run_from_form: str) -> None:
+    """After runs, a crash with its notification, and restarts: all logs, both databases, all objects, all command lines."""
+    own = {path.name: path.read_text() for path in (stack.state / "secrets").iterdir()}
+    assert set(own) == {"PGPASSWORD", "AWS_SECRET_ACCESS_KEY"}
+    values = [value.encode() for value in (*own.values(), *PLANTED.values())]
+    seen: dict[str, bytes] = {"supervisord.conf": (stack.state / "supervisord.conf").read_bytes()}
+    for name in ("prefect", "mlflow"):
+        dump = [str(postgres_programs() / "pg_dump"), "--host", "127.0.0.1", "--username", "ifrl", name]
+        env = {**stack.env, "PGPASSWORD": own["PGPASSWORD"], "PGPORT": stack.env["IFRL_POSTGRES_PORT"]}
+        done = subprocess.run(dump, env=env, capture_output=True, check=True)
+        assert len(done.stdout) > 10_000
+        seen[f"database {name}"] = done.stdout
+    files = [path for folder in ("logs", "data") for path in (stack.state / folder).rglob("*") if path.is_file()]
+    seen |= {str(path): path.read_bytes() for path in files if path.stat().st_size < 20_000_000}
+    seen["processes"] = subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout
+    assert any("progress" in name or name.endswith(".html") for name in seen)
+    leaks = {name for name, text in seen.items() for value in values if value in text}
+    assert not leaks
+
+
+def test_a_port_in_use_is_named_and_so_is_the_way_out(stack: Stack, tmp_path: Path) -> None:
+    env = {**stack.env, "IFRL_STACK": str(tmp_path / "other")}
+    command = [sys.executable, "-m", "deployments.stack", "up"]
+    done = subprocess.run(command, env=env, cwd=REPO, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert f"port {stack.env['IFRL_POSTGRES_PORT']} is in use" in done.stderr
+    assert "IFRL_POSTGRES_PORT=PORT" in done.stderr
