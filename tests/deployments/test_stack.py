@@ -109,8 +109,10 @@ def test_a_run_of_the_form_completes_and_shows_its_graph_and_artifacts(
     page.screenshot(path=screenshots / "run-graph.png")
     page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).last.click()
     text_of(page, "ifrl-report")
+    page.set_viewport_size({"width": 1200, "height": 2400})  # what is out of sight is not loaded
     text_of(page, "progress-policy")
     page.screenshot(path=screenshots / "run-artifacts.png")
+    page.set_viewport_size({"width": 1200, "height": 800})
 
 
 @pytest.mark.browser
