@@ -127,7 +127,7 @@ def test_mlflow_shows_parent_and_children_curves_the_report_and_the_model(
     page.goto(f"{stack.mlflow}/#/experiments/{number}/runs")
     text_of(page, parent["name"])
     page.get_by_role("button", name="Close").last.click()  # an assistant of MLflow's that covers the table
-    children = quote(f"tags.mlflow.parentRunId = '{parent['id']}'")
+    children = quote(f"tags.`mlflow.parentRunId` = '{parent['id']}'")
     page.goto(f"{stack.mlflow}/#/experiments/{number}/runs?searchFilter={children}")
     for name in ("rollouts", "reward-model", "policy", "report"):
         text_of(page, name)
