@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from filelock import FileLock
 
 from deployments.compose import Service
 from deployments.local_services import (
@@ -48,23 +49,10 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 def up(gpu: Annotated[bool, typer.Option("--gpu", help="Start the worker of the pool gpu, too")] = False) -> None:
     """Start what does not run, and return when everything is healthy."""
     start, state = time.monotonic(), state_folder()
-    services = chosen_services(state, gpu=gpu)
-    prepare(state, services)
-    if not supervisor_runs(state):
-        _check_ports(services)
-    start_supervisor(state, services)
-    order = TopologicalSorter({name: service.after for name, service in services.items()})
-    order.prepare()
-    while order.is_active():
-        batch = [services[name] for name in order.get_ready()]
-        for service in batch:
-            _start(state, service)
-        for service in batch:
-            _wait_until_healthy(state, service)
-        order.done(*(service.name for service in batch))
-    settings = state / "client.env"
-    settings.write_text("".join(f"{line}\n" for line in client_lines(services["worker"], state)))
-    typer.echo("\n".join(_end_lines(state, settings, time.monotonic() - start)))
+    state.mkdir(parents=True, exist_ok=True)
+    with FileLock(state / "up.lock"):  # a second `up` waits for the first, and then finds everything running
+        _bring_up(state, gpu)
+    typer.echo("\n".join(_end_lines(state, time.monotonic() - start)))
 
 
 @app.command()
@@ -116,6 +104,24 @@ def main() -> None:
         sys.exit(1)
 
 
+def _bring_up(state: Path, gpu: bool) -> None:
+    services = chosen_services(state, gpu=gpu)
+    prepare(state, services)
+    if not supervisor_runs(state):
+        _check_ports(services)
+    start_supervisor(state, services)
+    order = TopologicalSorter({name: service.after for name, service in services.items()})
+    order.prepare()
+    while order.is_active():
+        batch = [services[name] for name in order.get_ready()]
+        for service in batch:
+            _start(state, service)
+        for service in batch:
+            _wait_until_healthy(state, service)
+        order.done(*(service.name for service in batch))
+    (state / "client.env").write_text("".join(f"{line}\n" for line in client_lines(services["worker"], state)))
+
+
 def _check_ports(services: Mapping[str, Service]) -> None:
     for name, default in PORTS.items():
         if name == "IFRL_WORKER_GPU_PORT" and "worker-gpu" not in services:
@@ -160,14 +166,14 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _end_lines(state: Path, settings: Path, seconds: float) -> list[str]:
+def _end_lines(state: Path, seconds: float) -> list[str]:
     variables = local_variables(state)
     return [
         f"up         in {seconds:.0f} s",
         f"prefect    {variables['IFRL_PREFECT_PUBLIC_URL']}",
         f"mlflow     {variables['IFRL_MLFLOW_PUBLIC_URL']}",
         f"logs       {state / 'logs'}",
-        f"shell      . {settings}",
+        f"shell      . {state / 'client.env'}",
         "run        prefect deployment run pipeline/pipeline -p recipe=demo-cpu --watch",
         "down       make stack-down",
     ]

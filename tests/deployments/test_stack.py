@@ -109,8 +109,10 @@ def test_a_run_of_the_form_completes_and_shows_its_graph_and_artifacts(
     page.screenshot(path=screenshots / "run-graph.png")
     page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).last.click()
     text_of(page, "ifrl-report")
+    page.set_viewport_size({"width": 1200, "height": 2400})  # what is out of sight is not loaded
     text_of(page, "progress-policy")
     page.screenshot(path=screenshots / "run-artifacts.png")
+    page.set_viewport_size({"width": 1200, "height": 800})
 
 
 @pytest.mark.browser
@@ -125,7 +127,7 @@ def test_mlflow_shows_parent_and_children_curves_the_report_and_the_model(
     page.goto(f"{stack.mlflow}/#/experiments/{number}/runs")
     text_of(page, parent["name"])
     page.get_by_role("button", name="Close").last.click()  # an assistant of MLflow's that covers the table
-    children = quote(f"tags.mlflow.parentRunId = '{parent['id']}'")
+    children = quote(f"tags.`mlflow.parentRunId` = '{parent['id']}'")
     page.goto(f"{stack.mlflow}/#/experiments/{number}/runs?searchFilter={children}")
     for name in ("rollouts", "reward-model", "policy", "report"):
         text_of(page, name)
