@@ -10,8 +10,9 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.report.text import percent
@@ -36,11 +37,6 @@ def main() -> None:
     answers = [(asked[row["prompt_id"]], row["text"]) for row in store.rows(rollouts)]
     source = random.Random(0)
     judge = EmbeddingIntent(Path(arguments.model), source.sample(sorted(set(seeds.values())), REFERENCES))
-    ways: dict[str, Callable[[Sequence[str], Sequence[str]], list[bool]]] = {"words": off_task_by_words}
-    for threshold in THRESHOLDS:
-        ways[f"embedding, {threshold}"] = lambda of, texts, least=threshold: [
-            score < least for score in judge.scores(of, texts)
-        ]
     print(
         "| way | level | answers | own seed flagged | another seed flagged | ms an answer |\n|---|---|---|---|---|---|"
     )
@@ -48,15 +44,20 @@ def main() -> None:
         chosen = [(seeds[p["instruction_id"]], text) for p, text in answers if p["level"] == level and text.strip()]
         own, texts = [seed for seed, _ in chosen], [text for _, text in chosen]
         others = [source.choice([seed for seed in seeds.values() if seed != mine]) for mine in own]
-        for name, way in ways.items():
-            way(own[:1], texts[:1])
-            start = time.perf_counter()
-            flagged = sum(way(own, texts)) / len(texts)
-            took = (time.perf_counter() - start) / len(texts) * 1000
-            wrong = sum(way(others, texts)) / len(texts)
-            print(
-                f"| {name} | {level} | {len(texts)} | {percent(flagged)} | {percent(wrong)} | {took:.2f} |", flush=True
-            )
+        judge.scores(own + others, [""] * 2 * len(own))  # seeds are embedded once
+        start = time.perf_counter()
+        words = [off_task_by_words(of, texts) for of in (own, others)]
+        between = time.perf_counter()
+        scores = [judge.scores(of, texts) for of in (own, others)]
+        of_words, of_scores = between - start, time.perf_counter() - between
+        row("words", level, *words, of_words)
+        for least in THRESHOLDS:
+            row(f"embedding, {least}", level, *([score < least for score in of] for of in scores), of_scores)
+
+
+def row(way: str, level: int, own: Sequence[bool], others: Sequence[bool], seconds: float) -> None:
+    cells = (way, level, len(own), percent(fmean(own)), percent(fmean(others)), f"{seconds / 2 / len(own) * 1000:.2f}")
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 if __name__ == "__main__":
