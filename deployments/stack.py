@@ -106,9 +106,9 @@ def main() -> None:
 
 def _bring_up(state: Path, gpu: bool) -> None:
     services = chosen_services(state, gpu=gpu)
-    prepare(state, services)
     if not supervisor_runs(state):
         _check_ports(services)
+    prepare(state, services)
     start_supervisor(state, services)
     order = TopologicalSorter({name: service.after for name, service in services.items()})
     order.prepare()

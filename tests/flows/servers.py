@@ -82,6 +82,7 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
         **home,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_UI_API_URL": api["PREFECT_API_URL"],
+        "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
     }
     with running(command, server_env, folder / "server.log", f"{api['PREFECT_API_URL']}/health"):
         yield {**home, **api, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}

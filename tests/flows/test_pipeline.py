@@ -140,9 +140,12 @@ def test_an_audit_of_its_labels_makes_nothing_and_names_a_bad_file(place: Workpl
     assert health["bad files among them"] == health["damaged artifacts"] == 0
     assert str(figures["confusion"]["negative_passes"]) in tables["ifrl-audit"]
 
-    flip_byte(next((place.home / "store" / "rollouts").glob("*/part-00000.parquet")))
+    rollouts = place.home / "store" / "rollouts" / record["refs"]["rollouts"]["fingerprint"] / "part-00000.parquet"
+    whole = rollouts.read_bytes()
+    flip_byte(rollouts)
     done = place.run("audit", TINY)
-    assert done.returncode == 1
+    rollouts.write_bytes(whole)
+    assert done.returncode == 1, done.stdout + done.stderr
     assert "part-00000.parquet: sha256 is" in done.stderr
 
 
