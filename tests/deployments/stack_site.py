@@ -47,7 +47,7 @@ class Stack:
     def mlflow(self) -> str:
         return f"http://localhost:{self.env['IFRL_MLFLOW_PORT']}"
 
-    def make(self, command: str, timeout_s: float = 300) -> "subprocess.CompletedProcess[str]":
+    def make(self, command: str, timeout_s: float = 900) -> "subprocess.CompletedProcess[str]":
         """What `make stack`, `make stack-down` and `make stack-status` run."""
         arguments = [sys.executable, "-m", "deployments.stack", command]
         return subprocess.run(
@@ -60,7 +60,7 @@ class Stack:
             stdin=subprocess.DEVNULL,
         )
 
-    def call(self, *arguments: str, timeout_s: float = 300) -> "subprocess.CompletedProcess[str]":
+    def call(self, *arguments: str, timeout_s: float = 900) -> "subprocess.CompletedProcess[str]":
         """A program of the environment (prefect, ifrl) as a person runs it."""
         command = [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
         return subprocess.run(command, env=self.client, capture_output=True, text=True, cwd=REPO, timeout=timeout_s)
@@ -89,7 +89,7 @@ class Stack:
             states.setdefault(item["name"], []).append(item["state"]["name"])
         return states
 
-    def wait_for_run(self, identity: str, timeout_s: float = 300) -> dict[str, Any]:
+    def wait_for_run(self, identity: str, timeout_s: float = 900) -> dict[str, Any]:
         """The run once it is Completed; a server that is away for a moment is asked again."""
         end = time.monotonic() + timeout_s
         while True:
@@ -105,7 +105,7 @@ class Stack:
             )
             time.sleep(0.5)
 
-    def wait_for(self, found: Callable[[], object], what: str, timeout_s: float = 120) -> None:
+    def wait_for(self, found: Callable[[], object], what: str, timeout_s: float = 300) -> None:
         end = time.monotonic() + timeout_s
         while not found():
             assert time.monotonic() < end, f"{what} never came: {self.log('worker')[-2000:]}"

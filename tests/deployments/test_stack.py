@@ -79,7 +79,7 @@ def runs_of(stack: Stack, deployment: str) -> list[dict[str, Any]]:
     return found
 
 
-def text_of(page: "Page", expected: str, timeout_s: float = 60) -> str:
+def text_of(page: "Page", expected: str, timeout_s: float = 150) -> str:
     end = time.monotonic() + timeout_s
     while expected not in (seen := page.inner_text("body")):
         assert time.monotonic() < end, f"{page.url} never showed {expected!r}: {seen[:1500]}"
@@ -197,7 +197,7 @@ def test_a_back_up_is_restored_after_everything_is_lost(stack: Stack, run_from_f
 
     def run(script: str) -> None:
         script = "set -eu\n" + script.replace("make stack\n", f"{sys.executable} -m deployments.stack up\n")
-        done = subprocess.run(["sh", "-c", script], env=env, cwd=REPO, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(["sh", "-c", script], env=env, cwd=REPO, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
 
     before = mlflow_runs(stack, run_from_form)
@@ -235,7 +235,7 @@ def test_no_secret_is_in_a_log_a_database_or_an_object(stack: Stack, run_from_fo
 def test_a_port_in_use_is_named_and_so_is_the_way_out(stack: Stack, tmp_path: Path) -> None:
     env = {**stack.env, "IFRL_STACK": str(tmp_path / "other")}
     command = [sys.executable, "-m", "deployments.stack", "up"]
-    done = subprocess.run(command, env=env, cwd=REPO, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=env, cwd=REPO, capture_output=True, text=True, timeout=180)
     assert done.returncode == 1
     assert f"port {stack.env['IFRL_POSTGRES_PORT']} is in use" in done.stderr
     assert "IFRL_POSTGRES_PORT=PORT" in done.stderr
