@@ -12,7 +12,6 @@ import os
 import shlex
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
@@ -35,7 +34,7 @@ from deployments.local_services import (
     state_folder,
 )
 from deployments.supervision import ask, log_file, start_supervisor, supervisor_runs
-from ifrl_core.errors import IfrlError
+from flows.options import run_app
 
 HEALTHY_WITHIN_S = 120
 _LOG_LINES = 20
@@ -93,15 +92,6 @@ def client_lines(worker: Service, state: Path) -> Iterable[str]:
             yield f"export {name}={shlex.quote(value)}"
     for name in worker.secrets:
         yield f'export {name}="$(cat {shlex.quote(str(state / "secrets" / name))})"'
-
-
-def main() -> None:
-    """Entry point: what users can mend ends as one message and exit code 1."""
-    try:
-        app()
-    except IfrlError as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
-        sys.exit(1)
 
 
 def _bring_up(state: Path, gpu: bool) -> None:
@@ -180,4 +170,4 @@ def _end_lines(state: Path, seconds: float) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run_app(app)

@@ -11,7 +11,7 @@ import typer
 
 from flows.deploy_cli import app as deploy_app
 from flows.labels_cli import app as labels_app
-from flows.options import Override
+from flows.options import Override, run_app
 from flows.retrain_cli import app as retrain_app
 from flows.scoring_cli import app as scoring_app
 from flows.store_cli import app as store_app
@@ -138,12 +138,8 @@ def constraints(
 
 
 def main() -> None:
-    """Entry point: errors that users can mend end as one message and exit code 1, without a traceback."""
-    try:
-        app()
-    except IfrlError as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
-        sys.exit(1)
+    """Entry point."""
+    run_app(app)
 
 
 def _count_rows(done: int) -> None:

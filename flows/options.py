@@ -1,8 +1,20 @@
-"""Arguments that several commands of `ifrl` share."""
+"""What several commands share: arguments, and how a command ends."""
 
+import sys
 from typing import Annotated
 
 import typer
 
+from ifrl_core.errors import IfrlError
+
 Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one")]
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run a command line: errors that users can mend end as one message and exit code 1, without a traceback."""
+    try:
+        app()
+    except IfrlError as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(1)

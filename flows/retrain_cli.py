@@ -19,12 +19,9 @@ def retrain(
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome for scripts")] = False,
 ) -> None:
     """Train the champion on new seeds; what comes of it is champion only when it is better and nothing else got worse."""
-    configure_environment()
-    _check_recipe(recipe, overrides)
-    from flows.orphans import end_orphaned_servers
+    _prepare(recipe, overrides)
     from flows.retrain import retrain
 
-    end_orphaned_servers()
     state = retrain(recipe=recipe, overrides=overrides, new_seeds=new_seeds, return_state=True)
     _print(state.result(), as_json)
 
@@ -36,12 +33,9 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome for scripts")] = False,
 ) -> None:
     """Make a recipe's labels, hold them against the rules, and re-hash every file they are made of."""
-    configure_environment()
-    _check_recipe(recipe, overrides)
+    _prepare(recipe, overrides)
     from flows.audit import audit
-    from flows.orphans import end_orphaned_servers
 
-    end_orphaned_servers()
     _print(audit(recipe=recipe, overrides=overrides), as_json)
 
 
@@ -59,11 +53,15 @@ def rollback(
     _print({"name": name, "was": done.was, "now": done.now, "said": said}, as_json)
 
 
-def _check_recipe(recipe: str, overrides: list[str]) -> None:
-    """Before anything is imported or started: a typo costs no minute."""
+def _prepare(recipe: str, overrides: list[str]) -> None:
+    """What comes before a flow is imported. The recipe is read first: a typo costs no minute."""
+    configure_environment()
     from ifrl_core.recipes import load_recipe
 
     load_recipe(recipe, overrides)
+    from flows.orphans import end_orphaned_servers
+
+    end_orphaned_servers()
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:

@@ -172,7 +172,7 @@ def log_samples(run: TrackedRun, rows: Table) -> None:
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     try:
         MlflowClient(run.uri).log_table(run.run_id, columns, "samples.json")
-    except MlflowException as error:
+    except (MlflowException, RequestException, OSError) as error:  # the last two: where MLflow keeps its files
         log.warning("MLflow did not take %d sample rows: %s", len(rows), error)
 
 

@@ -1,0 +1,196 @@
+"""What a run is: one frozen pydantic model per stage, composed into PipelineConfig. Importing it pulls in no torch.
+
+A recipe (YAML) holds only what differs from the defaults; unknown keys and wrong values are refused by name. Every field
+here says *what* is made and so enters a fingerprint; where the data lies and which server is asked are settings of the
+environment (see ifrl_core/settings.py).
+"""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ifrl_core.config.base import Dtype, GenerationConfig, NoConfig, StageConfig
+from ifrl_core.config.data import (
+    CorridorConfig,
+    InstructionsConfig,
+    LabelsConfig,
+    LadderConfig,
+    ModelWriterConfig,
+    RolloutsConfig,
+    SeedsConfig,
+)
+from ifrl_core.config.policy import (
+    AssumedConfig,
+    CurriculumConfig,
+    GeneralConfig,
+    GuardsConfig,
+    LaunchConfig,
+    LoraConfig,
+    PolicyConfig,
+    RewardConfig,
+    batch_fault,
+)
+from ifrl_core.config.reward_model import RewardModelConfig
+
+__all__ = [
+    "CHAMPION",
+    "MODEL_STAGES",
+    "AssumedConfig",
+    "CorridorConfig",
+    "CurriculumConfig",
+    "Dtype",
+    "EvaluationConfig",
+    "ExecutionConfig",
+    "GeneralConfig",
+    "GenerationConfig",
+    "GuardsConfig",
+    "InstructionsConfig",
+    "LabelsConfig",
+    "LadderConfig",
+    "LaunchConfig",
+    "LoraConfig",
+    "ModelWriterConfig",
+    "NoConfig",
+    "PipelineConfig",
+    "PlaceableStage",
+    "PolicyConfig",
+    "RegistryConfig",
+    "RetrainConfig",
+    "RewardConfig",
+    "RewardModelConfig",
+    "RolloutsConfig",
+    "SeedsConfig",
+    "StageConfig",
+    "batch_fault",
+]
+
+CHAMPION = "champion"  # the alias in MLflow that only a retraining's gate and a rollback move
+PlaceableStage = Literal["pass-rates", "instructions", "rollouts", "reward-model", "policy", "evaluation"]
+MODEL_STAGES: tuple[PlaceableStage, ...] = ("pass-rates", "rollouts", "reward-model", "policy", "evaluation")
+
+
+class EvaluationConfig(GenerationConfig):
+    """What is measured before and after training, with the same prompts, sampling and seeds."""
+
+    max_tokens: int = Field(2048, ge=1, description="Longest answer on held-out instructions, in tokens")
+    temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
+    samples: int = Field(1, ge=1, le=64, description="Answers per held-out prompt")
+    levels: tuple[int, ...] = Field((1, 2, 3, 4, 5), description="Rungs of the held-out ladders that are asked")
+    ifeval_path: str | None = Field(None, description="IFEval's input_data.jsonl; none: IFEval is left out")
+    ifeval_prompts: int = Field(541, ge=1, description="Size of the fixed IFEval subset")
+    ifeval_max_tokens: int = Field(1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)")
+    general_prompts: int = Field(
+        0, ge=0, description="At most this many held-out problems of policy.general.sources are asked; 0: none"
+    )
+    general_max_tokens: int = Field(1024, ge=1, description="Longest answer to such a problem, in tokens (greedy)")
+
+    @model_validator(mode="after")
+    def _not_served(self) -> Self:
+        if self.engine == "server":
+            raise ValueError("a server answers with one model, and evaluation compares two: use transformers or vllm")
+        return self
+
+
+class RegistryConfig(StageConfig):
+    """Names under which MLflow's registry keeps the results."""
+
+    policy_name: str = Field("ifrl-policy", min_length=1, description="Registered model name of the policy")
+    reward_model_name: str = Field("ifrl-reward-model", min_length=1, description="Registered model name of the RM")
+    alias: str = Field("challenger", min_length=1, description="Alias set on the new versions")
+
+    @field_validator("alias")
+    @classmethod
+    def _not_champion(cls, value: str) -> str:
+        if value == CHAMPION:
+            raise ValueError(
+                "a run does not make itself champion: `ifrl retrain` moves that alias when the model is better"
+            )
+        return value
+
+
+class RetrainConfig(StageConfig):
+    """When a retraining starts, and by how much its guards may get worse for a challenger to become champion."""
+
+    says_what: ClassVar[bool] = False
+
+    min_new_seeds: int = Field(
+        20, ge=3, description="Fewer seeds than this that no retraining has used: nothing is done"
+    )
+    min_held_out: int = Field(
+        20, ge=2, description="Fewest held-out instructions that the primary interval must rest on"
+    )
+    accuracy_margin: float | None = Field(
+        3.0, ge=0, description="Points that accuracy on general problems may fall; none: no such guard"
+    )
+    general_prompts: int = Field(
+        60, ge=1, description="Held-out general problems asked for that guard where the recipe asks none"
+    )
+    length_margin: float | None = Field(
+        30.0, ge=0, description="% by which the mean length of answers may change, either way; none: no such guard"
+    )
+    hack_margin: float | None = Field(
+        2.0, ge=0, description="Points that the share of answers which trip a wire may rise; none: no such guard"
+    )
+
+
+class ExecutionConfig(StageConfig):
+    """Where and how stages run; enters no fingerprint, so that moving a run to other machines makes nothing new."""
+
+    runner: Literal["threads", "processes", "ray"] = Field(
+        "threads", description="What rollout shards run on; ray: the cluster of RAY_ADDRESS, or a local one"
+    )
+    workers: int = Field(1, ge=1, description="Shards at once; one in this process already uses every core or GPU")
+    pool: str = Field(
+        "",
+        description="Work pool of the stages that always use the model (pass-rates, rollouts, reward-model, policy, "
+        "evaluation), such as gpu; empty: where the pipeline runs",
+    )
+    deployments: dict[PlaceableStage, str] = Field(
+        {},
+        description="Single stages elsewhere, by pool (policy: gpu-k8s) or deployment (policy: stage/other); these go first",
+    )
+
+    def deployment_of(self, stage: str) -> str | None:
+        """The deployment that runs a stage; None: the stage runs where the pipeline does."""
+        named: dict[str, str] = {**self.deployments}  # type: ignore[dict-item]
+        place = named.get(stage, self.pool if stage in MODEL_STAGES else "")
+        if not place:
+            return None
+        return place if "/" in place else f"stage/{place}"
+
+
+class PipelineConfig(StageConfig):
+    """The whole pipeline, in the order in which data flows."""
+
+    name: str = Field("pipeline", pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name of the runs in Prefect and MLflow")
+    model: str = Field(
+        "embedded:smollm2-135m", description="Policy and RM backbone: folder, hub id, s3://, models:/ or embedded: URI"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice")
+    rounds: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Times from rollouts to policy: the policy of a round makes the next round's rollouts. A round whose "
+        "labels agree less with the rules than the round's before ends the loop",
+    )
+    seeds: SeedsConfig = SeedsConfig()
+    instructions: InstructionsConfig = InstructionsConfig()
+    ladder: LadderConfig = LadderConfig()
+    rollouts: RolloutsConfig = RolloutsConfig()
+    labels: LabelsConfig = LabelsConfig()
+    reward_model: RewardModelConfig = RewardModelConfig()
+    policy: PolicyConfig = PolicyConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    registry: RegistryConfig = RegistryConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    retrain: RetrainConfig = RetrainConfig()
+
+    @model_validator(mode="after")
+    def _corridor_keeps_levels(self) -> Self:
+        if self.instructions.sampling == "corridor" and self.ladder.order != "as_written":
+            raise ValueError(
+                f"ladder.order {self.ladder.order} would move the constraints that instructions.sampling corridor draws "
+                "for each level; use as_written"
+            )
+        return self

@@ -1,0 +1,78 @@
+"""The section of the reward model."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ifrl_core.config.base import StageConfig
+
+
+class RewardModelConfig(StageConfig):
+    """Training of the constraint-wise binary classifier."""
+
+    learning_rate: float = Field(4e-5, gt=0, description="Peak learning rate (AdamW, linear decay after warm-up)")
+    epochs: int = Field(1, ge=1, description="Passes over the training pairs")
+    batch_size: int = Field(
+        16, ge=1, description="Responses per optimizer step; each brings its constraints, often two"
+    )
+    micro_batch: int = Field(4, ge=1, description="Responses per forward and backward pass; divides batch_size")
+    warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps with rising learning rate")
+    layers: int | None = Field(None, ge=1, description="Use only the lowest layers of the backbone; none: all of them")
+    max_tokens: int = Field(2560, ge=32, description="Longest input (response and constraint), in tokens")
+    max_pairs: int = Field(
+        100_000, ge=8, description="At most about this many training pairs (whole responses, by hash)"
+    )
+    noise: Literal["ignore", "posterior", "rates", "unlabelled"] = Field(
+        "ignore",
+        description="ignore: labels as they are (the paper); posterior: a label counts as the share of its type's labels "
+        "that the audit of the training labels found right; rates: loss corrected by those rates; unlabelled: positives as "
+        "unlabelled (PU learning)",
+    )
+    drop_misranked: float | None = Field(
+        None,
+        gt=0.5,
+        lt=1,
+        description="Leave out contrasts that a model of the other half of the instructions ranks the wrong way round with "
+        "at least this confidence (co-teaching); costs a second training. None: keep them",
+    )
+    calibrate: bool = Field(
+        True, description="Scale logits so that probabilities match the rules on held-out hard constraints (Platt)"
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of each label's weight that is spread over both classes; 0: none (the paper)",
+    )
+    lora: int | None = Field(
+        None,
+        ge=1,
+        description="Rank of LoRA adapters on all linear layers, merged after training; the head trains whole. It wants a "
+        "higher learning_rate, 1e-4 to 1e-3. None: all weights",
+    )
+    early_stopping: int | None = Field(
+        None,
+        ge=1,
+        description="Stop after this many evaluations (one every save_steps) without a lower loss on held-out "
+        "pseudo-labels, and keep the best weights; none: the last weights",
+    )
+    baselines: bool = Field(
+        True,
+        description="Also score held-out hard pairs by length and by the backbone asked yes or no, to compare with",
+    )
+    save_steps: int = Field(100, ge=1, description="Steps between checkpoints; a kill costs at most this many")
+    bf16: bool = Field(True, description="bf16 autocast over float32 weights")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.batch_size % self.micro_batch:
+            raise ValueError(f"micro_batch {self.micro_batch} does not divide batch_size {self.batch_size}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_idea_of_noise(self) -> Self:
+        if self.label_smoothing and self.noise != "ignore":
+            raise ValueError(
+                f"label_smoothing {self.label_smoothing} and noise {self.noise} both model wrong labels: give one of them"
+            )
+        return self
