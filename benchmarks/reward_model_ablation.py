@@ -47,12 +47,12 @@ def main() -> None:
 
 def row(name: str, config: PipelineConfig, store: ArtifactStore) -> list[str]:
     """The cells of one line, after the stages that it needs."""
-    model, made = make_labels(config, store)
+    inputs = make_dataset(config, store)
+    given = {name: inputs[name] for name in ("model", "labels")}
     start = time.monotonic()
-    seed = config.seed
-    trained = train_reward_model(config.reward_model, {"model": model, "labels": made}, store, shown, seed=seed)
+    trained = train_reward_model(config.reward_model, given, store, shown, seed=config.seed)
     minutes = (time.monotonic() - start) / 60
-    overall, found = store.manifest(made).figures["audit"]["overall"], store.manifest(trained).figures
+    overall, found = store.manifest(given["labels"]).figures["audit"]["overall"], store.manifest(trained).figures
     hard = found["hard"]
     return [
         name,
@@ -64,15 +64,16 @@ def row(name: str, config: PipelineConfig, store: ArtifactStore) -> list[str]:
     ]
 
 
-def make_labels(config: PipelineConfig, store: ArtifactStore) -> tuple[ArtifactRef, ArtifactRef]:
-    """(model, labels) of a recipe; what the store has is not made again."""
+def make_dataset(config: PipelineConfig, store: ArtifactStore) -> dict[str, ArtifactRef]:
+    """model, prompts and labels of a recipe; what the store has is not made again."""
     seed = config.seed
     model = models.import_model(models.model_source(config.model), {}, store)
     seeds = dataset.make_seeds(dataset.seeds_source(config.seeds), {}, store, seed=seed)
     written = dataset.make_instructions(config.instructions, {"seeds": seeds}, store, seed=seed)
     prompts = dataset.make_prompts(config.ladder, {"instructions": written}, store, seed=seed)
     answers = rollouts.make_rollouts(config.rollouts, {"model": model, "prompts": prompts}, store, shown, seed=seed)
-    return model, labels.make_labels(config.labels, {"prompts": prompts, "rollouts": answers}, store, seed=seed)
+    made = labels.make_labels(config.labels, {"prompts": prompts, "rollouts": answers}, store, seed=seed)
+    return {"model": model, "prompts": prompts, "labels": made}
 
 
 def shown(done: int, total: int, message: str, **_: Any) -> None:

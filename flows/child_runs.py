@@ -81,13 +81,20 @@ def _run_once(deployment: str, parameters: dict[str, Any]) -> State[Any]:
 
 
 def _final_state(run_id: UUID) -> State[Any]:
-    """Poll until the run has ended, through any outage of the server."""
+    """Poll until the run has ended, through any outage of the server.
+
+    Raises:
+        ObjectNotFound: when someone has deleted the run.
+        httpx.HTTPStatusError: when the server refuses to say.
+    """
     away = False
     while True:
         try:
             with get_client(sync_client=True) as client:
                 state = client.read_flow_run(run_id).state
         except httpx.HTTPError as error:
+            if _refused(error):
+                raise
             if not away:
                 log.warning("the Prefect server does not answer (%s): waiting for it", error)
             away = True
@@ -96,6 +103,15 @@ def _final_state(run_id: UUID) -> State[Any]:
             if state is not None and state.is_final():
                 return state
         time.sleep(_POLL_S)
+
+
+def _refused(error: httpx.HTTPError) -> bool:
+    """Whether the server answered and asking again is of no use: a key that is not valid any more, say."""
+    return isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error and not _busy(error.response)
+
+
+def _busy(response: httpx.Response) -> bool:
+    return response.status_code in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)
 
 
 def _watch(parent: UUID, own: UUID, ended: threading.Event) -> None:

@@ -236,6 +236,24 @@ def test_a_killed_run_is_retried_and_gets_its_slot_back_within_two_minutes(
     assert [state["name"] for state in states].count("AwaitingRetry") == 1
 
 
+def test_a_schedule_fires_and_its_run_completes(deployed: Site) -> None:
+    plain = deployed.ask("/deployments/name/small/plain", method="GET")
+    kept = plain["schedules"][0]
+    path = f"/deployments/{plain['id']}/schedules/{kept['id']}"
+    query = {"deployments": {"id": {"any_": [plain["id"]]}}, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+
+    def fired() -> bool:
+        return any(run["auto_scheduled"] for run in deployed.ask("/flow_runs/filter", query))
+
+    assert not fired()
+    every_minute = {"cron": "* * * * *", "timezone": "UTC"}
+    deployed.ask(path, {"active": True, "schedule": every_minute}, method="PATCH")
+    try:
+        wait_until(fired, 180, deployed.logs)
+    finally:
+        deployed.ask(path, {"active": False, "schedule": kept["schedule"]}, method="PATCH")
+
+
 def test_a_schedule_that_someone_turned_on_stays_on(deployed: Site) -> None:
     plain = deployed.ask("/deployments/name/small/plain", method="GET")
     assert plain["schedules"][0]["active"] is False

@@ -1,0 +1,144 @@
+"""What the policy stage adds to a step of GRPO: the training process against a bare script around trl's trainer.
+
+    python benchmarks/policy_overhead.py demo-cpu [--steps 6] [--rounds 2]       (store: IFRL_ROOT)
+
+Three ways take turns, each in a fresh process on the same prompts in the same order:
+
+- trl alone: GRPOTrainer with a constant reward, its own generation, the allocator as it comes;
+- the bare script: the same, with the rollouts and the allocator's settings of this project;
+- the stage: the training process as the pipeline starts it, with rules, reward model, curriculum, trip-wires, metrics.
+
+The learning rate is next to nothing, so that the bare script and the stage train on the very same rollouts in every step.
+Seconds are those between the logs of two steps: saving, logging and the curriculum's own work are within.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from reward_model_ablation import make_dataset, shown
+
+from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.models import model_folder
+from ifrl_core.policy.job import POOL, PROMPTS, Job
+from ifrl_core.policy.launch import KEEP_MEMORY, check_launch, run_training, write_accelerate_config
+from ifrl_core.policy.train import training_prompts
+from ifrl_core.recipes import load_recipe
+from ifrl_core.reward_model.train import train_reward_model
+from ifrl_core.settings import store_root
+
+TRL, BARE, STAGE = "trl alone, constant reward", "bare script, constant reward", "the stage"
+
+
+def main() -> None:
+    arguments = parse()
+    if arguments.bare:
+        train_bare(Job.read(arguments.bare), own_rollouts=arguments.own_rollouts)
+        return
+    times: dict[str, list[float]] = {TRL: [], BARE: [], STAGE: []}
+    for _ in range(arguments.rounds):
+        for way in times:
+            with tempfile.TemporaryDirectory() as folder:
+                times[way] += seconds(way, make_job(arguments, Path(folder)))
+    print("| step of | steps | median s | mean s | to the bare script |\n|---|---|---|---|---|")
+    for way, found in times.items():
+        ratio = statistics.fmean(found) / statistics.fmean(times[BARE])
+        print(
+            f"| {way} | {len(found)} | {statistics.median(found):.2f} | {statistics.fmean(found):.2f} | {ratio:.3f} |"
+        )
+
+
+def make_job(arguments: argparse.Namespace, folder: Path) -> Job:
+    """The policy stage's own job on a recipe's prompts; what comes before it is made once."""
+    config, store = load_recipe(arguments.recipe), ArtifactStore(store_root())
+    made = make_dataset(config, store)
+    given = {name: made[name] for name in ("model", "labels")}
+    reward_model = train_reward_model(config.reward_model, given, store, shown, seed=config.seed)
+    policy = config.policy.model_copy(update={"max_steps": arguments.steps, "learning_rate": 1e-12})
+    job = Job(
+        config=policy,
+        model=model_folder(made["model"], store).resolve(),
+        reward_model=model_folder(reward_model, store).resolve(),
+        seed=config.seed,
+        folder=folder,
+    )
+    pq.write_table(pa.Table.from_pylist(training_prompts(made["prompts"], store), schema=POOL), folder / PROMPTS)
+    write_accelerate_config(policy, check_launch(policy), folder)
+    job.write()
+    return job
+
+
+def seconds(way: str, job: Job) -> list[float]:
+    """Seconds of each step but the first, between the logs of two."""
+    if way == STAGE:
+        # Metrics are read a moment after they are written; the time of writing is what counts.
+        logged: list[float] = []
+        run_training(job, on_row=lambda row: logged.append(time.time()))
+    else:
+        own = way == BARE
+        command = [sys.executable, __file__, "-", "--bare", str(job.folder / "job.json"), *(["--own-rollouts"] * own)]
+        env = {**os.environ, **(KEEP_MEMORY if own else {}), "TRL_EXPERIMENTAL_SILENCE": "1"}
+        done = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True)
+        logged = json.loads(done.stdout.splitlines()[-1])
+    return [later - earlier for earlier, later in itertools.pairwise(logged)]
+
+
+def train_bare(job: Job, *, own_rollouts: bool) -> None:
+    """trl's trainer as its examples use it; prints the times of the steps' logs."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+    from trl import GRPOTrainer
+
+    from ifrl_core.policy.clock import StepClock
+    from ifrl_core.policy.generation import CopyRollouts
+    from ifrl_core.policy.train_process import grpo_config, open_schedule
+
+    class Times(TrainerCallback):
+        logged: list = []  # noqa: RUF012
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if logs and "loss" in logs:
+                self.logged.append(time.time())
+
+    config, schedule, prompts = job.config, open_schedule(job, None), []
+    for _ in range(config.max_steps):
+        prompts += [{"prompt": row["prompt"]} for row in schedule.asked]
+        schedule.observe([])
+    rollouts = CopyRollouts(
+        max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=StepClock()
+    )
+    times = Times()
+    GRPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(job.model, dtype="float32"),
+        reward_funcs=lambda completions, **_: [0.5] * len(completions),
+        args=grpo_config(config, job.folder / "checkpoints", seed=job.seed, on_cpu=True),
+        train_dataset=Dataset.from_list(prompts),
+        processing_class=AutoTokenizer.from_pretrained(job.model),
+        callbacks=[times],
+        rollout_func=rollouts if own_rollouts else None,
+    ).train()
+    print(json.dumps(times.logged))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe")
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--own-rollouts", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
