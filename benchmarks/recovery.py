@@ -22,9 +22,11 @@ from tests.deployments.stack_site import (
     kill,
     nothing_is_left_or_doubled,
     running_stack,
+    slots_taken,
 )
 
 LIMIT_S = 600
+AWAY_S = 150
 
 
 def kill_flow(stack: Stack, identity: str) -> None:
@@ -48,6 +50,17 @@ def kill_server(name: str) -> Callable[[Stack, str], None]:
     return lambda stack, identity: kill(stack.pid(name))
 
 
+def away(name: str) -> Callable[[Stack, str], None]:
+    """A server that is stopped for longer than a run may go without a heartbeat, counted from its stop."""
+
+    def stop_and_start(stack: Stack, identity: str) -> None:
+        stack.supervise("stop", name)
+        time.sleep(AWAY_S)
+        stack.supervise("start", name)
+
+    return stop_and_start
+
+
 CASES: dict[str, Callable[[Stack, str], None]] = {
     "nothing": lambda stack, identity: None,
     "flow process": kill_flow,
@@ -57,6 +70,8 @@ CASES: dict[str, Callable[[Stack, str], None]] = {
     "mlflow": kill_server("mlflow"),
     "postgres": kill_server("postgres"),
     "s3": kill_server("s3"),
+    f"prefect, away for {AWAY_S} s": away("prefect"),
+    f"mlflow, away for {AWAY_S} s": away("mlflow"),
 }
 
 
@@ -78,10 +93,6 @@ def measure(stack: Stack, name: str, number: int) -> str:
     free = time.monotonic() - start
     nothing_is_left_or_doubled(stack, identity)
     return f"| {name} | {completed:.0f} | {free:.0f} | {run['run_count']} | {by_hand} |"
-
-
-def slots_taken(stack: Stack) -> int:
-    return sum(limit["active_slots"] for limit in stack.ask("/v2/concurrency_limits/filter"))
 
 
 def main(names: list[str]) -> None:

@@ -112,16 +112,12 @@ class Stack:
             time.sleep(0.1)
 
     def pid(self, service: str) -> int:
-        command = [
-            sys.executable,
-            "-m",
-            "supervisor.supervisorctl",
-            "-c",
-            str(self.state / "supervisord.conf"),
-            "pid",
-            service,
-        ]
-        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        return int(self.supervise("pid", service))
+
+    def supervise(self, *arguments: str) -> str:
+        """What the supervisor says to a command of its control program (pid, stop, start and a service)."""
+        control = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.state / "supervisord.conf")]
+        return subprocess.run([*control, *arguments], capture_output=True, text=True, check=True).stdout
 
     def flow_process(self, identity: str) -> psutil.Process | None:
         """The process that executes a flow run."""
@@ -186,8 +182,11 @@ def nothing_is_left_or_doubled(stack: Stack, identity: str) -> None:
     assert len(stages) == len(set(stages))
     running = stack.ask("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}})
     assert not running
-    limits = stack.ask("/v2/concurrency_limits/filter")
-    assert all(limit["active_slots"] == 0 for limit in limits), limits
+    assert not slots_taken(stack)
+
+
+def slots_taken(stack: Stack) -> int:
+    return sum(limit["active_slots"] for limit in stack.ask("/v2/concurrency_limits/filter"))
 
 
 def _tag(run: dict[str, Any], name: str) -> str | None:

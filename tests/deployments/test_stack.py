@@ -23,6 +23,7 @@ from tests.deployments.stack_site import (
     kill,
     mlflow_runs,
     nothing_is_left_or_doubled,
+    slots_taken,
 )
 from tests.flows.workplace import REPO
 
@@ -152,22 +153,26 @@ def test_the_command_line_reaches_the_same_store_and_computes_nothing_again(stac
     assert '"cached": false' not in report.stdout
 
 
-def test_a_killed_flow_process_is_retried_and_goes_on(stack: Stack, run_from_form: str) -> None:
-    identity = changed_run(stack, policy__learning_rate="2e-5")
+@pytest.mark.parametrize("killed", [("flow process",), ("worker",), ("worker", "flow process")], ids=" and ".join)
+def test_what_is_killed_costs_a_run_only_time(stack: Stack, run_from_form: str, killed: tuple[str, ...]) -> None:
+    identity = changed_run(stack, policy__learning_rate=f"{len(' '.join(killed))}e-6")
     stack.wait_for(lambda: "policy" in stack.task_states(identity), "the policy stage")
     process = stack.flow_process(identity)
     assert process is not None
-    kill(process.pid)
+    pids = {"flow process": process.pid, "worker": stack.pid("worker")}
+    for name in killed:
+        kill(pids[name])
     run = stack.wait_for_run(identity)
-    assert run["run_count"] == 2
+    assert run["run_count"] == 1 + ("flow process" in killed)
+    stack.wait_for(lambda: not slots_taken(stack), "a free slot", 120)
     nothing_is_left_or_doubled(stack, identity)
 
 
 def test_killed_servers_are_started_again_and_the_run_completes(stack: Stack, run_from_form: str) -> None:
-    """Postgres, the S3 server and the Prefect server, one after the other while the policy trains."""
+    """One after the other while the policy trains."""
     identity = changed_run(stack, policy__learning_rate="3e-5")
     stack.wait_for(lambda: "policy" in stack.task_states(identity), "the policy stage")
-    for name in ("postgres", "s3", "prefect"):
+    for name in SERVERS:
         before = stack.pid(name)
         kill(before)
         stack.wait_for(lambda name=name, before=before: stack.pid(name) not in {0, before}, f"a new {name}")  # type: ignore[misc]
