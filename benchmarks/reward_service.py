@@ -3,7 +3,7 @@
     OMP_WAIT_POLICY=PASSIVE python benchmarks/reward_service.py REWARD_MODEL_FOLDER [--requests 5000] [--clients 200]
 
 One model, one machine, one run; all ways take turns, round by round, so that other work on the machine hits them alike.
-Responses have about 200 tokens and five constraints each. After every round the table so far is printed: pairs per second
+Responses have five constraints each. After every round the table so far is printed: pairs per second
 of the clock, and of processor time of the process that scores (clients not counted).
 """
 
@@ -36,7 +36,6 @@ from ifrl_core.reward_model.settings import read_settings
 from ifrl_core.reward_model.template import encode
 
 CONSTRAINTS = 5
-TOKENS = 200
 FEW = 200  # pairs a round of the measurements beside the load test
 FLASK_REQUESTS = 40  # a round and number of clients
 Pair = tuple[str, str]
@@ -79,7 +78,7 @@ def main() -> None:
     arguments = parse()
     disable_progress_bar()
     folder = arguments.folder
-    pairs = make_pairs(arguments.requests // CONSTRAINTS, CONSTRAINTS, TOKENS)
+    pairs = make_pairs(arguments.requests // CONSTRAINTS, CONSTRAINTS, arguments.tokens)
     scorer = RewardModel(folder)
     if arguments.load_only:
         ways: dict[str, Way] = defaultdict(Way)
@@ -276,6 +275,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--requests", type=int, default=5000, help="of the load test")
+    parser.add_argument(
+        "--tokens", type=int, default=400, help="of the longest responses; the shortest have 3/4 of them"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--load-only", action="store_true", help="only the load test of /predict, in one go")
     parser.add_argument("--clients", type=int, default=200)
