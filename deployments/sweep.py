@@ -1,7 +1,8 @@
 """Run by supervisord as a listener: when a server's first process ends, end what it leaves behind.
 
 A container takes all its processes along. Here a killed `mlflow server` would leave children that hold the port. Workers are
-left out: a run whose worker died goes on by itself.
+left out: a run whose worker died ends at its next log line, as its output goes nowhere, says so to the server, and is started
+again within seconds.
 """
 
 import os

@@ -68,6 +68,14 @@ class Stack:
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return post(f"{self.ui}/api{path}", body or {})
 
+    def answers(self) -> bool:
+        """Whether the Prefect server, and the database behind it, does."""
+        try:
+            self.ask("/flow_runs/count")
+        except OSError:
+            return False
+        return True
+
     def start_run(self, deployment: str, parameters: dict[str, Any]) -> str:
         """The id of a new flow run."""
         flow, name = deployment.split("/")
