@@ -4,8 +4,8 @@
 
 Each case kills in the middle of policy training, on one stack of `make stack`, from a policy that no run has trained before.
 Nobody touches anything: the supervisor starts services again, Prefect's automations start runs again. What does not complete
-within twenty minutes is retried by `prefect flow-run retry`, and the table says so. After each case the stages done before are
-Cached, MLflow has one finished run of each stage, and nothing runs.
+within twenty minutes is retried by `prefect flow-run retry`, and the table says so. After each case the stages done before
+are Cached, MLflow has one finished run of each stage, and nothing runs.
 """
 
 import sys
