@@ -276,7 +276,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--requests", type=int, default=5000, help="of the load test")
     parser.add_argument(
-        "--tokens", type=int, default=400, help="of the longest responses; the shortest have 3/4 of them"
+        "--tokens", type=int, default=200, help="of the longest responses; the shortest have 3/4 of them"
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--load-only", action="store_true", help="only the load test of /predict, in one go")
