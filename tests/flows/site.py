@@ -18,6 +18,7 @@ from tests.flows.workplace import REPO
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 _ATTEMPTS = 5
+_PATIENCE_S = 180  # for an answer: sqlite serves one writer at a time, and tests share two cores
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Site:
         request = Request(f"{self.api}{path}", data=data, headers={"Content-Type": "application/json"}, method=method)
         for attempt in range(_ATTEMPTS):
             try:
-                with urlopen(request, timeout=30) as answer:
+                with urlopen(request, timeout=_PATIENCE_S) as answer:
                     text = answer.read()
             except HTTPError as error:
                 if error.code != 503 or attempt == _ATTEMPTS - 1:
