@@ -13,7 +13,7 @@ import time
 from statistics import fmean, stdev
 from typing import Any
 
-from reward_model_ablation import make_dataset, shown
+from reward_model_ablation import make_dataset, make_reward_model, shown
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import NoConfig, PipelineConfig
@@ -22,7 +22,6 @@ from ifrl_core.evaluation.evaluate import evaluate
 from ifrl_core.policy.train import train_policy
 from ifrl_core.recipes import load_recipe
 from ifrl_core.report.text import fixed, interval, signed
-from ifrl_core.reward_model.train import train_reward_model
 from ifrl_core.settings import store_root
 
 HEAD = (
@@ -61,8 +60,7 @@ def main() -> None:
 def measure(name: str, config: PipelineConfig, seed: int, store: ArtifactStore) -> float:
     """Print the row of one run; the gain on hard constraints, in points."""
     made = make_dataset(config, store)
-    given = {key: made[key] for key in ("model", "labels")}
-    reward_model = train_reward_model(config.reward_model, given, store, shown, seed=config.seed)
+    reward_model = make_reward_model(config, made, store)
     inputs = {"model": made["model"], "prompts": made["prompts"], "reward_model": reward_model}
     start = time.monotonic()
     policy = train_policy(config.policy, inputs, store, shown, seed=seed)

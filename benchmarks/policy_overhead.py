@@ -26,7 +26,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from reward_model_ablation import make_dataset, shown
+from reward_model_ablation import make_dataset, make_reward_model
 
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.models import model_folder
@@ -34,7 +34,6 @@ from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import KEEP_MEMORY, check_launch, run_training, write_accelerate_config
 from ifrl_core.policy.train import training_prompts
 from ifrl_core.recipes import load_recipe
-from ifrl_core.reward_model.train import train_reward_model
 from ifrl_core.settings import store_root
 
 TRL, BARE, STAGE = "trl alone, constant reward", "bare script, constant reward", "the stage"
@@ -62,8 +61,7 @@ def make_job(arguments: argparse.Namespace, folder: Path) -> Job:
     """The policy stage's own job on a recipe's prompts; what comes before it is made once."""
     config, store = load_recipe(arguments.recipe), ArtifactStore(store_root())
     made = make_dataset(config, store)
-    given = {name: made[name] for name in ("model", "labels")}
-    reward_model = train_reward_model(config.reward_model, given, store, shown, seed=config.seed)
+    reward_model = make_reward_model(config, made, store)
     policy = config.policy.model_copy(update={"max_steps": arguments.steps, "learning_rate": 1e-12})
     job = Job(
         config=policy,

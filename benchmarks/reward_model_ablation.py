@@ -47,12 +47,11 @@ def main() -> None:
 
 def row(name: str, config: PipelineConfig, store: ArtifactStore) -> list[str]:
     """The cells of one line, after the stages that it needs."""
-    inputs = make_dataset(config, store)
-    given = {name: inputs[name] for name in ("model", "labels")}
+    made = make_dataset(config, store)
     start = time.monotonic()
-    trained = train_reward_model(config.reward_model, given, store, shown, seed=config.seed)
+    trained = make_reward_model(config, made, store)
     minutes = (time.monotonic() - start) / 60
-    overall, found = store.manifest(given["labels"]).figures["audit"]["overall"], store.manifest(trained).figures
+    overall, found = store.manifest(made["labels"]).figures["audit"]["overall"], store.manifest(trained).figures
     hard = found["hard"]
     return [
         name,
@@ -74,6 +73,12 @@ def make_dataset(config: PipelineConfig, store: ArtifactStore) -> dict[str, Arti
     answers = rollouts.make_rollouts(config.rollouts, {"model": model, "prompts": prompts}, store, shown, seed=seed)
     made = labels.make_labels(config.labels, {"prompts": prompts, "rollouts": answers}, store, seed=seed)
     return {"model": model, "prompts": prompts, "labels": made}
+
+
+def make_reward_model(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore) -> ArtifactRef:
+    """The reward model of a recipe; made: what `make_dataset` returns."""
+    inputs = {name: made[name] for name in ("model", "labels")}
+    return train_reward_model(config.reward_model, inputs, store, shown, seed=config.seed)
 
 
 def shown(done: int, total: int, message: str, **_: Any) -> None:

@@ -2,7 +2,7 @@
 
 A container takes all its processes along. Here a killed `mlflow server` would leave children that hold the port. Workers are
 left out: a run whose worker died ends at its next log line, as its output goes nowhere, says so to the server, and is started
-again within seconds.
+again.
 """
 
 import os

@@ -153,9 +153,15 @@ def test_the_command_line_reaches_the_same_store_and_computes_nothing_again(stac
     assert '"cached": false' not in report.stdout
 
 
-@pytest.mark.parametrize("killed", [("flow process",), ("worker",), ("worker", "flow process")], ids=" and ".join)
-def test_what_is_killed_costs_a_run_only_time(stack: Stack, run_from_form: str, killed: tuple[str, ...]) -> None:
-    identity = changed_run(stack, policy__learning_rate=f"{len(' '.join(killed))}e-6")
+@pytest.mark.parametrize(
+    ("killed", "learning_rate"),  # a rate of its own makes the policy something new
+    [(("flow process",), "4e-5"), (("worker",), "5e-5"), (("worker", "flow process"), "6e-5")],
+    ids=["flow process", "worker", "both"],
+)
+def test_what_is_killed_costs_a_run_only_time(
+    stack: Stack, run_from_form: str, killed: tuple[str, ...], learning_rate: str
+) -> None:
+    identity = changed_run(stack, policy__learning_rate=learning_rate)
     stack.wait_for(lambda: "policy" in stack.task_states(identity), "the policy stage")
     process = stack.flow_process(identity)
     assert process is not None
