@@ -11,7 +11,6 @@ waits for it. Figures ride on the manifest, so a cache hit reports them too.
 """
 
 import logging
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +87,7 @@ class Stage:
             with measured() as cost:
                 figures = self.body(config, inputs, work)
             ref = work.writer.commit(figures, cost=cost.read())
-            shutil.rmtree(work.scratch, ignore_errors=True)
+            store.clear_work(self.name, identity)
             return ref
 
 

@@ -9,6 +9,7 @@ A killed stage leaves committed shards; the next run finds them by their records
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -26,6 +27,7 @@ from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest, ShardR
 from ifrl_core.artifacts.writer import ArtifactWriter
 from ifrl_core.errors import ArtifactError
 
+log = logging.getLogger(__name__)
 PROBE = ".probe-"
 
 
@@ -62,6 +64,20 @@ class ArtifactStore:
     def scratch(self, stage: str, fingerprint: str) -> Path:
         """A local folder for work in progress (checkpoints) of this fingerprint; not part of the artifact."""
         return self.scratch_folder / work_name(stage, fingerprint)
+
+    def checkpoints(self, stage: str, fingerprint: str) -> str:
+        """A folder in the store for work in progress, which another machine can go on from; not part of the artifact."""
+        return f"{self.folder(stage, fingerprint)}/checkpoints"
+
+    def clear_work(self, stage: str, fingerprint: str) -> None:
+        """Remove work in progress, here and in the store, once the artifact is committed; `gc` takes what cannot go now."""
+        shutil.rmtree(self.scratch(stage, fingerprint), ignore_errors=True)
+        folder = self.checkpoints(stage, fingerprint)
+        try:
+            for file in files.listing(self.fs, folder):
+                files.remove(self.fs, f"{folder}/{file.path}")
+        except ArtifactError as error:
+            log.warning("checkpoints of a finished %s stay until `ifrl store gc`: %s", stage, error)
 
     @property
     def scratch_folder(self) -> Path:

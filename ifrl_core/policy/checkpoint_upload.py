@@ -2,8 +2,8 @@
 
 They lie beside the artifact that is being made, `<stage>/<fingerprint>/checkpoints/checkpoint-N/...`, each followed by
 `checkpoint-N.json`, which names its files and their sha256: without it there is no checkpoint. trl's tables of answers, one
-a step, go to `<stage>/<fingerprint>/checkpoints/completions/`, each once. When the artifact is committed no manifest names
-them and `ifrl store gc` removes what is left. A store on this machine's disk needs none of this.
+a step, go to `<stage>/<fingerprint>/checkpoints/completions/`, each once. All of it goes when the artifact is committed. A
+store on this machine's disk needs none of this.
 """
 
 import hashlib
@@ -41,13 +41,16 @@ class Uploads:
         self._thread = threading.Thread(target=self._upload, args=(newest,), daemon=True)
         self._thread.start()
 
+    def wait(self) -> None:
+        """Wait for the upload on its way."""
+        if self._thread:
+            self._thread.join()
+
     def finish(self) -> None:
         """Wait for the upload on its way, and upload what is newer."""
-        if self._thread:
-            self._thread.join()
+        self.wait()
         self.look()
-        if self._thread:
-            self._thread.join()
+        self.wait()
 
     def _upload(self, checkpoint: Path) -> None:
         try:
@@ -73,8 +76,10 @@ def kept_in_store(store: ArtifactStore, remote: str, local: Path) -> Iterator[Up
     uploads = Uploads(store, remote, local)
     try:
         yield uploads
-    finally:
+    except BaseException:
         uploads.finish()
+        raise
+    uploads.wait()  # after the last step the model follows, which is worth more than a newer checkpoint
 
 
 def upload(store: ArtifactStore, remote: str, checkpoint: Path) -> None:

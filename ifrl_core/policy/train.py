@@ -113,7 +113,7 @@ def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
     work.progress(0, job.config.max_steps, "starting the training process")
     write_accelerate_config(job.config, shape, folder)
     job.write()
-    remote = f"{work.store.folder('policy', work.fingerprint)}/{CHECKPOINTS}"
+    remote = work.store.checkpoints("policy", work.fingerprint)
     try:
         with kept_in_store(work.store, remote, folder / CHECKPOINTS) as uploads:
 

@@ -8,7 +8,6 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.errors import ArtifactError, StoppedError
-from ifrl_core.policy import train
 from ifrl_core.policy.checkpoint_upload import KEPT, Uploads, fetch_newest, kept_in_store, upload, uploaded
 from ifrl_core.policy.job import COMPLETIONS
 from ifrl_core.policy.train import train_policy
@@ -110,7 +109,7 @@ def test_another_machine_goes_on_where_this_one_was_stopped(
 
     with pytest.raises(StoppedError):
         train_policy(CONFIG, inputs, s3_store, stop_after_a_step)
-    remote = f"{s3_store.folder('policy', train_policy.fingerprint(CONFIG, inputs, seed=0))}/{train.CHECKPOINTS}"
+    remote = s3_store.checkpoints("policy", train_policy.fingerprint(CONFIG, inputs, seed=0))
     steps = uploaded(s3_store, remote)
     assert steps
     assert 1 <= steps[-1] < CONFIG.max_steps
@@ -122,3 +121,7 @@ def test_another_machine_goes_on_where_this_one_was_stopped(
     # Those made on the first machine too, with what was answered there.
     assert s3_store.read_table(ref, "metrics.parquet").to_pydict()["step"] == [1, 2, 3]
     assert set(s3_store.read_table(ref, "samples.parquet")["step"].to_pylist()) == {1, 2, 3}
+    # A finished policy leaves no optimizer states behind, neither in the store nor on the machine that finished it.
+    assert not files.listing(s3_store.fs, remote)
+    assert not s3_store.scratch("policy", ref.fingerprint).exists()
+    s3_store.verify(ref)
