@@ -12,6 +12,7 @@
 #   IFRL_MIN_GAIN     least lower end of the gain's 95% interval, in points of satisfaction; default 0
 #   IFRL_BOUND        low (default) or mean: what IFRL_MIN_GAIN bounds
 #   IFRL_TIMEOUT_S    seconds until the build gives up and cancels the run; default 86400
+#   IFRL_CRASHED_S    seconds that a crashed run has to be started again before the build gives up; default 300
 #
 # Exit codes: 0 good; 1 the run did not complete; 2 its gain is below the bound, or was not measured; 3 a variable is missing.
 set -eu
@@ -25,6 +26,7 @@ recipe=${IFRL_RECIPE:-demo-cpu}
 minimum=${IFRL_MIN_GAIN:-0}
 bound=${IFRL_BOUND:-low}
 timeout=${IFRL_TIMEOUT_S:-86400}
+patience=${IFRL_CRASHED_S:-300}
 python=${PYTHON:-python3}
 
 # A JSON list of the overrides: by line where there are lines, else by blanks.
@@ -34,23 +36,57 @@ text = sys.argv[1]
 print(json.dumps([part.strip() for part in (text.splitlines() if "\n" in text.strip() else text.split()) if part.strip()]))
 ' "${IFRL_OVERRIDES:-}")
 
+work=$(mktemp -d)
+run='' watcher='' state=UNKNOWN
+
+# Whatever ends this build, a time limit or a newer build: its run does not go on without it.
+finish() {
+    if [ -n "$watcher" ]; then kill "$watcher" 2> /dev/null || true; fi
+    case "$state" in
+        COMPLETED | FAILED | CANCELLED | CRASHED) ;;
+        *) if [ -n "$run" ]; then prefect --no-prompt flow-run cancel "$run" || true; fi ;;
+    esac
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+
+state_of_run() {
+    prefect --no-prompt flow-run inspect "$run" --output json 2> /dev/null |
+        "$python" -c 'import json, sys; print(json.load(sys.stdin)["state"]["type"])' 2> /dev/null || echo UNKNOWN
+}
+
 ifrl deploy
 
+if ! prefect --no-prompt deployment run "$deployment" -p "recipe=$recipe" -p "overrides=$overrides" > "$work/log" 2>&1; then
+    cat "$work/log" >&2
+    echo "the run was not started" >&2
+    exit 1
+fi
+cat "$work/log"
 # The run's id, so that this build reads its own run, whatever else runs there.
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-{
-    status=0
-    prefect --no-prompt deployment run "$deployment" -p "recipe=$recipe" -p "overrides=$overrides" \
-        --watch --watch-timeout "$timeout" 2>&1 || status=$?
-    echo "$status" > "$work/status"
-} | tee "$work/log"
-status=$(cat "$work/status")
 run=$(sed -n 's/.*UUID: *\([0-9a-f-]\{36\}\).*/\1/p' "$work/log" | head -n 1)
-if [ "$status" -ne 0 ]; then
-    # A build that gives up must not leave the run going; cancelling one that has ended is refused, and no harm.
-    if [ -n "$run" ]; then prefect --no-prompt flow-run cancel "$run" > /dev/null 2>&1 || true; fi
-    echo "the run did not complete" >&2
+
+# The watcher shows events and logs. It does not judge: a connection that is lost can end it early, or leave it waiting for ever.
+prefect --no-prompt flow-run watch "$run" &
+watcher=$!
+end=$(($(date +%s) + timeout))
+crashed_at=''
+while [ "$(date +%s)" -lt "$end" ]; do
+    sleep 5 &
+    wait $!
+    state=$(state_of_run)
+    case "$state" in
+        COMPLETED | FAILED | CANCELLED) break ;;
+        CRASHED) # The server starts it again, twice at most and after a minute or so.
+            crashed_at=${crashed_at:-$(date +%s)}
+            if [ $(($(date +%s) - crashed_at)) -gt "$patience" ]; then break; fi
+            ;;
+        *) crashed_at='' ;;
+    esac
+done
+if [ "$state" != COMPLETED ]; then
+    echo "the run did not complete: $state" >&2
     exit 1
 fi
 

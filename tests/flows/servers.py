@@ -11,6 +11,9 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+
+from deployments.local_services import postgres_programs, postgres_user
 
 S3_KEY, S3_SECRET = "ifrl-test", "ifrl-test-secret"
 
@@ -64,8 +67,35 @@ def s3_server(folder: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
+def postgres_server() -> Iterator[str]:
+    """An empty Postgres that forgets all at its end; yields a URL for asyncpg."""
+    port, user, programs = free_port(), postgres_user(), postgres_programs()
+    with TemporaryDirectory(prefix="ifrl-postgres-", ignore_cleanup_errors=True) as folder:
+        if user:
+            shutil.chown(folder, user)
+
+        def run(*arguments: str) -> None:
+            program = [str(programs / arguments[0]), "--pgdata", f"{folder}/data", *arguments[1:]]
+            done = subprocess.run(program, user=user, cwd="/", stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            assert done.returncode == 0, Path(log.name).read_text()
+
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+        with NamedTemporaryFile("w", prefix="ifrl-postgres-", suffix=".log") as log:
+            run("initdb", "--username", "ifrl", "--auth", "trust", "--no-sync")
+            run("pg_ctl", "start", "--wait", "--options", options)
+            try:
+                yield f"postgresql+asyncpg://ifrl@127.0.0.1:{port}/postgres"
+            finally:
+                run("pg_ctl", "stop", "--mode", "immediate")
+
+
+@contextmanager
 def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
-    """A Prefect server on sqlite in `folder`; yields the environment that points to it."""
+    """A Prefect server on a Postgres of its own, as teams run it; yields the environment that points to it.
+
+    On sqlite a server with workers and automations now and then stands still for a minute: two of its transactions wait
+    for each other until the busy timeout, and whoever watches a run waits with them.
+    """
     port = free_port()
     home = {
         "PREFECT_HOME": str(folder / "prefect"),
@@ -84,8 +114,10 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
         "PREFECT_UI_API_URL": api["PREFECT_API_URL"],
         "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
     }
-    with running(command, server_env, folder / "server.log", f"{api['PREFECT_API_URL']}/health"):
-        yield {**home, **api, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
+    with postgres_server() as database:
+        server_env["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database
+        with running(command, server_env, folder / "server.log", f"{api['PREFECT_API_URL']}/health"):
+            yield {**home, **api, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tests.flows.workplace import REPO
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 _ATTEMPTS = 5
-_PATIENCE_S = 180  # for an answer: sqlite serves one writer at a time, and tests share two cores
+_PATIENCE_S = 180  # for an answer: tests share two cores
 
 
 @dataclass(frozen=True)
