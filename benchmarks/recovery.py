@@ -16,7 +16,6 @@ from collections.abc import Callable
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.models import import_model, model_source
 from tests.deployments.stack_site import (
-    TINY_CONFIG,
     Stack,
     changed_run,
     kill,
@@ -27,6 +26,7 @@ from tests.deployments.stack_site import (
 
 LIMIT_S = 1200
 AWAY_S = 150
+WHOLE = ["policy.max_steps=3"]  # every weight is trained and uploaded, unlike in the tests
 
 
 def kill_flow(stack: Stack, identity: str) -> None:
@@ -77,7 +77,7 @@ CASES: dict[str, Callable[[Stack, str], None]] = {
 
 def measure(stack: Stack, name: str, number: int) -> str:
     """One row: seconds from the kill to Completed and until no slot is taken, attempts, whether a hand was needed."""
-    identity = changed_run(stack, policy__learning_rate=f"{number + 2}e-5")
+    identity = changed_run(stack, WHOLE, policy__learning_rate=f"{number + 2}e-5")
     stack.wait_for(lambda: "policy" in stack.task_states(identity), "the policy stage")
     start, by_hand = time.monotonic(), "no"
     CASES[name](stack, identity)
@@ -104,9 +104,7 @@ def main(names: list[str]) -> None:
             done = stack.make("up")
             assert done.returncode == 0, done.stderr
             up = time.monotonic() - start
-            first = stack.start_run(
-                "pipeline/pipeline", {"recipe": str(TINY_CONFIG), "overrides": ["policy.max_steps=3"]}
-            )
+            first = changed_run(stack, WHOLE)
             stack.wait_for_run(first, LIMIT_S)
             print(
                 f"cold `make stack`: up after {up:.0f} s, a first tiny run Completed after {time.monotonic() - start:.0f} s\n"

@@ -6,10 +6,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `ifrl` sets it, before torch is loaded
 
 import pytest
+from hypothesis import settings
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.models import import_model, model_source
 
+settings.register_profile("untimed", deadline=None)  # how long an example takes depends on what else runs
+settings.load_profile("untimed")
 SHARED = Path(__file__).parent.parent.parent / "shared"
 EMBEDDED = "embedded:smollm2-135m"
 

@@ -10,7 +10,9 @@ import yaml
 
 from deployments.wanted import DEPLOYMENT_FILE
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from tests.deployments.stack_site import TINY_CONFIG, Stack, running_stack
+from ifrl_core.recipes import load_recipe
+from tests.deployments.stack_site import Stack, running_stack
+from tests.flows.workplace import CHEAP_OVERRIDES, TINY
 
 PLANTED = {
     "IFRL_SERVER_API_KEY": "planted-api-key-5d1c",
@@ -50,7 +52,7 @@ def _tiny_deployment(folder: Path) -> Path:
         "entrypoint": "flows/pipeline.py:pipeline",
         "description": "The whole pipeline at its smallest.",
         "tags": ["ifrl"],
-        "parameters": {"config": yaml.safe_load(TINY_CONFIG.read_text())},
+        "parameters": {"config": load_recipe(TINY, CHEAP_OVERRIDES).model_dump(mode="json", exclude_unset=True)},
         "work_pool": next(item["work_pool"] for item in shipped["deployments"] if item["name"] == "pipeline"),
     }
     path = folder / "tiny-deployment.yaml"

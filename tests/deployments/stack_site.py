@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,9 @@ import psutil
 from deployments.local_services import PORTS
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from tests.flows.servers import free_port
-from tests.flows.workplace import REPO
+from tests.flows.workplace import CHEAP_OVERRIDES, REPO, TINY
 
-TINY_CONFIG = REPO / "tests" / "flows" / "tiny.yaml"
+FORM_OVERRIDES = [*CHEAP_OVERRIDES, "policy.max_steps=3"]  # what makes of the tiny recipe what the form starts
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,12 @@ class Stack:
             )
             time.sleep(0.5)
 
-    def wait_for(self, found: Callable[[], object], what: str, timeout_s: float = 300) -> None:
+    def wait_for(
+        self, found: Callable[[], object], what: str, timeout_s: float = 300, about: Callable[[], str] = lambda: ""
+    ) -> None:
         end = time.monotonic() + timeout_s
         while not found():
-            assert time.monotonic() < end, f"{what} never came: {self.log('worker')[-2000:]}"
+            assert time.monotonic() < end, f"{what} never came: {about()} {self.log('worker')[-2000:]}"
             time.sleep(0.1)
 
     def pid(self, service: str) -> int:
@@ -172,16 +174,22 @@ def mlflow_runs(stack: Stack, identity: str) -> list[dict[str, Any]]:
     ]
 
 
-def changed_run(stack: Stack, **values: str) -> str:
-    """A new run in which only what lies below the policy has to be computed."""
-    overrides = ["policy.max_steps=3", *(f"{name.replace('__', '.')}={value}" for name, value in values.items())]
-    return stack.start_run("pipeline/pipeline", {"recipe": str(TINY_CONFIG), "overrides": overrides})
+def changed_run(stack: Stack, base: Sequence[str] = FORM_OVERRIDES, **values: str) -> str:
+    """A new run of the tiny recipe with `base`, in which only what lies below the policy has to be computed."""
+    changes = [f"{name.replace('__', '.')}={value}" for name, value in values.items()]
+    return stack.start_run("pipeline/pipeline", {"recipe": TINY, "overrides": [*base, *changes]})
 
 
 def nothing_is_left_or_doubled(stack: Stack, identity: str) -> None:
     """What was done before is Cached, MLflow has one finished run of each stage, and nothing runs or holds a slot."""
-    states = stack.task_states(identity)
-    assert all(names[-1] in {"Completed", "Cached"} for names in states.values()), states
+
+    def unfinished() -> dict[str, list[str]]:
+        return {
+            name: all_ for name, all_ in stack.task_states(identity).items() if all_[-1] not in {"Completed", "Cached"}
+        }
+
+    # The server learns of a task's end by an event, which it may write down after the run's own end.
+    stack.wait_for(lambda: not unfinished(), "the end of every task", 60, lambda: str(unfinished()))
     runs = mlflow_runs(stack, identity)
     assert not [run for run in runs if run["status"] == "RUNNING"], runs
     parents = [run["id"] for run in runs if run["parent"] is None and run["status"] == "FINISHED"]

@@ -3,6 +3,7 @@
 The tests of this file run in their order on one stack: each starts where the one before ended.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from deployments.local_services import postgres_programs
 from tests.deployments.conftest import PLANTED
 from tests.deployments.stack_site import (
-    TINY_CONFIG,
+    FORM_OVERRIDES,
     Stack,
     changed_run,
     kill,
@@ -25,7 +26,7 @@ from tests.deployments.stack_site import (
     nothing_is_left_or_doubled,
     slots_taken,
 )
-from tests.flows.workplace import REPO
+from tests.flows.workplace import REPO, TINY
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -145,7 +146,7 @@ def test_mlflow_shows_parent_and_children_curves_the_report_and_the_model(
 
 
 def test_the_command_line_reaches_the_same_store_and_computes_nothing_again(stack: Stack, run_from_form: str) -> None:
-    given = ["-p", f"recipe={TINY_CONFIG}", "-p", 'overrides=["policy.max_steps=3"]']
+    given = ["-p", f"recipe={TINY}", "-p", f"overrides={json.dumps(FORM_OVERRIDES)}"]
     done = stack.call("prefect", "--no-prompt", "deployment", "run", "pipeline/pipeline", *given, "--watch")
     assert done.returncode == 0, done.stdout + done.stderr
     report = stack.call("ifrl", "report", "--json")

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from tests.flows.workplace import TINY, Workplace
+from tests.flows.workplace import CHEAP, TINY, Workplace
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +25,7 @@ def wait_for(found: Callable[[], bool], process: "subprocess.Popen[str]", timeou
 
 
 def kill_when(place: Workplace, moment: Callable[[], bool]) -> None:
-    process = place.start("run", TINY)
+    process = place.start("run", TINY, *CHEAP)
     wait_for(moment, process)
     children = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
@@ -63,7 +63,7 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
     workplace: Callable[..., Workplace],
 ) -> None:
     undisturbed, killed = workplace("undisturbed"), workplace("killed")
-    done = undisturbed.run("run", TINY)
+    done = undisturbed.run("run", TINY, *CHEAP)
     assert done.returncode == 0, done.stderr
 
     store = killed.home / "store"
@@ -77,7 +77,7 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
     first_shard = next(store.glob("rollouts/*/part-00000.parquet"))
     made_at = first_shard.stat().st_mtime_ns
     assert servers_of(killed), "no orphan to end: this test no longer shows anything"
-    done = killed.run("run", TINY)
+    done = killed.run("run", TINY, *CHEAP)
     assert done.returncode == 0, done.stderr
     assert not servers_of(killed), "a temporary server of a killed run stays behind"
 

@@ -7,7 +7,7 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from tests.flows.servers import s3_server
-from tests.flows.workplace import TINY, Workplace
+from tests.flows.workplace import CHEAP, TINY, Workplace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -19,10 +19,10 @@ def test_the_pipeline_runs_on_s3_and_a_second_run_is_from_cache(
         place = workplace("s3", **env, IFRL_ROOT="s3://ifrl/team/a")
         for name, value in {**env, "IFRL_CACHE": place.env["IFRL_CACHE"]}.items():
             monkeypatch.setenv(name, value)
-        first = place.run("run", TINY)
+        first = place.run("run", TINY, *CHEAP)
         assert first.returncode == 0, first.stdout + first.stderr
         summary = place.summary()
-        again = place.run("run", TINY)
+        again = place.run("run", TINY, *CHEAP)
         assert again.returncode == 0, again.stderr
         warm = place.summary()
         assert not any(stage["cached"] for stage in summary["stages"].values())
