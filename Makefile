@@ -35,9 +35,9 @@ lint: install
 fast: install
 	$(BIN)/pytest -m "not model and not server and not browser and not vllm and not e2e"
 
-# More processes than CI has cores: many tests wait for servers.
+# Two processes share the cores: many tests wait for servers. (A third made it no faster on 2 cores: 44 minutes.)
 test: lint
-	$(BIN)/pytest -n 3 --dist loadfile -m "not vllm"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not vllm"
 
 # vLLM on the CPU, for tests and small runs. The torchvision, torchaudio and torchcodec that it brings are CUDA builds, which
 # break the import of transformers.

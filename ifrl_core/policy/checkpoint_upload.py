@@ -19,6 +19,7 @@ from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.checkpoints import last_checkpoint, step_of
 from ifrl_core.errors import ArtifactError
 from ifrl_core.policy.job import COMPLETIONS
+from ifrl_core.policy.tables import whole_tables
 from ifrl_core.process import METRICS
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def upload(store: ArtifactStore, remote: str, checkpoint: Path) -> None:
         digests[name] = _sha256(path)
         files.put_file(store.fs, path, f"{remote}/{checkpoint.name}/{name}")
     there = {file.path for file in files.listing(store.fs, f"{remote}/{COMPLETIONS}")}
-    for path in (checkpoint.parent / COMPLETIONS).glob("*.parquet"):
+    for path in whole_tables(checkpoint.parent / COMPLETIONS, step_of(checkpoint)):
         if path.name not in there:
             files.put_file(store.fs, path, f"{remote}/{COMPLETIONS}/{path.name}")
     files.write_bytes(store.fs, f"{remote}/{checkpoint.name}.json", json.dumps(digests).encode())

@@ -59,6 +59,16 @@ def run_figures(rows: Sequence[Row]) -> Figures:
     }
 
 
+def whole_tables(completions: Path, last_step: int) -> list[Path]:
+    """trl's completions tables up to a step, in order.
+
+    trl writes a step's table after its row of metrics and before its checkpoint: who reads beside the training asks for the
+    steps before the newest row, or for those of a whole checkpoint. A later table may be half written.
+    """
+    files = sorted(completions.glob("completions_*.parquet"))
+    return [file for file in files if int(file.stem.rpartition("_")[2]) <= last_step]
+
+
 def prompts_used(completions: Path) -> int:
     """Different prompts in trl's completions tables."""
     files = completions.glob("completions_*.parquet")
@@ -74,12 +84,9 @@ def samples_table(completions: Path) -> pa.Table:
     return pa.Table.from_pylist([row for file in chosen for row in _samples(file)], schema=SAMPLES)
 
 
-def latest_samples(completions: Path) -> list[Row]:
-    """A few answers of the newest of trl's completions tables, as people read them in a table; none before the first.
-
-    trl writes a step's table after its metrics, so the newest is that of the step before.
-    """
-    files = sorted(completions.glob("completions_*.parquet"))
+def latest_samples(completions: Path, last_step: int) -> list[Row]:
+    """A few answers of the newest table up to `last_step`, as people read them in a table; none before the first."""
+    files = whole_tables(completions, last_step)
     return list(_samples(files[-1])) if files else []
 
 

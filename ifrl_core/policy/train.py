@@ -130,7 +130,7 @@ def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
 def _show(work: Work, job: Job, row: Mapping[str, float | None]) -> None:
     reward, step = row.get("reward/total"), int(row["step"] or 0)
     shown = step % job.config.launch.show_samples_every == 0
-    samples = latest_samples(job.folder / CHECKPOINTS / COMPLETIONS) if shown else []
+    samples = latest_samples(job.folder / CHECKPOINTS / COMPLETIONS, step - 1) if shown else []
     metrics = {name: value for name, value in row.items() if value is not None and name != "step"}
     message = "reward unscored" if reward is None else f"reward {reward:.2f}"
     work.progress(step, job.config.max_steps, message, samples=samples, **metrics)
