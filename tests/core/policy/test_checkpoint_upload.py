@@ -46,7 +46,8 @@ def test_the_newest_whole_checkpoint_is_fetched_and_a_half_written_one_is_none(
         made = checkpoint(here, step)
         (here / COMPLETIONS).mkdir(exist_ok=True)
         (here / COMPLETIONS / f"completions_{step:05d}.parquet").write_bytes(bytes([step]))
-        (here / COMPLETIONS / "completions_00011.parquet").touch()  # the trainer is a step further and has just opened it
+        # The trainer is a step further and has just opened its table.
+        (here / COMPLETIONS / "completions_00011.parquet").touch()
         upload(s3_store, REMOTE, made)
     files.put_file(
         s3_store.fs, here / "checkpoint-10" / "trainer_state.json", f"{REMOTE}/checkpoint-12/trainer_state.json"
