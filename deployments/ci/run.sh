@@ -39,9 +39,13 @@ print(json.dumps([part.strip() for part in (text.splitlines() if "\n" in text.st
 work=$(mktemp -d)
 run='' watcher='' state=UNKNOWN
 
+# The run's id, so that this build reads, and ends, its own run, whatever else runs there.
+started_run() { sed -n 's/.*UUID: *\([0-9a-f-]\{36\}\).*/\1/p' "$work/log" 2> /dev/null | head -n 1; }
+
 # Whatever ends this build, a time limit or a newer build: its run does not go on without it.
 finish() {
     if [ -n "$watcher" ]; then kill "$watcher" 2> /dev/null || true; fi
+    run=$(started_run)
     case "$state" in
         COMPLETED | FAILED | CANCELLED | CRASHED) ;;
         *) if [ -n "$run" ]; then prefect --no-prompt flow-run cancel "$run" || true; fi ;;
@@ -64,8 +68,7 @@ if ! prefect --no-prompt deployment run "$deployment" -p "recipe=$recipe" -p "ov
     exit 1
 fi
 cat "$work/log"
-# The run's id, so that this build reads its own run, whatever else runs there.
-run=$(sed -n 's/.*UUID: *\([0-9a-f-]\{36\}\).*/\1/p' "$work/log" | head -n 1)
+run=$(started_run)
 
 # The watcher shows events and logs. It does not judge: a connection that is lost can end it early, or leave it waiting for ever.
 prefect --no-prompt flow-run watch "$run" &
