@@ -12,7 +12,7 @@ import torch
 from flask import Flask, jsonify, request
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from ifrl_core.reward_model.template import render
+from ifrl_core.reward_model.model.template import render
 
 app = Flask(__name__)
 folder, port = sys.argv[1], int(sys.argv[2])

@@ -15,10 +15,10 @@ from collections import Counter
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
-from ifrl_core.label_audit import agreement, cell_of, contrast
-from ifrl_core.label_filters import FILTERS, Candidate, Tally, kept, types_without_contrast
-from ifrl_core.label_sheet import find_labels
-from ifrl_core.labels import make_contrasts
+from ifrl_core.labels.audit import agreement, cell_of, contrast
+from ifrl_core.labels.filters import FILTERS, Candidate, Tally, kept, types_without_contrast
+from ifrl_core.labels.people.sheet import find_labels
+from ifrl_core.labels.stage import make_contrasts
 from ifrl_core.report.text import count, percent, percent_interval, points, points_interval
 from ifrl_core.settings import store_root
 

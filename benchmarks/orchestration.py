@@ -22,18 +22,14 @@ configure_environment()
 import pyarrow as pa  # noqa: E402
 from prefect import flow  # noqa: E402
 
-from flows.shards import map_shards  # noqa: E402
-from ifrl_core import dataset, rollouts  # noqa: E402
+from flows.execution.shards import map_shards  # noqa: E402
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore  # noqa: E402
-from ifrl_core.config import (  # noqa: E402
-    ExecutionConfig,
-    InstructionsConfig,
-    LadderConfig,
-    RolloutsConfig,
-    SeedsConfig,
-)
-from ifrl_core.progress import no_progress  # noqa: E402
-from ifrl_core.schemas import ROLLOUTS  # noqa: E402
+from ifrl_core.config import ExecutionConfig, InstructionsConfig, LadderConfig, RolloutsConfig, SeedsConfig  # noqa: E402
+from ifrl_core.instructions import stage as dataset  # noqa: E402
+from ifrl_core.records import ROLLOUTS  # noqa: E402
+from ifrl_core.rollouts import stage as rollouts  # noqa: E402
+from ifrl_core.seeds import stage as seeds_stage  # noqa: E402
+from ifrl_core.stages.progress import no_progress  # noqa: E402
 
 RUNNERS = (
     ExecutionConfig(),
@@ -53,7 +49,7 @@ def mapped(config: RolloutsConfig, inputs: dict[str, ArtifactRef], execution: Ex
 
 def main(shards: int) -> None:
     store = ArtifactStore(os.environ["IFRL_ROOT"])
-    seeds = dataset.make_seeds(dataset.seeds_source(SeedsConfig(train=shards, held_out=2)), {}, store)
+    seeds = seeds_stage.make_seeds(seeds_stage.seeds_source(SeedsConfig(train=shards, held_out=2)), {}, store)
     instructions = dataset.make_instructions(InstructionsConfig(max_words=60), {"seeds": seeds}, store)
     prompts = dataset.make_prompts(LadderConfig(), {"instructions": instructions}, store)
     inputs = {"model": seeds.model_copy(update={"stage": "model"}), "prompts": prompts}

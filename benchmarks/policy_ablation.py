@@ -17,10 +17,10 @@ from reward_model_ablation import make_dataset, make_reward_model, shown
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import NoConfig, PipelineConfig
+from ifrl_core.config.recipes import load_recipe
 from ifrl_core.evaluation.comparison import compare
-from ifrl_core.evaluation.evaluate import evaluate
-from ifrl_core.policy.train import train_policy
-from ifrl_core.recipes import load_recipe
+from ifrl_core.evaluation.stage import evaluate
+from ifrl_core.policy.stage import train_policy
 from ifrl_core.report.text import fixed, interval, signed
 from ifrl_core.settings import store_root
 

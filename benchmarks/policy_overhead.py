@@ -29,12 +29,12 @@ import pyarrow.parquet as pq
 from reward_model_ablation import make_dataset, make_reward_model
 
 from ifrl_core.artifacts import ArtifactStore
-from ifrl_core.models import model_folder
+from ifrl_core.config.recipes import load_recipe
+from ifrl_core.models.sources import model_folder
 from ifrl_core.policy.job import POOL, PROMPTS, Job
-from ifrl_core.policy.launch import KEEP_MEMORY, check_launch, run_training, write_accelerate_config
-from ifrl_core.policy.train import training_prompts
-from ifrl_core.recipes import load_recipe
+from ifrl_core.policy.stage import training_prompts
 from ifrl_core.settings import store_root
+from ifrl_core.training.launch import KEEP_MEMORY, check_launch, run_training, write_accelerate_config
 
 TRL, BARE, STAGE = "trl alone, constant reward", "bare script, constant reward", "the stage"
 
@@ -97,9 +97,9 @@ def train_bare(job: Job, *, own_rollouts: bool) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import GRPOTrainer
 
-    from ifrl_core.policy.clock import StepClock
     from ifrl_core.policy.generation import CopyRollouts
-    from ifrl_core.policy.train_process import grpo_config, open_schedule
+    from ifrl_core.policy.process import grpo_config, open_schedule
+    from ifrl_core.training.clock import StepClock
 
     class Times(TrainerCallback):
         logged: list = []  # noqa: RUF012

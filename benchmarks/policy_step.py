@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def in_own_process(options: dict) -> dict:
-    from ifrl_core.policy.launch import KEEP_MEMORY
+    from ifrl_core.training.launch import KEEP_MEMORY
 
     env = {**os.environ, **(KEEP_MEMORY if options.get("keep_memory") else {}), "TRL_EXPERIMENTAL_SILENCE": "1"}
     command = [sys.executable, *sys.argv, "--variant", json.dumps(options)]
@@ -60,9 +60,9 @@ def measure(arguments: argparse.Namespace, *, keep_memory=False, copy=False, tra
     from trl import GRPOTrainer
 
     from ifrl_core.config import PolicyConfig
-    from ifrl_core.policy.clock import StepClock
     from ifrl_core.policy.generation import CopyRollouts
-    from ifrl_core.policy.train_process import freeze_below, grpo_config
+    from ifrl_core.policy.process import freeze_below, grpo_config
+    from ifrl_core.training.clock import StepClock
 
     class Timer(TrainerCallback):
         rows: list = []  # noqa: RUF012

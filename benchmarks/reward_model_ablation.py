@@ -12,12 +12,16 @@ import sys
 import time
 from typing import Any
 
-from ifrl_core import dataset, labels, models, rollouts
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PipelineConfig
-from ifrl_core.recipes import load_recipe
+from ifrl_core.config.recipes import load_recipe
+from ifrl_core.instructions import stage as dataset
+from ifrl_core.labels import stage as labels
+from ifrl_core.models import sources as models
 from ifrl_core.report.text import count, fixed, percent
-from ifrl_core.reward_model.train import train_reward_model
+from ifrl_core.reward_model.train.stage import train_reward_model
+from ifrl_core.rollouts import stage as rollouts
+from ifrl_core.seeds import stage as seeds_stage
 from ifrl_core.settings import store_root
 
 HEAD = (
@@ -67,7 +71,7 @@ def make_dataset(config: PipelineConfig, store: ArtifactStore) -> dict[str, Arti
     """model, prompts and labels of a recipe; what the store has is not made again."""
     seed = config.seed
     model = models.import_model(models.model_source(config.model), {}, store)
-    seeds = dataset.make_seeds(dataset.seeds_source(config.seeds), {}, store, seed=seed)
+    seeds = seeds_stage.make_seeds(seeds_stage.seeds_source(config.seeds), {}, store, seed=seed)
     written = dataset.make_instructions(config.instructions, {"seeds": seeds}, store, seed=seed)
     prompts = dataset.make_prompts(config.ladder, {"instructions": written}, store, seed=seed)
     answers = rollouts.make_rollouts(config.rollouts, {"model": model, "prompts": prompts}, store, shown, seed=seed)

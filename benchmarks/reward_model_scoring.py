@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from ifrl_core.reward_model.packing import pack
-from ifrl_core.reward_model.score import RewardModel, native_dtype
-from ifrl_core.reward_model.template import encode, render
+from ifrl_core.reward_model.model.packing import pack
+from ifrl_core.reward_model.model.score import RewardModel, native_dtype
+from ifrl_core.reward_model.model.template import encode, render
 
 CONSTRAINTS = (
     "Write in a warm and friendly tone.",

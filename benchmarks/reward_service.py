@@ -30,10 +30,10 @@ from reward_model_scoring import make_pairs
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from ifrl_core.reward_model.packing import pack, token_batches
-from ifrl_core.reward_model.score import RewardModel, native_dtype
-from ifrl_core.reward_model.settings import read_settings
-from ifrl_core.reward_model.template import encode
+from ifrl_core.reward_model.model.packing import pack, token_batches
+from ifrl_core.reward_model.model.score import RewardModel, native_dtype
+from ifrl_core.reward_model.model.settings import read_settings
+from ifrl_core.reward_model.model.template import encode
 
 CONSTRAINTS = 5
 FEW = 200  # pairs a round of the measurements beside the load test

@@ -23,9 +23,8 @@ import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig, RolloutsConfig
-from ifrl_core.constraints.model import Constraint
-from ifrl_core.labels import make_labels
-from ifrl_core.schemas import PROMPTS, ROLLOUTS, constraint_row
+from ifrl_core.labels.stage import make_labels
+from ifrl_core.records import PROMPTS, ROLLOUTS, Constraint, constraint_row
 
 LEVELS = 5  # L0..L4
 LADDERS_PER_SHARD = RolloutsConfig().ladders_per_shard

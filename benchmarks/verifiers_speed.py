@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ifrl_core.constraints.model import Constraint
-from ifrl_core.verifiers import strict_and_loose
+from ifrl_core.constraints.verifiers.verdict import strict_and_loose
+from ifrl_core.records import Constraint
 
 WARM_UP = [
     ("length_constraints:number_sentences", {"num_sentences": 1, "relation": "at least"}),

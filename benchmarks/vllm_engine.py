@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ifrl_core.artifacts import ArtifactStore
-from ifrl_core.constraints.ladder import rungs
-from ifrl_core.constraints.model import Instruction
 from ifrl_core.constraints.sampling import sample_constraints
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.vllm_engine import VllmEngine
-from ifrl_core.models import import_model, model_folder, model_source
+from ifrl_core.instructions.ladder import rungs
+from ifrl_core.models.sources import import_model, model_folder, model_source
+from ifrl_core.records import Instruction
 
 MAX_TOKENS, SEQUENCES = 64, 64
 # For both sides; the engine sets the same where nothing is set.

@@ -34,7 +34,7 @@ from deployments.local_services import (
     state_folder,
 )
 from deployments.supervision import ask, log_file, start_supervisor, supervisor_runs
-from flows.options import run_app
+from flows.cli.options import run_app
 
 HEALTHY_WITHIN_S = 120
 _LOG_LINES = 20

@@ -5,14 +5,14 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows import stages
+from flows import wiring as stages
 from flows.pipeline import Config, Overrides, Recipe, ifrl_flow, started
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, listing
 from ifrl_core.artifacts.gc import leftovers
 from ifrl_core.artifacts.listing import Problem
 from ifrl_core.errors import ArtifactError
+from ifrl_core.report.stage import by_frequency
 from ifrl_core.report.text import fixed, interval, percent, percent_interval
-from ifrl_core.report.write import by_frequency
 
 Row = dict[str, Any]
 _DAY_S = 24 * 3600

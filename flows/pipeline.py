@@ -14,12 +14,13 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from flows import stages
-from flows.run import Run, open_run
-from ifrl_core import models, tracking
+from flows import wiring as stages
+from flows.execution.run import Run, open_run
 from ifrl_core.config import PipelineConfig
-from ifrl_core.recipes import build_config, load_recipe
+from ifrl_core.config.recipes import build_config, load_recipe
+from ifrl_core.models import sources as models
 from ifrl_core.report.summary import run_summary, summary_markdown
+from ifrl_core.tracking import tracker as tracking
 from tasks.secrets import load_secrets
 
 Recipe = Annotated[

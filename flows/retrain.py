@@ -9,20 +9,23 @@ from prefect.events import emit_event
 from prefect.states import Completed
 from pydantic import Field
 
-from flows import stages
+from flows import wiring as stages
+from flows.execution.run import Refs, Run, open_run
 from flows.pipeline import Config, Overrides, Recipe, choose_config, ifrl_flow, publish_report
-from flows.run import Refs, Run, open_run
-from flows.stages import Sources
-from ifrl_core import models, promotion, registry, retraining
+from flows.wiring import Sources
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PipelineConfig
-from ifrl_core.dataset import seeds_source
 from ifrl_core.errors import TrackingError
-from ifrl_core.promotion import Decision
-from ifrl_core.registry import Version
-from ifrl_core.retraining import FoundSeeds
+from ifrl_core.models import sources as models
+from ifrl_core.promotion import champion as registry
+from ifrl_core.promotion import gate as promotion
+from ifrl_core.promotion.champion import Version
+from ifrl_core.promotion.gate import Decision
+from ifrl_core.seeds import retraining
+from ifrl_core.seeds.retraining import FoundSeeds
+from ifrl_core.seeds.stage import seeds_source
 from ifrl_core.settings import tracking_uri
-from ifrl_core.tracking import PENDING
+from ifrl_core.tracking.tracker import PENDING
 from tasks import stages as tasks
 from tasks.secrets import load_secrets
 

@@ -12,11 +12,11 @@ from prefect.artifacts import create_progress_artifact, create_table_artifact, u
 from prefect.context import TaskRunContext
 from tqdm import tqdm
 
-from ifrl_core import tracking
-from ifrl_core.progress import Table
-from ifrl_core.tracking import TrackedRun
+from ifrl_core.stages.progress import Table
+from ifrl_core.tracking import tracker as tracking
+from ifrl_core.tracking.tracker import TrackedRun
 
-log = logging.getLogger("ifrl_core.progress")
+log = logging.getLogger("ifrl_core.stages.progress")
 
 _UI_INTERVAL_S = 1.0
 _LOG_INTERVAL_S = 10.0

@@ -2,9 +2,9 @@
 
 from prefect import task
 
-from ifrl_core import tracking
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.tracking import TrackedRun
+from ifrl_core.tracking import tracker as tracking
+from ifrl_core.tracking.tracker import TrackedRun
 from tasks.stages import open_store
 
 

@@ -13,18 +13,25 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from pydantic import BaseModel
 
-from ifrl_core import dataset, labels, models, pass_rates, retraining, rollouts
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.errors import StoreOutageError
-from ifrl_core.evaluation import comparison, evaluate
-from ifrl_core.general import problems
-from ifrl_core.policy import train as policy_train
-from ifrl_core.report import write as report_write
-from ifrl_core.reward_model import train as reward_model_train
+from ifrl_core.evaluation import comparison
+from ifrl_core.evaluation import stage as evaluate
+from ifrl_core.instructions import pass_rates
+from ifrl_core.instructions import stage as dataset
+from ifrl_core.labels import stage as labels
+from ifrl_core.models import sources as models
+from ifrl_core.policy import stage as policy_train
+from ifrl_core.report import stage as report_write
+from ifrl_core.reward_model.train import stage as reward_model_train
+from ifrl_core.rewards.problems import stage as problems
+from ifrl_core.rollouts import stage as rollouts
+from ifrl_core.seeds import retraining
+from ifrl_core.seeds import stage as seeds_stage
 from ifrl_core.settings import store_root
-from ifrl_core.stage import Stage
-from ifrl_core.tracking import TrackedRun
+from ifrl_core.stages.stage import Stage
+from ifrl_core.tracking.tracker import TrackedRun
 from tasks.logs import configure_logs
 from tasks.progress import TaskProgress
 from tasks.secrets import load_secrets
@@ -96,7 +103,7 @@ def rollout_shard(
 
 
 import_model = stage_task(models.import_model)
-make_seeds = stage_task(dataset.make_seeds)
+make_seeds = stage_task(seeds_stage.make_seeds)
 make_retrain_seeds = stage_task(retraining.make_retrain_seeds)
 measure_pass_rates = stage_task(pass_rates.measure_pass_rates)
 make_instructions = stage_task(dataset.make_instructions)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.models import import_model, model_source
+from ifrl_core.models.sources import import_model, model_source
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes depends on what else runs
 settings.load_profile("untimed")

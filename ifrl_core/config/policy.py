@@ -270,7 +270,7 @@ class PolicyConfig(StageConfig):
     @classmethod
     def _fields_of_trl(cls, value: dict[str, Any]) -> dict[str, Any]:
         if value:
-            from ifrl_core.policy.trl_fields import refuse_fields
+            from ifrl_core.config.trl_fields import refuse_fields
 
             refuse_fields(value)
         return value

@@ -7,10 +7,10 @@ passes every verifier (`compose.witness_of`).
 
 from collections.abc import Iterable, Sequence
 
-from ifrl_core.constraints.catalog import CATALOG
-from ifrl_core.constraints.compose import draft_of, witness_of
-from ifrl_core.constraints.model import Constraint
-from ifrl_core.verifiers.view import words_of
+from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.verifiers.view import words_of
+from ifrl_core.constraints.witness.compose import draft_of, witness_of
+from ifrl_core.records import Constraint
 
 
 def near_duplicates(a: str, b: str, *, overlap: float = 0.8) -> bool:

@@ -9,12 +9,12 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from ifrl_core.constraints.catalog import CATALOG
+from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.catalog.rules import RULES
 from ifrl_core.constraints.types import ConstraintType, hard
+from ifrl_core.constraints.verifiers.arguments import Argument
+from ifrl_core.constraints.verifiers.rule import Check, Rule
 from ifrl_core.errors import ConstraintError
-from ifrl_core.verifiers.arguments import Argument
-from ifrl_core.verifiers.registry import RULES
-from ifrl_core.verifiers.rule import Check, Rule
 
 ENTRY_POINT_GROUP = "ifrl.constraints"
 _log = logging.getLogger(__name__)

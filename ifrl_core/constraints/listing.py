@@ -3,9 +3,9 @@
 import random
 from typing import Any
 
-from ifrl_core.constraints.model import Kind
 from ifrl_core.constraints.sampling import chosen_types
 from ifrl_core.constraints.types import ConstraintType
+from ifrl_core.records import Kind
 
 _SEED = "Describe the life of a lighthouse keeper."
 

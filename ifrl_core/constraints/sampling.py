@@ -5,13 +5,13 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 
-from ifrl_core.constraints.catalog import CATALOG
-from ifrl_core.constraints.compose import draft_of
+from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict, satisfiable
 from ifrl_core.constraints.extension import load_extensions
-from ifrl_core.constraints.model import Constraint
 from ifrl_core.constraints.types import ConstraintType
+from ifrl_core.constraints.witness.compose import draft_of
 from ifrl_core.errors import ConstraintError
+from ifrl_core.records import Constraint
 
 _TRIES_PER_CONSTRAINT = 40
 _DRAWS, _LONG, _SEED = 3, 300, "Describe the life of a lighthouse keeper."  # of the digest

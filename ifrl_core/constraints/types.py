@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ifrl_core.constraints.model import Constraint, Kind
-from ifrl_core.verifiers.arguments import Argument
-from ifrl_core.verifiers.rule import Rule, checked_arguments
+from ifrl_core.constraints.verifiers.arguments import Argument
+from ifrl_core.constraints.verifiers.rule import Rule, checked_arguments
+from ifrl_core.records import Constraint, Kind
 
 if TYPE_CHECKING:
-    from ifrl_core.constraints.draft import Draft
+    from ifrl_core.constraints.witness.draft import Draft
 
 Args = dict[str, Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ifrl_core.constraints.model import Message
-from ifrl_core.progress import Progress, no_progress
+from ifrl_core.records import Message
+from ifrl_core.stages.progress import Progress, no_progress
 
 FinishReason = Literal["stop", "length"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from ifrl_core.inference.engine import Completion, Engine, Request, Sampling
-from ifrl_core.progress import Progress, Table, no_progress
+from ifrl_core.stages.progress import Progress, Table, no_progress
 
 
 class JournalEngine:

@@ -18,7 +18,7 @@ from ifrl_core.errors import InferenceError
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server
 from ifrl_core.inference.speed import TokenCount
-from ifrl_core.progress import Progress, no_progress
+from ifrl_core.stages.progress import Progress, no_progress
 
 API_KEY_VARIABLE = "IFRL_SERVER_API_KEY"
 _BUSY = {429, 503}

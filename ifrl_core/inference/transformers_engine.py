@@ -24,7 +24,7 @@ from ifrl_core.inference.batch import Batch
 from ifrl_core.inference.draws import choose, uniforms
 from ifrl_core.inference.engine import Completion, FinishReason, Request, Sampling
 from ifrl_core.inference.speed import TokenCount
-from ifrl_core.progress import Progress, no_progress
+from ifrl_core.stages.progress import Progress, no_progress
 
 disable_progress_bar()  # of loading weights: a second, and it would break the bar of the stage
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.speed import TokenCount
-from ifrl_core.progress import Progress, no_progress
+from ifrl_core.stages.progress import Progress, no_progress
 
 _CPU_CACHE_GIB = "2"
 _CPU_BLOCK = 32  # tokens; the CPU's usual 128 is longer than most rungs, which then share nothing

@@ -26,7 +26,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 from ifrl_core.policy.adapter import plain_model, plain_weights
-from ifrl_core.policy.clock import StepClock
+from ifrl_core.training.clock import StepClock
 
 _ATTENTION = "ifrl_grouped"
 _BLOCK = 256

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from ifrl_core.config import PolicyConfig
-from ifrl_core.schemas import CONSTRAINT, MESSAGE
+from ifrl_core.records import CONSTRAINT, MESSAGE
 
 JOB, PROMPTS, CHECKPOINTS, FINAL, FAILURE = "job.json", "prompts.parquet", "checkpoints", "final", "failure.json"
 ACCELERATE = "accelerate.yaml"

@@ -13,14 +13,13 @@ from statistics import fmean
 from typing import Any
 
 from ifrl_core.config import PolicyConfig
-from ifrl_core.constraints.model import Constraint
-from ifrl_core.general.reward import problem_metrics, score_problems
-from ifrl_core.general.verify import Grader
-from ifrl_core.policy.clock import StepClock
 from ifrl_core.policy.live import Rollout
+from ifrl_core.records import Constraint, constraint_of
 from ifrl_core.rewards.batch import check_hacks, hack_metrics, reward_metrics, zero_variance_share
+from ifrl_core.rewards.problems.reward import problem_metrics, score_problems
+from ifrl_core.rewards.problems.verify import Grader
 from ifrl_core.rewards.score import Reward, RewardModel, RewardPlan, check_unscored, score_responses
-from ifrl_core.schemas import constraint_of
+from ifrl_core.training.clock import StepClock
 
 COLUMNS = ("slot", "prompt_id", "level", "seed", "constraints", "check", "answer", "source")
 Row = dict[str, Any]  # a rollout: COLUMNS, response, and once it is scored its reward

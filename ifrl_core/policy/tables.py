@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ifrl_core.stage import Figures
+from ifrl_core.stages.stage import Figures
 
 Row = dict[str, Any]
 

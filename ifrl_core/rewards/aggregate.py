@@ -16,7 +16,7 @@ from operator import mul
 from statistics import fmean
 from typing import Any, Literal
 
-from ifrl_core.constraints.model import Constraint
+from ifrl_core.records import Constraint
 
 Aggregation = Literal["mean", "all", "weighted", "reliability", "ordered", "conditional"]
 Parts = Sequence[float]

@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ifrl_core.constraints.model import Constraint
+from ifrl_core.constraints.verifiers.answer import answer_of
+from ifrl_core.constraints.verifiers.verdict import verdicts
 from ifrl_core.errors import UnscoredError
+from ifrl_core.records import Constraint
 from ifrl_core.rewards.aggregate import Aggregation, aggregate
 from ifrl_core.rewards.gates import gate
 from ifrl_core.rewards.task_drop import drops_task
-from ifrl_core.verifiers import answer_of, verdicts
 
 OffTask = Callable[[Sequence[str], Sequence[str]], list[bool]]  # of (seeds, answers): which leave the task aside
 
@@ -28,7 +29,7 @@ def off_task_by_words(seeds: Sequence[str], answers: Sequence[str]) -> list[bool
 
 
 class RewardModel(Protocol):
-    """What scores soft constraints (ifrl_core.reward_model.score.RewardModel)."""
+    """What scores soft constraints (ifrl_core.reward_model.model.score.RewardModel)."""
 
     def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         """P(satisfied) of each (response, constraint text), None where it could not be scored."""

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from ifrl_core.constraints.model import Constraint
+from ifrl_core.records import Constraint
 from ifrl_core.rewards.task_drop import drops_task
 
 NAMES = ("claims", "echo", "stuffing", "hollow")

@@ -6,8 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
-from ifrl_core.constraints.model import Constraint
-from ifrl_core.schemas import PROMPTS, ROLLOUTS, constraint_row
+from ifrl_core.records import PROMPTS, ROLLOUTS, Constraint, constraint_row
 
 NO_COMMA = Constraint("punctuation:no_comma", "hard", "Use no commas.")
 FRIENDLY = Constraint("tone:friendly", "soft", "Be friendly.")

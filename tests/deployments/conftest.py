@@ -10,7 +10,7 @@ import yaml
 
 from deployments.wanted import DEPLOYMENT_FILE
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.recipes import load_recipe
+from ifrl_core.config.recipes import load_recipe
 from tests.deployments.stack_site import Stack, running_stack
 from tests.flows.workplace import CHEAP_OVERRIDES, TINY
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from flows.slots import slot
+from flows.execution.slots import slot
 
 
 @flow(name="small", result_serializer="json", persist_result=True)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import child_runs
+from flows.execution import child_runs
 
 ANSWERS: list[int] = []  # status codes still to be given; the last one stays
 

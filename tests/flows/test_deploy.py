@@ -298,7 +298,7 @@ def test_templates_of_pools_use_every_variable_they_offer(pool: Pool) -> None:
 
 def test_every_deployment_of_a_stage_names_slots_of_its_own_pool() -> None:
     slots = {pool.name for pool in server_file().pools if pool.slots}
-    stages = [entry for entry in deployment_file().deployments if entry.entrypoint == "flows/placed.py:stage"]
+    stages = [entry for entry in deployment_file().deployments if entry.entrypoint == "flows/execution/placed.py:stage"]
     assert {entry.name for entry in stages} == slots
     assert all(entry.work_pool.name == entry.work_pool.job_variables["env"]["IFRL_SLOTS"] for entry in stages)
 

@@ -12,7 +12,7 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
-from ifrl_core.labels import make_labels
+from ifrl_core.labels.stage import make_labels
 from tests.core.ladders import ladders
 from tests.flows.workplace import REPO
 

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from flows import retrain
-from flows.run import Run
-from ifrl_core import registry, retraining, tracking
+from flows.execution.run import Run
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import PipelineConfig, RegistryConfig, RetrainConfig, SeedsConfig
-from ifrl_core.dataset import seeds_source
-from ifrl_core.promotion import decide
-from ifrl_core.registry import Version
-from tests.core.test_promotion import comparison, row
+from ifrl_core.promotion import champion as registry
+from ifrl_core.promotion.champion import Version
+from ifrl_core.promotion.gate import decide
+from ifrl_core.seeds import retraining
+from ifrl_core.seeds.stage import seeds_source
+from ifrl_core.tracking import tracker as tracking
+from tests.core.promotion.test_gate import comparison, row
 
 BETTER, NO_BETTER = (decide(comparison(hard=row(40, gain, 5)), RetrainConfig()) for gain in (10, 2))
 

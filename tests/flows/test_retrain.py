@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ifrl_core import registry, retraining
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.promotion import ACCURACY, HACKS, LENGTH, PRIMARY
+from ifrl_core.promotion import champion as registry
+from ifrl_core.promotion.gate import ACCURACY, HACKS, LENGTH, PRIMARY
+from ifrl_core.seeds import retraining
 from tests.flows.workplace import CHEAP, TINY, Workplace
 
 pytestmark = pytest.mark.e2e

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from flows.store_cli import app
+from flows.cli.store import app
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.errors import InputError
 from tests.core.artifacts.makers import DAY_S, age, commit, flip_byte, table

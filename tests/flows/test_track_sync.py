@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from ifrl_core import tracking
+from ifrl_core.tracking import tracker as tracking
 from tests.flows.servers import free_port, mlflow_server
 from tests.flows.workplace import CHEAP, TINY, Workplace
 

@@ -11,7 +11,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from ifrl_core.config import NoConfig
 from ifrl_core.errors import ArtifactError, StoreOutageError
-from ifrl_core.stage import Figures, Inputs, Work, stage
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from tasks.stages import stage_task
 
 pytestmark = pytest.mark.server

@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import NoConfig, RolloutsConfig
-from ifrl_core.schemas import PROMPTS
-from ifrl_core.stage import Figures, Inputs, Work, stage
+from ifrl_core.records import PROMPTS
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 LADDERS, RUNGS = 48, 2
 CONFIG = RolloutsConfig(max_tokens=4, ladders_per_shard=1, batch_size=4)
@@ -86,9 +86,9 @@ def rollouts_attempt() -> Attempt:
     import torch
 
     torch.set_num_threads(1)  # a thread pool does not survive a fork
-    from ifrl_core import rollouts
     from ifrl_core.inference.open import open_engine
-    from ifrl_core.models import model_folder
+    from ifrl_core.models.sources import model_folder
+    from ifrl_core.rollouts import stage as rollouts
 
     model = ArtifactRef.model_validate_json((Path(sys.argv[2]) / "model.json").read_text())
     # Of both stores, so that no attempt has to hash the model again.

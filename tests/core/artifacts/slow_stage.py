@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import NoConfig
-from ifrl_core.stage import Figures, Inputs, Work, stage
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 SHARDS = 4
 

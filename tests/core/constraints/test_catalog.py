@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ifrl_core.constraints.catalog import CATALOG, FAMILIES
+from ifrl_core.constraints.catalog.hard.ifeval_format_rules import RULES as IFEVAL_FORMAT
+from ifrl_core.constraints.catalog.hard.ifeval_words_rules import RULES as IFEVAL_WORDS
+from ifrl_core.constraints.catalog.registry import CATALOG, FAMILIES
+from ifrl_core.constraints.catalog.rules import RULES
 from ifrl_core.constraints.listing import catalog_markdown, constraints_table
 from ifrl_core.constraints.sampling import catalog_digest
-from ifrl_core.verifiers.ifeval_format import RULES as IFEVAL_FORMAT
-from ifrl_core.verifiers.ifeval_words import RULES as IFEVAL_WORDS
-from ifrl_core.verifiers.registry import RULES
 
 DOCS = Path(__file__).parents[3] / "docs" / "constraints.md"
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ifrl_core.constraints.catalog import CATALOG
+from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict, near_duplicates, without_conflicts
-from ifrl_core.constraints.model import Constraint
+from ifrl_core.records import Constraint
 
 
 def _c(type_id: str, **args: Any) -> Constraint:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from ifrl_core.constraints import extension
-from ifrl_core.constraints.catalog import CATALOG
-from ifrl_core.constraints.compose import witness_of
+from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.catalog.rules import RULES
 from ifrl_core.constraints.sampling import sample_constraints
+from ifrl_core.constraints.verifiers.verdict import verify
+from ifrl_core.constraints.verifiers.view import View
+from ifrl_core.constraints.witness.compose import witness_of
 from ifrl_core.errors import ConstraintError
-from ifrl_core.verifiers import View, verify
-from ifrl_core.verifiers.registry import RULES
 
 DOCS = Path(__file__).parents[3] / "docs" / "extending.md"
 

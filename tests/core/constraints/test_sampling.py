@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ifrl_core.constraints.catalog import CATALOG
+from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflicting_pairs
 from ifrl_core.constraints.sampling import sample_constraints
 from ifrl_core.errors import ConstraintError

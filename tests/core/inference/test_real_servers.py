@@ -13,13 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ifrl_core import dataset
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import InstructionsConfig, ModelWriterConfig, SeedsConfig
 from ifrl_core.errors import InferenceError
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
-from ifrl_core.models import model_folder
+from ifrl_core.instructions import stage as dataset
+from ifrl_core.models.sources import model_folder
+from ifrl_core.seeds import stage as seeds_stage
 from tests.flows.servers import free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.model, pytest.mark.timeout(300)]
@@ -118,7 +119,7 @@ def test_the_llm_writer_asks_a_server_that_only_the_environment_names(
     servers: list[ModelServer], folder: Path, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IFRL_SERVER_URLS", servers[0].url)
-    seeds = dataset.make_seeds(dataset.seeds_source(SeedsConfig(train=2, held_out=2)), {}, store)
+    seeds = seeds_stage.make_seeds(seeds_stage.seeds_source(SeedsConfig(train=2, held_out=2)), {}, store)
     writer = ModelWriterConfig(
         engine="server", served_model=str(folder), references=2, attempts=1, max_tokens=96, structured_output=False
     )

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.constraints.ladder import rungs
-from ifrl_core.constraints.model import Constraint, Instruction
-from ifrl_core.constraints.writers.reply import SCHEMA, read_reply
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.inference.vllm_engine import VllmEngine
-from ifrl_core.models import model_folder
+from ifrl_core.instructions.ladder import rungs
+from ifrl_core.instructions.writers.reply import SCHEMA, read_reply
+from ifrl_core.models.sources import model_folder
+from ifrl_core.records import Constraint, Instruction
 from tests.flows.servers import free_port, running
 
 installed = importlib.util.find_spec("vllm") is not None

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ifrl_core.checkpoints import last_checkpoint
 from ifrl_core.config import CurriculumConfig, PolicyConfig
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.tables import metrics_table, run_figures
+from ifrl_core.training.checkpoints import last_checkpoint
 
 
 def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from safetensors.torch import load_file
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import CurriculumConfig, LaunchConfig, LoraConfig, PolicyConfig
-from ifrl_core.models import model_folder
+from ifrl_core.models.sources import model_folder
 from ifrl_core.policy.job import CHECKPOINTS, FINAL, POOL, PROMPTS, Job
-from ifrl_core.policy.launch import check_launch, run_training, write_accelerate_config
-from ifrl_core.process import METRICS
+from ifrl_core.training.child import METRICS
+from ifrl_core.training.launch import check_launch, run_training, write_accelerate_config
 
 # float32: in bf16 the last digits, and so now and then a token, depend on what else is in the batch.
 # A group of 4 over 2 processes of 6 rollouts: the second prompt's rollouts are made by both.
@@ -38,7 +38,9 @@ CONFIG = PolicyConfig(
     save_steps=1,
     curriculum=CurriculumConfig(levels=((1,),)),
 )
-ALONE = "from ifrl_core.policy.job import Job; from ifrl_core.policy.launch import run_training; import pathlib, sys\n"
+ALONE = (
+    "from ifrl_core.policy.job import Job; from ifrl_core.training.launch import run_training; import pathlib, sys\n"
+)
 ALONE += "run_training(Job.read(pathlib.Path(sys.argv[1])))"
 
 
@@ -126,7 +128,7 @@ def test_so_do_two_machines_that_share_a_folder(alone: Job, tmp_path: Path, monk
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", port)
     folder = tmp_path / "job"
-    command = [sys.executable, "-m", "ifrl_core.policy.launch", str(folder / "job.json")]
+    command = [sys.executable, "-m", "ifrl_core.training.launch", str(folder / "job.json")]
     other = subprocess.Popen(command, env={**os.environ, "NODE_RANK": "1"})  # waits for the job
     try:
         job = job_of(folder, alone.model, processes=1, machines=2)

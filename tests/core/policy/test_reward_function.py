@@ -8,14 +8,13 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from ifrl_core.config import CurriculumConfig, PolicyConfig
-from ifrl_core.constraints.model import Constraint
 from ifrl_core.errors import HackError
-from ifrl_core.policy.clock import StepClock
 from ifrl_core.policy.curriculum import Outcome, Schedule, open_curriculum
 from ifrl_core.policy.live import LiveCurriculum, Rollout, outcomes
 from ifrl_core.policy.reward_function import PromptReward
+from ifrl_core.records import Constraint, constraint_row
 from ifrl_core.rewards.score import RewardPlan
-from ifrl_core.schemas import constraint_row
+from ifrl_core.training.clock import StepClock
 
 NO_COMMA = Constraint("punctuation:no_comma", "hard", "Use no comma.", {})
 LOWER = Constraint("change_case:english_lowercase", "hard", "Write in lowercase.", {})

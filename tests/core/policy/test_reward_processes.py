@@ -7,9 +7,9 @@ import pytest
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import UnscoredError
-from ifrl_core.policy.clock import StepClock
 from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.rewards.score import RewardPlan
+from ifrl_core.training.clock import StepClock
 
 COMMA = {"type": "punctuation:no_comma", "kind": "hard", "text": "Use no comma.", "args": "{}"}
 SOFT = {"type": "tone:formal", "kind": "soft", "text": "Be formal.", "args": "{}"}

@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.checkpoints import last_checkpoint, step_of
 from ifrl_core.config import (
     CurriculumConfig,
     GeneralConfig,
@@ -22,10 +21,12 @@ from ifrl_core.config import (
     PolicyConfig,
     SeedsConfig,
 )
-from ifrl_core.dataset import make_instructions, make_prompts, make_seeds, seeds_source
 from ifrl_core.errors import InputError, StoppedError
-from ifrl_core.general.problems import general_source, make_problems
-from ifrl_core.policy.train import train_policy
+from ifrl_core.instructions.stage import make_instructions, make_prompts
+from ifrl_core.policy.stage import train_policy
+from ifrl_core.rewards.problems.stage import general_source, make_problems
+from ifrl_core.seeds.stage import make_seeds, seeds_source
+from ifrl_core.training.checkpoints import last_checkpoint, step_of
 
 CONFIG = PolicyConfig(
     max_steps=3,
@@ -196,7 +197,7 @@ def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
             told.append(done)
             for child in psutil.Process().children(recursive=True):
                 line = child.cmdline()
-                if "ifrl_core.policy.train_process" in line and "accelerate.commands.launch" not in line:
+                if "ifrl_core.policy.process" in line and "accelerate.commands.launch" not in line:
                     child.terminate()
 
     with pytest.raises(

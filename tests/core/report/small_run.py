@@ -7,19 +7,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from ifrl_core import dataset
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
 from ifrl_core.config import InstructionsConfig, LabelsConfig, LadderConfig, NoConfig, SeedsConfig
+from ifrl_core.constraints.verifiers.verdict import verdicts
 from ifrl_core.evaluation.comparison import compare
-from ifrl_core.evaluation.evaluate import ANSWERS, GENERAL_ANSWERS, IFEVAL_ANSWERS, general_figures, satisfaction
-from ifrl_core.labels import make_labels
+from ifrl_core.evaluation.stage import ANSWERS, GENERAL_ANSWERS, IFEVAL_ANSWERS, general_figures, satisfaction
+from ifrl_core.instructions import stage as dataset
+from ifrl_core.labels.stage import make_labels
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
-from ifrl_core.reward_model.baselines import compared, comparison, curves, scorers
-from ifrl_core.reward_model.quality import Scored, quality
-from ifrl_core.reward_model.train import VALIDATION
+from ifrl_core.records import ROLLOUTS, constraint_of
+from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scorers
+from ifrl_core.reward_model.quality.quality import Scored, quality
+from ifrl_core.reward_model.train.stage import VALIDATION
 from ifrl_core.rewards.task_drop import drops_task
-from ifrl_core.schemas import ROLLOUTS, constraint_of
-from ifrl_core.verifiers import verdicts
+from ifrl_core.seeds import stage as seeds_stage
 
 Refs = dict[str, ArtifactRef]
 Row = dict[str, Any]
@@ -44,7 +45,7 @@ def small_run(
     `ifeval`, `general`: how many IFEval prompts and general problems both evaluations hold; 0 leaves them out.
     """
     source = SeedsConfig(train=train, held_out=held_out, files=(seeds_file,) if seeds_file else ())
-    seeds = dataset.make_seeds(dataset.seeds_source(source), {}, store)
+    seeds = seeds_stage.make_seeds(seeds_stage.seeds_source(source), {}, store)
     instructions = dataset.make_instructions(InstructionsConfig(max_words=50), {"seeds": seeds}, store)
     prompts = dataset.make_prompts(LadderConfig(), {"instructions": instructions}, store)
     refs = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": _model(store)}

@@ -9,11 +9,11 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
-from ifrl_core.labels import make_labels
+from ifrl_core.labels.stage import make_labels
+from ifrl_core.records import PASS_RATES
 from ifrl_core.report.data import OPTIONAL, TITLES
 from ifrl_core.report.policy import stage_starts
-from ifrl_core.report.write import ReportConfig, write_report
-from ifrl_core.schemas import PASS_RATES
+from ifrl_core.report.stage import ReportConfig, write_report
 from tests.core.report.small_run import Whole, small_run
 
 CONFIG = ReportConfig(name="demo", model="embedded:smollm2-135m")

@@ -9,8 +9,8 @@ import pytest
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.files import write_bytes
 from ifrl_core.errors import ArtifactError, InputError
+from ifrl_core.report.stage import ReportConfig, write_report
 from ifrl_core.report.summary import load_record, run_summary, summary_markdown
-from ifrl_core.report.write import ReportConfig, write_report
 from tests.core.report.small_run import Whole, small_run
 
 FLOW_LABELS = {"reward_model": "reward-model", "before": "evaluation-before", "after": "evaluation-after"}

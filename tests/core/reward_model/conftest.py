@@ -7,8 +7,8 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
-from ifrl_core.models import model_folder
-from ifrl_core.reward_model.train import train_reward_model
+from ifrl_core.models.sources import model_folder
+from ifrl_core.reward_model.train.stage import train_reward_model
 from tests.core.reward_model.toy import commit_labels
 
 WORDS = ("river", "stone", "cloud", "lamp", "garden", "winter", "bread", "train", "music", "paper", "window", "silver")

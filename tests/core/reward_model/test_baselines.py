@@ -8,12 +8,12 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.models import model_folder
-from ifrl_core.reward_model.baselines import by_length, compared, comparison, curves, majority, scorers
-from ifrl_core.reward_model.plot import curves_png
-from ifrl_core.reward_model.quality import Scored
-from ifrl_core.reward_model.template import render
-from ifrl_core.reward_model.zero_shot import NO, YES, first_tokens, questions, zero_shot_probabilities
+from ifrl_core.models.sources import model_folder
+from ifrl_core.reward_model.model.template import render
+from ifrl_core.reward_model.quality.baselines import by_length, compared, comparison, curves, majority, scorers
+from ifrl_core.reward_model.quality.plot import curves_png
+from ifrl_core.reward_model.quality.quality import Scored
+from ifrl_core.reward_model.quality.zero_shot import NO, YES, first_tokens, questions, zero_shot_probabilities
 
 PAIRS = [
     (f"{word} " * 20, constraint) for word in ("river", "stone") for constraint in ("No commas.", "Be kind, please.")

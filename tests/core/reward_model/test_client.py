@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ifrl_core.errors import InferenceError
-from ifrl_core.reward_model.client import RewardModelClient
-from ifrl_core.reward_model.score import RewardModel
+from ifrl_core.reward_model.model.score import RewardModel
+from ifrl_core.reward_model.serve.client import RewardModelClient
 from tests.core.reward_model.test_serve import ANSWERS, CONSTRAINTS, _start
 from tests.flows.servers import free_port
 

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.main import app
 from ifrl_core.errors import InputError, ModelError
-from ifrl_core.reward_model.files import reward_model_folder, score_file
-from ifrl_core.reward_model.score import RewardModel
+from ifrl_core.reward_model.model.files import reward_model_folder, score_file
+from ifrl_core.reward_model.model.score import RewardModel
 
 
 class LengthScorer:

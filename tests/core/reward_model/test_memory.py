@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ifrl_core.reward_model.packing import Packed
-from ifrl_core.reward_model.score import RewardModel
+from ifrl_core.reward_model.model.packing import Packed
+from ifrl_core.reward_model.model.score import RewardModel
 
 pytestmark = pytest.mark.model
 
@@ -39,7 +39,7 @@ def little_memory(mebibytes: int) -> Iterator[None]:
 def test_a_batch_that_memory_does_not_hold_is_halved(reward_model: Path, caplog: pytest.LogCaptureFixture) -> None:
     expected = RewardModel(reward_model, dtype="float32", batch_tokens=256).probabilities(PAIRS)
     scorer = RewardModel(reward_model, dtype="float32", batch_tokens=1_000_000)
-    with caplog.at_level(logging.INFO, "ifrl_core.reward_model.score"), little_memory(16):
+    with caplog.at_level(logging.INFO, "ifrl_core.reward_model.model.score"), little_memory(16):
         found = scorer.probabilities(PAIRS)
     assert "going on with half" in caplog.text
     assert found == pytest.approx(expected, abs=1e-4)

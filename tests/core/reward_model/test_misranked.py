@@ -7,8 +7,8 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
-from ifrl_core.reward_model.misranked import half_of, misranked
-from ifrl_core.reward_model.train import train_reward_model
+from ifrl_core.reward_model.train.misranked import half_of, misranked
+from ifrl_core.reward_model.train.stage import train_reward_model
 from tests.core.reward_model.test_train import WORDS
 from tests.core.reward_model.toy import commit_contrasts
 

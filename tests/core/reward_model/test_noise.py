@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.reward_model.losses import corrected_loss, posterior_loss, unlabelled_loss
-from ifrl_core.reward_model.noise import POOLED, Rates, rates_by_type, rates_of
+from ifrl_core.reward_model.train.losses import corrected_loss, posterior_loss, unlabelled_loss
+from ifrl_core.reward_model.train.noise import POOLED, Rates, rates_by_type, rates_of
 
 HIT, FALSE_ALARM = 0.9, 0.6  # positives are mostly wrong, negatives mostly right
 

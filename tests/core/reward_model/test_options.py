@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
-from ifrl_core.models import model_folder
-from ifrl_core.reward_model.losses import smoothed_loss
-from ifrl_core.reward_model.score import RewardModel
-from ifrl_core.reward_model.train import train_reward_model
-from ifrl_core.reward_model.train_process import best_step, loss_curve, out_of_patience
+from ifrl_core.models.sources import model_folder
+from ifrl_core.reward_model.model.score import RewardModel
+from ifrl_core.reward_model.train.losses import smoothed_loss
+from ifrl_core.reward_model.train.process import best_step, loss_curve, out_of_patience
+from ifrl_core.reward_model.train.stage import train_reward_model
 from tests.core.reward_model.test_train import SHORT, copied, kill_at_checkpoint, toy
 from tests.core.reward_model.toy import commit_labels
 

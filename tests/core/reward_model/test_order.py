@@ -6,10 +6,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.checkpoints import last_checkpoint
 from ifrl_core.config import RewardModelConfig
-from ifrl_core.reward_model.packing import Packed
-from ifrl_core.reward_model.train_process import training_order
+from ifrl_core.reward_model.model.packing import Packed
+from ifrl_core.reward_model.train.process import training_order
+from ifrl_core.training.checkpoints import last_checkpoint
 
 
 def rows_of(ladders: list[int]) -> tuple[list[Packed], list[str]]:

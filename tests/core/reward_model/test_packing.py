@@ -13,8 +13,8 @@ from transformers import (
     PreTrainedModel,
 )
 
-from ifrl_core.reward_model.packing import Packed, collate, pack, pair_logits, token_batches
-from ifrl_core.reward_model.template import Encoded
+from ifrl_core.reward_model.model.packing import Packed, collate, pack, pair_logits, token_batches
+from ifrl_core.reward_model.model.template import Encoded
 
 PAD = 0
 Ids = tuple[int, ...]

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from flows.cli import app
-from ifrl_core.reward_model.score import RewardModel
+from flows.cli.main import app
+from ifrl_core.reward_model.model.score import RewardModel
 
 WORDS = ["the", "river", "runs", "past", "a", "small", "market", "where", "people", "trade", "bread", "and", "music"]
 CONSTRAINTS = ["Be kind.", "No commas.", "Answer in all capital letters.", "Write a poem about the sea."]

@@ -13,10 +13,10 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ifrl_core.reward_model.service.app import make_app
-from ifrl_core.reward_model.service.batcher import Batcher, QueueFullError
-from ifrl_core.reward_model.service.limits import Limits
-from ifrl_core.reward_model.service.metrics import Metrics
+from ifrl_core.reward_model.serve.app import make_app
+from ifrl_core.reward_model.serve.batcher import Batcher, QueueFullError
+from ifrl_core.reward_model.serve.limits import Limits
+from ifrl_core.reward_model.serve.metrics import Metrics
 
 
 class LengthScorer:

@@ -6,9 +6,9 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.models import model_folder
-from ifrl_core.reward_model.template import TEMPLATE, encode, render
-from ifrl_core.reward_model.train import train_reward_model
+from ifrl_core.models.sources import model_folder
+from ifrl_core.reward_model.model.template import TEMPLATE, encode, render
+from ifrl_core.reward_model.train.stage import train_reward_model
 
 pytestmark = pytest.mark.model
 

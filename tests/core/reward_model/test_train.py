@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
-from ifrl_core.models import model_folder
-from ifrl_core.progress import no_progress
-from ifrl_core.reward_model.score import RewardModel
-from ifrl_core.reward_model.train import train_reward_model
+from ifrl_core.models.sources import model_folder
+from ifrl_core.reward_model.model.score import RewardModel
+from ifrl_core.reward_model.train.stage import train_reward_model
+from ifrl_core.stages.progress import no_progress
 from tests.core.reward_model.toy import Label, commit_labels
 
 WORDS = ("river", "stone", "cloud", "lamp", "garden", "winter", "bread", "train", "music", "paper", "window", "silver")

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.label_audit import agreement_by_type, cell_of
-from ifrl_core.schemas import LABELS
+from ifrl_core.labels.audit import agreement_by_type, cell_of
+from ifrl_core.records import LABELS
 
 Label = tuple[str, str, int]  # response, constraint text, label
 

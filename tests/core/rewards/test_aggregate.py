@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.constraints.model import Constraint
+from ifrl_core.records import Constraint
 from ifrl_core.rewards.aggregate import Aggregation, aggregate, reliability_weights
 
 HARD = Constraint("punctuation:no_comma", "hard", "Use no commas.")

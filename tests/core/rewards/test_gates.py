@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.constraints.model import Constraint
 from ifrl_core.errors import HackError
+from ifrl_core.records import Constraint
 from ifrl_core.rewards import score_responses
 from ifrl_core.rewards.batch import check_hacks, hack_metrics
 from ifrl_core.rewards.gates import gate, is_degenerate

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from ifrl_core.constraints.model import Constraint
 from ifrl_core.errors import UnscoredError
+from ifrl_core.records import Constraint
 from ifrl_core.rewards import Reward, score_responses
 from ifrl_core.rewards.batch import hack_metrics, reward_metrics, zero_variance_share
 from ifrl_core.rewards.score import check_unscored

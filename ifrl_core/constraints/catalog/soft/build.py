@@ -1,7 +1,7 @@
 """How a soft type is put together: curated values for its slots, wordings, nothing that a rule could check."""
 
 from ifrl_core.constraints.types import ConstraintType, Draw
-from ifrl_core.verifiers.arguments import Choice
+from ifrl_core.constraints.verifiers.arguments import Choice
 
 
 def soft(

@@ -1,0 +1,79 @@
+"""`ifrl labels`: blind sheets of pseudo-labels for people, and what their judgements say."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ifrl_core.settings import store_root
+
+app = typer.Typer(help="What people say of the pseudo-labels: write a blind sheet, read it back.", no_args_is_help=True)
+
+
+@app.command()
+def sheet(
+    labels: Annotated[
+        str | None,
+        typer.Argument(help="Name of a run, or labels/FINGERPRINT (a prefix will do); default: the latest run"),
+    ] = None,
+    pairs: Annotated[
+        int, typer.Option("-n", "--pairs", min=2, help="Pairs to judge, drawn in twos: an answer of each label")
+    ] = 100,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the sheet")] = Path("sheet"),
+    repeat: Annotated[
+        float, typer.Option(min=0, max=1, help="Share shown a second time in the other order, on top")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Seed of the draw and of the order")] = 0,
+) -> None:
+    """Write a blind sheet (CSV and a page that works offline) and, apart, the key that says what is true."""
+    from ifrl_core.artifacts import ArtifactStore
+    from ifrl_core.labels.people.sheet import find_labels, write_sheet
+
+    store = ArtifactStore(store_root())
+    made = write_sheet(find_labels(labels, store), store, output, pairs=pairs, repeat=repeat, seed=seed)
+    typer.echo(f"sheet {made.sheet}: {made.items} pairs to judge ({made.contrasts} contrasts, {made.repeated} twice)")
+    if 2 * made.contrasts < pairs:
+        typer.echo(f"there are no more than {made.contrasts} constraints with both labels")
+    typer.echo(f"page   {made.page}\nCSV    {made.csv}\nkey    {made.key} (keep it from whoever judges)")
+    typer.echo(f"then   ifrl labels grade JUDGED.csv --key {made.key}")
+
+
+@app.command()
+def grade(
+    judged: Annotated[Path, typer.Argument(metavar="SHEET", help="The page's download, or the filled CSV")],
+    key: Annotated[Path, typer.Option(help="The key that was written with the sheet")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures for scripts")] = False,
+) -> None:
+    """Agreement of a judged sheet with the pseudo-labels and with the rules."""
+    from ifrl_core.labels.people.grade import grade_sheet
+
+    figures = grade_sheet(judged, key)
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+        return
+    typer.echo(f"{'judge and':<36} {'pseudo-labels':<22} {'positives':<22} {'negatives':<22} {'rules (hard)':<22}")
+    for name, row in [("all", figures), *sorted(figures["by_type"].items())]:
+        cells = [_share(row[part]) for part in ("agreement", "positives", "negatives", "rules")]
+        typer.echo(f"{name:<36} " + " ".join(f"{cell:<22}" for cell in cells).rstrip())
+    contrasts, order = figures["contrasts"], figures["contrasts"]["same_order"]
+    typer.echo(
+        f"\nKendall tau           {_number(figures['kendall_tau'])} over single judgements (tau-b), "
+        f"{_number(contrasts['tau'])} over contrasts\n"
+        f"contrasts             ordered as the labels do {_share(order)}; against them {contrasts['discordant']}, "
+        f"tied {contrasts['tied']}\n"
+        f"position consistency  {_share(figures['position_consistency'])} of answers judged alike in both orders\n"
+        f"judged                {figures['judged']} of {figures['items']}"
+    )
+
+
+def _share(row: dict[str, Any]) -> str:
+    from ifrl_core.report.text import percent, percent_interval
+
+    if row["rate"] is None:
+        return "–"
+    return f"{percent(row['rate'])} ({percent_interval(row['low'], row['high'])}) of {row['total']}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,108 @@
+"""`ifrl score` and `ifrl serve`: a trained reward model over a file, and over HTTP."""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ifrl_core.errors import ConfigError
+from ifrl_core.settings import configure_processor
+
+if TYPE_CHECKING:
+    from ifrl_core.reward_model.model.score import RewardModel
+
+app = typer.Typer()
+
+
+class Precision(StrEnum):
+    """What the model computes in."""
+
+    bfloat16 = "bfloat16"
+    float32 = "float32"
+
+
+Dtype = Annotated[Precision | None, typer.Option(help="Default: bfloat16 where the processor computes in it")]
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="Parquet or JSONL with response, constraint")],
+    reward_model: Annotated[str, typer.Option(help="A reward model's folder, or models:/name@alias")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the rows go, with probability")] = None,
+    dtype: Dtype = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
+) -> None:
+    """Probabilities that responses satisfy constraints: the same rows in the same order, plus `probability`."""
+    from tqdm import tqdm
+
+    from ifrl_core.artifacts.row_files import check_paths
+    from ifrl_core.reward_model.model.files import score_file
+
+    target = output or file.with_name(f"{file.stem}-scored{file.suffix}")
+    check_paths(file, target)  # before the model is loaded
+    scorer = _load(reward_model, dtype)
+    with tqdm(unit=" rows", disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        summary = score_file(file, target, scorer, progress=progress)
+    if as_json:
+        typer.echo(json.dumps({**asdict(summary), "output": str(target)}, indent=2))
+        return
+    for reason, rows in summary.unscored.items():
+        typer.echo(f"{rows} rows unscored: {reason}")
+    typer.echo(f"{summary.scored} of {summary.rows} rows scored: {target}")
+
+
+@app.command()
+def serve(
+    reward_model: Annotated[str, typer.Argument(metavar="DIR", help="A reward model's folder, or models:/name@alias")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one, which is printed")],
+    host: Annotated[str, typer.Option(help="The default is reachable from this machine only")] = "127.0.0.1",
+    token_env: Annotated[
+        str | None, typer.Option(help="Environment variable with the bearer token that clients must send")
+    ] = None,
+    dtype: Dtype = None,
+    batch_pairs: Annotated[int, typer.Option(min=1, help="Pairs scored together, when as many wait")] = 64,
+    queue_pairs: Annotated[int, typer.Option(min=1, help="Pairs that may wait; more are told to come back")] = 4096,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Longest request")] = 1 << 20,
+) -> None:
+    """The reward model over HTTP: POST /predict, POST /v1/score, GET /health and /metrics. SIGTERM ends it gracefully."""
+    from ifrl_core.reward_model.serve.app import make_app
+    from ifrl_core.reward_model.serve.limits import Limits
+    from ifrl_core.reward_model.serve.server import bind, is_loopback, run
+
+    token = _token(token_env)
+    bound = bind(host, port)  # before the model is loaded
+    if token is None and not is_loopback(bound):
+        typer.secho("anyone who reaches this address can use the model: see --token-env", fg="yellow", err=True)
+    limits = Limits(body_bytes=max_bytes, queue_pairs=queue_pairs, batch_pairs=batch_pairs)
+    app = make_app(_load(reward_model, dtype), limits, model=reward_model, token=token)
+    run(app, bound, ready=lambda url: typer.echo(f"serving {reward_model} on {url}"))
+
+
+def _token(name: str | None) -> str | None:
+    if name is None:
+        return None
+    token = os.environ.get(name, "")
+    if not (token.isascii() and token.isprintable() and token.strip() == token != ""):
+        raise ConfigError(f"--token-env {name}: the environment variable {name} has to hold a token in printable ASCII")
+    return token
+
+
+def _load(uri: str, dtype: Precision | None) -> "RewardModel":
+    configure_processor()
+    from transformers.utils.logging import disable_progress_bar
+
+    from ifrl_core.reward_model.model.files import reward_model_folder
+    from ifrl_core.reward_model.model.score import RewardModel
+
+    disable_progress_bar()
+    return RewardModel(reward_model_folder(uri), dtype=dtype and dtype.value)

@@ -1,0 +1,67 @@
+"""Rollout shards as mapped tasks, on the task runner that the recipe names."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prefect import get_client, unmapped
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import ExecutionConfig, RolloutsConfig
+from ifrl_core.errors import ConfigError
+from ifrl_core.rollouts import stage as rollouts
+from ifrl_core.tracking.tracker import TrackedRun
+from tasks import stages as tasks
+
+
+def task_runner(config: ExecutionConfig) -> TaskRunner[Any]:
+    """The task runner of a recipe.
+
+    Raises:
+        ConfigError: when the recipe names ray and prefect-ray is not installed.
+    """
+    if config.runner == "threads":
+        return ThreadPoolTaskRunner(max_workers=config.workers)
+    if config.runner == "processes":
+        return ProcessPoolTaskRunner(max_workers=config.workers)
+    try:
+        from prefect_ray.task_runners import RayTaskRunner
+    except ImportError as error:
+        raise ConfigError(f"execution.runner ray needs the extra ray (pip install 'ifrl[ray]'): {error}") from error
+    address = os.environ.get("RAY_ADDRESS")
+    local = {"num_cpus": config.workers, "include_dashboard": False}
+    runner: TaskRunner[Any] = RayTaskRunner(address=address) if address else RayTaskRunner(init_kwargs=local)
+    return runner
+
+
+@contextmanager
+def _one_server() -> Iterator[None]:
+    """Where a temporary server runs, worker processes use it too, instead of starting one each."""
+    if PREFECT_API_URL.value():
+        yield
+        return
+    with get_client(sync_client=True) as client:
+        url = str(client.api_url)
+    with temporary_settings({PREFECT_API_URL: url}):
+        yield
+
+
+def map_shards(
+    config: RolloutsConfig,
+    inputs: dict[str, ArtifactRef],
+    store: ArtifactStore,
+    execution: ExecutionConfig,
+    *,
+    seed: int,
+    fingerprint: str,
+    run: TrackedRun | None,
+) -> None:
+    """Make every shard of a rollouts artifact; shards that are there already are found by their tasks."""
+    total = rollouts.shard_count(config, inputs["prompts"], store)
+    fixed = {"config": config, "inputs": inputs, "total": total, "seed": seed, "fingerprint": fingerprint, "run": run}
+    with _one_server(), task_runner(execution) as runner:
+        parameters = {**{name: unmapped(value) for name, value in fixed.items()}, "index": list(range(total))}
+        runner.map(tasks.rollout_shard, parameters).result()  # type: ignore[arg-type]

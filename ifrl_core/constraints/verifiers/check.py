@@ -1,0 +1,135 @@
+"""Rule verdicts for a file of responses: Parquet or JSONL in, the same rows with verdicts out, in bounded memory.
+
+Rows name one constraint (`instruction_id`, `kwargs` as JSON) or, as IFEval's own files do, several (`instruction_id_list`
+and a list of `kwargs`); both carry `response`. Every other column is passed through. Verdicts are of the answer: what
+stands between reasoning tags is cut off first.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ifrl_core.artifacts.row_files import Row, RowWriter, check_paths, read_batches, written, wrong
+from ifrl_core.constraints.verifiers.answer import THINK, ReasoningTags, answer_of
+from ifrl_core.constraints.verifiers.verdict import strict_and_loose
+from ifrl_core.errors import ConstraintError
+from ifrl_core.records import Constraint
+
+_BATCH_ROWS = 512
+_ADDED = ("strict", "loose", "strict_all", "loose_all")
+
+
+@dataclass
+class CheckSummary:
+    """What a check found. `changed` counts rows whose file already had verdicts, and other ones; None without."""
+
+    rows: int = 0
+    constraints: int = 0
+    strict: int = 0
+    loose: int = 0
+    changed: int | None = None
+    by_type: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # type -> (constraints, strict, loose)
+
+
+def _parsed(path: Path, number: int, name: str, value: Any) -> Any:
+    """A JSON value, given as text or already parsed."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise wrong(path, number, name, f"not JSON ({error})") from None
+
+
+def _constraints_of(path: Path, number: int, row: Row) -> tuple[list[Constraint], bool]:
+    """The constraints of a row, and whether they came as IFEval's lists."""
+    listed = row.get("instruction_id_list") is not None
+    name = "instruction_id_list" if listed else "instruction_id"
+    if row.get(name) is None:
+        raise wrong(path, number, name, "missing; a row needs instruction_id and kwargs, or IFEval's lists of them")
+    ids = _parsed(path, number, name, row[name]) if listed else [row[name]]
+    kwargs = _parsed(path, number, "kwargs", row.get("kwargs"))
+    kwargs = kwargs if listed else [kwargs]
+    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+        raise wrong(path, number, name, "expected a string" if not listed else "expected a list of strings")
+    if not isinstance(kwargs, list) or len(kwargs) != len(ids):
+        raise wrong(path, number, "kwargs", f"expected a list as long as instruction_id_list ({len(ids)})")
+    constraints = []
+    for id_, args in zip(ids, kwargs, strict=True):
+        args = _parsed(path, number, "kwargs", args)
+        if args is not None and not isinstance(args, dict):
+            raise wrong(path, number, "kwargs", f"expected an object of arguments, found {type(args).__name__}")
+        constraints.append(Constraint(id_, "hard", "", args or {}))
+    return constraints, listed
+
+
+def check_row(path: Path, number: int, row: Row, tags: ReasoningTags | None = THINK) -> tuple[list[Constraint], Row]:
+    """The constraints of a row and the columns to add to it.
+
+    Raises:
+        InputError: naming the row (counted from 1) and the field, for a missing or unusable value.
+    """
+    response = row.get("response")
+    if not isinstance(response, str):
+        problem = "missing" if response is None else f"expected text, found {type(response).__name__}"
+        raise wrong(path, number, "response", problem)
+    constraints, listed = _constraints_of(path, number, row)
+    answer = answer_of(response, tags)
+    try:
+        # Without an answer nothing is satisfied; the arguments are still looked at.
+        strict, loose = strict_and_loose(constraints, answer or "")
+    except ConstraintError as error:
+        raise wrong(path, number, "kwargs", str(error)) from None
+    if not listed:
+        return constraints, {"strict": strict[0], "loose": loose[0]}
+    return constraints, {"strict": strict, "loose": loose, "strict_all": all(strict), "loose_all": all(loose)}
+
+
+def _count(summary: CheckSummary, constraints: list[Constraint], row: Row, added: Row) -> None:
+    listed = isinstance(added["strict"], list)
+    strict = added["strict"] if listed else [added["strict"]]
+    loose = added["loose"] if listed else [added["loose"]]
+    for constraint, s, lo in zip(constraints, strict, loose, strict=True):
+        total, strictly, loosely = summary.by_type.get(constraint.type, (0, 0, 0))
+        summary.by_type[constraint.type] = (total + 1, strictly + s, loosely + lo)
+    summary.rows += 1
+    summary.constraints += len(constraints)
+    summary.strict += sum(strict)
+    summary.loose += sum(loose)
+    if row.get("strict") is not None and row.get("loose") is not None:
+        differs = (row["strict"], row["loose"]) != (added["strict"], added["loose"])
+        summary.changed = (summary.changed or 0) + differs
+
+
+def check_file(
+    path_in: str | Path,
+    path_out: str | Path,
+    *,
+    tags: ReasoningTags | None = THINK,
+    progress: Callable[[int], None] | None = None,
+) -> CheckSummary:
+    """Write the rows of `path_in` with verdicts to `path_out`, in the same order; formats go by the suffixes.
+
+    Columns added: `strict` and `loose` (booleans), or for IFEval's lists lists of booleans and `strict_all`, `loose_all`.
+    Verdicts that the file already has are replaced, and the summary counts those that changed. The output appears under
+    its name only when it is complete. `progress` is told the number of rows done after each batch.
+
+    Raises:
+        InputError: for a missing file, an unknown suffix, or a bad row (naming row and field); no output is left then.
+    """
+    source, target = Path(path_in), Path(path_out)
+    check_paths(source, target)
+    summary = CheckSummary()
+    with written(RowWriter(target, _ADDED, as_text="kwargs")) as writer:  # arguments differ from row to row
+        for rows, batch in read_batches(source, _BATCH_ROWS):
+            added = []
+            for row in rows:
+                constraints, more = check_row(source, summary.rows + 1, row, tags)
+                _count(summary, constraints, row, more)
+                added.append(more)
+            writer.write(rows, added, batch)
+            if progress is not None:
+                progress(summary.rows)
+    return summary

@@ -1,0 +1,163 @@
+"""How often the model satisfies each hard type, and weights that bring each level's pass rate into a corridor.
+
+Round by round: constraints are drawn for some train seeds, the model answers every level, the rules judge. A round whose
+levels all lie in the corridor is the last; else the weights are moved (constraints/corridor.py) and the next round asks
+other seeds.
+"""
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from pydantic import Field
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import InstructionsConfig, StageConfig
+from ifrl_core.constraints.sampling import Weights, catalog_digest, chosen_types, sample_constraints, type_weights
+from ifrl_core.constraints.verifiers.answer import answer_of
+from ifrl_core.constraints.verifiers.verdict import verdicts
+from ifrl_core.inference import Request, Sampling
+from ifrl_core.inference.engine import Engine
+from ifrl_core.inference.journal import JournalEngine
+from ifrl_core.inference.open import forget_engine, open_engine
+from ifrl_core.instructions import corridor, ladder
+from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Instruction
+from ifrl_core.rollouts.stage import request_seed
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+
+log = logging.getLogger(__name__)
+
+
+class PassRatesPlan(StageConfig):
+    """What is measured: constraints as the recipe draws them; without `to_corridor` in one round, weights untouched."""
+
+    instructions: InstructionsConfig
+    layout: ladder.Layout
+    to_corridor: bool = Field(description="Move the weights until every level lies in the corridor")
+
+
+@dataclass
+class _Tally:
+    """Hard constraints asked and satisfied so far, by type."""
+
+    asked: Counter[str] = field(default_factory=Counter)
+    passed: Counter[str] = field(default_factory=Counter)
+
+    def rate(self, type_id: str) -> float:
+        """The pass rate with one success and one failure added, so that few answers say little."""
+        return (self.passed[type_id] + 1) / (self.asked[type_id] + 2)
+
+
+@stage("pass-rates", version=1, content=lambda plan: catalog_digest(plan.instructions.types or None))
+def measure_pass_rates(plan: PassRatesPlan, inputs: Inputs, work: Work) -> Figures:
+    """inputs: seeds, model. rates.parquet: schemas.PASS_RATES; part-00000.parquet: schemas.WEIGHTS.
+
+    Only train seeds are asked. A killed run asks the model only for what it had not answered.
+    """
+    config, chosen = plan.instructions, plan.instructions.corridor
+    usable = [t for t in chosen_types(config.types or None) if t.min_words <= config.max_words]
+    hard = [t.id for t in usable if t.kind == "hard"]
+    weights: Weights = [type_weights(config.weights)] * config.max_constraints
+    engine = JournalEngine(open_engine(chosen, inputs["model"], work.store), work.scratch / "replies.jsonl")
+    tally, measured = _Tally(), list[list[float | None]]()
+    bounds = (chosen.low, chosen.high)
+    for number in range(chosen.rounds if plan.to_corridor else 1):
+        asked = _instructions(plan, inputs, work, weights, number)
+        measured.append(_answered(asked, plan, engine, work, tally, number))
+        log.info("pass rates by level, round %d: %s", number + 1, measured[-1])
+        if not plan.to_corridor or corridor.inside(measured[-1], bounds) or number + 1 == chosen.rounds:
+            break
+        weights = corridor.next_weights(weights, {t: tally.rate(t) for t in hard}, measured[-1], bounds)
+    forget_engine()
+    rates = [
+        {"type": t, "asked": tally.asked[t], "passed": tally.passed[t], "rate": tally.rate(t)}
+        for t in sorted(hard)
+        if tally.asked[t]
+    ]
+    levels = [
+        {"level": level, "type": t, "weight": weight}
+        for level, of_level in enumerate(weights, 1)
+        for t, weight in sorted(of_level.items())
+    ]
+    work.writer.write_table("rates.parquet", pa.Table.from_pylist(rates, schema=PASS_RATES))
+    work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(levels, schema=WEIGHTS))
+    reached = corridor.inside(measured[-1], bounds)
+    if plan.to_corridor and not reached:
+        log.warning(
+            "after %d rounds the pass rates by level are %s, not all in %s", len(measured), measured[-1], bounds
+        )
+    return {"to_corridor": plan.to_corridor, "rounds": measured, "corridor": bounds, "reached": reached}
+
+
+def rates_of(ref: ArtifactRef, store: ArtifactStore) -> dict[str, float]:
+    """Measured pass rate by hard type."""
+    return {row["type"]: row["rate"] for row in store.read_table(ref, "rates.parquet").to_pylist()}
+
+
+def weights_of(ref: ArtifactRef, store: ArtifactStore) -> list[dict[str, float]]:
+    """The last weights by level, the first level first."""
+    weights: dict[int, dict[str, float]] = {}
+    for row in store.rows(ref):
+        weights.setdefault(row["level"], {})[row["type"]] = row["weight"]
+    return [weights[level] for level in sorted(weights)]
+
+
+def _instructions(plan: PassRatesPlan, inputs: Inputs, work: Work, weights: Weights, number: int) -> list[Instruction]:
+    """A round's train seeds, other ones in each round as far as there are enough, with as many constraints as allowed."""
+    config = plan.instructions
+    rows = {row["seed_id"]: row["seed"] for row in work.store.rows(inputs["seeds"]) if row["split"] == "train"}
+    order = sorted(rows)  # ids are hashes: a random order
+    count = min(config.corridor.seeds, len(order))
+    turn = [order[(number * count + place) % len(order)] for place in range(count)]
+    made = []
+    for seed_id in turn:
+        rng = random.Random(f"{work.seed}:{number}:{seed_id}")
+        constraints = sample_constraints(
+            rows[seed_id],
+            config.max_constraints,
+            rng,
+            types=config.types or None,
+            hard_share=config.hard_share,
+            max_words=config.max_words,
+            weights=weights,
+        )
+        made.append(Instruction(seed_id, rows[seed_id], tuple(constraints), "catalog"))
+    return made
+
+
+def _answered(
+    asked: Sequence[Instruction], plan: PassRatesPlan, engine: Engine, work: Work, tally: _Tally, number: int
+) -> list[float | None]:
+    """Pass rate of levels 1..n over the model's answers; None where no answer had a hard constraint."""
+    chosen = plan.instructions.corridor
+    prompts = [
+        (instruction, level, messages)
+        for instruction in asked
+        for level, messages in enumerate(ladder.rungs(instruction, layout=plan.layout))
+        if level
+    ]
+    requests = [
+        Request(messages, request_seed(work.seed, f"{number}:{instruction.instruction_id}-L{level}", 0))
+        for instruction, level, messages in prompts
+    ]
+    completions = engine.generate(requests, Sampling(chosen.max_tokens, chosen.temperature), work.progress)
+    shares: dict[int, list[float]] = {}
+    for (instruction, level, _), completion in zip(prompts, completions, strict=True):
+        constraints = instruction.constraints[:level]
+        judged = _judged(constraints, completion.text)
+        tally.asked.update(judged.keys())
+        tally.passed.update(type_ for type_, passed in judged.items() if passed)
+        if judged:
+            shares.setdefault(level, []).append(sum(judged.values()) / len(judged))
+    levels = range(1, plan.instructions.max_constraints + 1)
+    return [sum(shares[level]) / len(shares[level]) if level in shares else None for level in levels]
+
+
+def _judged(constraints: Sequence[Constraint], text: str) -> Mapping[str, bool]:
+    """Verdict by type of the hard constraints; no type comes twice in an instruction."""
+    answer = answer_of(text) or ""
+    pairs = zip(constraints, verdicts(constraints, answer), strict=True)
+    return {constraint.type: verdict for constraint, verdict in pairs if verdict is not None}

@@ -1,0 +1,135 @@
+"""From seeds to ladders of prompts: three stages that need no model, unless one writes the constraints.
+
+seeds         read, reject, split into train and held-out before anything else
+instructions  a seed with 3..5 constraints, from the catalog or written by a model
+prompts       the ladder L0..Ln of every instruction
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from ifrl_core.config import InstructionsConfig, LadderConfig
+from ifrl_core.constraints.sampling import catalog_digest
+from ifrl_core.errors import InputError
+from ifrl_core.inference.journal import JournalEngine
+from ifrl_core.inference.open import forget_engine, open_engine
+from ifrl_core.instructions import ladder
+from ifrl_core.instructions.pass_rates import rates_of, weights_of
+from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest
+from ifrl_core.instructions.writers.write import with_fallback, write, writing_figures
+from ifrl_core.records import INSTRUCTIONS, PROMPTS, REJECTED_SEEDS, Instruction, constraint_row, instruction_of
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+
+ROWS_PER_SHARD = 5_000
+SPLITS = ("train", "held_out")
+T = TypeVar("T")
+
+
+@stage("instructions", version=2, content=lambda config: catalog_digest(config.types or None))
+def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: seeds; `model` for writers self and llm (unless it is a server's); `pass_rates` for sampling corridor.
+
+    Columns: schemas.INSTRUCTIONS.
+
+    Seeds for which no reply of a model could be used go to rejected.parquet (schemas.REJECTED_SEEDS) with reason and reply.
+    A killed run asks a model only for what it had not answered yet.
+
+    Raises:
+        InputError: when a split is left with no instruction.
+    """
+    seeds = {row["seed_id"]: row for row in work.store.rows(inputs["seeds"])}
+    requests = [(seed_id, row["seed"]) for seed_id, row in seeds.items()]
+    outcomes = _outcomes(requests, config, inputs, work)
+    forget_engine()
+    written = with_fallback(requests, outcomes, config, seed=work.seed)
+    rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+    for item in written:
+        row = seeds[item.seed_id]
+        rows[row["split"]].append(
+            {
+                "instruction_id": item.seed_id.replace("seed-", "i-"),
+                "seed": row["seed"],
+                "constraints": [constraint_row(constraint) for constraint in item.constraints],
+                "writer": item.writer,
+                "split": row["split"],
+            }
+        )
+    rejected = [outcome for outcome in outcomes if isinstance(outcome, RejectedSeed)]
+    if not all(rows.values()):
+        raise InputError(
+            f"writer {config.writer} left a split without instructions: {len(rejected)} of {len(outcomes)} seeds were "
+            f"rejected, the first because: {rejected[0].reason}. Set instructions.model_writer.fallback to catalog, "
+            "allow more attempts or tokens, or choose another model"
+        )
+    _write_by_split(work, rows, INSTRUCTIONS)
+    bad = [
+        {**{name: seeds[r.seed_id][name] for name in ("seed_id", "seed", "split")}, "reason": r.reason, "raw": r.raw}
+        for r in rejected
+    ]
+    work.writer.write_table("rejected.parquet", pa.Table.from_pylist(bad, schema=REJECTED_SEEDS))
+    work.progress(1, 1, f"{len(written)} instructions")
+    types = Counter(f"{constraint.kind} {constraint.type}" for item in written for constraint in item.constraints)
+    figures: Figures = {"types": dict(sorted(types.items())), **{split: len(rows[split]) for split in SPLITS}}
+    return figures if config.writer == "catalog" else figures | {"writing": writing_figures(outcomes, written)}
+
+
+@stage("prompts", version=2)
+def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: instructions; `pass_rates` for the order easy_to_hard. Every rung, ladder by ladder (schemas.PROMPTS)."""
+    rates = rates_of(inputs["pass_rates"], work.store) if config.order == "easy_to_hard" else None
+    levels: dict[str, Counter[int]] = {split: Counter() for split in SPLITS}
+
+    def rungs_of(split: str) -> Iterator[dict[str, Any]]:
+        for row in work.store.rows(inputs["instructions"], prefix=f"part-{split}-"):
+            instruction = ladder.reordered(instruction_of(row), config.order, seed=work.seed, pass_rates=rates)
+            for rung in _rungs(instruction, config.layout, split):
+                levels[split][rung["level"]] += 1
+                yield rung
+
+    _write_by_split(work, {split: rungs_of(split) for split in SPLITS}, PROMPTS)
+    work.progress(1, 1, f"{sum(counts.total() for counts in levels.values())} prompts")
+    return {
+        "train_ladders": levels["train"][0],
+        "held_out_ladders": levels["held_out"][0],
+        "train_prompts": levels["train"].total(),
+        "held_out_prompts": levels["held_out"].total(),
+        "train_prompts_by_level": {str(level): count for level, count in sorted(levels["train"].items())},
+    }
+
+
+def _outcomes(requests: list[SeedRequest], config: InstructionsConfig, inputs: Inputs, work: Work) -> list[Outcome]:
+    """What the writer makes of the seeds; a model's replies are kept in the scratch folder."""
+    if config.writer == "catalog":
+        weights = weights_of(inputs["pass_rates"], work.store) if "pass_rates" in inputs else ()
+        return write(requests, config, seed=work.seed, weights=weights)
+    engine = open_engine(config.model_writer, inputs.get("model"), work.store)
+    kept = JournalEngine(engine, work.scratch / "replies.jsonl")
+    return write(requests, config, seed=work.seed, engine=kept, progress=work.progress)
+
+
+def _rungs(instruction: Instruction, layout: ladder.Layout, split: str) -> Iterator[dict[str, Any]]:
+    for level, messages in enumerate(ladder.rungs(instruction, layout=layout)):
+        yield {
+            "prompt_id": f"{instruction.instruction_id}-L{level}",
+            "instruction_id": instruction.instruction_id,
+            "level": level,
+            "messages": messages,
+            "constraints": [constraint_row(item) for item in instruction.constraints[:level]],
+            "split": split,
+        }
+
+
+def _write_by_split(work: Work, rows: Mapping[str, Iterable[dict[str, Any]]], schema: pa.Schema) -> None:
+    for split, of_split in rows.items():
+        for index, batch in enumerate(_batches(of_split, ROWS_PER_SHARD)):
+            work.writer.write_table(f"part-{split}-{index:05d}.parquet", pa.Table.from_pylist(batch, schema=schema))
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,77 @@
+"""The model writer (paper, section 3.1): a model is given a seed and references, and returns five atomic constraints.
+
+Seeds whose reply cannot be used are asked again with another random seed and other references, up to `attempts` times.
+"""
+
+import random
+from collections.abc import Sequence
+
+from ifrl_core.config import InstructionsConfig
+from ifrl_core.inference import Completion, Engine, Request, Sampling
+from ifrl_core.instructions.writers import catalog, prompt
+from ifrl_core.instructions.writers.match import constraint_of
+from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
+from ifrl_core.instructions.writers.reply import SCHEMA, read_reply
+from ifrl_core.instructions.writers.select import select
+from ifrl_core.stages.progress import Progress, no_progress
+
+
+def write(
+    requests: Sequence[SeedRequest],
+    config: InstructionsConfig,
+    engine: Engine,
+    *,
+    seed: int,
+    progress: Progress = no_progress,
+) -> list[Outcome]:
+    """An outcome per seed, in order. Equal arguments and replies give equal outcomes.
+
+    Raises:
+        ConstraintError: when config.types names a type that does not exist.
+        InferenceError: when a server refuses or none answers.
+    """
+    chosen = config.model_writer
+    schema = SCHEMA if chosen.structured_output else None
+    sampling = Sampling(chosen.max_tokens, chosen.temperature, chosen.top_p, schema)
+    outcomes: dict[str, Outcome] = {}
+    left = list(requests)
+    for attempt in range(chosen.attempts):
+        if not left:
+            break
+        asked = [_request(seed_id, text, config, seed, attempt) for seed_id, text in left]
+        replies = engine.generate(asked, sampling, progress)
+        for request, completion in zip(left, replies, strict=True):
+            outcomes[request[0]] = _outcome(request, completion, config, seed, attempt + 1)
+        left = [request for request in left if isinstance(outcomes[request[0]], RejectedSeed)]
+    return [outcomes[seed_id] for seed_id, _ in requests]
+
+
+def _request(seed_id: str, text: str, config: InstructionsConfig, seed: int, attempt: int) -> Request:
+    rng = random.Random(f"{seed}:{seed_id}:{attempt}")
+    return Request(prompt.messages(text, config, rng), rng.getrandbits(31))
+
+
+def _outcome(
+    request: SeedRequest, completion: Completion, config: InstructionsConfig, seed: int, attempts: int
+) -> Outcome:
+    seed_id, text = request
+    raw = completion.text.encode("utf-8", "replace").decode()
+    proposals = read_reply(completion.text, truncated=completion.finish_reason == "length")
+    if not proposals:
+        return RejectedSeed(seed_id, "no constraints could be read from the reply", raw, attempts)
+    candidates = [made for proposal in proposals if (made := constraint_of(proposal, text))]
+    kept, dropped = select(candidates, text, config)
+    enough = len(kept) >= config.min_constraints
+    if not kept or (not enough and config.model_writer.too_few == "reject"):
+        reason = (
+            f"{len(kept)} of {len(proposals)} constraints can be used; at least {config.min_constraints} are needed"
+        )
+        return RejectedSeed(seed_id, reason, raw, attempts)
+    extra = 0
+    if not enough:
+        rng = random.Random(f"{seed}:{seed_id}:top-up")
+        more = catalog.sample(text, 2 * config.min_constraints, rng, config)
+        written = len(kept)
+        kept = select([*kept, *more], text, config)[0][: config.min_constraints]
+        extra = len(kept) - written
+    return Written(seed_id, tuple(kept), config.writer, attempts, extra, tuple(dropped))

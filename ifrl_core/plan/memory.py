@@ -1,0 +1,205 @@
+"""Memory of the policy stage on one device, from the recipe and the model's sizes: arithmetic alone.
+
+P is the number of parameters, T that of those that are trained, N the number of processes that share them (all with fsdp2
+and zero3, else 1). Sources: Rajbhandari et al., *ZeRO* (arXiv 1910.02054) for what training keeps and how it is shared out;
+Korthikanti et al., *Reducing Activation Recomputation* (arXiv 2205.05198) for activations; Kwon et al., *PagedAttention*
+(arXiv 2309.06180) for the KV cache. Rough where it says so: leave a tenth of a device free.
+"""
+
+from dataclasses import dataclass
+
+from ifrl_core.config import PipelineConfig, PolicyConfig, RewardModelConfig
+from ifrl_core.models.shapes import ModelShape
+
+GIB = 2**30
+_OVERHEAD = 2 * GIB  # CUDA context, NCCL buffers, the allocator's gaps
+_ACTIVATION = (
+    34  # bytes a token, layer and hidden unit in 16 bit, without the attention matrix, which sdpa does not keep
+)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How a step's rollouts are shared out: prompts x generations = rollouts = micro_batch x accumulation x processes."""
+
+    prompts: int
+    generations: int
+    rollouts: int
+    micro_batch: int
+    accumulation: int
+    processes: int
+    machines: int
+    strategy: str
+    processes_known: bool  # False: the recipe leaves it to the machine, and one is reckoned with
+
+
+@dataclass(frozen=True)
+class Memory:
+    """GiB of one device. `training` and `generating` are the two peaks of a step; parts that last count in both."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    reference: float
+    reward_model: float
+    gathered: float  # full weights for a moment: casts, layers in flight, or the whole model while it generates
+    activations: float
+    kv_cache: float  # of all answers at full length (transformers), or what vLLM has for it
+    vllm: float  # what vLLM reserves, its KV cache included
+    training: float
+    generating: float
+    device: float
+    reward_model_training: float  # that stage, on one device of its own time
+    host_loading: float  # of a machine, while its processes load
+    checkpoint: float  # on disk, one of two
+
+    @property
+    def peak(self) -> float:
+        return max(self.training, self.generating)
+
+
+def share_out(policy: PolicyConfig) -> Batches:
+    launch = policy.launch
+    processes = launch.processes or 1
+    auto = "ddp" if processes > 1 else "single"
+    return Batches(
+        prompts=policy.prompts_per_step,
+        generations=policy.generations,
+        rollouts=policy.rollouts,
+        micro_batch=policy.micro_batch,
+        accumulation=policy.rollouts // (policy.micro_batch * processes),
+        processes=processes,
+        machines=launch.machines,
+        strategy=auto if launch.strategy == "auto" else launch.strategy,
+        processes_known=launch.processes is not None,
+    )
+
+
+def trained_parameters(policy: PolicyConfig, shape: ModelShape) -> int:
+    """T: all, the top layers and the last norm, or the adapters: rank x (inputs + outputs) of each adapted module."""
+    if policy.lora is not None:
+        wanted = policy.lora.target_modules
+        sides = [sum(size) for name, size in shape.linears.items() if wanted == "all-linear" or name in wanted]
+        return shape.layers * policy.lora.rank * sum(sides)
+    if policy.trained_layers is not None:
+        return min(policy.trained_layers, shape.layers) * shape.layer_parameters + shape.hidden
+    return shape.parameters
+
+
+def estimate(config: PipelineConfig, shape: ModelShape, batches: Batches) -> Memory:
+    policy = config.policy
+    whole, trained = shape.parameters, trained_parameters(policy, shape)
+    parts = batches.processes if policy.launch.sharded else 1
+    on_device = 0 if policy.launch.offload else 1  # offloaded: of weights and what follows from them, nothing stays
+    has_reference = policy.beta > 0 and policy.lora is None  # adapters are switched off instead
+    weights = on_device * _weight_bytes(policy, whole, trained) / parts
+    gradients = on_device * _gradient_bytes(batches, trained) / parts
+    optimizer = on_device * 8 * trained / parts  # Adam's two moments in float32
+    reference = on_device * 4 * whole / parts if has_reference else 0.0  # trl loads it in the policy's float32
+    reward_model = _reward_model_bytes(config, shape)
+    activations = _activation_bytes(policy, shape)
+    device = policy.launch.assumed.device_memory_gib * GIB
+    vllm = policy.launch.vllm_gpu_memory_utilization * device if policy.generation == "vllm_colocate" else 0.0
+    sleeps = bool(policy.grpo.get("vllm_enable_sleep_mode"))
+    in_training, in_generation = _gathered_bytes(policy, shape)
+    kv_cache = kv_bytes(policy, shape, batches, vllm)
+    lasting = weights + optimizer + reference + reward_model + _OVERHEAD
+    training = lasting + gradients + activations + in_training + (0 if sleeps else vllm)
+    generating = lasting + in_generation + (vllm or kv_cache)
+    loading = 0 if batches.strategy == "zero3" else 4 * whole * (1 + has_reference)
+    return Memory(
+        weights=_gib(weights),
+        gradients=_gib(gradients),
+        optimizer=_gib(optimizer),
+        reference=_gib(reference),
+        reward_model=_gib(reward_model),
+        gathered=_gib(max(in_training, in_generation)),
+        activations=_gib(activations),
+        kv_cache=_gib(kv_cache),
+        vllm=_gib(vllm),
+        training=_gib(training),
+        generating=_gib(generating),
+        device=_gib(device),
+        reward_model_training=_gib(_reward_model_training_bytes(config.reward_model, shape)),
+        host_loading=_gib(loading * batches.processes // batches.machines),
+        checkpoint=_gib((4 * trained if policy.lora else 4 * whole) + 8 * trained),
+    )
+
+
+def _weight_bytes(policy: PolicyConfig, whole: int, trained: int) -> float:
+    """float32 for what is trained; what is frozen is kept in bf16 under `bf16`, except in a sharded model."""
+    frozen = 0 if trained == whole else whole - (0 if policy.lora else trained)
+    compact = policy.bf16 and not policy.launch.sharded
+    adapters = trained if policy.lora else 0
+    return 4 * (whole - frozen + adapters) + (2 if compact else 4) * frozen
+
+
+def _gradient_bytes(batches: Batches, trained: int) -> float:
+    """float32 gradients; DDP keeps its buckets for sending them beside them (gradient_as_bucket_view is off)."""
+    return (8 if batches.strategy == "ddp" else 4) * trained
+
+
+def _reward_model_bytes(config: PipelineConfig, shape: ModelShape) -> float:
+    """bf16 and whole on every device: the backbone that reward_model.layers leaves, without a head. None of it is loaded
+    when all constraints are hard."""
+    return 0.0 if config.instructions.hard_share == 1 else 2.0 * _backbone(config.reward_model, shape)
+
+
+def _reward_model_training_bytes(config: RewardModelConfig, shape: ModelShape) -> float:
+    """One process: float32 weights, gradients and Adam's moments (16 bytes a parameter), their bf16 casts (2), and
+    activations as `_activation_bytes` has them, without checkpointing."""
+    layers = min(config.layers or shape.layers, shape.layers)
+    tokens = config.micro_batch * config.max_tokens
+    activations = tokens * shape.hidden * _ACTIVATION * layers * (1 if config.bf16 else 2)
+    return (18 if config.bf16 else 16) * _backbone(config, shape) + activations + _OVERHEAD
+
+
+def _backbone(config: RewardModelConfig, shape: ModelShape) -> int:
+    return shape.embedding_parameters + min(config.layers or shape.layers, shape.layers) * shape.layer_parameters
+
+
+def _activation_bytes(policy: PolicyConfig, shape: ModelShape) -> float:
+    """s x b x h x 34 bytes a layer in 16 bit (Korthikanti et al., eq. 2 without its attention term), for a micro-batch of
+    longest prompts and answers; with checkpointing 2 s b h a layer and one layer in full. Only layers above the lowest
+    trained one keep theirs. Rough: wide MLPs take more, short answers less."""
+    tokens = policy.micro_batch * (policy.max_prompt_tokens + policy.max_tokens)
+    unit = tokens * shape.hidden * (1 if policy.bf16 else 2)
+    layers = min(policy.trained_layers or shape.layers, shape.layers)
+    if policy.gradient_checkpointing:
+        return unit * (2 * layers + _ACTIVATION)
+    return unit * _ACTIVATION * layers
+
+
+def _gathered_bytes(policy: PolicyConfig, shape: ModelShape) -> tuple[float, float]:
+    """Full weights that exist for a moment, while training and while generating.
+
+    Unsharded, autocast keeps a bf16 cast of what is in float32 (2 P; nothing for weights that are in bf16 already).
+    Sharded, two layers and the embedding are whole at a time; the trainer's own generation gathers the model in float32.
+    """
+    layer = shape.layer_parameters
+    if policy.launch.sharded:
+        in_flight = 4.0 * (2 * layer + shape.embedding_parameters)
+        return in_flight, 4.0 * shape.parameters if policy.generation == "transformers" else in_flight
+    trained = trained_parameters(policy, shape)
+    casts = 2.0 * trained if policy.bf16 else 0.0
+    return casts, casts
+
+
+def kv_bytes(policy: PolicyConfig, shape: ModelShape, batches: Batches, vllm: float) -> float:
+    """2 x layers x KV heads x head width x 2 bytes a token. The trainer's own generation holds all answers of a process at
+    once; vLLM has what its reserve leaves beside the weights in bf16, both shared out by tensor parallelism."""
+    if policy.generation == "vllm_server":
+        return 0.0
+    if policy.generation == "vllm_colocate":
+        return vllm - 2 * shape.parameters / tensor_parallel(policy)
+    answers = batches.rollouts // batches.processes
+    return float(answers * (policy.max_prompt_tokens + policy.max_tokens) * shape.kv_bytes_per_token)
+
+
+def tensor_parallel(policy: PolicyConfig) -> int:
+    """Of vLLM in the training processes; a server has its own."""
+    return int(policy.grpo.get("vllm_tensor_parallel_size", 1)) if policy.generation == "vllm_colocate" else 1
+
+
+def _gib(size: float) -> float:
+    return round(size / GIB, 2)

@@ -1,0 +1,197 @@
+"""Policy optimisation (paper, section 3.5): GRPO on the constraint rewards, through the curriculum.
+
+The stage gathers the prompts, starts the training processes (launch.py) and takes over what they made. Killed at any
+moment, the same call goes on from the last whole checkpoint.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ifrl_core import errors
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import PolicyConfig, RewardConfig
+from ifrl_core.constraints.sampling import type_weights
+from ifrl_core.errors import InputError, TrainingError
+from ifrl_core.models.sources import model_folder
+from ifrl_core.policy.curriculum import Row, open_curriculum, stages_of
+from ifrl_core.policy.job import CHECKPOINTS, COMPLETIONS, FAILURE, FINAL, POOL, PROMPTS, Job
+from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table
+from ifrl_core.rewards.aggregate import reliability_weights
+from ifrl_core.rewards.problems.stage import problems_of
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from ifrl_core.training.checkpoint_upload import kept_in_store
+from ifrl_core.training.child import METRICS
+from ifrl_core.training.launch import check_launch, run_training, write_accelerate_config
+
+
+@stage("policy", version=4)
+def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: model, prompts, reward_model (needed when prompts have soft constraints), and general (problems) when mixed.
+
+    Writes model/ (bf16 safetensors and tokenizer), metrics.parquet (a row per step) and samples.parquet.
+
+    Raises:
+        ConfigError: when this machine cannot run the training as `launch` and `generation` say.
+        InputError: when the prompts cannot fill the curriculum, or have soft constraints and there is no reward model; or
+            when general problems are to be mixed in and there are none.
+        UnscoredError: when more than max_unscored_share of a step's rewards could not be made.
+        TrainingError: when the training process fails otherwise.
+    """
+    work.progress(0, config.max_steps, "gathering prompts")
+    model = model_folder(inputs["model"], work.store)
+    prompts = training_prompts(inputs["prompts"], work.store) + general_prompts(config, inputs, work.store)
+    fitting = _fitting(prompts, model, config.max_prompt_tokens)
+    rows = _askable(fitting, config, seed=work.seed)
+    job = Job(
+        config=config,
+        model=model.resolve(),
+        reward_model=_reward_model(rows, inputs, work.store),
+        weights=_weights(config.reward, inputs, work.store),
+        seed=work.seed,
+        folder=work.scratch.resolve(),
+    )
+    if not (work.scratch / FINAL).exists():
+        _train(job, rows, work)
+    metrics = _metrics(work.scratch)
+    work.writer.write_folder(work.scratch / FINAL, prefix="model")
+    work.writer.write_table("metrics.parquet", metrics_table(metrics))
+    work.writer.write_table("samples.parquet", samples_table(work.scratch / CHECKPOINTS / COMPLETIONS))
+    used = prompts_used(work.scratch / CHECKPOINTS / COMPLETIONS)
+    return {**run_figures(metrics), "prompts_used": used, "prompts_left_out": len(prompts) - len(fitting)}
+
+
+def training_prompts(prompts: ArtifactRef, store: ArtifactStore) -> list[Row]:
+    """Train prompts of level 1 and up, each with its seed instruction (job.POOL)."""
+    rows: list[Row] = []
+    seed = ""
+    for row in store.rows(prompts):
+        if row["level"] == 0:
+            seed = row["messages"][-1]["content"]
+        elif row["split"] == "train":
+            rows.append(
+                {
+                    "prompt": row["messages"],
+                    "prompt_id": row["prompt_id"],
+                    "level": row["level"],
+                    "seed": seed,
+                    "constraints": row["constraints"],
+                }
+            )
+    return rows
+
+
+def general_prompts(config: PolicyConfig, inputs: Inputs, store: ArtifactStore) -> list[Row]:
+    """Train problems as rows of job.POOL, none when none are mixed in."""
+    if not config.general.ratio:
+        return []
+    if "general" not in inputs:
+        raise InputError(f"policy.general.ratio is {config.general.ratio} and no general problems were given")
+    return [
+        {
+            "prompt": [{"role": "user", "content": row["prompt"]}],
+            "prompt_id": row["prompt_id"],
+            "level": 0,
+            "seed": row["prompt"],
+            "constraints": [],
+            "check": row["kind"],
+            "answer": row["answer"],
+            "source": row["source"],
+        }
+        for row in problems_of(inputs["general"], store, "train")
+    ]
+
+
+def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
+    folder, shape = job.folder, check_launch(job.config)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FAILURE).unlink(missing_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=POOL), folder / PROMPTS)
+    work.progress(0, job.config.max_steps, "starting the training process")
+    write_accelerate_config(job.config, shape, folder)
+    job.write()
+    remote = work.store.checkpoints("policy", work.fingerprint)
+    try:
+        with kept_in_store(work.store, remote, folder / CHECKPOINTS) as uploads:
+
+            def on_row(row: Row) -> None:
+                _show(work, job, row)
+                if uploads:
+                    uploads.look()
+
+            run_training(job, on_row=on_row)
+    except TrainingError as error:
+        raise _failure(folder) or error from None
+
+
+def _show(work: Work, job: Job, row: Mapping[str, float | None]) -> None:
+    reward, step = row.get("reward/total"), int(row["step"] or 0)
+    shown = step % job.config.launch.show_samples_every == 0
+    samples = latest_samples(job.folder / CHECKPOINTS / COMPLETIONS, step - 1) if shown else []
+    metrics = {name: value for name, value in row.items() if value is not None and name != "step"}
+    message = "reward unscored" if reward is None else f"reward {reward:.2f}"
+    work.progress(step, job.config.max_steps, message, samples=samples, **metrics)
+
+
+def _failure(folder: Path) -> errors.IfrlError | None:
+    """The error of ours that the process wrote down before it ended."""
+    if not (folder / FAILURE).exists():
+        return None
+    document = json.loads((folder / FAILURE).read_text())
+    kind: type[errors.IfrlError] = getattr(errors, document["error"], TrainingError)
+    return kind(document["message"])
+
+
+def _metrics(folder: Path) -> list[Row]:
+    """Rows by step. A step that was made again after a kill counts as made last."""
+    rows = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+    return [row for _, row in sorted({row["step"]: row for row in rows}.items())]
+
+
+def _fitting(prompts: Sequence[Row], model: Path, max_tokens: int) -> list[Row]:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+
+    def tokens(row: Row) -> int:
+        text = tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return [row for row in prompts if tokens(row) <= max_tokens]
+
+
+def _askable(rows: Sequence[Row], config: PolicyConfig, *, seed: int) -> list[Row]:
+    """Those that training may come to ask.
+
+    Raises:
+        InputError: when a stage of the curriculum, or the mix, finds none.
+    """
+    problems = [row for row in rows if row.get("check")]
+    instructions = [row for row in rows if not row.get("check")]
+    open_curriculum(instructions, config.curriculum, max_steps=config.blocks, seed=seed)
+    if config.general.ratio and not problems:
+        raise InputError("all general problems are longer than policy.max_prompt_tokens; raise it, or leave them out")
+    stages = stages_of(config.curriculum.strategy, config.curriculum.levels)[: config.blocks]
+    levels = {level for stage in stages for level in stage}
+    return [row for row in instructions if row["level"] in levels] + problems
+
+
+def _reward_model(rows: Sequence[Row], inputs: Inputs, store: ArtifactStore) -> Path | None:
+    soft = next((row for row in rows if any(c["kind"] == "soft" for c in row["constraints"])), None)
+    if soft is None:
+        return None
+    if "reward_model" not in inputs:
+        raise InputError(f"prompt {soft['prompt_id']} has a soft constraint and no reward model was given to score it")
+    return model_folder(inputs["reward_model"], store).resolve()
+
+
+def _weights(config: RewardConfig, inputs: Inputs, store: ArtifactStore) -> dict[str, float]:
+    """Weight of each type in the reward, as the config names them or the reward model's figures earn them."""
+    if config.aggregation == "weighted":
+        return type_weights(config.weights)
+    if config.aggregation == "reliability" and "reward_model" in inputs:
+        return reliability_weights(store.manifest(inputs["reward_model"]).figures)
+    return {}

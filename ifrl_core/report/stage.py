@@ -1,0 +1,108 @@
+"""The report stage: one self-contained page of everything a run made, and the same as JSON.
+
+report.html holds no script and names nothing outside itself (its content security policy forbids both), so it can be mailed,
+archived and opened anywhere. Answers are untrusted text and escaped by the template.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ifrl_core.config import StageConfig
+from ifrl_core.report import charts, text
+from ifrl_core.report.data import Section, report_data
+from ifrl_core.report.findings import direction, too_few
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+
+FILTERS = (
+    text.percent,
+    text.fixed,
+    text.signed,
+    text.interval,
+    text.percent_interval,
+    text.points,
+    text.points_interval,
+    text.duration,
+    text.count,
+    text.value,
+    text.breakable,
+    text.listing,
+    text.things,
+    direction,
+)
+CHARTS = (charts.dumbbell, charts.whisker, charts.reliability, charts.roc)
+Named = list[tuple[str, Any]]
+
+
+class ReportConfig(StageConfig):
+    """What the page is headed with: the recipe's name and the model's URI."""
+
+    name: str
+    model: str
+
+
+@stage("report", version=4)
+def write_report(config: ReportConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: refs by name (`data.TITLES`), those of the stages that ran. Writes report.html and report.json."""
+    data = report_data(config.name, config.model, inputs, work.store)
+    page = render(data)
+    work.writer.write_bytes("report.html", page.encode())
+    work.writer.write_json("report.json", data)
+    work.progress(1, 1, "report written")
+    return {"html_bytes": len(page.encode()), "findings": len(data["findings"])}
+
+
+def render(data: Section) -> str:
+    """The page of `report_data`."""
+    return _environment().get_template("report.html.jinja").render(data=data)
+
+
+def by_change(rows: Mapping[str, Any]) -> Named:
+    """The largest rise first; what was not measured last."""
+    return sorted(rows.items(), key=lambda item: (item[1]["mean"] is None, -(item[1]["mean"] or 0), item[0]))
+
+
+def by_frequency(rows: Mapping[str, Any]) -> Named:
+    """The types with the most labels first: where the audit has most to say."""
+    return sorted(rows.items(), key=lambda item: (-item[1]["agreement"]["total"], item[0]))
+
+
+def named_metrics(rows: Mapping[str, Any]) -> Named:
+    """IFEval's four figures under readable names."""
+    return [(title, rows[metric]) for metric, title in text.IFEVAL.items()]
+
+
+ORDERS = (by_change, by_frequency, named_metrics)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ifrl_core.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {function.__name__: function for function in (*FILTERS, *ORDERS)}
+    environment.globals |= {function.__name__: function for function in CHARTS}
+    environment.tests["few"] = too_few
+    environment.globals["metric_chart"] = metric_chart
+    return environment
+
+
+def metric_chart(
+    title: str,
+    x: Sequence[float],
+    lines: Sequence[tuple[str, Sequence[float | None]]],
+    x_label: str = "step",
+    bottom: float | None = None,
+    top: float | None = None,
+    marks: Sequence[tuple[float, str]] = (),
+) -> Markup:
+    """A chart of named lines over one x, in the page's tones a, b, c."""
+    series = [charts.Series(label, x, y, tone) for (label, y), tone in zip(lines, "abc", strict=False)]
+    return charts.line_chart(title, series, x_label=x_label, bottom=bottom, top=top, marks=marks)

@@ -1,0 +1,109 @@
+"""Probabilities for a file of (response, constraint) rows: Parquet or JSONL, of any size, in bounded memory.
+
+Rows are scored a window at a time; within one, rows that share a response are scored in one pass.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from ifrl_core.artifacts.row_files import Row, RowWriter, check_paths, count_rows, read_batches, written, wrong
+from ifrl_core.errors import ModelError
+from ifrl_core.models.sources import local_folder
+from ifrl_core.reward_model.model.settings import SETTINGS
+
+_WINDOW_ROWS = 1024
+_FIELDS = ("response", "constraint")
+_COLUMN = "probability"
+_MODEL_SAYS_NO = "the constraint alone fills the model's input, or the output is not a number"
+
+
+class Scorer(Protocol):
+    """What gives probabilities (ifrl_core.reward_model.model.score.RewardModel)."""
+
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        """P(satisfied) of each (response, constraint text), None where it could not be scored."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """Rows of a file, how many of them have a probability, and why the others have none (reason -> rows)."""
+
+    rows: int
+    scored: int
+    unscored: dict[str, int]
+
+
+def reward_model_folder(uri: str) -> Path:
+    """The local folder of a reward model: a model URI (ifrl_core.models), or the folder of its artifact in the store.
+
+    Raises:
+        ModelError: when there is no reward model.
+    """
+    folder = local_folder(uri)
+    for candidate in (folder, folder / "model"):
+        if (candidate / SETTINGS).is_file():
+            return candidate
+    raise ModelError(
+        f"{uri!r} is not a reward model: {folder} has no {SETTINGS}; name what the reward-model stage made, a folder of "
+        "IFRL_ROOT/reward-model/ or models:/ifrl-reward-model@alias"
+    )
+
+
+def score_file(
+    path_in: str | Path,
+    path_out: str | Path,
+    scorer: Scorer,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ScoreSummary:
+    """Write the rows of `path_in` with a column `probability` to `path_out`, in the same order; formats go by the suffixes.
+
+    `probability` is null, and the reason is counted, where a row cannot be scored: a null response or constraint, text
+    that is not valid Unicode, a constraint that is too long for the model. One that the input already has is replaced. The
+    output appears under its name only when it is complete. `progress` is told rows done and rows in all.
+
+    Raises:
+        InputError: for a missing file, an unknown suffix, or a row that is not JSON, lacks a field or has something else
+            than text in it (naming row and field); no output is left then.
+    """
+    source, target = Path(path_in), Path(path_out)
+    check_paths(source, target)
+    done, total, unscored = 0, count_rows(source), Counter[str]()
+    progress(done, total)
+    with written(RowWriter(target, (_COLUMN,), types={_COLUMN: pa.float64()})) as writer:
+        for rows, batch in read_batches(source, _WINDOW_ROWS):
+            reasons = [_unusable(source, done + index, row) for index, row in enumerate(rows, start=1)]
+            usable = [index for index, reason in enumerate(reasons) if reason is None]
+            found = scorer.probabilities([(rows[index]["response"], rows[index]["constraint"]) for index in usable])
+            added: list[Row] = [{_COLUMN: None} for _ in rows]
+            for index, probability in zip(usable, found, strict=True):
+                added[index] = {_COLUMN: probability}
+                reasons[index] = _MODEL_SAYS_NO if probability is None else None
+            writer.write(rows, added, batch)
+            unscored.update(reason for reason in reasons if reason is not None)
+            done += len(rows)
+            progress(done, total)
+    return ScoreSummary(done, done - unscored.total(), dict(unscored.most_common()))
+
+
+def _unusable(path: Path, number: int, row: Row) -> str | None:
+    """Why a row cannot be scored, or None."""
+    for name in _FIELDS:
+        if name not in row:
+            raise wrong(path, number, name, f"missing; a row needs {' and '.join(_FIELDS)}")
+        value = row[name]
+        if value is None:
+            return f"{name} is null"
+        if not isinstance(value, str):
+            raise wrong(path, number, name, f"expected text, found {type(value).__name__}")
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell
+            return f"{name} is not valid Unicode"
+    return None

@@ -1,0 +1,146 @@
+"""Several constraints after one response in one forward pass.
+
+A row is `head, tail 1, tail 2, ...`; what all its tails begin with (the words of the template) belongs to its head. Every
+tail attends to the head and to itself, never to another tail, and its positions go on from the head, so its logit is what
+the pair alone would give. Two labels that share a rollout, or the soft constraints of one answer, then cost the response's
+tokens once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from ifrl_core.reward_model.model.template import Encoded
+
+MAX_PADDING = 0.1  # share of a batch's rectangle
+_MAX_TAIL_TOKENS = 512  # per row: bounds the square of the attention when very many constraints share a response
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One row: `places[i]` is the index, in the encoded sequence, of the pair whose tail is `tails[i]`."""
+
+    head: tuple[int, ...]
+    tails: tuple[tuple[int, ...], ...]
+    places: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        return len(self.head) + sum(len(tail) for tail in self.tails)
+
+    def halves(self) -> tuple["Packed", "Packed"] | None:
+        """The row as two with half of the tails each; None when it has one."""
+        middle = len(self.tails) // 2
+        if not middle:
+            return None
+        return (
+            Packed(self.head, self.tails[:middle], self.places[:middle]),
+            Packed(self.head, self.tails[middle:], self.places[middle:]),
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B rows of T tokens that hold N pairs.
+
+    `input_ids`, `position_ids` (B, T); `attention_mask` (B, 1, T, T), True where a query (third) sees a key (fourth);
+    `rows`, `ends` (N,): row and position of the last token of each pair; `places` (N,) as in `Packed`.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    attention_mask: Tensor
+    rows: Tensor
+    ends: Tensor
+    places: tuple[int, ...]
+
+
+def pack(encoded: Sequence[Encoded | None]) -> list[Packed]:
+    """One row per distinct head, in order of first appearance; pairs that are None are left out."""
+    heads: dict[tuple[int, ...], list[int]] = {}
+    for place, item in enumerate(encoded):
+        if item is not None:
+            heads.setdefault(item.head, []).append(place)
+    rows = []
+    for head, places in heads.items():
+        for chunk in _within(places, encoded):
+            tails = [encoded[place].tail for place in chunk]  # type: ignore[union-attr]
+            same = _same_beginning(tails)
+            rows.append(Packed(head + tails[0][:same], tuple(tail[same:] for tail in tails), tuple(chunk)))
+    return rows
+
+
+def collate(rows: Sequence[Packed], pad_id: int) -> Batch:
+    """Rows padded on the right to the longest. A padded query sees the head, which keeps its softmax defined."""
+    length = max(row.length for row in rows)
+    ids = torch.full((len(rows), length), pad_id)
+    positions = torch.zeros((len(rows), length), dtype=torch.long)
+    segments = torch.full((len(rows), length), -1)  # 0 the head, 1, 2, ... the tails, -1 padding
+    where: list[tuple[int, int]] = []
+    for index, row in enumerate(rows):
+        start = 0
+        for segment, part in enumerate((row.head, *row.tails)):
+            end = start + len(part)
+            first = len(row.head) if segment else 0
+            ids[index, start:end] = torch.tensor(part)
+            positions[index, start:end] = torch.arange(first, first + len(part))
+            segments[index, start:end] = segment
+            if segment:
+                where.append((index, end - 1))
+            start = end
+    sees = (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None])  # (B, query, key)
+    mask = (sees & torch.ones(length, length).tril().bool())[:, None]
+    rows_of, ends = torch.tensor(where).T
+    return Batch(ids, positions, mask, rows_of, ends, tuple(place for row in rows for place in row.places))
+
+
+def token_batches(rows: Iterable[Packed], max_tokens: int) -> Iterator[list[Packed]]:
+    """Rows sorted by length, longest first. A batch's rectangle (rows x longest) holds at most `max_tokens` tokens, of
+    which at most `MAX_PADDING` are padding; a row that is longer goes alone."""
+    batch: list[Packed] = []
+    tokens = 0
+    for row in sorted(rows, key=lambda row: row.length, reverse=True):
+        rectangle = batch[0].length * (len(batch) + 1) if batch else 0
+        if rectangle > max_tokens or rectangle - (tokens + row.length) > MAX_PADDING * rectangle:
+            yield batch
+            batch, tokens = [], 0
+        batch.append(row)
+        tokens += row.length
+    if batch:
+        yield batch
+
+
+def pair_logits(
+    model: PreTrainedModel, input_ids: Tensor, position_ids: Tensor, attention_mask: Tensor, rows: Tensor, ends: Tensor
+) -> Tensor:
+    """Logits (N,) in float32 of a sequence classifier with one label; shapes as in `Batch`."""
+    hidden = model.base_model(
+        input_ids=input_ids, position_ids=position_ids, attention_mask=attention_mask, use_cache=False
+    ).last_hidden_state
+    logits: Tensor = cast(nn.Module, model.score)(hidden[rows, ends])  # (N, 1)
+    return logits.squeeze(-1).float()
+
+
+def _same_beginning(tails: Sequence[tuple[int, ...]]) -> int:
+    """How many tokens all tails begin with, at least one token of each left out; 0 for one tail, which gains nothing."""
+    if len(tails) == 1:
+        return 0
+    most = min(len(tail) for tail in tails) - 1
+    return next((place for place in range(most) if len({tail[place] for tail in tails}) > 1), most)
+
+
+def _within(places: list[int], encoded: Sequence[Encoded | None]) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    tokens = 0
+    for place in places:
+        size = len(encoded[place].tail)  # type: ignore[union-attr]
+        if chunk and tokens + size > _MAX_TAIL_TOKENS:
+            yield chunk
+            chunk, tokens = [], 0
+        chunk.append(place)
+        tokens += size
+    yield chunk

@@ -1,0 +1,41 @@
+"""Rewards of responses to problems: 1 when the answer is right, else 0, times the gates that make sense here.
+
+The gate for answers that go round in circles applies, and an answer without closed reasoning earns nothing when that is
+asked for. The intent gate does not: "Answer: 42" shares no word with its question and does not leave it aside.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+
+from ifrl_core.constraints.verifiers.answer import answer_of
+from ifrl_core.rewards.gates import gate
+from ifrl_core.rewards.problems.verify import Grader
+from ifrl_core.rewards.score import Reward, RewardPlan
+
+
+def score_problems(
+    responses: Sequence[str], kinds: Sequence[str], answers: Sequence[str], grader: Grader, plan: RewardPlan
+) -> list[Reward]:
+    """Rewards in the order of the responses; each has one part, the correctness, None when it was not found out in time."""
+    return [
+        _reward(answer_of(response, required=plan.require_reasoning) or "", kind, answer, grader, plan)
+        for response, kind, answer in zip(responses, kinds, answers, strict=True)
+    ]
+
+
+def problem_metrics(rewards: Sequence[Reward], sources: Sequence[str]) -> dict[str, float]:
+    """`general/accuracy` and `general/accuracy/<source>` of what was scored."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for reward, source in zip(rewards, sources, strict=True):
+        if reward.parts[0] is not None:
+            found["general/accuracy"].append(reward.parts[0])
+            found[f"general/accuracy/{source}"].append(reward.parts[0])
+    return {name: fmean(values) for name, values in sorted(found.items())}
+
+
+def _reward(response: str, kind: str, answer: str, grader: Grader, plan: RewardPlan) -> Reward:
+    correct = grader.correct(response, kind, answer)
+    part = None if correct is None else float(correct)
+    factor = gate(response, off_task=False, degenerate_factor=plan.degenerate_factor, intent_factor=1.0)
+    return Reward((part,), None if part is None else part * factor, factor)

@@ -1,0 +1,85 @@
+"""The seeds stage: read, reject, split into train and held-out before anything else."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from importlib.resources import files
+
+import pyarrow as pa
+from pydantic import Field
+
+from ifrl_core.artifacts.files import content_digest
+from ifrl_core.config import SeedsConfig, StageConfig
+from ifrl_core.errors import InputError
+from ifrl_core.records import REJECTED, SEEDS
+from ifrl_core.seeds.read import Rejected, read_seeds
+from ifrl_core.seeds.split import Seed, at_most, split_seeds
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+
+
+class SeedsSource(StageConfig):
+    """What the seeds stage reads, by content: renaming or moving a file makes nothing new."""
+
+    paths: tuple[str, ...] = Field(exclude=True)
+    digests: tuple[str, ...]
+    builtin: bool
+    train: int
+    held_out: int
+    held_out_share: float
+
+
+def seeds_source(config: SeedsConfig) -> SeedsSource:
+    """Name the seeds by their content.
+
+    Raises:
+        InputError: for a file that cannot be read.
+    """
+    shipped = hashlib.sha256(files("ifrl_core").joinpath("data/seeds.jsonl").read_bytes()).hexdigest()
+    digests = sorted(content_digest(path) for path in config.files)
+    return SeedsSource(
+        paths=config.files,
+        digests=(*digests, *([shipped] if config.builtin else [])),
+        builtin=config.builtin,
+        train=config.train,
+        held_out=config.held_out,
+        held_out_share=config.held_out_share,
+    )
+
+
+@stage("seeds", version=1)
+def make_seeds(config: SeedsSource, inputs: Inputs, work: Work) -> Figures:
+    """Columns: schemas.SEEDS; broken records go to rejected.parquet (schemas.REJECTED) with line and reason."""
+    texts, rejected = read_seeds(config.paths, builtin=config.builtin)
+    seeds = split_seeds(texts, config.held_out_share, work.seed)
+    train = at_most([s for s in seeds if s.split == "train"], config.train, work.seed)
+    held_out = at_most([s for s in seeds if s.split == "held_out"], config.held_out, work.seed)
+    return write_seeds(work, len(texts), train, held_out, rejected)
+
+
+def write_seeds(
+    work: Work, read: int, train: Sequence[Seed], held_out: Sequence[Seed], rejected: Sequence[Rejected]
+) -> Figures:
+    """Commit the seeds of a stage, out of `read` ones, with what was rejected beside them.
+
+    Raises:
+        InputError: when a split has fewer than two.
+    """
+    if len(train) < 2 or len(held_out) < 2:
+        raise InputError(
+            f"{read} seeds gave {len(train)} train and {len(held_out)} held-out ones; each side needs at least 2: "
+            "add seeds, set seeds.builtin, or change seeds.held_out_share"
+        )
+    rows = [{"seed_id": s.seed_id, "seed": s.text, "source": s.source, "split": s.split} for s in (*train, *held_out)]
+    work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=SEEDS))
+    bad = [{"source": r.source, "line": r.line, "reason": r.reason, "record": r.record} for r in rejected]
+    work.writer.write_table("rejected.parquet", pa.Table.from_pylist(bad, schema=REJECTED))
+    work.progress(1, 1, f"{len(train)} train and {len(held_out)} held-out seeds, {len(bad)} rejected")
+    sources = Counter(seed.source for seed in (*train, *held_out))
+    return {
+        "read": read,
+        "train": len(train),
+        "held_out": len(held_out),
+        "rejected": len(bad),
+        "rejected_examples": bad[:20],
+        "sources": dict(sources),
+    }

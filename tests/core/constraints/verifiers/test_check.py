@@ -1,0 +1,110 @@
+"""Files of responses get verdicts: same rows, same order, clear errors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ifrl_core.constraints.verifiers.check import check_file
+from ifrl_core.errors import InputError
+
+
+def _jsonl(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _row(response: str, **more: Any) -> dict[str, Any]:
+    return {"instruction_id": "punctuation:no_comma", "kwargs": "{}", "prompt": "p", "response": response, **more}
+
+
+def test_jsonl_rows_come_back_in_order_with_verdicts(tmp_path: Path) -> None:
+    rows = [_row(f"{'a, b' if n % 3 else 'a b'} {n}", n=n) for n in range(1_200)]  # more than two batches
+    summary = check_file(_jsonl(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl")
+    found = _read(tmp_path / "out.jsonl")
+    assert [row["n"] for row in found] == list(range(1_200))
+    assert [row["strict"] for row in found] == [n % 3 == 0 for n in range(1_200)]
+    assert (summary.rows, summary.strict, summary.changed) == (1_200, 400, None)
+
+
+def test_parquet_keeps_its_columns_and_replaces_old_verdicts(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist([_row("a b", strict=False, loose=True), _row("a, b", strict=False, loose=False)])
+    pq.write_table(table, tmp_path / "in.parquet")
+    summary = check_file(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    found = pq.read_table(tmp_path / "out.parquet")
+    assert found.column_names == ["instruction_id", "kwargs", "prompt", "response", "strict", "loose"]
+    assert found["strict"].to_pylist() == [True, False]
+    assert summary.changed == 1
+
+
+def test_ifeval_lists_get_lists_and_follow_all(tmp_path: Path) -> None:
+    row = {
+        "key": 1,
+        "prompt": "p",
+        "instruction_id_list": ["punctuation:no_comma", "length_constraints:number_words"],
+        "kwargs": [{"num_words": None}, {"num_words": 3, "relation": "at least"}],
+        "response": "First, a line\n*one* two three",
+    }
+    check_file(_jsonl(tmp_path / "in.jsonl", [row]), tmp_path / "out.jsonl")
+    (found,) = _read(tmp_path / "out.jsonl")
+    assert (found["strict"], found["loose"]) == ([False, True], [True, True])
+    assert (found["strict_all"], found["loose_all"]) == (False, True)
+
+
+def test_jsonl_can_become_parquet(tmp_path: Path) -> None:
+    rows = [_row("a"), {**_row("b, c"), "kwargs": {}}]
+    check_file(_jsonl(tmp_path / "in.jsonl", rows), tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet")["strict"].to_pylist() == [True, False]
+
+
+def test_reasoning_is_not_part_of_the_answer(tmp_path: Path) -> None:
+    rows = [_row("<think>a, b</think>c"), _row("<think>never ends")]
+    check_file(_jsonl(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl")
+    assert [row["strict"] for row in _read(tmp_path / "out.jsonl")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({**_row("a"), "response": None}, "row 2, field 'response': missing"),
+        ({**_row("a"), "response": 3}, "row 2, field 'response': expected text, found int"),
+        ({**_row("a"), "kwargs": "{"}, "row 2, field 'kwargs': not JSON"),
+        ({**_row("a"), "kwargs": "[1]"}, "row 2, field 'kwargs': expected an object"),
+        ({**_row("a"), "instruction_id": "no:such"}, "no verifier has the id 'no:such'"),
+        ({**_row("a"), "instruction_id": None}, "row 2, field 'instruction_id': missing"),
+        (
+            {"response": "a", "instruction_id_list": ["a", "b"], "kwargs": [{}]},
+            "row 2, field 'kwargs': expected a list",
+        ),
+        ([1], "row 2 is not a JSON object"),
+    ],
+)
+def test_a_bad_row_is_named_and_leaves_no_output(tmp_path: Path, row: Any, message: str) -> None:
+    source = _jsonl(tmp_path / "in.jsonl", [_row("fine"), row])
+    with pytest.raises(InputError) as caught:
+        check_file(source, tmp_path / "out.jsonl")
+    assert message in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_bytes_that_are_no_utf8_and_missing_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b'{"response": "\xff"}\n')
+    with pytest.raises(InputError, match="row 1 is not JSON"):
+        check_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    with pytest.raises(InputError, match="no such file"):
+        check_file(tmp_path / "none.jsonl", tmp_path / "out.jsonl")
+    with pytest.raises(InputError, match=r"unknown kind of file"):
+        check_file(tmp_path / "in.csv", tmp_path / "out.jsonl")
+
+
+def test_lone_surrogates_survive_a_jsonl_round_trip(tmp_path: Path) -> None:
+    check_file(_jsonl(tmp_path / "in.jsonl", [_row("a \ud800 b")]), tmp_path / "out.jsonl")
+    (found,) = _read(tmp_path / "out.jsonl")
+    assert found["response"] == "a \ud800 b"

@@ -1,0 +1,71 @@
+"""Verifiers never raise on text, and cost grows linearly with its length."""
+
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.verifiers.verdict import strict_and_loose, verify
+from ifrl_core.constraints.verifiers.view import View
+from ifrl_core.records import Constraint
+
+HARD = [
+    type_.constraint(type_.sample(random.Random(number), max_words=60, seed_text="Describe the life of a keeper."))
+    for type_ in CATALOG.values()
+    if type_.kind == "hard"
+    for number in range(2)
+]
+MEGABYTE = 1_000_000
+LONG_TEXTS = {
+    "letters": "a" * MEGABYTE,
+    "capitals": "A" * MEGABYTE,
+    "spaces": " " * (MEGABYTE - 1) + "a",
+    "newlines": "a" + "\n" * (MEGABYTE - 2) + "a",
+    "digits": "1" * MEGABYTE,
+    "open brackets": "[" * MEGABYTE,
+    "angles": "<" * MEGABYTE + ">>",
+    "asterisks": "*" * MEGABYTE,
+    "exclamation marks": "!" * MEGABYTE,
+    "apostrophes": "a'" * (MEGABYTE // 2),
+    "short sentences": "a. " * (MEGABYTE // 3),
+    "quotes": "“" * MEGABYTE,
+    "json": "[" * MEGABYTE,
+    "prose": 'The old man, who was 42, walked home (slowly). "Hi!" said Tom. ' * (MEGABYTE // 64),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(), max_size=200))
+def test_any_unicode_gets_a_verdict_from_every_type(text: str) -> None:
+    strict, loose = strict_and_loose(HARD, text)
+    assert all(isinstance(verdict, bool) for verdict in strict + loose)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.sampled_from(' \n\t*-[]<>#|`".!?a1A.)(\x00\ud800\x85\u2028'), max_size=120))
+def test_markup_nulls_and_lone_surrogates_get_a_verdict_from_every_type(text: str) -> None:
+    strict, loose = strict_and_loose(HARD, text)
+    assert all(not s or lo for s, lo in zip(strict, loose, strict=True))  # strict implies loose
+
+
+@pytest.mark.parametrize("name", LONG_TEXTS)
+def test_a_megabyte_is_judged_in_about_a_second_by_any_type(name: str) -> None:
+    """The aim is 1 s for each type alone on an idle core; the bound leaves room for a busy machine and for noise."""
+    text = LONG_TEXTS[name]
+    seen: set[str] = set()
+    for constraint in HARD:
+        if constraint.type in seen:
+            continue
+        seen.add(constraint.type)
+        view, start = View(text), time.process_time()
+        verify(constraint.type, constraint.args, view)
+        assert time.process_time() - start < 1.5, constraint.type
+
+
+def test_constraints_of_one_response_share_what_they_look_at() -> None:
+    counts = Constraint("length_constraints:number_sentences", "hard", "", {"num_sentences": 1, "relation": "at least"})
+    strict, _ = strict_and_loose([counts, counts], "One. Two.")
+    assert strict == [True, True]

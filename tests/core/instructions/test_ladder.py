@@ -1,0 +1,50 @@
+"""Ladders of prompts."""
+
+import itertools
+
+import pytest
+
+from ifrl_core.instructions.ladder import Layout, prompt_text, reordered, rungs
+from ifrl_core.records import Constraint, Instruction
+
+CONSTRAINTS = tuple(Constraint(f"t:{n}", "soft", f"Do thing {n}.") for n in "abc")
+INSTRUCTION = Instruction("i1", "Name a fruit. ", CONSTRAINTS, "test")
+
+
+def test_a_ladder_has_one_single_message_prompt_per_level() -> None:
+    assert [len(messages) for messages in rungs(INSTRUCTION)] == [1, 1, 1, 1]
+    assert rungs(INSTRUCTION)[2] == [{"role": "user", "content": "Name a fruit.\n\nDo thing a. Do thing b."}]
+
+
+@pytest.mark.parametrize("layout", ["sentences", "list"])
+def test_each_prompt_is_a_prefix_of_the_next(layout: Layout) -> None:
+    prompts = [prompt_text(INSTRUCTION, level, layout=layout) for level in range(4)]
+    for lower, higher in itertools.pairwise(prompts):
+        assert higher.startswith(lower)
+        assert len(higher) > len(lower)
+
+
+def test_the_lowest_rung_is_the_seed_alone() -> None:
+    assert prompt_text(INSTRUCTION, 0) == "Name a fruit."
+
+
+def test_a_level_above_the_top_is_refused() -> None:
+    with pytest.raises(ValueError, match="i1"):
+        prompt_text(INSTRUCTION, 4)
+
+
+def test_random_order_depends_on_seed_and_id_but_not_on_the_written_order() -> None:
+    other = Instruction("i1", "Name a fruit.", CONSTRAINTS[::-1], "test")
+    assert reordered(INSTRUCTION, "random", seed=3).constraints == reordered(other, "random", seed=3).constraints
+    shuffled = [reordered(INSTRUCTION, "random", seed=seed).constraints for seed in range(40)]
+    assert len({tuple(c.type for c in constraints) for constraints in shuffled}) == 6  # all of 3!
+
+
+def test_easy_to_hard_puts_high_pass_rates_first_and_unknown_ones_in_the_middle() -> None:
+    ordered = reordered(INSTRUCTION, "easy_to_hard", pass_rates={"t:a": 0.1, "t:c": 0.9})
+    assert [c.type for c in ordered.constraints] == ["t:c", "t:b", "t:a"]
+
+
+def test_easy_to_hard_without_pass_rates_is_refused() -> None:
+    with pytest.raises(ValueError, match="pass rates"):
+        reordered(INSTRUCTION, "easy_to_hard")

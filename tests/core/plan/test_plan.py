@@ -1,0 +1,133 @@
+"""`ifrl plan`: shipped recipes can work, impossible ones are refused with the fix, figures checked by hand."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ifrl_core.config.recipes import build_config, load_recipe, shipped_recipes
+from ifrl_core.errors import ConfigError, ModelError
+from ifrl_core.models.shapes import KNOWN, model_shape
+from ifrl_core.plan.plan import make_plan, plan_lines
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_every_shipped_recipe_can_work(name: str) -> None:
+    plan = make_plan(load_recipe(name))
+    b = plan.batches
+    assert b.prompts * b.generations == b.rollouts == b.micro_batch * b.accumulation * b.processes
+    assert plan.memory.peak <= 0.9 * plan.memory.device
+    assert plan.time.hours > 0 or plan.time.tokens < 100_000
+    assert plan_lines(plan)
+
+
+def test_the_papers_setting_is_shipped() -> None:
+    policy = load_recipe("qwen2.5-7b-3x8gpu").policy
+    assert policy.launch.processes == 24
+    assert (policy.generations, policy.temperature, policy.learning_rate, policy.beta) == (5, 1.0, 1e-6, 0.01)
+    assert (policy.max_prompt_tokens, policy.max_tokens) == (2048, 8192)
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        ("embedded:smollm2-135m", 134_515_008),
+        ("Qwen/Qwen2.5-1.5B-Instruct", 1_543_714_304),
+        ("Qwen/Qwen2.5-7B-Instruct", 7_615_616_512),
+        ("Qwen/Qwen2.5-32B-Instruct", 32_763_876_352),
+    ],
+)
+def test_parameters_are_those_of_the_published_weights(model: str, parameters: int) -> None:
+    assert model_shape(model).parameters == parameters
+
+
+def test_memory_and_time_by_hand() -> None:
+    """7.6156e9 parameters over 24 processes, Qwen2.5-7B with fsdp2."""
+    plan = make_plan(load_recipe("qwen2.5-7b-3x8gpu"))
+    m, p = plan.memory, 7_615_616_512
+    assert m.weights == m.gradients == m.reference == pytest.approx(4 * p / 24 / GIB, abs=0.01)
+    assert m.optimizer == pytest.approx(8 * p / 24 / GIB, abs=0.01)
+    assert m.vllm == 40
+    assert m.kv_cache == pytest.approx(40 - 2 * p / GIB, abs=0.01)
+    # 12 layers of 233,057,792 and the embedding of 152,064 x 3,584, two bytes each
+    assert m.reward_model == pytest.approx(2 * (12 * 233_057_792 + 152_064 * 3584) / GIB, abs=0.01)
+    # 2 x 10,240 tokens x 3,584 units x (2 bytes x 28 layers + 34)
+    assert m.activations == pytest.approx(2 * 10_240 * 3584 * 90 / GIB, abs=0.01)
+    assert plan.time.tokens == 2100 * 480 * 600
+    assert plan.time.hours == pytest.approx(2100 * 480 * 600 / (700 * 24) / 3600, abs=0.01)
+
+
+def test_adapters_count_rank_times_both_sides() -> None:
+    config = build_config({"policy": {"max_tokens": 512, "lora": {"rank": 8, "target_modules": ["q_proj", "v_proj"]}}})
+    plan = make_plan(config)
+    assert plan.trained == 30 * 8 * ((576 + 576) + (576 + 192))
+    assert plan.memory.reference == 0, "the reference is the model with its adapters off"
+
+
+def test_trained_layers_count_with_the_last_norm() -> None:
+    plan = make_plan(build_config({"policy": {"max_tokens": 512, "trained_layers": 2}}))
+    layer = 576 * (576 * 2 + 192 * 2) + 3 * 576 * 1536 + 2 * 576
+    assert plan.trained == 2 * layer + 576
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["policy.launch.strategy=ddp"], "GiB a device, which has 80.0 .*: policy.launch.strategy fsdp2 or zero3"),
+        (
+            ["policy.micro_batch=20", "policy.gradient_checkpointing=false"],
+            "gradient_checkpointing true; a smaller policy.m",
+        ),
+        (
+            ["policy.generation=transformers", "policy.launch.assumed.device_memory_gib=40"],
+            "generation vllm_colocate or",
+        ),
+        (["policy.launch.vllm_gpu_memory_utilization=0.15"], "leave no room for one answer of 10240 tokens"),
+        (["policy.grpo={vllm_tensor_parallel_size: 5}"], "vllm_tensor_parallel_size 5 does not divide 24 processes"),
+        (["policy.max_tokens=32768"], "more than the model's 32768 positions; use a max_tokens of at most 30720"),
+        (["reward_model.layers=28"], "the reward-model stage takes about .* fewer reward_model.layers"),
+        (["policy.prompts_per_step=100"], "multiple of 24, such as 120"),
+        (["policy.micro_batch=3"], r"micro_batch 3 does not divide .* = 20; use one of \[1, 2, 4, 5, 10, 20\]"),
+    ],
+)
+def test_impossible_arithmetic_is_refused_with_the_fix(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_plan(load_recipe("qwen2.5-7b-3x8gpu", overrides))
+
+
+def test_a_folders_own_config_is_read_and_unknown_sizes_are_said(tmp_path: Path) -> None:
+    qwen = KNOWN["Qwen/Qwen2.5-7B-Instruct"]
+    config = {
+        "model_type": "qwen2",
+        "num_hidden_layers": 28,
+        "hidden_size": 3584,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "intermediate_size": 18_944,
+        "vocab_size": 152_064,
+        "max_position_embeddings": 32_768,
+        "tie_word_embeddings": False,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert model_shape(str(tmp_path)) == qwen
+    with pytest.raises(ModelError, match="give its local folder"):
+        model_shape("nobody/nothing-of-the-kind")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="has no 'num_hidden_layers'"):
+        model_shape(str(tmp_path))
+
+
+def test_the_command_prints_a_plan_and_needs_no_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['ifrl', 'plan', 'qwen2.5-7b-3x8gpu', '--json'];"
+        "from flows.cli import app\n"
+        "try: app()\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'prefect', 'trl', 'transformers'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["batches"]["rollouts"] == 480

@@ -1,0 +1,66 @@
+"""Which prompts a shard of rollouts asks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, store
+from ifrl_core.config import RolloutsConfig
+from ifrl_core.records import PROMPTS
+from ifrl_core.rollouts.stage import prompts_of_shard, shard_count
+
+LEVELS = (3, 5, 1, 4, 2, 3, 3)  # of each ladder, above L0
+
+
+def rows() -> Iterator[dict[str, Any]]:
+    for ladder, levels in enumerate(LEVELS):
+        for level in range(levels + 1):
+            yield {
+                "prompt_id": f"i-{ladder}-L{level}",
+                "instruction_id": f"i-{ladder}",
+                "level": level,
+                "messages": [{"role": "user", "content": f"Ask {ladder}"}],
+                "constraints": [],
+                "split": "train",
+            }
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> tuple[ArtifactStore, ArtifactRef]:
+    """A table in parts of 5 rows, which cut ladders in two."""
+    made = ArtifactStore(str(tmp_path))
+    writer = made.writer("prompts", 1, "9" * 64, {}, {})
+    everything = list(rows())
+    for part, start in enumerate(range(0, len(everything), 5)):
+        table = pa.Table.from_pylist(everything[start : start + 5], schema=PROMPTS)
+        writer.write_table(f"part-train-{part:05d}.parquet", table)
+    writer.write_table("part-held_out-00000.parquet", pa.Table.from_pylist(everything[:2], schema=PROMPTS))
+    return made, writer.commit({"train_ladders": len(LEVELS)})
+
+
+@pytest.mark.parametrize("ladders", [1, 2, 3, 7, 20])
+def test_the_shards_ask_every_train_prompt_once_in_whole_ladders(
+    prompts: tuple[ArtifactStore, ArtifactRef], ladders: int
+) -> None:
+    config = RolloutsConfig(ladders_per_shard=ladders)
+    made, ref = prompts
+    shards = [list(prompts_of_shard(config, ref, made, index)) for index in range(shard_count(config, ref, made))]
+    assert [row for shard in shards for row in shard] == list(rows())
+    names = [{row["instruction_id"] for row in shard} for shard in shards]
+    assert [len(found) for found in names[:-1]] == [ladders] * (len(shards) - 1)
+
+
+def test_a_shard_reads_its_own_part_of_a_long_table(
+    prompts: tuple[ArtifactStore, ArtifactRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, ref = prompts
+    config = RolloutsConfig(ladders_per_shard=1)
+    list(prompts_of_shard(config, ref, made, 0))  # finds where the ladders begin
+    read: list[str] = []
+    whole = store.files.read_bytes
+    monkeypatch.setattr(store.files, "read_bytes", lambda fs, path: (read.append(Path(path).name), whole(fs, path))[1])
+    list(prompts_of_shard(config, ref, ArtifactStore(made.root), 2))  # i-2: rows 10 and 11
+    assert [name for name in read if name.startswith("part-")] == ["part-train-00002.parquet"]

@@ -1,0 +1,129 @@
+"""Checkpoints in a real S3 store: whole or not there, and another machine goes on from them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
+from ifrl_core.errors import ArtifactError, StoppedError
+from ifrl_core.policy.job import COMPLETIONS
+from ifrl_core.policy.stage import train_policy
+from ifrl_core.training.checkpoint_upload import KEPT, Uploads, fetch_newest, kept_in_store, upload, uploaded
+from ifrl_core.training.child import STOP
+from tests.core.policy.test_training import HARD, changed, make_inputs
+from tests.flows.servers import s3_server
+
+CONFIG = changed(trained_layers=2)
+REMOTE = "ifrl/team/policy/f00/checkpoints"
+
+
+@pytest.fixture
+def s3_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArtifactStore]:
+    (tmp_path / "s3").mkdir()
+    with s3_server(tmp_path / "s3") as env:
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("IFRL_CACHE", str(tmp_path / "cache"))
+        yield ArtifactStore("s3://ifrl/team")
+
+
+def checkpoint(folder: Path, step: int) -> Path:
+    made = folder / f"checkpoint-{step}"
+    (made / "deep").mkdir(parents=True)
+    (made / "deep" / "weights.bin").write_bytes(bytes([step]) * 1000)
+    (made / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+    return made
+
+
+@pytest.mark.server
+def test_the_newest_whole_checkpoint_is_fetched_and_a_half_written_one_is_none(
+    s3_store: ArtifactStore, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for step in (2, 10):
+        made = checkpoint(here, step)
+        (here / COMPLETIONS).mkdir(exist_ok=True)
+        (here / COMPLETIONS / f"completions_{step:05d}.parquet").write_bytes(bytes([step]))
+        # The trainer is a step further and has just opened its table.
+        (here / COMPLETIONS / "completions_00011.parquet").touch()
+        upload(s3_store, REMOTE, made)
+    files.put_file(
+        s3_store.fs, here / "checkpoint-10" / "trainer_state.json", f"{REMOTE}/checkpoint-12/trainer_state.json"
+    )
+    assert uploaded(s3_store, REMOTE) == [2, 10]
+    fetch_newest(s3_store, REMOTE, there)
+    assert {path.name for path in there.iterdir()} == {"checkpoint-10", COMPLETIONS}
+    tables = {path.name: path.read_bytes() for path in (there / COMPLETIONS).iterdir()}
+    assert tables == {"completions_00002.parquet": b"\x02", "completions_00010.parquet": b"\x0a"}
+    assert (there / "checkpoint-10" / "deep" / "weights.bin").read_bytes() == bytes([10]) * 1000
+    # What is here is as new: nothing is fetched over it.
+    (there / "checkpoint-10" / "deep" / "weights.bin").write_bytes(b"mine")
+    fetch_newest(s3_store, REMOTE, there)
+    assert (there / "checkpoint-10" / "deep" / "weights.bin").read_bytes() == b"mine"
+
+
+@pytest.mark.server
+def test_a_file_that_was_cut_off_or_changed_is_named(s3_store: ArtifactStore, tmp_path: Path) -> None:
+    upload(s3_store, REMOTE, checkpoint(tmp_path / "here", 2))
+    files.write_bytes(s3_store.fs, f"{REMOTE}/checkpoint-2/deep/weights.bin", bytes([3]) * 1000)
+    with pytest.raises(ArtifactError, match=r"checkpoint-2/deep/weights.bin is corrupted"):
+        fetch_newest(s3_store, REMOTE, tmp_path / "there")
+    assert not list((tmp_path / "there").glob("checkpoint-*"))
+
+
+@pytest.mark.server
+def test_only_the_newest_are_kept(s3_store: ArtifactStore, tmp_path: Path) -> None:
+    uploads = Uploads(s3_store, REMOTE, tmp_path)
+    for step in (1, 2, 3, 4):
+        checkpoint(tmp_path, step)
+        uploads.finish()
+    assert uploaded(s3_store, REMOTE) == [3, 4]
+    assert len(uploaded(s3_store, REMOTE)) == KEPT
+    left = {file.path.split("/")[0] for file in files.listing(s3_store.fs, REMOTE)}
+    assert left == {"checkpoint-3", "checkpoint-4", "checkpoint-3.json", "checkpoint-4.json"}
+
+
+def test_a_store_on_this_disk_needs_no_uploads(store: ArtifactStore, tmp_path: Path) -> None:
+    with kept_in_store(store, "policy/f00/checkpoints", tmp_path) as uploads:
+        assert uploads is None
+
+
+@pytest.mark.model
+@pytest.mark.server
+@pytest.mark.timeout(300)
+def test_another_machine_goes_on_where_this_one_was_stopped(
+    s3_store: ArtifactStore,
+    model: ArtifactRef,
+    model_store: ArtifactStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    local = model_store.local_folder(model)
+    s3_store.fs.put(str(local), f"ifrl/team/model/{model.fingerprint}", recursive=True)
+    inputs = make_inputs(s3_store, model, types=HARD)
+    scratch = s3_store.scratch("policy", train_policy.fingerprint(CONFIG, inputs, seed=0))
+
+    def stop_after_a_step(done: int, *_: object, **__: object) -> None:
+        if done == 1:
+            (scratch / STOP).touch()
+
+    with pytest.raises(StoppedError):
+        train_policy(CONFIG, inputs, s3_store, stop_after_a_step)
+    remote = s3_store.checkpoints("policy", train_policy.fingerprint(CONFIG, inputs, seed=0))
+    steps = uploaded(s3_store, remote)
+    assert steps
+    assert 1 <= steps[-1] < CONFIG.max_steps
+
+    monkeypatch.setenv("IFRL_CACHE", str(tmp_path / "another machine"))
+    seen: list[int] = []
+    ref = train_policy(CONFIG, inputs, s3_store, lambda done, *_, **__: seen.append(done))
+    assert min(step for step in seen if step) == steps[-1] + 1
+    # Those made on the first machine too, with what was answered there.
+    assert s3_store.read_table(ref, "metrics.parquet").to_pydict()["step"] == [1, 2, 3]
+    assert set(s3_store.read_table(ref, "samples.parquet")["step"].to_pylist()) == {1, 2, 3}
+    # A finished policy leaves no optimizer states behind, neither in the store nor on the machine that finished it.
+    assert not files.listing(s3_store.fs, remote)
+    assert not s3_store.scratch("policy", ref.fingerprint).exists()
+    s3_store.verify(ref)

@@ -1,0 +1,131 @@
+"""How `policy.launch` becomes processes: what is started, what accelerate reads, what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from accelerate.commands.config.config_args import load_config_from_file
+from pydantic import ValidationError
+
+from ifrl_core.artifacts import canonical_json
+from ifrl_core.config import LaunchConfig, PolicyConfig
+from ifrl_core.errors import ConfigError
+from ifrl_core.policy.job import ACCELERATE
+from ifrl_core.training.launch import Place, Shape, check_launch, launch_command, resolve, write_accelerate_config
+
+HERE = Place(0, "127.0.0.1", "29500")
+JOB = Path("/some/job.json")
+TRAIN = ["-m", "ifrl_core.policy.process", "/some/job.json"]
+
+
+@pytest.mark.parametrize(
+    ("launch", "gpus", "shape"),
+    [
+        ({}, 0, Shape(False, 1, 1, "single")),
+        ({}, 1, Shape(True, 1, 1, "single")),
+        ({}, 8, Shape(True, 8, 1, "ddp")),
+        ({"strategy": "single"}, 8, Shape(True, 1, 1, "single")),
+        ({"device": "cpu"}, 8, Shape(False, 1, 1, "single")),
+        ({"device": "cpu", "processes_per_machine": 2}, 8, Shape(False, 2, 1, "ddp")),
+        ({"strategy": "fsdp2", "processes_per_machine": 4, "machines": 3}, 8, Shape(True, 4, 3, "fsdp2")),
+        ({"processes_per_machine": 1, "machines": 2}, 1, Shape(True, 1, 2, "ddp")),
+    ],
+)
+def test_a_launch_is_resolved_on_a_machine(launch: dict[str, Any], gpus: int, shape: Shape) -> None:
+    assert resolve(LaunchConfig(**launch), gpus) == shape
+
+
+@pytest.mark.parametrize(
+    ("launch", "gpus", "message"),
+    [
+        ({"device": "gpu"}, 0, "wants 1 GPUs on a machine and this one has 0"),
+        ({"processes_per_machine": 8}, 4, "wants 8 GPUs on a machine and this one has 4"),
+        ({"strategy": "zero3"}, 0, "zero3 needs GPUs, and this machine has none: use ddp"),
+    ],
+)
+def test_a_machine_that_cannot_is_refused_with_the_fix(launch: dict[str, Any], gpus: int, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve(LaunchConfig(**launch), gpus)
+
+
+def test_processes_on_the_cpu_go_through_torchrun_and_all_else_through_accelerate() -> None:
+    one = launch_command(JOB, Shape(False, 1, 1, "single"), HERE)
+    assert one[1:5] == ["-m", "accelerate.commands.launch", "--config_file", f"/some/{ACCELERATE}"]
+    two = launch_command(JOB, Shape(False, 2, 1, "ddp"), HERE)
+    assert two[1:6] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    many = launch_command(JOB, Shape(True, 8, 3, "fsdp2"), Place(2, "host-0", "29511"))
+    where = ["--machine_rank", "2", "--main_process_ip", "host-0", "--main_process_port", "29511"]
+    assert where == many[many.index("--machine_rank") : -3]
+    assert all(command[-3:] == TRAIN for command in (one, two, many))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kind"), [("single", "NO"), ("ddp", "MULTI_GPU"), ("fsdp2", "FSDP"), ("zero3", "DEEPSPEED")]
+)
+def test_accelerate_reads_the_file_that_is_written(tmp_path: Path, strategy: Any, kind: str) -> None:
+    shape = Shape(True, 1 if strategy == "single" else 8, 1, strategy)
+    path = write_accelerate_config(PolicyConfig(), shape, tmp_path)
+    read = load_config_from_file(str(path))
+    assert (read.distributed_type.value, read.num_processes, read.use_cpu) == (kind, shape.processes, False)
+    assert read.mixed_precision == "bf16"
+    written = yaml.safe_load(path.read_text())
+    assert ("fsdp_config" in written, "deepspeed_config" in written) == (strategy == "fsdp2", strategy == "zero3")
+
+
+def test_machines_find_each_other_by_the_environment() -> None:
+    assert Place.of_environment(1, {"NODE_RANK": "3"}) == HERE
+    assert Place.of_environment(3, {"NODE_RANK": "2", "MASTER_ADDR": "a", "MASTER_PORT": "5"}) == Place(2, "a", "5")
+    with pytest.raises(ConfigError, match="MASTER_ADDR must name the machine of NODE_RANK 0"):
+        Place.of_environment(2, {})
+    with pytest.raises(ConfigError, match="NODE_RANK 2 is not one of 2 machines"):
+        Place.of_environment(2, {"NODE_RANK": "2", "MASTER_ADDR": "a"})
+
+
+@pytest.mark.parametrize("generation", ["vllm_colocate", "vllm_server"])
+def test_vllm_without_a_gpu_is_refused(generation: Any) -> None:
+    with pytest.raises(ValidationError, match=f"generation {generation} needs GPUs: use transformers on the CPU"):
+        PolicyConfig(generation=generation, launch=LaunchConfig(device="cpu"))
+    import torch
+
+    if not torch.cuda.is_available():
+        with pytest.raises(
+            ConfigError, match=f"{generation} needs CUDA, and this machine has no GPU: use transformers"
+        ):
+            check_launch(PolicyConfig(generation=generation))
+
+
+def test_batches_that_do_not_fit_the_processes_are_refused_with_the_fix() -> None:
+    with pytest.raises(ValidationError, match=r"among 24 processes; .* a multiple of 24, such as 24"):
+        PolicyConfig(launch=LaunchConfig(processes_per_machine=8, machines=3))
+    with pytest.raises(ValidationError, match=r"micro_batch 8 does not divide .* / 4 processes = 20; use one of"):
+        PolicyConfig(launch=LaunchConfig(processes_per_machine=4))
+
+
+@pytest.mark.parametrize(
+    ("launch", "message"),
+    [
+        ({"machines": 2}, "2 machines need processes_per_machine"),
+        ({"strategy": "single", "processes_per_machine": 2}, "single is one process, not 2"),
+        ({"strategy": "fsdp2", "device": "cpu"}, "fsdp2 needs GPUs"),
+        ({"offload": True}, "offload needs strategy fsdp2 or zero3"),
+    ],
+)
+def test_a_launch_that_contradicts_itself_is_refused(launch: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        LaunchConfig(**launch)
+
+
+def test_how_a_policy_is_trained_is_not_what_it_is() -> None:
+    elsewhere = PolicyConfig(launch=LaunchConfig(processes_per_machine=8, strategy="fsdp2"), micro_batch=2)
+    assert canonical_json(elsewhere) == canonical_json(PolicyConfig(micro_batch=2))
+    assert canonical_json(PolicyConfig(grpo={"epsilon": 0.1})) != canonical_json(PolicyConfig())
+
+
+def test_a_reward_model_service_that_nobody_named_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = PolicyConfig(launch=LaunchConfig(reward_model="service"))
+    monkeypatch.delenv("IFRL_REWARD_MODEL_URL", raising=False)
+    with pytest.raises(ConfigError, match=r"policy.launch.reward_model service needs IFRL_REWARD_MODEL_URL"):
+        check_launch(config)
+    monkeypatch.setenv("IFRL_REWARD_MODEL_URL", "http://127.0.0.1:8100")
+    assert check_launch(config).processes == 1
