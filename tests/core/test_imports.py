@@ -31,7 +31,7 @@ def test_wiring_does_not_pull_in_torch() -> None:
 
 
 def test_config_and_help_need_neither_torch_nor_prefect() -> None:
-    found = modules_after("import ifrl_core.config, ifrl_core.config.recipes, flows.cli")
+    found = modules_after("import ifrl_core.config, ifrl_core.config.recipes, flows.cli.main")
     assert not found & {"torch", "transformers", "prefect", "mlflow"}
 
 

@@ -124,7 +124,7 @@ def test_a_folders_own_config_is_read_and_unknown_sizes_are_said(tmp_path: Path)
 def test_the_command_prints_a_plan_and_needs_no_torch() -> None:
     code = (
         "import sys; sys.argv = ['ifrl', 'plan', 'qwen2.5-7b-3x8gpu', '--json'];"
-        "from flows.cli import app\n"
+        "from flows.cli.main import app\n"
         "try: app()\n"
         "except SystemExit: pass\n"
         "assert not {'torch', 'prefect', 'trl', 'transformers'} & set(sys.modules)"

@@ -45,7 +45,7 @@ SCRIPT = """
 import sys
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PolicyConfig
-from ifrl_core.policy.train import train_policy
+from ifrl_core.policy.stage import train_policy
 config, root, *refs = sys.argv[1:]
 inputs = {name: ArtifactRef.model_validate_json(ref) for name, ref in zip(("model", "prompts", "general"), refs)}
 train_policy(PolicyConfig.model_validate_json(config), inputs, ArtifactStore(root))

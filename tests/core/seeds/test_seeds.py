@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifrl_core.errors import ConfigError, InputError
-from ifrl_core.seeds.read import FIELDS, MAX_CHARACTERS, SeedText, normalised, read_seeds, seed_id, split_hash
-from ifrl_core.seeds.split import at_most, split_seeds
+from ifrl_core.seeds.read import FIELDS, MAX_CHARACTERS, SeedText, normalised, read_seeds, seed_id
+from ifrl_core.seeds.split import at_most, split_hash, split_seeds
 
 
 def written(folder: Path, name: str, content: str | bytes) -> str:

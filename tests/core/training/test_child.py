@@ -16,14 +16,14 @@ from ifrl_core.training.child import LOG, METRICS, run_child
 
 ROWS = """
 import sys, pathlib
-from ifrl_core.process import append_row
+from ifrl_core.training.child import append_row
 for step in range(3):
     append_row(pathlib.Path(sys.argv[1]), {"step": step})
 print("done")
 """
 STARTS_A_SLEEPER = """
 import sys, pathlib
-from ifrl_core.process import run_child
+from ifrl_core.training.child import run_child
 run_child(["sleep", "60"], folder=pathlib.Path(sys.argv[1]), what="sleeper")
 """
 
@@ -96,7 +96,7 @@ def _wait_for(found: Callable[[], psutil.Process | None]) -> psutil.Process:
 
 STOPS_WHEN_ASKED = """
 import sys, pathlib, time
-from ifrl_core.process import STOP, append_row
+from ifrl_core.training.child import STOP, append_row
 folder = pathlib.Path(sys.argv[1])
 append_row(folder, {"step": 1})
 while not (folder / STOP).exists():
@@ -106,7 +106,7 @@ sys.exit(3)
 """
 IS_TERMINATED = """
 import os, pathlib, signal, subprocess, sys, threading
-from ifrl_core.process import run_child, sigterm_asks_children_to_stop
+from ifrl_core.training.child import run_child, sigterm_asks_children_to_stop
 folder, child, raises = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "raises"
 class Terminated(BaseException): pass
 def on_signal(*_):
