@@ -12,7 +12,7 @@ import numpy as np
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import NoConfig
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
-from ifrl_core.statistics.figures import Interval, paired_bootstrap
+from ifrl_core.statistics.intervals import Interval, paired_bootstrap
 
 Row = dict[str, Any]
 IFEVAL_METRICS = ("prompt_strict", "prompt_loose", "inst_strict", "inst_loose")

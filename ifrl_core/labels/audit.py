@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ifrl_core.statistics.figures import difference_of_shares, wilson
+from ifrl_core.statistics.intervals import difference_of_shares, wilson
 
 LENGTHS = (20, 50, 100, 200)  # words at which a length bucket ends
 FEWEST = 10  # labels of one side that a hard type needs before it says something about other types

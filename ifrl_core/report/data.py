@@ -14,7 +14,7 @@ from ifrl_core.labels.rounds import balanced_agreement, is_worse
 from ifrl_core.report.answers import sample_answers
 from ifrl_core.report.findings import findings, label_findings
 from ifrl_core.report.policy import policy_section
-from ifrl_core.statistics.figures import reliability_bins
+from ifrl_core.statistics.agreement import reliability_bins
 
 Section = dict[str, Any]
 REJECTS_SHOWN = 50

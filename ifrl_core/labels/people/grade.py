@@ -15,7 +15,7 @@ from typing import Any
 from ifrl_core.errors import InputError
 from ifrl_core.labels.audit import share
 from ifrl_core.labels.people.sheet import KEY_FORMAT
-from ifrl_core.statistics.figures import kendall_tau
+from ifrl_core.statistics.agreement import kendall_tau
 
 ALLOWED = {"y": 1, "yes": 1, "n": 0, "no": 0, "skip": None, "s": None, "": None}
 Truth = dict[str, Any]

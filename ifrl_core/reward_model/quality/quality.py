@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ifrl_core.stages.stage import Figures
-from ifrl_core.statistics.figures import auc, expected_calibration_error, f1_score, kendall_tau
+from ifrl_core.statistics.agreement import auc, expected_calibration_error, f1_score, kendall_tau
 
 
 @dataclass(frozen=True)

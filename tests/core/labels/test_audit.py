@@ -10,7 +10,7 @@ from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.labels.audit import FEWEST, Cell, audit_figures, length_bucket
 from ifrl_core.labels.stage import make_labels
-from ifrl_core.statistics.figures import difference_of_shares
+from ifrl_core.statistics.intervals import difference_of_shares
 from tests.core.ladders import ladders
 
 

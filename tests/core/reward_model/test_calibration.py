@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifrl_core.reward_model.quality.calibration import Calibration, cross_fitted, fit, log_loss
-from ifrl_core.statistics.figures import auc, expected_calibration_error
+from ifrl_core.statistics.agreement import auc, expected_calibration_error
 
 
 def overconfident(count: int) -> tuple[list[float], list[bool], list[str]]:

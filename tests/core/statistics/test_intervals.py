@@ -1,4 +1,4 @@
-"""Intervals and agreement figures, against numbers worked by hand."""
+"""Intervals, against numbers worked by hand and the formulas of their sources."""
 
 from itertools import combinations_with_replacement, product
 
@@ -6,20 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
-from ifrl_core.statistics.figures import (
-    Interval,
-    auc,
-    bootstrap_mean,
-    expected_calibration_error,
-    f1_score,
-    kendall_tau,
-    paired_bootstrap,
-    reliability_bins,
-    roc_points,
-    wilson,
-)
+from ifrl_core.statistics.intervals import Interval, bootstrap_mean, difference_of_shares, paired_bootstrap, wilson
 
 
 def test_the_paired_interval_is_of_the_difference() -> None:
@@ -76,7 +64,7 @@ def test_the_same_seed_gives_the_same_interval_and_leaves_the_global_generator_a
 def test_drawing_in_chunks_covers_every_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.arange(20.0)
     whole = bootstrap_mean(values, samples=1_000)
-    monkeypatch.setattr("ifrl_core.statistics.figures._DRAWS_AT_ONCE", 140)  # 7 resamples at once; 1,000 % 7 = 6
+    monkeypatch.setattr("ifrl_core.statistics.intervals._DRAWS_AT_ONCE", 140)  # 7 resamples at once; 1,000 % 7 = 6
     chunked = bootstrap_mean(values, samples=1_000)
     assert (chunked.low, chunked.high) == (whole.low, whole.high)
 
@@ -115,104 +103,51 @@ def test_wilson_at_the_ends_has_width_and_keeps_to_shares() -> None:
     assert (wilson(10, 10).low, wilson(10, 10).high) == pytest.approx((0.7225, 1.0), abs=1e-4)
 
 
-@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_holds_its_share(case: tuple[int, int]) -> None:
-    interval = wilson(*case)
+COUNTS = st.integers(1, 500).flatmap(
+    lambda n: st.tuples(st.one_of(st.integers(0, n), st.sampled_from([0, n])), st.just(n))
+)
+
+
+def wilson_by_formula(successes: int, total: int) -> tuple[float, float]:
+    """`(p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)` for 95% (Wilson 1927)."""
+    z, share = 1.959963984540054, successes / total
+    half = z * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    middle, scale = share + z * z / (2 * total), 1 + z * z / total
+    return (middle - half) / scale, (middle + half) / scale
+
+
+@given(COUNTS)
+@settings(deadline=None)
+def test_wilson_is_its_formula_and_holds_its_share(counts: tuple[int, int]) -> None:
+    interval = wilson(*counts)
+    assert (interval.low, interval.high) == pytest.approx(wilson_by_formula(*counts), abs=1e-12)
     assert 0 <= interval.low <= interval.mean <= interval.high <= 1
+
+
+@given(COUNTS, COUNTS)
+@settings(deadline=None)
+def test_newcombe_is_its_formula_and_holds_its_difference(first: tuple[int, int], second: tuple[int, int]) -> None:
+    interval = difference_of_shares(first, second)
+    (low_1, high_1), (low_2, high_2) = wilson_by_formula(*first), wilson_by_formula(*second)
+    share_1, share_2 = first[0] / first[1], second[0] / second[1]
+    low = share_1 - share_2 - np.hypot(share_1 - low_1, high_2 - share_2)
+    high = share_1 - share_2 + np.hypot(high_1 - share_1, share_2 - low_2)
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((share_1 - share_2, low, high), abs=1e-12)
+    assert interval.units == first[1] + second[1]
 
 
 @pytest.mark.parametrize("case", [(0, 0), (3, 2), (-1, 2)])
 def test_wilson_refuses_impossible_counts(case: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="successes"):
         wilson(*case)
-
-
-def test_kendall_tau_by_hand() -> None:
-    assert kendall_tau([1, 2, 3], [1, 2, 3]) == pytest.approx(1)
-    assert kendall_tau([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
-    # pairs of (1,1) (2,3) (3,2): two concordant, one discordant: 1/3
-    assert kendall_tau([1, 2, 3], [1, 3, 2]) == pytest.approx(1 / 3)
-    # labels 0 0 1 with scores 1 2 3: two concordant, one tied in the labels: 2 / sqrt(2 * 3)
-    assert kendall_tau([1, 2, 3], [0, 0, 1]) == pytest.approx(2 / 6**0.5)
-
-
-@pytest.mark.parametrize("pair", [([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [0, 0, 0]), ([], []), ([1], [1])])
-def test_kendall_tau_of_no_order_is_none(pair: tuple[list[float], list[float]]) -> None:
-    assert kendall_tau(*pair) is None
-
-
-def test_calibration_error_by_hand() -> None:
-    # bin [0.2, 0.3): two items, mean 0.25, share 0.5, gap 0.25; bin [0.9, 1]: two items, mean 0.95, share 1, gap 0.05
-    assert expected_calibration_error([0.2, 0.3 - 1e-9, 0.9, 1.0], [0, 1, 1, 1]) == pytest.approx(0.15)
-    # 0.3 lies in the bin above: gaps 0.2 and 0.7, each weighing 1/2
-    assert expected_calibration_error([0.2, 0.3], [0, 1]) == pytest.approx(0.45)
-    assert expected_calibration_error([0.0, 1.0], [0, 1]) == 0
-    assert expected_calibration_error([1.0, 0.0], [0, 1]) == 1
-    assert expected_calibration_error([], []) is None
-
-
-def test_auc_by_hand() -> None:
-    # positives 0.8, 0.4 against negatives 0.4, 0.1: won 1, 1, tie 1/2, won 1: 3.5 / 4
-    assert auc([0.8, 0.4, 0.4, 0.1], [1, 1, 0, 0]) == 0.875
-
-
-def test_auc_of_one_class_is_none() -> None:
-    assert auc([0.2, 0.4], [1, 1]) is None
-    assert auc([0.2, 0.4], [0, 0]) is None
-    assert auc([], []) is None
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 1)), min_size=2, max_size=40).filter(
-        lambda rows: len({label for _, label in rows}) == 2
-    )
-)
-@settings(deadline=None)
-def test_auc_equals_the_area_under_the_curve(rows: list[tuple[int, int]]) -> None:
-    scores, labels = zip(*rows, strict=True)
-    assert auc(scores, labels) == pytest.approx(roc_auc_score(labels, scores))
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 1)), min_size=2, max_size=40).filter(
-        lambda rows: len({label for _, label in rows}) == 2
-    )
-)
-@settings(deadline=None)
-def test_the_area_under_the_roc_points_is_the_auc(rows: list[tuple[int, int]]) -> None:
-    scores, labels = zip(*rows, strict=True)
-    x, y = zip(*roc_points(scores, labels), strict=True)
-    assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
-    assert np.trapezoid(y, x) == pytest.approx(auc(scores, labels))
-
-
-def test_there_is_no_roc_of_one_class() -> None:
-    assert roc_points([0.2, 0.4], [1, 1]) == []
-    assert roc_points([], []) == []
-
-
-def test_f1_by_hand() -> None:
-    assert f1_score([1, 1, 1, 0], [1, 0, 0, 1]) == 0.4  # 2 x 1 / (2 x 1 + 2 + 1)
-    assert f1_score([0, 0], [1, 0]) == 0
-    assert f1_score([0, 0], [0, 0]) is None
-
-
-def test_reliability_bins_hold_every_item_and_give_the_calibration_error() -> None:
-    prob, label = [0.05, 0.1, 0.19, 0.95, 1.0], [0, 1, 0, 1, 1]
-    bins = reliability_bins(prob, label)
-    assert [count for _, _, count in bins] == [1, 2, 2]
-    assert bins[1] == pytest.approx((0.145, 0.5, 2))
-    gaps = sum(abs(stated - observed) * count for stated, observed, count in bins)
-    assert gaps / 5 == pytest.approx(expected_calibration_error(prob, label))
-    assert reliability_bins([], []) == []
+    with pytest.raises(ValueError, match="successes"):
+        difference_of_shares((1, 2), case)
 
 
 def test_unscored_values_are_refused() -> None:
     for call in (
         lambda: bootstrap_mean([1.0, float("nan")]),
         lambda: paired_bootstrap([1.0], [np.inf]),
-        lambda: auc([np.nan, 1.0], [0, 1]),
-        lambda: expected_calibration_error([0.1, None], [0, 1]),  # type: ignore[list-item]
     ):
         with pytest.raises(ValueError, match="unscored"):
             call()
@@ -225,10 +160,6 @@ def test_mismatched_or_impossible_input_is_refused() -> None:
         paired_bootstrap([1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="one per value"):
         bootstrap_mean([1.0, 2.0], clusters=["a"])
-    with pytest.raises(ValueError, match="outside"):
-        expected_calibration_error([1.2], [1])
-    with pytest.raises(ValueError, match="0 and 1"):
-        auc([0.5, 0.6], [0, 2])
 
 
 def test_a_single_unit_is_never_clear_of_zero() -> None:
