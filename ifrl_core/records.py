@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 Kind = Literal["hard", "soft"]
+Row = dict[str, Any]  # of a table
 Message = dict[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
 
 

@@ -152,7 +152,7 @@ def batch_fault(prompts: int, generations: int, micro_batch: int, processes: int
 
 
 class CurriculumConfig(StageConfig):
-    """Which prompts each step asks (ifrl_core/policy/curriculum.py has the rules)."""
+    """Which prompts each step asks (ifrl_core/policy/curriculum has the rules)."""
 
     strategy: Literal["incremental", "mixed", "final", "corridor"] = Field(
         "incremental",

@@ -18,7 +18,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import ExportableState
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from ifrl_core.policy.curriculum import Outcome, Row, Schedule
+from ifrl_core.policy.curriculum import Outcome, Schedule
+from ifrl_core.records import Row
 
 
 class Rollout(NamedTuple):
@@ -44,9 +45,9 @@ class AskingTrainer(GRPOTrainer):
         return super()._generate_and_score_completions([self._row(row["position"]) for row in inputs])
 
     def _row(self, position: int) -> Row:
-        step, slot = divmod(position, len(self.schedule.asked))
+        step, slot = divmod(position, len(self.schedule.prompts))
         assert step == self.schedule.step, f"the trainer is at step {step}, the curriculum at {self.schedule.step}"
-        return {**self.schedule.asked[slot], "slot": slot}
+        return {**self.schedule.prompts[slot], "slot": slot}
 
 
 class LiveCurriculum(TrainerCallback, ExportableState):

@@ -35,7 +35,7 @@ from ifrl_core.config import PolicyConfig
 from ifrl_core.config.trl_fields import SAMPLING
 from ifrl_core.errors import ConfigError, IfrlError, TrainingError
 from ifrl_core.policy.adapter import merged, peft_config
-from ifrl_core.policy.curriculum import Schedule, open_curriculum
+from ifrl_core.policy.curriculum import Schedule, open_strategy
 from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.job import CHECKPOINTS, FAILURE, FINAL, PROMPTS, Job
 from ifrl_core.policy.live import AskingTrainer, LiveCurriculum, positions, saved_state
@@ -146,7 +146,7 @@ def open_schedule(job: Job, checkpoint: Path | None) -> Schedule:
     config = job.config
     instructions = [row for row in rows if not row["check"]]
     schedule = Schedule(
-        open_curriculum(instructions, config.curriculum, max_steps=config.blocks, seed=job.seed),
+        open_strategy(instructions, config.curriculum, max_steps=config.blocks, seed=job.seed),
         [row for row in rows if row["check"]],
         prompts_per_step=config.prompts_per_step,
         ratio=config.general.ratio,

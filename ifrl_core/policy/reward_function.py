@@ -14,7 +14,7 @@ from typing import Any
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.policy.live import Rollout
-from ifrl_core.records import Constraint, constraint_of
+from ifrl_core.records import Constraint, Row, constraint_of
 from ifrl_core.rewards.batch import check_hacks, hack_metrics, reward_metrics, zero_variance_share
 from ifrl_core.rewards.problems.reward import problem_metrics, score_problems
 from ifrl_core.rewards.problems.verify import Grader
@@ -22,11 +22,12 @@ from ifrl_core.rewards.score import Reward, RewardModel, RewardPlan, check_unsco
 from ifrl_core.training.clock import StepClock
 
 COLUMNS = ("slot", "prompt_id", "level", "seed", "constraints", "check", "answer", "source")
-Row = dict[str, Any]  # a rollout: COLUMNS, response, and once it is scored its reward
 
 
 class PromptReward:
-    """A callable class: trl names its metrics and its column of the completions table by `__name__`.
+    """Rewards of a batch of rollouts: rows of COLUMNS with the response, and once it is scored its reward.
+
+    A callable class: trl names its metrics and its column of the completions table by `__name__`.
 
     `seen` gets what each rollout of an instruction showed; `before` gives metrics of the curriculum. `gather` gives the
     list of every process, in their order, one after another (accelerate's gather_object).
@@ -82,7 +83,7 @@ class PromptReward:
         instructions, problems = _apart(rows)
         rewards = score_responses(
             _column(instructions, "response"),
-            [_asked(row) for row in instructions],
+            [_constraints(row) for row in instructions],
             self._reward_model,
             seeds=_column(instructions, "seed"),
             plan=self._plan,
@@ -111,32 +112,33 @@ class PromptReward:
         }
 
     def _of_instructions(self, rows: Sequence[Row]) -> dict[str, float]:
-        asked, rewards, levels = [_asked(row) for row in rows], _column(rows, "reward"), _column(rows, "level")
-        hacks = hack_metrics(_column(rows, "seed"), _column(rows, "response"), asked, rewards)
+        constraints = [_constraints(row) for row in rows]
+        rewards, levels = _column(rows, "reward"), _column(rows, "level")
+        hacks = hack_metrics(_column(rows, "seed"), _column(rows, "response"), constraints, rewards)
         check_hacks(hacks, self._config.reward.max_hack_share)
         passed = self._config.curriculum.passed
-        rates = [pass_rate(reward, of_row, passed) for reward, of_row in zip(rewards, asked, strict=True)]
+        rates = [pass_rate(reward, of_row, passed) for reward, of_row in zip(rewards, constraints, strict=True)]
         for row, rate in zip(rows, rates, strict=True):
             self._seen.append(Rollout(row["slot"], row["prompt_id"], row["reward"].total, rate))
-        return {**reward_metrics(rewards, asked, levels), **hacks, **pass_metrics(rates, levels)}
+        return {**reward_metrics(rewards, constraints, levels), **hacks, **pass_metrics(rates, levels)}
 
 
-def pass_rate(reward: Reward, asked: Sequence[Constraint], passed: str) -> float | None:
+def pass_rate(reward: Reward, constraints: Sequence[Constraint], passed: str) -> float | None:
     """Of one rollout: the share of its hard constraints that hold, or with `all` 1 when all of them do; None without any."""
-    hard = [part for part, constraint in zip(reward.parts, asked, strict=True) if constraint.kind == "hard"]
-    known = [part for part in hard if part is not None]
-    if not known:
+    hard = [part for part, constraint in zip(reward.parts, constraints, strict=True) if constraint.kind == "hard"]
+    verdicts = [part for part in hard if part is not None]
+    if not verdicts:
         return None
-    return float(all(known)) if passed == "all" else fmean(known)
+    return float(all(verdicts)) if passed == "all" else fmean(verdicts)
 
 
 def pass_metrics(rates: Sequence[float | None], levels: Sequence[int]) -> dict[str, float]:
     """`pass_rate/level/<level>` over a step's rollouts."""
-    found: dict[int, list[float]] = {}
+    by_level: dict[int, list[float]] = {}
     for rate, level in zip(rates, levels, strict=True):
         if rate is not None:
-            found.setdefault(level, []).append(rate)
-    return {f"pass_rate/level/{level}": fmean(values) for level, values in sorted(found.items())}
+            by_level.setdefault(level, []).append(rate)
+    return {f"pass_rate/level/{level}": fmean(values) for level, values in sorted(by_level.items())}
 
 
 def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -148,7 +150,7 @@ def _column(rows: Sequence[Row], name: str) -> list[Any]:
     return [row[name] for row in rows]
 
 
-def _asked(row: Row) -> list[Constraint]:
+def _constraints(row: Row) -> list[Constraint]:
     return [constraint_of(item) for item in row["constraints"]]
 
 

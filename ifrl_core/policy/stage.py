@@ -17,9 +17,10 @@ from ifrl_core.config import PolicyConfig, RewardConfig
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError, TrainingError
 from ifrl_core.models.sources import model_folder
-from ifrl_core.policy.curriculum import Row, open_curriculum, stages_of
+from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
 from ifrl_core.policy.job import CHECKPOINTS, COMPLETIONS, FAILURE, FINAL, POOL, PROMPTS, Job
 from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table
+from ifrl_core.records import Row
 from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.rewards.problems.stage import problems_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
@@ -171,10 +172,10 @@ def _askable(rows: Sequence[Row], config: PolicyConfig, *, seed: int) -> list[Ro
     """
     problems = [row for row in rows if row.get("check")]
     instructions = [row for row in rows if not row.get("check")]
-    open_curriculum(instructions, config.curriculum, max_steps=config.blocks, seed=seed)
+    open_strategy(instructions, config.curriculum, max_steps=config.blocks, seed=seed)
     if config.general.ratio and not problems:
         raise InputError("all general problems are longer than policy.max_prompt_tokens; raise it, or leave them out")
-    stages = stages_of(config.curriculum.strategy, config.curriculum.levels)[: config.blocks]
+    stages = curriculum_stages(config.curriculum.strategy, config.curriculum.levels)[: config.blocks]
     levels = {level for stage in stages for level in stage}
     return [row for row in instructions if row["level"] in levels] + problems
 

@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ifrl_core.records import Row
 from ifrl_core.stages.stage import Figures
-
-Row = dict[str, Any]
 
 SAMPLES = pa.schema(
     [
@@ -30,7 +28,7 @@ _ENDS = 5  # steps that "first" and "last" average over
 
 
 def metrics_table(rows: Sequence[Row]) -> pa.Table:
-    """One row per step; a column per metric, null where a step has no value (a type that was not asked)."""
+    """One row per step; a column per metric, null where a step has no value (a type that no prompt of it has)."""
     names = ["step", *sorted({name for row in rows for name in row} - {"step"})]
     types = {name: pa.int64() if name in ("step", "stage") else pa.float64() for name in names}
     return pa.table({name: pa.array([row.get(name) for row in rows], types[name]) for name in names})

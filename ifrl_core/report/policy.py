@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.policy.curriculum import stages_of
+from ifrl_core.policy.curriculum import curriculum_stages
 from ifrl_core.report.text import printable
 
 Section = dict[str, Any]
@@ -73,7 +73,7 @@ def policy_section(ref: ArtifactRef, store: ArtifactStore) -> Section:
 
 def _stages(config: Mapping[str, Any]) -> list[tuple[int, ...]]:
     curriculum = config.get("curriculum")
-    return stages_of(curriculum["strategy"], curriculum["levels"]) if curriculum else []
+    return curriculum_stages(curriculum["strategy"], curriculum["levels"]) if curriculum else []
 
 
 def stage_starts(columns: Columns, curriculum: Sequence[Sequence[int]]) -> list[tuple[float, str]]:

@@ -100,21 +100,26 @@ class Batcher:
         return self._closed or self._waiting >= self._limits.batch_pairs
 
     def _answer(self, batch: list[_Request]) -> None:
-        wanted = [request for request in batch if request.future.set_running_or_notify_cancel()]
-        pairs = [(request.answer, constraint) for request in wanted for constraint in request.constraints]
+        waiting = [request for request in batch if request.future.set_running_or_notify_cancel()]
+        pairs = [(request.answer, constraint) for request in waiting for constraint in request.constraints]
         start = time.monotonic()
         try:
-            found = self._scorer.probabilities(pairs)
+            probabilities = self._scorer.probabilities(pairs)
         except Exception as error:
             log.exception("a batch of %d pairs could not be scored", len(pairs))
             self._metrics.failures.inc()
-            for request in wanted:
+            self._make_room(batch)
+            for request in waiting:
                 request.future.set_exception(error)
         else:
-            self._observe(wanted, found, time.monotonic() - start)
-            rest = iter(found)
-            for request in wanted:
+            self._observe(waiting, probabilities, time.monotonic() - start)
+            self._make_room(batch)
+            rest = iter(probabilities)
+            for request in waiting:
                 request.future.set_result([next(rest) for _ in request.constraints])
+
+    def _make_room(self, batch: list[_Request]) -> None:
+        """Before the answers go out: a client that has its answer may ask again at once."""
         with self._changed:
             self._count(-sum(len(request.constraints) for request in batch))
 

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from ifrl_core.config import CurriculumConfig
 from ifrl_core.errors import InputError
-from ifrl_core.policy.curriculum import Outcome, Schedule, open_curriculum, share_of_step, stages_of
+from ifrl_core.policy.curriculum import STRATEGIES, Outcome, Schedule, curriculum_stages, open_strategy
+from ifrl_core.policy.curriculum.order import share_of_step
+from ifrl_core.records import Row
 
-Row = dict[str, Any]
 Show = Callable[[int, Row], tuple[float, float]]  # (step, prompt) -> reward, pass rate
 LEVELS = (1, 2, 3)
-STRATEGIES = ("incremental", "mixed", "final", "corridor")
 
 
 def prompts(ladders: int) -> list[Row]:
@@ -32,7 +32,7 @@ def problems(count: int) -> list[Row]:
 def schedule(
     table: list[Row], *, max_steps: int, prompts_per_step: int, seed: int = 0, ratio: float = 0.0, **config: Any
 ) -> Schedule:
-    curriculum = open_curriculum(table, CurriculumConfig(**config), max_steps=max_steps, seed=seed)
+    curriculum = open_strategy(table, CurriculumConfig(**config), max_steps=max_steps, seed=seed)
     return Schedule(curriculum, problems(7), prompts_per_step=prompts_per_step, ratio=ratio, seed=seed)
 
 
@@ -42,9 +42,9 @@ def nothing(step: int, prompt: Row) -> tuple[float, float]:
 
 def observe(plan: Schedule, show: Show) -> list[Row]:
     """Go a step on; what it asked."""
-    asked, step = plan.asked, plan.step
-    found = [(row["prompt_id"], *show(step, row)) for row in asked if not row.get("check")]
-    plan.observe([Outcome(prompt_id, reward, rate, flat=reward in (0.0, 1.0)) for prompt_id, reward, rate in found])
+    asked, step = plan.prompts, plan.step
+    shown = [(row["prompt_id"], *show(step, row)) for row in asked if not row.get("check")]
+    plan.observe([Outcome(prompt_id, reward, rate, flat=reward in (0.0, 1.0)) for prompt_id, reward, rate in shown])
     return asked
 
 
@@ -67,7 +67,7 @@ def noise(step: int, prompt: Row) -> tuple[float, float]:
     max_steps=st.integers(1, 12),
     prompts_per_step=st.integers(1, 5),
     levels=st.lists(st.lists(st.sampled_from(LEVELS), min_size=1, max_size=2), min_size=1, max_size=4),
-    strategy=st.sampled_from(STRATEGIES),
+    strategy=st.sampled_from(list(STRATEGIES)),
     rest=st.integers(0, 3),
 )
 def test_each_step_has_its_number_of_prompts_of_its_stages_levels(
@@ -80,7 +80,7 @@ def test_each_step_has_its_number_of_prompts_of_its_stages_levels(
         stages.append(plan.stage)
         asked = observe(plan, noise)
         assert len(asked) == prompts_per_step
-        assert {row["level"] for row in asked} <= set(stages_of(strategy, levels)[stages[-1]])
+        assert {row["level"] for row in asked} <= set(curriculum_stages(strategy, levels)[stages[-1]])
     assert stages == sorted(stages)
 
 
@@ -94,14 +94,14 @@ def test_steps_are_shared_out_evenly_and_earlier_stages_take_the_rest() -> None:
     assert steps(1) == [1, 0, 0]
 
 
-def test_the_strategies_stages() -> None:
+def test_the_curriculum_stages_of_each_strategy() -> None:
     levels = [[1], [2, 3]]
-    assert stages_of("incremental", levels) == [(1,), (2, 3)]
-    assert stages_of("mixed", levels) == stages_of("corridor", levels) == [(1, 2, 3)]
-    assert stages_of("final", levels) == [(2, 3)]
+    assert curriculum_stages("incremental", levels) == [(1,), (2, 3)]
+    assert curriculum_stages("mixed", levels) == curriculum_stages("corridor", levels) == [(1, 2, 3)]
+    assert curriculum_stages("final", levels) == [(2, 3)]
 
 
-@given(seed=st.integers(0, 3), reverse=st.booleans(), strategy=st.sampled_from(STRATEGIES))
+@given(seed=st.integers(0, 3), reverse=st.booleans(), strategy=st.sampled_from(list(STRATEGIES)))
 def test_the_order_depends_on_the_seed_and_not_on_the_order_of_the_table(
     seed: int, reverse: bool, strategy: str
 ) -> None:

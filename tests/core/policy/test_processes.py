@@ -172,7 +172,7 @@ def test_every_process_dies_with_the_stage(model: ArtifactRef, model_store: Arti
         return [
             p
             for p in psutil.process_iter()
-            if "train_process" in " ".join(_line(p)) and str(job.folder) in _line(p)[-1]
+            if "ifrl_core.policy.process" in " ".join(_line(p)) and str(job.folder) in _line(p)[-1]
         ]
 
     while len([p for p in ranks() if "torch.distributed.run" not in p.cmdline()]) < 2:

@@ -9,7 +9,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from ifrl_core.config import CurriculumConfig, PolicyConfig
 from ifrl_core.errors import HackError
-from ifrl_core.policy.curriculum import Outcome, Schedule, open_curriculum
+from ifrl_core.policy.curriculum import Outcome, Schedule, open_strategy
 from ifrl_core.policy.live import LiveCurriculum, Rollout, outcomes
 from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.records import Constraint, constraint_row
@@ -123,7 +123,7 @@ def test_every_process_sees_the_figures_of_all_of_them() -> None:
 
 def test_the_curriculum_goes_on_when_the_last_update_on_the_same_rollouts_is_done() -> None:
     table = [{"prompt_id": f"i{number}", "level": 1} for number in range(6)]
-    curriculum = open_curriculum(table, CurriculumConfig(levels=((1,),)), max_steps=3, seed=0)
+    curriculum = open_strategy(table, CurriculumConfig(levels=((1,),)), max_steps=3, seed=0)
     schedule = Schedule(curriculum, [], prompts_per_step=2, ratio=0.0, seed=0)
     live = LiveCurriculum(schedule, updates=2)
     steps = []

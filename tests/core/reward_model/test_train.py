@@ -136,7 +136,7 @@ def kill_at_checkpoint(
     code = f"""
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
-from ifrl_core.reward_model.train import train_reward_model
+from ifrl_core.reward_model.train.stage import train_reward_model
 inputs = {{name: ArtifactRef(**ref) for name, ref in { ({n: r.model_dump() for n, r in inputs.items()})!r}.items()}}
 train_reward_model(RewardModelConfig(**{config.model_dump()!r}), inputs, ArtifactStore({store.root!r}))
 """
