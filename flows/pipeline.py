@@ -20,7 +20,6 @@ from ifrl_core.config import PipelineConfig
 from ifrl_core.config.recipes import build_config, load_recipe
 from ifrl_core.models import sources as models
 from ifrl_core.report.summary import run_summary, summary_markdown
-from ifrl_core.tracking import tracker as tracking
 from tasks.secrets import load_secrets
 
 Recipe = Annotated[
@@ -126,8 +125,8 @@ def evaluate(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Con
 
 def publish_report(run: Run, versions: list[dict[str, str]]) -> None:
     """The report beside the parent run in MLflow, its summary as a Prefect artifact."""
-    tracking.log_stored_file(run.tracked, run.refs["report"], "report.html", run.store)
+    run.tracker.file(run.refs["report"], "report.html")
     summary = run_summary(run.record("completed"), run.store)
     create_markdown_artifact(summary_markdown(summary, versions), key="ifrl-report", description=run.name)
-    if url := tracking.run_url(run.tracked):
+    if url := run.tracker.url:
         create_link_artifact(url, link_text="MLflow run", key="ifrl-mlflow-run")

@@ -127,7 +127,7 @@ def _register(run: Run, refs: Refs) -> Version:
     version = next(item["version"] for item in versions if item["name"] == name)
     if version == PENDING:
         raise TrackingError(
-            f"MLflow at {run.tracked.uri} did not take the challenger, so nothing was decided and the new seeds count as "
+            f"MLflow at {run.tracker.run.uri} did not take the challenger, so nothing was decided and the new seeds count as "
             "unused: run the retraining again when it answers; what was trained is in the store"
         )
     refs["report"] = stages.write_report(run, refs)
@@ -137,7 +137,7 @@ def _register(run: Run, refs: Refs) -> Version:
 
 def _carry_out(run: Run, refs: Refs, decision: Decision, version: Version, champion: Version | None) -> None:
     """Tags first, then the alias, then the used seeds: killed in between, the next retraining does or mends the rest."""
-    uri, seeds = run.tracked.uri, refs["seeds"]
+    uri, seeds = run.tracker.run.uri, refs["seeds"]
     registry.record_decision(
         uri,
         version.name,

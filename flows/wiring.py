@@ -169,7 +169,7 @@ def register(run: Run, refs: Refs) -> list[dict[str, str]]:
             ref,
             name=name,
             alias=names.alias,
-            run=run.tracked,
+            run=run.tracker.run,
             metrics={key: value for key, value in metrics.items() if value is not None},
             tags=split_tags(run.config),
         )

@@ -13,8 +13,7 @@ from prefect.context import TaskRunContext
 from tqdm import tqdm
 
 from ifrl_core.stages.progress import Table
-from ifrl_core.tracking import tracker as tracking
-from ifrl_core.tracking.tracker import TrackedRun
+from ifrl_core.tracking.tracker import TrackedRun, Tracker
 
 log = logging.getLogger("ifrl_core.stages.progress")
 
@@ -26,7 +25,7 @@ class TaskProgress:
     """A Progress for one stage. Without a terminal the bar becomes a log line every ten seconds."""
 
     def __init__(self, label: str, run: TrackedRun | None) -> None:
-        self._label, self._run = label, run
+        self._label, self._tracker = label, None if run is None else Tracker(run)
         self._lock = threading.Lock()
         self._bar: Any = None  # tqdm has no useful type
         self._artifact: UUID | None = None
@@ -38,15 +37,15 @@ class TaskProgress:
             self._first = self._first or (done, time.monotonic())
             self._show(done, total, message)
             self._publish(done, total, message)
-        if metrics and self._run is not None:
-            tracking.log_live(self._run, metrics, step=done)
+        if metrics and self._tracker is not None:
+            self._tracker.live(metrics, step=done)
         if samples:
             self._show_samples(samples, done)
 
     def close(self) -> None:
         self._close_bar()
-        if self._run is not None:
-            tracking.flush(self._run)
+        if self._tracker is not None:
+            self._tracker.flush()
 
     def _close_bar(self) -> None:
         if self._bar is not None:
@@ -88,8 +87,8 @@ class TaskProgress:
         if TaskRunContext.get() is not None:
             rows = [dict(row) for row in samples]
             create_table_artifact(rows, key=self._key("samples"), description=f"{self._label} at {done}")
-        if self._run is not None:
-            tracking.log_samples(self._run, samples)
+        if self._tracker is not None:
+            self._tracker.samples(samples)
 
     def _key(self, what: str) -> str:
         """Artifact keys are lowercase letters, digits and dashes."""

@@ -3,8 +3,7 @@
 from prefect import task
 
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.tracking import tracker as tracking
-from ifrl_core.tracking.tracker import TrackedRun
+from ifrl_core.tracking.tracker import TrackedRun, Tracker
 from tasks.stages import open_store
 
 
@@ -14,5 +13,5 @@ def register_model(
 ) -> dict[str, str]:
     """Register the model of an artifact; the same fingerprint is never registered twice. `version` is "pending" when MLflow
     does not answer: `ifrl track sync` registers it then."""
-    version = tracking.register_model(run, ref, open_store(), name=name, alias=alias, metrics=metrics, tags=tags)
+    version = Tracker(run, open_store()).register(ref, name=name, alias=alias, metrics=metrics, tags=tags)
     return {"name": name, "version": version, "alias": alias, "uri": f"models:/{name}@{alias}"}

@@ -24,10 +24,9 @@ from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import IfrlError, PlacementError
 from ifrl_core.settings import mlflow_artifact_folder, tracking_uri
 from ifrl_core.stages.stage import Stage
-from ifrl_core.tracking import journal as tracking_journal
-from ifrl_core.tracking import sync as tracking_sync
-from ifrl_core.tracking import tracker as tracking
-from ifrl_core.tracking.tracker import TrackedRun
+from ifrl_core.tracking.journal import journal_of, unsent
+from ifrl_core.tracking.sync import sync_run
+from ifrl_core.tracking.tracker import TrackedRun, Tracker
 from ifrl_core.training.child import sigterm_asks_children_to_stop
 from tasks.stages import StageTask, open_store
 
@@ -44,8 +43,7 @@ class Run:
     flow: str
     config: PipelineConfig
     store: ArtifactStore
-    tracked: TrackedRun
-    experiment_id: str
+    tracker: Tracker
     meter: CostMeter
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     refs: Refs = field(default_factory=dict)
@@ -71,17 +69,18 @@ class Run:
         cached = self.store.find(stage.name, fingerprint) is not None
         log.info("%s: %s", label, "from cache" if cached else "running")
         start = time.monotonic()
-        with self._child(label, fingerprint, cached=cached) as child:
+        tags = {"fingerprint": fingerprint, "cached": str(cached).lower()}
+        with self.tracker.child(label, tags) as child:
             deployment = None if cached else self.config.execution.deployment_of(stage.name)
             if deployment is not None:
-                ref = self._elsewhere(deployment, stage, config, inputs, seed, fingerprint, child)
+                ref = self._elsewhere(deployment, stage, config, inputs, seed, fingerprint, child.run)
             else:
                 if prepare is not None and not cached:
-                    prepare(fingerprint, child)
+                    prepare(fingerprint, child.run)
                 # A cached reference whose manifest is gone must not be believed.
                 ready = task.with_options(refresh_cache=not cached, task_run_name=label)
-                ref = ready(config, inputs, seed=seed, fingerprint=fingerprint, run=child)
-            tracking.log_stage(child, ref, self.store, inputs)
+                ref = ready(config, inputs, seed=seed, fingerprint=fingerprint, run=child.run)
+            child.stage(ref, inputs)
         seconds = round(time.monotonic() - start, 2)
         cost = self.store.manifest(ref).cost
         self.stages[label] = {"seconds": seconds, "cached": cached, "compute_seconds": cost.seconds}
@@ -136,9 +135,9 @@ class Run:
             "refs": {label: ref.model_dump() for label, ref in self.refs.items()},
             "config": self.config.model_dump(mode="json"),
             "mlflow": {
-                "uri": self.tracked.uri,
-                "run_id": self.tracked.run_id,
-                "url": tracking.run_url(self.tracked),
+                "uri": self.tracker.run.uri,
+                "run_id": self.tracker.run.run_id,
+                "url": self.tracker.url,
             },
             "prefect": {
                 "flow_run_id": str(flow_run.id),
@@ -146,32 +145,23 @@ class Run:
             },
         }
 
-    @contextmanager
-    def _child(self, label: str, fingerprint: str, *, cached: bool) -> Iterator[TrackedRun]:
-        tags = {"fingerprint": fingerprint, "cached": str(cached).lower()}
-        child = tracking.start_child(self.tracked, self.experiment_id, label, tags)
-        with _ended(child):
-            yield child
-
 
 @contextmanager
 def open_run(flow_name: str, config: PipelineConfig, *, need_bytes: int) -> Iterator[Run]:
     """Start the parent MLflow run, check the storage root, and leave the run's record whatever happens."""
     store = open_store()
     store.check_writable(need_bytes=need_bytes)
-    uri = tracking_uri()
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.name}-{uuid.uuid4().hex[:4]}"
-    journal = tracking_journal.journal_of(store, name)
-    experiment_id = tracking.find_experiment(uri, mlflow_artifact_folder(), journal)
+    journal = journal_of(store, name)
     tags = {"flow": flow_name, "prefect.flow_run_id": str(flow_run.id), "prefect.url": str(flow_run.ui_url)}
-    tracked = tracking.start_run(uri, experiment_id, name, tags, journal)
-    tracking.log_params(tracked, config.model_dump(mode="json"))
+    tracker = Tracker.start(tracking_uri(), mlflow_artifact_folder(), name, tags, store, journal=journal)
+    tracker.params(config.model_dump(mode="json"))
     if (flow_run.run_count or 1) > 1:
-        tracking.end_earlier_attempts(tracked, experiment_id, "prefect.flow_run_id", str(flow_run.id))
-    run = Run(name, flow_name, config, store, tracked, experiment_id, CostMeter())
+        tracker.end_earlier_attempts("prefect.flow_run_id", str(flow_run.id))
+    run = Run(name, flow_name, config, store, tracker, CostMeter())
     state = "failed"
     try:
-        with _ended(tracked), sigterm_asks_children_to_stop():
+        with tracker, sigterm_asks_children_to_stop():
             yield run
             state = "completed"
     finally:
@@ -180,22 +170,12 @@ def open_run(flow_name: str, config: PipelineConfig, *, need_bytes: int) -> Iter
         _settle(run)
 
 
-@contextmanager
-def _ended(tracked: TrackedRun) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        tracking.end_run(tracked, "FAILED")
-        raise
-    tracking.end_run(tracked)
-
-
 def _settle(run: Run) -> None:
     """Send what MLflow did not take during the run, if it answers by now."""
-    if not tracking_journal.unsent(run.store, run.name):
+    if not unsent(run.store, run.name):
         return
     try:
-        tracking_sync.sync_run(run.store, run.name, run.tracked.uri)
+        sync_run(run.store, run.name, run.tracker.run.uri)
     except IfrlError as error:  # it stays owed, and whatever came of the run stands
         log.warning("%s", error)
 

@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 from ifrl_core.config import CHAMPION, PipelineConfig
 from ifrl_core.errors import ConfigError, TrackingError
 from ifrl_core.promotion.gate import Decision
-from ifrl_core.tracking import tracker as tracking
+from ifrl_core.tracking.sink import is_outage
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def _answering(uri: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not tracking.is_outage(error):
+        if not is_outage(error):
             raise
         raise TrackingError(
             f"MLflow's registry at {uri} does not answer ({error}): start it, or set MLFLOW_TRACKING_URI, and run the same "

@@ -14,94 +14,16 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
+from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.errors import InputError
+from ifrl_core.tracking.entries import Line
 
 SUFFIX = ".tracking"
 SYNCED = "synced.json"
 _GATHER_S = 5.0
-
-
-class _Entry(BaseModel):
-    """`time`: when it happened, in milliseconds since 1970, as MLflow counts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
-
-    time: int
-
-
-class Start(_Entry):
-    """A run began. `parent`: id of the run above it, which may be owed too; `experiment_id` empty: not known."""
-
-    kind: Literal["start"] = "start"
-    name: str
-    tags: dict[str, str]
-    parent: str | None
-    experiment_id: str
-
-
-class Params(_Entry):
-    kind: Literal["params"] = "params"
-    params: dict[str, str]
-
-
-class Points(_Entry):
-    """Metrics of one step."""
-
-    kind: Literal["points"] = "points"
-    metrics: dict[str, float]
-    step: int
-
-
-class StageDone(_Entry):
-    """A committed artifact: what is logged of it comes from its manifest."""
-
-    kind: Literal["stage"] = "stage"
-    ref: ArtifactRef
-    inputs: dict[str, ArtifactRef]
-
-
-class StoredFile(_Entry):
-    """A file of an artifact that belongs beside the run."""
-
-    kind: Literal["file"] = "file"
-    ref: ArtifactRef
-    name: str
-
-
-class Registered(_Entry):
-    """The model of an artifact as a version of `name`, with an alias."""
-
-    kind: Literal["register"] = "register"
-    ref: ArtifactRef
-    name: str
-    alias: str
-    metrics: dict[str, float]
-    tags: dict[str, str]
-
-
-class End(_Entry):
-    kind: Literal["end"] = "end"
-    status: str
-
-
-Entry = Annotated[
-    Start | Params | Points | StageDone | StoredFile | Registered | End,
-    Field(discriminator="kind"),
-]
-
-
-class Line(BaseModel):
-    """An entry and the run that it belongs to."""
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
-
-    run: str
-    entry: Entry
 
 
 class Synced(BaseModel):
@@ -115,10 +37,6 @@ _LINE: TypeAdapter[Line] = TypeAdapter(Line)
 _gathered: dict[str, list[Line]] = defaultdict(list)
 _since: dict[str, float] = {}
 _lock = threading.Lock()
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def journal_of(store: ArtifactStore, run: str) -> str:
@@ -154,10 +72,10 @@ def flush(journal: str) -> None:
 def owing_runs(store: ArtifactStore) -> list[str]:
     """Names of the runs with entries that were not sent, oldest first."""
     try:
-        found = [PurePosixPath(path).name for path in store.fs.ls(store.folder("runs", "").rstrip("/"), detail=False)]
+        entries = [PurePosixPath(path).name for path in store.fs.ls(store.folder("runs", "").rstrip("/"), detail=False)]
     except FileNotFoundError:
         return []
-    names = sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
+    names = sorted(name.removesuffix(SUFFIX) for name in entries if name.endswith(SUFFIX))
     return [name for name in names if unsent(store, name)]
 
 
@@ -177,11 +95,11 @@ def unsent(store: ArtifactStore, run: str) -> list[str]:
     """Paths of the journal's files that were not sent, oldest first."""
     fs, base = files.filesystem(journal_of(store, run))
     try:
-        found = fs.ls(base, detail=False)
+        paths = fs.ls(base, detail=False)
     except FileNotFoundError:
         return []
     sent = set(read_synced(store, run).files)
-    return sorted(path for path in found if path.endswith(".jsonl") and PurePosixPath(path).name not in sent)
+    return sorted(path for path in paths if path.endswith(".jsonl") and PurePosixPath(path).name not in sent)
 
 
 def read_lines(store: ArtifactStore, path: str) -> list[Line]:

@@ -15,7 +15,9 @@ from ifrl_core.promotion.champion import Version
 from ifrl_core.promotion.gate import decide
 from ifrl_core.seeds import retraining
 from ifrl_core.seeds.stage import seeds_source
-from ifrl_core.tracking import tracker as tracking
+from ifrl_core.tracking.sink import open_experiment
+from ifrl_core.tracking.tracker import Tracker
+from ifrl_core.tracking.versions import register_folder
 from tests.core.promotion.test_gate import comparison, row
 
 BETTER, NO_BETTER = (decide(comparison(hard=row(40, gain, 5)), RetrainConfig()) for gain in (10, 2))
@@ -25,7 +27,7 @@ BETTER, NO_BETTER = (decide(comparison(hard=row(40, gain, 5)), RetrainConfig()) 
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("mlflow")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    tracking.open_experiment(uri, str(folder / "files"))
+    open_experiment(uri, str(folder / "files"))
     return uri
 
 
@@ -33,19 +35,18 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 def run(uri: str, store: ArtifactStore, tmp_path: Path, request: pytest.FixtureRequest) -> Run:
     """A run in MLflow, with two registered versions of a model of its own; seeds to decide with lie in its refs."""
     name = request.node.name
-    experiment = tracking.open_experiment(uri, None)
-    tracked = tracking.start_run(uri, experiment, "run-1", {})
+    tracker = Tracker.start(uri, None, "run-1", {}, store)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.safetensors").write_bytes(b"weights")
     for number in range(2):
         ref = ArtifactRef(stage="policy", uri="/p", fingerprint=f"{number:064x}", digest="d", rows=0)
-        tracking.register_folder(tracked, tmp_path / "model", name, "challenger", ref, {})
+        register_folder(uri, tracker.run.run_id, tmp_path / "model", name, "challenger", ref, {})
     new = tmp_path / "new.jsonl"
     new.write_text("".join(json.dumps({"seed": f"Explain topic {number}."}) + "\n" for number in range(30)))
     found = retraining.find_seeds(str(new), seeds_source(SeedsConfig()), (), seed=0)
     seeds = retraining.make_retrain_seeds(found.source, {}, store)
     config = PipelineConfig(registry=RegistryConfig(policy_name=name))
-    made = Run("run-1", "retrain", config, store, tracked, experiment, CostMeter(), refs={"seeds": seeds})
+    made = Run("run-1", "retrain", config, store, tracker, CostMeter(), refs={"seeds": seeds})
     made.meter.stop()
     return made
 
@@ -55,7 +56,7 @@ def name_of(run: Run) -> str:
 
 
 def champion_of(run: Run) -> Version | None:
-    return registry.champion(run.tracked.uri, name_of(run))
+    return registry.champion(run.tracker.run.uri, name_of(run))
 
 
 def version(run: Run, number: str) -> Version:
@@ -73,7 +74,7 @@ def test_a_better_challenger_becomes_champion_and_its_seeds_are_used(run: Run) -
     assert (first.version, first.tags[registry.DECISION], first.tags[registry.PREVIOUS]) == ("1", "promoted", "")
     assert retraining.used_ids(run.store, name_of(run)) == set(run.store.read_json(run.refs["seeds"], retraining.FRESH))
     retrain._carry_out(run, run.refs, BETTER, version(run, "2"), first)
-    assert registry.rollback(run.tracked.uri, name_of(run)) == registry.Rollback(name_of(run), "2", "1")
+    assert registry.rollback(run.tracker.run.uri, name_of(run)) == registry.Rollback(name_of(run), "2", "1")
 
 
 def test_one_that_is_no_better_changes_no_alias_and_its_seeds_are_used_as_well(run: Run) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from ifrl_core.tracking import tracker as tracking
+from ifrl_core.tracking.sink import EXPERIMENT
 from tests.flows.servers import free_port, mlflow_server
 from tests.flows.workplace import CHEAP, TINY, Workplace
 
@@ -40,7 +40,7 @@ def test_mlflow_down_for_the_whole_run(workplace: Callable[..., Workplace], tmp_
 
         client, record = MlflowClient(uri), place.record()
         assert record["mlflow"] == {"uri": uri, "run_id": sent["run_id"], "url": sent["url"]}
-        experiment = client.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
+        experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
         runs = {run.info.run_name: run for run in client.search_runs([experiment])}
         assert set(runs) == {owed["run"], *owed["stages"]}
         assert {run.info.status for run in runs.values()} == {"FINISHED"}

@@ -13,8 +13,8 @@ from ifrl_core.errors import ConfigError, TrackingError
 from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion.champion import Version
 from ifrl_core.promotion.gate import Decision, decide
-from ifrl_core.tracking import tracker as tracking
-from ifrl_core.tracking.tracker import TrackedRun
+from ifrl_core.tracking.tracker import TrackedRun, Tracker
+from ifrl_core.tracking.versions import register_folder
 from tests.core.promotion.test_gate import GATE, comparison, row
 from tests.flows.servers import free_port, mlflow_server
 
@@ -29,7 +29,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def made(uri: str, name: str, tmp_path: Path, count: int) -> list[Version]:
     """`count` registered versions of a model."""
-    run = tracking.start_run(uri, tracking.open_experiment(uri, None), "run", {})
+    run = Tracker.start(uri, None, "run", {}).run
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
@@ -38,7 +38,7 @@ def made(uri: str, name: str, tmp_path: Path, count: int) -> list[Version]:
 
 def _register(run: TrackedRun, folder: Path, name: str, number: int) -> str:
     ref = ArtifactRef(stage="policy", uri="/p", fingerprint=f"{number:064x}", digest="d", rows=0)
-    return tracking.register_folder(run, folder, name, "challenger", ref, {})
+    return register_folder(run.uri, run.run_id, folder, name, "challenger", ref, {})
 
 
 def put(uri: str, version: Version, previous: Version | None) -> None:
@@ -122,9 +122,9 @@ def test_another_split_would_measure_on_what_was_trained_on(change: dict[str, ob
 def test_an_alias_of_a_late_registration_stays_on_what_came_after(
     uri: str, tmp_path: Path, store: ArtifactStore
 ) -> None:
-    run = tracking.start_run(uri, tracking.open_experiment(uri, None), "run", {})
+    run = Tracker.start(uri, None, "run", {}).run
     made(uri, "late", tmp_path, 1)
     ref = ArtifactRef(stage="policy", uri="/p", fingerprint="e" * 64, digest="d", rows=0)
-    version = tracking.register_folder(run, tmp_path / "model", "late", "challenger", ref, {}, at=1)
+    version = register_folder(run.uri, run.run_id, tmp_path / "model", "late", "challenger", ref, {}, at=1)
     assert version == "2"
     assert MlflowClient(uri).get_model_version_by_alias("late", "challenger").version in (1, "1")

@@ -14,9 +14,10 @@ from mlflow.tracking import MlflowClient
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.errors import TrackingError
 from ifrl_core.tracking import journal as tracking_journal
-from ifrl_core.tracking import tracker as tracking
+from ifrl_core.tracking import tracker
+from ifrl_core.tracking.sink import EXPERIMENT, open_experiment
 from ifrl_core.tracking.sync import sync_run
-from ifrl_core.tracking.tracker import TrackedRun
+from ifrl_core.tracking.tracker import PENDING, TrackedRun, Tracker
 from tests.flows.servers import free_port, mlflow_server
 
 pytestmark = pytest.mark.server
@@ -44,7 +45,7 @@ class Server:
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr(tracking, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(tracker, "_PAUSE_S", 0.0)
     with ExitStack() as stack:
         yield Server(tmp_path / "mlflow", free_port(), stack)
 
@@ -61,30 +62,25 @@ def artifact(store: ArtifactStore) -> ArtifactRef:
 def use(store: ArtifactStore, uri: str, name: str, *, before_end: Callable[[], None] = lambda: None) -> TrackedRun:
     """What a run does with MLflow, on a small scale; returns the parent."""
     journal = tracking_journal.journal_of(store, name)
-    experiment = tracking.find_experiment(uri, None, journal)
-    parent = tracking.start_run(uri, experiment, name, {"flow": "pipeline"}, journal)
-    tracking.log_params(parent, {"policy": {"max_steps": 5}})
-    child = tracking.start_child(parent, experiment, "policy", {"cached": "false"})
-    for step in range(1, 4):
-        tracking.log_live(child, {"reward/total": step / 10, "loss": float("nan")}, step)
-    before_end()
-    tracking.log_live(child, {"reward/total": 0.9}, 4)
-    tracking.flush(child)
-    ref = artifact(store)
-    tracking.log_stage(child, ref, store, {"labels": ref})
-    tracking.end_run(child)
-    version = tracking.register_model(
-        parent, ref, store, name="p", alias="challenger", metrics={"gain": 1.5}, tags={"ifrl.split": "{}"}
-    )
-    assert version in ("1", tracking.PENDING)
-    tracking.log_stored_file(parent, ref, "report.html", store)
-    tracking.end_run(parent)
-    return parent
+    with Tracker.start(uri, None, name, {"flow": "pipeline"}, store, journal=journal) as parent:
+        parent.params({"policy": {"max_steps": 5}})
+        with parent.child("policy", {"cached": "false"}) as child:
+            for step in range(1, 4):
+                child.live({"reward/total": step / 10, "loss": float("nan")}, step)
+            before_end()
+            child.live({"reward/total": 0.9}, 4)
+            child.flush()
+            ref = artifact(store)
+            child.stage(ref, {"labels": ref})
+        metrics, tags = {"gain": 1.5}, {"ifrl.split": "{}"}
+        assert parent.register(ref, name="p", alias="challenger", metrics=metrics, tags=tags) in ("1", PENDING)
+        parent.file(ref, "report.html")
+    return parent.run
 
 
 def runs_of(uri: str) -> dict[str, Run]:
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
     found = client.search_runs([experiment.experiment_id])
     assert len({run.info.run_name for run in found}) == len(found), "a run is there twice"
     return {run.info.run_name: run for run in found}
@@ -114,7 +110,7 @@ def test_a_run_without_mlflow_is_the_same_there_after_a_sync(
 ) -> None:
     owed = use(store, server.uri, "run-1")
     assert owed.is_owed
-    assert tracking.run_url(owed) is None
+    assert Tracker(owed).url is None
     assert tracking_journal.owing_runs(store) == ["run-1"]
     with pytest.raises(TrackingError, match="ifrl track sync run-1"):
         sync_run(store, "run-1", server.uri)
@@ -146,7 +142,7 @@ def test_a_run_without_mlflow_is_the_same_there_after_a_sync(
     # A run with MLflow up leaves the same, and no journal.
     other = ArtifactStore(str(tmp_path / "other"))
     direct = f"sqlite:///{tmp_path / 'direct.db'}"
-    tracking.open_experiment(direct, str(tmp_path / "files"))
+    open_experiment(direct, str(tmp_path / "files"))
     use(other, direct, "run-1")
     assert tracking_journal.unsent(other, "run-1") == []
     assert held(direct) == late
@@ -169,6 +165,6 @@ def test_an_artifact_that_is_gone_costs_its_entry_alone(server: Server, store: A
     use(store, server.uri, "run-3")
     (Path(store.folder("policy", "a" * 64)) / "manifest.json").unlink()
     uri = f"sqlite:///{tmp_path / 'direct.db'}"
-    tracking.open_experiment(uri, str(tmp_path / "files"))
+    open_experiment(uri, str(tmp_path / "files"))
     assert sync_run(store, "run-3", uri).lost == 3  # the stage, the model and the report
     assert {run.info.status for run in runs_of(uri).values()} == {"FINISHED"}

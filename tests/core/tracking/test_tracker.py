@@ -9,16 +9,18 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.tracking import tracker as tracking
-from ifrl_core.tracking.tracker import TrackedRun
+from ifrl_core.tracking.sink import open_experiment
+from ifrl_core.tracking.tracker import TrackedRun, Tracker
+from ifrl_core.tracking.versions import register_folder
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> TrackedRun:
+def tracker(tmp_path: Path, store: ArtifactStore) -> Tracker:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    experiment = tracking.open_experiment(uri, str(tmp_path / "files"))
-    assert tracking.open_experiment(uri, str(tmp_path / "files")) == experiment
-    return tracking.start_run(uri, experiment, "stage", {"cached": "false"})
+    experiment = open_experiment(uri, str(tmp_path / "files"))
+    tracker = Tracker.start(uri, str(tmp_path / "files"), "stage", {"cached": "false"}, store)
+    assert tracker.run.experiment_id == experiment
+    return tracker
 
 
 def artifact(store: ArtifactStore, fingerprint: str = "a" * 64) -> ArtifactRef:
@@ -28,9 +30,9 @@ def artifact(store: ArtifactStore, fingerprint: str = "a" * 64) -> ArtifactRef:
     return writer.commit({"auc": 0.5, "by": {"type x/y": 1}, "missing": None})
 
 
-def test_a_stage_logs_params_figures_lineage_and_small_files(run: TrackedRun, store: ArtifactStore) -> None:
-    ref = artifact(store)
-    tracking.log_stage(run, ref, store, {"rollouts": ref})
+def test_a_stage_logs_params_figures_lineage_and_small_files(tracker: Tracker, store: ArtifactStore) -> None:
+    ref, run = artifact(store), tracker.run
+    tracker.stage(ref, {"rollouts": ref})
     found = MlflowClient(run.uri).get_run(run.run_id)
     assert found.data.params == {"seed": "0", "nested.k": "[1, 2]"}
     assert found.data.metrics["auc"] == 0.5
@@ -43,9 +45,10 @@ def test_a_stage_logs_params_figures_lineage_and_small_files(run: TrackedRun, st
     assert files == {"manifest.json", "curve.json"}
 
 
-def test_sample_rows_make_one_table_that_grows(run: TrackedRun) -> None:
+def test_sample_rows_make_one_table_that_grows(tracker: Tracker) -> None:
+    run = tracker.run
     for step in (5, 10):
-        tracking.log_samples(run, [{"step": step, "response": f"answer {n}", "reward": None} for n in range(2)])
+        tracker.samples([{"step": step, "response": f"answer {n}", "reward": None} for n in range(2)])
     table = json.loads(Path(MlflowClient(run.uri).download_artifacts(run.run_id, "samples.json")).read_text())
     assert table["columns"] == ["step", "response", "reward"]
     assert [row[0] for row in table["data"]] == [5, 5, 10, 10]
@@ -56,22 +59,40 @@ def test_a_server_that_is_gone_costs_points_and_a_warning(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    tracking.log_live(TrackedRun(uri="http://127.0.0.1:9", run_id="r"), {"loss": 1.0}, step=3)
+    Tracker(TrackedRun(uri="http://127.0.0.1:9", run_id="r")).live({"loss": 1.0}, step=3)
     assert "step 3" in caplog.text
 
 
 def test_one_fingerprint_is_one_version_and_the_alias_moves(
-    run: TrackedRun, store: ArtifactStore, tmp_path: Path
+    tracker: Tracker, store: ArtifactStore, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "model"
+    run, folder = tracker.run, tmp_path / "model"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
     first, second = artifact(store), artifact(store, "b" * 64)
-    assert tracking.register_folder(run, folder, "p", "challenger", first, {"gain": 1.0}) == "1"
-    assert tracking.register_folder(run, folder, "p", "challenger", first, {"gain": 1.0}) == "1"
-    assert tracking.register_folder(run, folder, "p", "challenger", second, {}) == "2"
+    assert register_folder(run.uri, run.run_id, folder, "p", "challenger", first, {"gain": 1.0}) == "1"
+    assert register_folder(run.uri, run.run_id, folder, "p", "challenger", first, {"gain": 1.0}) == "1"
+    assert register_folder(run.uri, run.run_id, folder, "p", "challenger", second, {}) == "2"
     client = MlflowClient(run.uri)
     assert client.get_model_version_by_alias("p", "challenger").version in (2, "2")
     mlflow.set_tracking_uri(run.uri)
     local = Path(mlflow.artifacts.download_artifacts("models:/p@challenger"))
     assert (local / "model.safetensors").read_bytes() == b"weights"
+
+
+def test_more_params_and_longer_values_than_a_server_takes_at_once_arrive(tracker: Tracker) -> None:
+    tracker.params({"long": "x" * 9_000, **{f"key{n}": n for n in range(250)}})
+    params = MlflowClient(tracker.run.uri).get_run(tracker.run.run_id).data.params
+    assert len(params) == 251
+    assert params["key249"] == "249"
+    assert params["long"].startswith("x" * 1_000)
+
+
+def test_a_block_that_raises_ends_its_run_as_failed(tracker: Tracker) -> None:
+    with pytest.raises(ValueError, match="why"), tracker.child("policy", {}) as child:
+        raise ValueError("why")
+    with tracker.child("labels", {}) as fine:
+        pass
+    client = MlflowClient(tracker.run.uri)
+    assert client.get_run(child.run.run_id).info.status == "FAILED"
+    assert client.get_run(fine.run.run_id).info.status == "FINISHED"
