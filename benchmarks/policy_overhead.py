@@ -30,7 +30,7 @@ from reward_model_ablation import make_dataset, make_reward_model
 
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config.recipes import load_recipe
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.stage import training_prompts
 from ifrl_core.settings import store_root

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from ifrl_core.artifacts import ArtifactStore
-from ifrl_core.models.sources import import_model, model_source
+from ifrl_core.models.stage import import_model, model_source
 from tests.deployments.stack_site import (
     Stack,
     changed_run,

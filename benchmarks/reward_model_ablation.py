@@ -17,7 +17,7 @@ from ifrl_core.config import PipelineConfig
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels import stage as labels
-from ifrl_core.models import sources as models
+from ifrl_core.models import stage as models
 from ifrl_core.report.text import count, fixed, percent
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.rollouts import stage as rollouts

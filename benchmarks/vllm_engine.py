@@ -22,7 +22,8 @@ from ifrl_core.constraints.sampling import sample_constraints
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.vllm_engine import VllmEngine
 from ifrl_core.instructions.ladder import rungs
-from ifrl_core.models.sources import import_model, model_folder, model_source
+from ifrl_core.models.folder import model_folder
+from ifrl_core.models.stage import import_model, model_source
 from ifrl_core.records import Instruction
 
 MAX_TOKENS, SEQUENCES = 64, 64

@@ -18,7 +18,7 @@ from flows import wiring as stages
 from flows.execution.run import Run, open_run
 from ifrl_core.config import PipelineConfig
 from ifrl_core.config.recipes import build_config, load_recipe
-from ifrl_core.models import sources as models
+from ifrl_core.plan.disk import training_disk_bytes
 from ifrl_core.report.summary import run_summary, summary_markdown
 from tasks.secrets import load_secrets
 
@@ -70,7 +70,7 @@ def started(
     chosen = choose_config(recipe, overrides, config)
     load_secrets()
     sources = stages.find_sources(chosen)
-    with open_run(name, chosen, need_bytes=models.training_disk_bytes(chosen.model) if trains else 0) as run:
+    with open_run(name, chosen, need_bytes=training_disk_bytes(chosen.model) if trains else 0) as run:
         yield run, sources
 
 

@@ -16,7 +16,7 @@ from flows.wiring import Sources
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import TrackingError
-from ifrl_core.models import sources as models
+from ifrl_core.plan.disk import training_disk_bytes, training_disk_bytes_from
 from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion import gate as promotion
 from ifrl_core.promotion.champion import Version
@@ -58,7 +58,7 @@ def retrain(
     start = _champion_artifact(champion, store)
     chosen = _measuring_guards(chosen, champion)
     sources = stages.find_sources(chosen, model=start is None)
-    need = models.training_disk_bytes_from(start, store) if start else models.training_disk_bytes(chosen.model)
+    need = training_disk_bytes_from(start, store) if start else training_disk_bytes(chosen.model)
     with open_run("retrain", chosen, need_bytes=need) as run:
         refs = _train(run, sources, found, start)
         version = _register(run, refs)

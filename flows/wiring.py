@@ -14,7 +14,7 @@ from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels import stage as labels
 from ifrl_core.labels.rounds import is_worse, label_of, last_round
-from ifrl_core.models import sources as models
+from ifrl_core.models import stage as models
 from ifrl_core.policy import stage as policy
 from ifrl_core.promotion.champion import split_tags
 from ifrl_core.report import stage as report

@@ -1,6 +1,7 @@
 """Where things are: environment variables with defaults, set before Prefect or MLflow is imported.
 
     IFRL_ROOT              storage root of all artifacts: a folder (default .ifrl/store) or s3://bucket/prefix
+    IFRL_CACHE             this machine's copies of models and artifacts that are elsewhere (default ~/.cache/ifrl)
     IFRL_HOME              local work folder (default .ifrl): MLflow's and Prefect's local databases, logs
     MLFLOW_TRACKING_URI    default: sqlite in the work folder
     IFRL_MLFLOW_URL        where people's browsers reach the MLflow server, when that is not its tracking URI
@@ -59,6 +60,11 @@ def configure_processor() -> None:
 
 def home_folder() -> Path:
     return Path(os.environ.get("IFRL_HOME", ".ifrl")).expanduser().resolve()
+
+
+def cache_folder() -> Path:
+    """Where this machine keeps copies that all runs share."""
+    return Path(os.environ.get("IFRL_CACHE") or Path.home() / ".cache" / "ifrl")
 
 
 def store_root() -> str:

@@ -21,7 +21,7 @@ from ifrl_core.evaluation import stage as evaluate
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels import stage as labels
-from ifrl_core.models import sources as models
+from ifrl_core.models import stage as models
 from ifrl_core.policy import stage as policy_train
 from ifrl_core.report import stage as report_write
 from ifrl_core.reward_model.train import stage as reward_model_train

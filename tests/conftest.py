@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from tests.models import cut_model, whole_model
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes depends on what else runs

@@ -7,7 +7,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
-from ifrl_core.models.sources import import_model, model_folder, model_source
+from ifrl_core.models.folder import model_folder
+from ifrl_core.models.stage import import_model, model_source
 
 EMBEDDED = "embedded:smollm2-135m"
 SMALL_LAYERS = 2

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from tests.models import SMALL_LAYERS, cut_model
 
 pytestmark = pytest.mark.model

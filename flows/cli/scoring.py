@@ -40,8 +40,8 @@ def score(
     """Probabilities that responses satisfy constraints: the same rows in the same order, plus `probability`."""
     from tqdm import tqdm
 
-    from ifrl_core.artifacts.row_files import check_paths
     from ifrl_core.reward_model.model.files import score_file
+    from ifrl_core.row_files import check_paths
 
     target = output or file.with_name(f"{file.stem}-scored{file.suffix}")
     check_paths(file, target)  # before the model is loaded

@@ -4,7 +4,6 @@ Writes are whole or not there: locally a temporary name, fsync and rename; on an
 fails for a while is tried again by botocore and s3fs; what they give up on is an ArtifactError that names the object.
 """
 
-import hashlib
 import os
 import time
 import uuid
@@ -16,7 +15,7 @@ from typing import Any
 
 import fsspec
 
-from ifrl_core.errors import ArtifactError, IfrlError, InputError, StoreOutageError
+from ifrl_core.errors import IfrlError, StoreOutageError
 
 TEMPORARY = ".tmp-"
 _CHUNK = 1 << 20
@@ -184,36 +183,6 @@ def remove(fs: fsspec.AbstractFileSystem, path: str) -> None:
             fs.rm_file(path)
         except FileNotFoundError:
             return
-
-
-def sha256_file(fs: fsspec.AbstractFileSystem, path: str) -> str:
-    digest = hashlib.sha256()
-    with naming(path, "read"), fs.open(path, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def check_sha256(path: str, found: str, expected: str) -> None:
-    """Raise ArtifactError, naming the file, unless its digest is the recorded one."""
-    if found != expected:
-        raise ArtifactError(
-            f"{path} is corrupted: its sha256 is {found[:16]}…, the record says {expected[:16]}…. It is not used; "
-            "remove that artifact's folder to have it made again"
-        )
-
-
-def content_digest(path: str) -> str:
-    """sha256 of a file that the user named (path or URL).
-
-    Raises:
-        InputError: when it cannot be read.
-    """
-    fs, inner = filesystem(path)
-    try:
-        return sha256_file(fs, inner)
-    except (ArtifactError, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
 
 
 def _write_local(path: str, chunks: Iterable[bytes], *, exclusive: bool = False) -> None:

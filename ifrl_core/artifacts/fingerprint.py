@@ -3,13 +3,14 @@
 It says *what* is made (stage, version, config, inputs), never where or how: no paths, devices or shard counts.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
+
+from ifrl_core.artifacts.digest import digest_of_bytes
 
 
 def canonical_json(value: Any) -> str:
@@ -24,7 +25,7 @@ def canonical_json(value: Any) -> str:
 def fingerprint(stage: str, version: int, config: Any, inputs: Mapping[str, str]) -> str:
     """64 hex digits: sha256 over (stage name, stage version, config, fingerprints of the inputs by name)."""
     identity = {"stage": stage, "version": version, "config": config, "inputs": dict(inputs)}
-    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()
+    return digest_of_bytes(canonical_json(identity).encode())
 
 
 def _stable(value: Any, where: str) -> Any:

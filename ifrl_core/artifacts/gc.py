@@ -19,8 +19,9 @@ from ifrl_core.artifacts.files import TEMPORARY, StoredFile
 from ifrl_core.artifacts.lease import HeldError
 from ifrl_core.artifacts.listing import folders
 from ifrl_core.artifacts.manifest import MANIFEST
-from ifrl_core.artifacts.store import PROBE, ArtifactStore, cache_folder, work_name
+from ifrl_core.artifacts.store import PROBE, ArtifactStore, work_name
 from ifrl_core.errors import ArtifactError
+from ifrl_core.settings import cache_folder
 
 Kind = Literal[
     "unfinished artifact",  # a folder without a manifest

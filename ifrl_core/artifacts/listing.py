@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pyarrow.parquet as pq
 
 from ifrl_core.artifacts import files
+from ifrl_core.artifacts.digest import digest_of_stored
 from ifrl_core.artifacts.files import StoredFile
 from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest
 from ifrl_core.artifacts.store import ArtifactStore
@@ -116,7 +117,7 @@ def verify(store: ArtifactStore, stage: str, fingerprint: str) -> Iterator[Probl
     for shard in manifest.shards:
         path = f"{store.folder(stage, fingerprint)}/{shard.name}"
         try:
-            found = files.sha256_file(store.fs, path)
+            found = digest_of_stored(store.fs, path)
         except FileNotFoundError:
             yield Problem(artifact, shard.name, "missing")
             continue

@@ -1,6 +1,5 @@
 """The records of the store: what a stage hands on, one file of an artifact, and the commit record."""
 
-import hashlib
 import io
 from typing import Any
 
@@ -9,6 +8,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from ifrl_core.artifacts.cost import Cost
+from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.artifacts.fingerprint import canonical_json
 
 MANIFEST = "manifest.json"
@@ -58,7 +58,7 @@ class Manifest(BaseModel):
     def digest(self) -> str:
         """sha256 over the names and digests of all files: equal data, equal digest, whatever it cost to make."""
         body = canonical_json([[shard.name, shard.sha256] for shard in self.shards])
-        return hashlib.sha256(body.encode()).hexdigest()
+        return digest_of_bytes(body.encode())
 
 
 def parquet_table(data: bytes) -> pa.Table:

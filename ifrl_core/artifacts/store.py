@@ -7,15 +7,12 @@
 A killed stage leaves committed shards; the next run finds them by their records and makes only what is missing.
 """
 
-import hashlib
 import json
 import logging
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +20,11 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from ifrl_core.artifacts import files, locks
+from ifrl_core.artifacts.digest import check_digest, digest_of_bytes, digest_of_file, digest_of_stored, digest_once
 from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest, ShardRecord, parquet_table
 from ifrl_core.artifacts.writer import ArtifactWriter
 from ifrl_core.errors import ArtifactError
+from ifrl_core.settings import cache_folder
 
 log = logging.getLogger(__name__)
 PROBE = ".probe-"
@@ -181,8 +180,7 @@ class ArtifactStore:
             local.parent.mkdir(parents=True, exist_ok=True)
             partial = local.with_name(f"{files.TEMPORARY}{uuid.uuid4().hex}-{local.name}")
             files.get_file(self.fs, f"{source}/{shard.name}", partial)
-            local_fs, _ = files.filesystem(str(target))
-            files.check_sha256(f"{source}/{shard.name}", files.sha256_file(local_fs, str(partial)), shard.sha256)
+            check_digest(f"{source}/{shard.name}", digest_of_file(partial), shard.sha256)
             partial.replace(local)
         return target / prefix
 
@@ -191,13 +189,13 @@ class ArtifactStore:
         for shard in self.manifest(ref).shards:
             path = f"{self.folder(ref.stage, ref.fingerprint)}/{shard.name}"
             with _named(path):
-                files.check_sha256(path, files.sha256_file(self.fs, path), shard.sha256)
+                check_digest(path, digest_of_stored(self.fs, path), shard.sha256)
 
     def _shard_bytes(self, ref: ArtifactRef, shard: ShardRecord) -> bytes:
         path = f"{self.folder(ref.stage, ref.fingerprint)}/{shard.name}"
         with _named(path):
             data = files.read_bytes(self.fs, path)
-        files.check_sha256(path, hashlib.sha256(data).hexdigest(), shard.sha256)
+        check_digest(path, digest_of_bytes(data), shard.sha256)
         return data
 
     def read_manifest(self, stage: str, fingerprint: str) -> Manifest:
@@ -226,12 +224,6 @@ def work_name(stage: str, fingerprint: str) -> str:
     return f"{stage}-{fingerprint[:32]}"
 
 
-def cache_folder() -> Path:
-    """Where this machine keeps local copies: IFRL_CACHE, or ifrl's folder in the user's cache."""
-    named = os.environ.get("IFRL_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "ifrl"
-
-
 @contextmanager
 def _named(path: str) -> Iterator[None]:
     """Inside, a file that is not there is one that a manifest names."""
@@ -243,13 +235,5 @@ def _named(path: str) -> Iterator[None]:
 
 def _check_once(path: Path, shard: ShardRecord) -> None:
     with _named(str(path)):
-        stat = path.stat()
-        found = _digest(str(path), stat.st_size, stat.st_mtime_ns)
-    files.check_sha256(str(path), found, shard.sha256)
-
-
-@lru_cache(maxsize=10_000)
-def _digest(path: str, size: int, modified_ns: int) -> str:
-    """sha256 of a local file, kept while its size and time stay: every shard of rollouts asks for the model's folder."""
-    fs, _ = files.filesystem(path)
-    return files.sha256_file(fs, path)
+        digest = digest_once(path)
+    check_digest(str(path), digest, shard.sha256)

@@ -1,6 +1,5 @@
 """Writing one artifact: file by file, each whole or not there; the manifest last, and the first one wins."""
 
-import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from ifrl_core.artifacts import files
 from ifrl_core.artifacts.cost import Cost
+from ifrl_core.artifacts.digest import check_digest, digest_of_bytes, digest_of_file, digest_of_stored
 from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest, ShardRecord, parquet_table
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class ArtifactWriter:
         path = f"{self._folder}/{name}"
         if record is None or not files.exists(self._store.fs, path):
             return None
-        files.check_sha256(path, files.sha256_file(self._store.fs, path), record.sha256)
+        check_digest(path, digest_of_stored(self._store.fs, path), record.sha256)
         self._records[name] = record
         self._earlier += record.cost
         return record
@@ -91,12 +91,11 @@ class ArtifactWriter:
 
     def write_folder(self, source: Path, *, prefix: str) -> None:
         """Copy every file below `source` (a saved model) to `prefix`/..."""
-        local_fs, _ = files.filesystem(str(source))
         for path in sorted(item for item in source.rglob("*") if item.is_file()):
             name = f"{prefix}/{path.relative_to(source).as_posix()}"
             self._check_held()
             files.put_file(self._store.fs, path, f"{self._folder}/{name}")
-            digest = files.sha256_file(local_fs, str(path))
+            digest = digest_of_file(path)
             self._records[name] = ShardRecord(name=name, rows=0, size=path.stat().st_size, sha256=digest)
 
     def commit(self, figures: Mapping[str, Any], *, cost: Cost | None = None) -> ArtifactRef:
@@ -136,9 +135,7 @@ class ArtifactWriter:
     def _write(
         self, name: str, data: bytes, *, rows: int = 0, cost: Cost | None = None, resumable: bool = False
     ) -> ShardRecord:
-        record = ShardRecord(
-            name=name, rows=rows, size=len(data), sha256=hashlib.sha256(data).hexdigest(), cost=cost or Cost()
-        )
+        record = ShardRecord(name=name, rows=rows, size=len(data), sha256=digest_of_bytes(data), cost=cost or Cost())
         self._check_held()
         files.write_bytes(self._store.fs, f"{self._folder}/{name}", data)
         if resumable:

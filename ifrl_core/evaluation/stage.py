@@ -14,13 +14,13 @@ import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.artifacts.files import content_digest
+from ifrl_core.artifacts.digest import digest_of_source
 from ifrl_core.config import EvaluationConfig, StageConfig
 from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.evaluation.benchmarks import ifeval
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.inference.open import forget_engine, open_engine
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.records import CONSTRAINT, Constraint, constraint_of, constraint_row
 from ifrl_core.rewards.problems.stage import problems_of
 from ifrl_core.rewards.problems.verify import Grader
@@ -97,7 +97,7 @@ def ifeval_source(config: EvaluationConfig) -> IFEvalSource | None:
     if config.ifeval_path is None:
         return None
     return IFEvalSource(
-        path=config.ifeval_path, digest=content_digest(config.ifeval_path), prompts=config.ifeval_prompts
+        path=config.ifeval_path, digest=digest_of_source(config.ifeval_path), prompts=config.ifeval_prompts
     )
 
 

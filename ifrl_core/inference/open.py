@@ -12,7 +12,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import GenerationConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Engine
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 
 URLS_VARIABLE = "IFRL_SERVER_URLS"
 

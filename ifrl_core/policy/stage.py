@@ -16,7 +16,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PolicyConfig, RewardConfig
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError, TrainingError
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
 from ifrl_core.policy.job import CHECKPOINTS, COMPLETIONS, FAILURE, FINAL, POOL, PROMPTS, Job
 from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table

@@ -8,7 +8,6 @@ A seed is used once a retraining that had it came to a decision. Used seeds are 
     <root>/retrain/<model>/<run>.json     {"run", "decision", "version", "seeds": "retrain-seeds/…", "seed_ids": […]}
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Collection, Sequence
@@ -19,7 +18,8 @@ from urllib.parse import quote
 from pydantic import Field
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
-from ifrl_core.artifacts.files import content_digest, filesystem, is_local
+from ifrl_core.artifacts.digest import digest_of_bytes, digest_of_source
+from ifrl_core.artifacts.files import filesystem, is_local
 from ifrl_core.artifacts.listing import lineage
 from ifrl_core.config import StageConfig
 from ifrl_core.errors import InputError
@@ -70,9 +70,9 @@ def find_seeds(location: str, recipe: SeedsSource, used: Collection[str], *, see
     ids = "\n".join(sorted(item.seed_id for item in fresh))
     source = RetrainSeedsSource(
         paths=paths,
-        digests=tuple(sorted(content_digest(path) for path in paths)),
+        digests=tuple(sorted(digest_of_source(path) for path in paths)),
         used=tuple(sorted(used)),
-        fresh=hashlib.sha256(ids.encode()).hexdigest(),
+        fresh=digest_of_bytes(ids.encode()),
         recipe=recipe,
     )
     return FoundSeeds(source, fresh, len(texts))

@@ -1,6 +1,5 @@
 """The seeds stage: read, reject, split into train and held-out before anything else."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from importlib.resources import files
@@ -8,7 +7,7 @@ from importlib.resources import files
 import pyarrow as pa
 from pydantic import Field
 
-from ifrl_core.artifacts.files import content_digest
+from ifrl_core.artifacts.digest import digest_of_bytes, digest_of_source
 from ifrl_core.config import SeedsConfig, StageConfig
 from ifrl_core.errors import InputError
 from ifrl_core.records import REJECTED, SEEDS
@@ -34,8 +33,8 @@ def seeds_source(config: SeedsConfig) -> SeedsSource:
     Raises:
         InputError: for a file that cannot be read.
     """
-    shipped = hashlib.sha256(files("ifrl_core").joinpath("data/seeds.jsonl").read_bytes()).hexdigest()
-    digests = sorted(content_digest(path) for path in config.files)
+    shipped = digest_of_bytes(files("ifrl_core").joinpath("data/seeds.jsonl").read_bytes())
+    digests = sorted(digest_of_source(path) for path in config.files)
     return SeedsSource(
         paths=config.files,
         digests=(*digests, *([shipped] if config.builtin else [])),

@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 from requests.exceptions import RequestException
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.settings import configure_tracking, mlflow_page
 from ifrl_core.tracking.entries import End, Entry, Params, Points, Registered, StageDone, Start, StoredFile
 from ifrl_core.tracking.versions import metrics_at, register_folder

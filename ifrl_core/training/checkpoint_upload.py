@@ -6,7 +6,6 @@ a step, go to `<stage>/<fingerprint>/checkpoints/completions/`, each once. All o
 store on this machine's disk needs none of this.
 """
 
-import hashlib
 import json
 import logging
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from ifrl_core.artifacts import ArtifactStore, files
+from ifrl_core.artifacts.digest import check_digest, digest_of_file
 from ifrl_core.errors import ArtifactError
 from ifrl_core.policy.job import COMPLETIONS
 from ifrl_core.policy.tables import whole_tables
@@ -90,7 +90,7 @@ def upload(store: ArtifactStore, remote: str, checkpoint: Path) -> None:
         paths[METRICS] = metrics
     digests = {}
     for name, path in sorted(paths.items()):
-        digests[name] = _sha256(path)
+        digests[name] = digest_of_file(path)
         files.put_file(store.fs, path, f"{remote}/{checkpoint.name}/{name}")
     there = {file.path for file in files.listing(store.fs, f"{remote}/{COMPLETIONS}")}
     for path in whole_tables(checkpoint.parent / COMPLETIONS, step_of(checkpoint)):
@@ -118,7 +118,7 @@ def fetch_newest(store: ArtifactStore, remote: str, local: Path) -> None:
         target = partial / file
         target.parent.mkdir(parents=True, exist_ok=True)
         files.get_file(store.fs, f"{remote}/{name}/{file}", target)
-        files.check_sha256(f"{remote}/{name}/{file}", _sha256(target), digest)
+        check_digest(f"{remote}/{name}/{file}", digest_of_file(target), digest)
     if (partial / METRICS).exists() and not (local.parent / METRICS).exists():
         (partial / METRICS).rename(local.parent / METRICS)
     for table in files.listing(store.fs, f"{remote}/{COMPLETIONS}"):
@@ -136,8 +136,3 @@ def remove(store: ArtifactStore, remote: str, step: int) -> None:
     with suppress(FileNotFoundError):
         for file in files.listing(store.fs, f"{remote}/{name}"):
             files.remove(store.fs, f"{remote}/{name}/{file.path}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ifrl_core.artifacts.row_files import Row, RowWriter, check_paths, read_batches, written, wrong
 from ifrl_core.constraints.verifiers.answer import THINK, ReasoningTags, answer_of
 from ifrl_core.constraints.verifiers.verdict import strict_and_loose
 from ifrl_core.errors import ConstraintError
-from ifrl_core.records import Constraint
+from ifrl_core.records import Constraint, Row
+from ifrl_core.row_files import RowWriter, check_paths, read_chunks, written, wrong
 
 _BATCH_ROWS = 512
 _ADDED = ("strict", "loose", "strict_all", "loose_all")
@@ -123,7 +123,7 @@ def check_file(
     check_paths(source, target)
     summary = CheckSummary()
     with written(RowWriter(target, _ADDED, as_text="kwargs")) as writer:  # arguments differ from row to row
-        for rows, batch in read_batches(source, _BATCH_ROWS):
+        for rows, batch in read_chunks(source, _BATCH_ROWS):
             added = []
             for row in rows:
                 constraints, more = check_row(source, summary.rows + 1, row, tags)

@@ -11,10 +11,11 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from ifrl_core.artifacts.row_files import Row, RowWriter, check_paths, count_rows, read_batches, written, wrong
 from ifrl_core.errors import ModelError
-from ifrl_core.models.sources import local_folder
+from ifrl_core.models.folder import local_folder
+from ifrl_core.records import Row
 from ifrl_core.reward_model.model.settings import SETTINGS
+from ifrl_core.row_files import RowWriter, check_paths, count_rows, read_chunks, written, wrong
 
 _WINDOW_ROWS = 1024
 _FIELDS = ("response", "constraint")
@@ -77,7 +78,7 @@ def score_file(
     done, total, unscored = 0, count_rows(source), Counter[str]()
     progress(done, total)
     with written(RowWriter(target, (_COLUMN,), types={_COLUMN: pa.float64()})) as writer:
-        for rows, batch in read_batches(source, _WINDOW_ROWS):
+        for rows, batch in read_chunks(source, _WINDOW_ROWS):
             reasons = [_unusable(source, done + index, row) for index, row in enumerate(rows, start=1)]
             usable = [index for index, reason in enumerate(reasons) if reason is None]
             found = scorer.probabilities([(rows[index]["response"], rows[index]["constraint"]) for index in usable])

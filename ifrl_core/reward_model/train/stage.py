@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.settings import write_settings
 from ifrl_core.reward_model.quality.baselines import Scorers, by_length, compared, comparison, curves, majority, scorers
 from ifrl_core.reward_model.quality.calibration import Calibration, cross_fitted, fit, log_loss

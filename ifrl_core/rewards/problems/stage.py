@@ -21,11 +21,11 @@ import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.artifacts.files import content_digest
-from ifrl_core.artifacts.row_files import JSONL, PARQUET, read_batches, wrong
+from ifrl_core.artifacts.digest import digest_of_source
 from ifrl_core.config import PipelineConfig, StageConfig
 from ifrl_core.errors import InputError
 from ifrl_core.rewards.problems.verify import KINDS, LETTERS, Grader
+from ifrl_core.row_files import JSONL, PARQUET, read_chunks, wrong
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 BUILTIN = "builtin:"
@@ -64,7 +64,7 @@ def general_source(config: PipelineConfig) -> GeneralSource | None:
     paths = [_path(source) for source in general.sources]
     return GeneralSource(
         names=tuple(path.stem for path in paths),
-        digests=tuple(content_digest(str(path)) for path in paths),
+        digests=tuple(digest_of_source(str(path)) for path in paths),
         paths=tuple(str(path) for path in paths),
         held_out_share=general.held_out_share,
     )
@@ -108,7 +108,7 @@ def read_problems(path: Path, grader: Grader) -> Iterator[Row]:
         InputError: for the first row that is no problem, naming the row and the field.
     """
     numbers = count(1)
-    for rows, _ in read_batches(path, _ROWS_AT_ONCE):
+    for rows, _ in read_chunks(path, _ROWS_AT_ONCE):
         for row in rows:
             yield _problem(path, next(numbers), row, grader)
 

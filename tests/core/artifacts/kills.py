@@ -87,7 +87,7 @@ def rollouts_attempt() -> Attempt:
 
     torch.set_num_threads(1)  # a thread pool does not survive a fork
     from ifrl_core.inference.open import open_engine
-    from ifrl_core.models.sources import model_folder
+    from ifrl_core.models.folder import model_folder
     from ifrl_core.rollouts import stage as rollouts
 
     model = ArtifactRef.model_validate_json((Path(sys.argv[2]) / "model.json").read_text())

@@ -19,7 +19,7 @@ from ifrl_core.errors import InferenceError
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.instructions import stage as dataset
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.seeds import stage as seeds_stage
 from tests.flows.servers import free_port
 

@@ -18,7 +18,7 @@ from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.inference.attention import grouped_decode
 from ifrl_core.inference.draws import choose, uniforms
 from ifrl_core.inference.transformers_engine import TransformersEngine, check_layers, usable_dtype
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 
 QUESTIONS = (
     "Name a river.",

@@ -16,7 +16,7 @@ from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.inference.vllm_engine import VllmEngine
 from ifrl_core.instructions.ladder import rungs
 from ifrl_core.instructions.writers.reply import SCHEMA, read_reply
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Constraint, Instruction
 from tests.flows.servers import free_port, running
 

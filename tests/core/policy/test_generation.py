@@ -8,7 +8,7 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.generation import CopyRollouts, draw, generate, uniforms
 from ifrl_core.training.clock import StepClock
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import CurriculumConfig, LaunchConfig, LoraConfig, PolicyConfig
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.job import CHECKPOINTS, FINAL, POOL, PROMPTS, Job
 from ifrl_core.training.child import METRICS
 from ifrl_core.training.launch import check_launch, run_training, write_accelerate_config

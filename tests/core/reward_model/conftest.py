@@ -7,7 +7,7 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.train.stage import train_reward_model
 from tests.core.reward_model.toy import commit_labels
 

@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.template import render
 from ifrl_core.reward_model.quality.baselines import by_length, compared, comparison, curves, majority, scorers
 from ifrl_core.reward_model.quality.plot import curves_png

@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.template import TEMPLATE, encode, render
 from ifrl_core.reward_model.train.stage import train_reward_model
 

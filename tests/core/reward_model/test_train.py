@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
-from ifrl_core.models.sources import model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.stages.progress import no_progress

@@ -17,7 +17,7 @@ from ifrl_core.evaluation.stage import evaluate
 from ifrl_core.instructions.pass_rates import PassRatesPlan, measure_pass_rates
 from ifrl_core.instructions.stage import make_instructions, make_prompts
 from ifrl_core.labels.stage import make_labels
-from ifrl_core.models.sources import import_model, model_source
+from ifrl_core.models.stage import import_model, model_source
 from ifrl_core.policy.stage import train_policy
 from ifrl_core.report.stage import ReportConfig, write_report
 from ifrl_core.reward_model.train.stage import train_reward_model

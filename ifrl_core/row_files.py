@@ -7,15 +7,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ifrl_core.errors import InputError
+from ifrl_core.records import Row
 
-Row = dict[str, Any]
-Batch = tuple[list[Row], pa.RecordBatch | None]  # rows, and what they were read from when that is Parquet
+Chunk = tuple[list[Row], pa.RecordBatch | None]  # rows, and what they were read from when that is Parquet
 PARQUET = (".parquet", ".pq")
 JSONL = (".jsonl", ".ndjson")
 
@@ -47,7 +46,7 @@ def count_rows(path: Path) -> int:
         return sum(not line.isspace() for line in lines)
 
 
-def read_batches(path: Path, rows: int) -> Iterator[Batch]:
+def read_chunks(path: Path, rows: int) -> Iterator[Chunk]:
     """At most `rows` rows at a time.
 
     Raises:
@@ -58,8 +57,8 @@ def read_batches(path: Path, rows: int) -> Iterator[Batch]:
             for batch in file.iter_batches(batch_size=rows):
                 yield batch.to_pylist(), batch
     else:
-        for found in _jsonl_batches(path, rows):
-            yield found, None
+        for chunk in _jsonl_chunks(path, rows):
+            yield chunk, None
 
 
 class RowWriter:
@@ -80,7 +79,7 @@ class RowWriter:
         self._lines = None if path.suffix in PARQUET else self._temporary.open("w", encoding="utf-8")
 
     def write(self, rows: list[Row], added: list[Row], source: pa.RecordBatch | None) -> None:
-        """`added[i]` goes beside `rows[i]`; `source` as in `Batch`.
+        """`added[i]` goes beside `rows[i]`; `source` as in `Chunk`.
 
         Raises:
             InputError: when the rows do not fit Parquet's columns.
@@ -141,8 +140,8 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
         raise InputError(f"{path}: not a readable Parquet file ({error})") from None
 
 
-def _jsonl_batches(path: Path, rows: int) -> Iterator[list[Row]]:
-    batch: list[Row] = []
+def _jsonl_chunks(path: Path, rows: int) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
     number = 0
     with path.open("rb") as lines:
         for line in lines:
@@ -155,9 +154,9 @@ def _jsonl_batches(path: Path, rows: int) -> Iterator[list[Row]]:
                 raise InputError(f"{path}: row {number} is not JSON ({error})") from None
             if not isinstance(row, dict):
                 raise InputError(f"{path}: row {number} is not a JSON object")
-            batch.append(row)
-            if len(batch) == rows:
-                yield batch
-                batch = []
-    if batch:
-        yield batch
+            chunk.append(row)
+            if len(chunk) == rows:
+                yield chunk
+                chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,93 @@
+"""sha256 as 64 hex digits: of bytes, of a file of any size in constant memory, of the files of a folder."""
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+import fsspec
+
+from ifrl_core.artifacts import files
+from ifrl_core.errors import ArtifactError, InputError
+from ifrl_core.settings import cache_folder
+
+_CHUNK = 1 << 20
+_WORTH_A_NOTE = 8 << 20  # bytes: smaller files are hashed faster than a note is worth
+_CLOCK_TICK_NS = 2 * 10**9  # of the coarsest clock of a file system: a younger file can change and keep its time
+
+
+def digest_of_bytes(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_stored(fs: fsspec.AbstractFileSystem, path: str) -> str:
+    """Of a file in a store. Raises FileNotFoundError, or ArtifactError when the store does not answer."""
+    digest = hashlib.sha256()
+    with files.naming(path, "read"), fs.open(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Of a file on this machine. Raises FileNotFoundError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_once(path: Path) -> str:
+    """As `digest_of_file`, for files that many processes ask about: a model of 28 GB is hashed once a machine.
+
+    A note in the cache folder, one for each path, holds the digest while size, time and inode of the file stay.
+    """
+    stat = path.stat()
+    state = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    note = cache_folder() / "digests" / digest_of_bytes(str(path.resolve()).encode())
+    if stat.st_size < _WORTH_A_NOTE:
+        return digest_of_file(path)
+    if (noted := _noted(note)) and noted[:-1] == state:
+        return str(noted[-1])
+    digest = digest_of_file(path)
+    if time.time_ns() - stat.st_mtime_ns > _CLOCK_TICK_NS:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        partial = note.with_name(f"{files.TEMPORARY}{uuid.uuid4().hex}")
+        partial.write_text(json.dumps([*state, digest]))
+        partial.replace(note)
+    return digest
+
+
+def digest_of_folder(paths: Iterable[Path]) -> str:
+    """Of the names and contents of files that lie in one folder."""
+    lines = (f"{path.name}\0{digest_once(path)}\n" for path in sorted(paths))
+    return digest_of_bytes("".join(lines).encode())
+
+
+def digest_of_source(path: str) -> str:
+    """Of a file that the user named (path or URL).
+
+    Raises:
+        InputError: when it cannot be read.
+    """
+    try:
+        return digest_of_stored(*files.filesystem(path))
+    except (ArtifactError, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def check_digest(path: str, digest: str, recorded: str) -> None:
+    """Raise ArtifactError, naming the file, unless its digest is the recorded one."""
+    if digest != recorded:
+        raise ArtifactError(
+            f"{path} is corrupted: its sha256 is {digest[:16]}…, the record says {recorded[:16]}…. It is not used; "
+            "remove that artifact's folder to have it made again"
+        )
+
+
+def _noted(note: Path) -> list[int | str] | None:
+    try:
+        noted: list[int | str] = json.loads(note.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return noted

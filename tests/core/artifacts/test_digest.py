@@ -1,0 +1,81 @@
+"""One digest for all: of bytes, files and folders; a file that changed is never answered from a note."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from ifrl_core.artifacts import digest
+from ifrl_core.artifacts.digest import digest_of_bytes, digest_of_file, digest_of_folder, digest_of_source, digest_once
+from ifrl_core.artifacts.files import filesystem
+from ifrl_core.errors import InputError
+from tests.core.artifacts.makers import age
+
+DATA = bytes(range(256)) * 40_000  # 10 MB: more than what is hashed each time
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of DATA, an hour old, and an empty cache folder."""
+    monkeypatch.setenv("IFRL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "weights").write_bytes(DATA)
+    age(tmp_path / "weights", 3600)
+    return tmp_path / "weights"
+
+
+def notes(path: Path) -> list[Path]:
+    return list((path.parent / "cache").rglob("*"))
+
+
+def test_all_ways_to_read_a_file_give_its_sha256(path: Path) -> None:
+    sha256 = hashlib.sha256(DATA).hexdigest()
+    assert digest_of_bytes(DATA) == digest_of_file(path) == digest_once(path) == digest_once(path) == sha256
+    assert digest.digest_of_stored(*filesystem(str(path))) == digest_of_source(f"file://{path}") == sha256
+    line = hashlib.sha256(f"weights\0{sha256}\n".encode()).hexdigest()
+    assert digest_of_folder([path]) == line
+
+
+def test_a_file_is_hashed_once_and_again_after_any_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[Path] = []
+
+    def counting(path: Path) -> str:
+        hashed.append(path)
+        return digest_of_file(path)
+
+    monkeypatch.setattr(digest, "digest_of_file", counting)
+    for _ in range(3):
+        digest_once(path)
+    assert len(hashed) == 1
+    then = path.stat().st_mtime_ns
+    other = path.with_name("other")  # same path, size and time in the end: the inode tells
+    other.write_bytes(DATA[::-1])
+    other.replace(path)
+    os.utime(path, ns=(then, then))
+    assert digest_once(path) == hashlib.sha256(DATA[::-1]).hexdigest()
+    path.write_bytes(DATA)
+    age(path, 60)
+    assert digest_once(path) == hashlib.sha256(DATA).hexdigest()
+    assert len([note for note in notes(path) if note.is_file()]) == 1, "a note for each path, not for each state of it"
+
+
+def test_no_note_of_what_may_still_change_or_is_small(path: Path) -> None:
+    path.write_bytes(DATA)
+    digest_once(path)
+    small = path.with_name("config.json")
+    small.write_text("{}")
+    age(small, 3600)
+    digest_once(small)
+    assert not notes(path)
+
+
+def test_a_torn_note_is_no_answer(path: Path) -> None:
+    digest_once(path)
+    (note,) = (note for note in notes(path) if note.is_file())
+    note.write_text(note.read_text()[:20])
+    assert digest_once(path) == hashlib.sha256(DATA).hexdigest()
+
+
+def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.jsonl cannot be read"):
+        digest_of_source(str(tmp_path / "gone.jsonl"))
