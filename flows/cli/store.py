@@ -26,16 +26,16 @@ def list_artifacts(as_json: AsJson = False) -> None:
     from ifrl_core.artifacts.listing import entries
 
     store = _open()
-    found = entries(store)
+    artifacts = entries(store)
     if as_json:
-        _print_json([asdict(entry) for entry in found])
+        _print_json([asdict(entry) for entry in artifacts])
         return
-    for entry in found:
+    for entry in artifacts:
         rows = f"{entry.rows:>10,}" if entry.rows is not None else " " * 10
         seconds = f"{entry.seconds:>9,.1f} s" if entry.seconds is not None else " " * 11
         name = f"{entry.stage}/{entry.fingerprint[:12]}"
         typer.echo(f"{name:<34} {rows} rows {_size(entry.size):>10} {seconds}  {entry.modified[:16]}  {entry.state}")
-    typer.echo(f"{len(found)} artifacts, {_size(sum(entry.size for entry in found))} in {store.root}")
+    typer.echo(f"{len(artifacts)} artifacts, {_size(sum(entry.size for entry in artifacts))} in {store.root}")
 
 
 @app.command()
@@ -44,23 +44,23 @@ def show(reference: Reference, as_json: AsJson = False) -> None:
     from ifrl_core.artifacts.listing import describe, resolve
 
     store = _open()
-    found = describe(store, resolve(store, reference))
+    about = describe(store, resolve(store, reference))
     if as_json:
-        _print_json(found)
+        _print_json(about)
         return
-    cost = found["cost"]
-    typer.echo(f"{found['stage']}/{found['fingerprint']}  (stage version {found['version']})")
-    typer.echo(f"uri      {found['uri']}\ndigest   {found['digest']}")
-    typer.echo(f"rows     {found['rows']:,} in {len(found['shards'])} files, {_size(found['size'])}")
+    cost = about["cost"]
+    typer.echo(f"{about['stage']}/{about['fingerprint']}  (stage version {about['version']})")
+    typer.echo(f"uri      {about['uri']}\ndigest   {about['digest']}")
+    typer.echo(f"rows     {about['rows']:,} in {len(about['shards'])} files, {_size(about['size'])}")
     typer.echo(f"cost     {cost['seconds']:,.1f} s, peak memory {cost['peak_rss_mb']:,.0f} MiB")
-    typer.echo(f"config   {json.dumps(found['config'])}\nfigures  {json.dumps(found['figures'], indent=2)}")
-    for name, columns in found["schemas"].items():
+    typer.echo(f"config   {json.dumps(about['config'])}\nfigures  {json.dumps(about['figures'], indent=2)}")
+    for name, columns in about["schemas"].items():
         typer.echo("\n".join([f"columns of {name}", *(f"  {column:<20} {kind}" for column, kind in columns.items())]))
     typer.echo("files")
-    for shard in found["shards"]:
+    for shard in about["shards"]:
         typer.echo(f"  {shard['name']:<32} {shard['rows']:>9,} rows {_size(shard['size']):>10}  {shard['sha256'][:16]}")
-    typer.echo("made from" if found["lineage"] else "made from nothing but its config")
-    for item in found["lineage"]:
+    typer.echo("made from" if about["lineage"] else "made from nothing but its config")
+    for item in about["lineage"]:
         rows = "no longer in the store" if item["rows"] is None else f"{item['rows']:,} rows"
         typer.echo(f"{'  ' * item['depth']}{item['input']}: {item['artifact'][:44]}  {rows}")
 
@@ -106,13 +106,13 @@ def gc(
     from ifrl_core.artifacts.gc import leftovers, remove
 
     store = _open()
-    found = leftovers(store, older_than_s=_seconds(older_than))
-    gone = [remove(store, item) if delete else False for item in found]
+    places = leftovers(store, older_than_s=_seconds(older_than))
+    gone = [remove(store, item) if delete else False for item in places]
     if as_json:
-        _print_json([{**asdict(item), "removed": removed} for item, removed in zip(found, gone, strict=True)])
+        _print_json([{**asdict(item), "removed": removed} for item, removed in zip(places, gone, strict=True)])
         return
-    records = [item for item in found if item.kind == "shard records"]
-    for item, removed in zip(found, gone, strict=True):
+    records = [item for item in places if item.kind == "shard records"]
+    for item, removed in zip(places, gone, strict=True):
         state = "removed" if removed else "kept: in use again" if delete else ""
         if item not in records:  # every artifact has some
             typer.echo(
@@ -121,11 +121,11 @@ def gc(
     if records:
         size, count = sum(item.size for item in records), sum(len(item.names) for item in records)
         typer.echo(f"{_size(size):>10}  {count:>5} files  shard records        of {len(records)} committed artifacts")
-    size = sum(item.size for item, removed in zip(found, gone, strict=True) if removed or not delete)
+    size = sum(item.size for item, removed in zip(places, gone, strict=True) if removed or not delete)
     if delete:
-        typer.echo(f"{_size(size)} freed in {sum(gone)} of {len(found)} places")
+        typer.echo(f"{_size(size)} freed in {sum(gone)} of {len(places)} places")
     else:
-        typer.echo(f"{_size(size)} in {len(found)} places could go: add --delete" if found else "nothing to remove")
+        typer.echo(f"{_size(size)} in {len(places)} places could go: add --delete" if places else "nothing to remove")
 
 
 def _open() -> "ArtifactStore":

@@ -88,14 +88,14 @@ def promote(uri: str, name: str, version: str, *, previous: Version | None) -> N
     """
     with _answering(uri):
         client = MlflowClient(uri)
-        found = _champion(client, name)
-        held = found.version if found else None
-        if held == version:
+        current = _champion(client, name)
+        now = current.version if current else None
+        if now == version:
             return
-        if held != (previous.version if previous else None):
+        if now != (previous.version if previous else None):
             raise TrackingError(
-                f"version {version} of {name} was compared with {_said(previous)}, and by now {_said(found)} is champion: "
-                "run the retraining again"
+                f"version {version} of {name} was compared with {_shown(previous)}, and by now {_shown(current)} is "
+                "champion: run the retraining again"
             )
         client.set_registered_model_alias(name, CHAMPION, version)
 
@@ -142,11 +142,11 @@ def check_split(config: PipelineConfig, champion: Version) -> None:
     Raises:
         ConfigError: naming the values to change.
     """
-    said = champion.tags.get(SPLIT)
-    if said is None:
+    tag = champion.tags.get(SPLIT)
+    if tag is None:
         log.warning("%s is champion, and no tag says which seeds were held out of its training", champion.uri)
         return
-    was: dict[str, Any] = json.loads(said)
+    was: dict[str, Any] = json.loads(tag)
     now: dict[str, Any] = json.loads(split_tags(config)[SPLIT])
     faults = [f"seed must be {was['seed']}, not {now['seed']}"] if was["seed"] != now["seed"] else []
     for key, field in (
@@ -177,14 +177,14 @@ def _answering(uri: str) -> Iterator[None]:
 
 def _champion(client: MlflowClient, name: str) -> Version | None:
     try:
-        held = client.get_registered_model(name).aliases.get(CHAMPION)
+        version = client.get_registered_model(name).aliases.get(CHAMPION)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
-    if held is None:
+    if version is None:
         return None
-    return Version(name, str(held), dict(_version(client, name, str(held)).tags))
+    return Version(name, str(version), dict(_version(client, name, str(version)).tags))
 
 
 def _version(client: MlflowClient, name: str, version: str) -> ModelVersion:
@@ -201,7 +201,7 @@ def _tag(client: MlflowClient, name: str, version: str, tags: Mapping[str, str])
         client.set_model_version_tag(name, version, key, value[:_TAG_CHARACTERS])
 
 
-def _said(version: Version | None) -> str:
+def _shown(version: Version | None) -> str:
     return f"version {version.version}" if version else "none"
 
 

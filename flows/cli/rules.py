@@ -1,0 +1,58 @@
+"""`ifrl check` and `ifrl constraints`: rule verdicts of a file, and the catalog that the rules belong to."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ifrl_core.records import Kind
+
+app = typer.Typer()
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Parquet or JSONL with instruction_id, kwargs, prompt, response")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where the rows go, with strict and loose")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
+) -> None:
+    """Rule verdicts of responses: the same rows in the same order, plus `strict` and `loose`."""
+    from ifrl_core.constraints.verifiers.check import check_file
+
+    target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
+    summary = check_file(file, target, progress=_count_rows if sys.stderr.isatty() else None)
+    if as_json:
+        typer.echo(json.dumps({**asdict(summary), "output": str(target)}, indent=2))
+        return
+    for name, (total, strict, loose) in sorted(summary.by_type.items()):
+        typer.echo(f"{name:<44} {total:>7}  strict {strict / total:6.1%}  loose {loose / total:6.1%}")
+    if summary.changed is not None:
+        typer.echo(f"{summary.changed} of {summary.rows} rows had other verdicts before")
+    typer.echo(f"{summary.rows} rows checked: {target}")
+
+
+@app.command()
+def constraints(
+    filter: Annotated[str | None, typer.Argument(help="Only types whose id or description contains this")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only hard (a rule decides) or soft (a reader) types")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all details for scripts")] = False,
+) -> None:
+    """The constraint types of the catalog, yours included, with an example of each."""
+    from ifrl_core.constraints.listing import constraints_table
+
+    rows = constraints_table(filter, kind)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        typer.echo(f"{row['id']:<44} {row['kind']}  {row['example']}")
+    typer.echo(f"{len(rows)} types")
+
+
+def _count_rows(done: int) -> None:
+    typer.echo(f"\r{done:,} rows", nl=False, err=True)

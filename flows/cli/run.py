@@ -1,0 +1,91 @@
+"""`ifrl demo`, `ifrl run` and `ifrl plan`: the whole pipeline of a recipe, and what it takes."""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.options import Override, RecipeName
+from flows.cli.report import report_path
+from ifrl_core.settings import configure_environment, store_root
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    overrides: Override = [],  # noqa: B006
+    ifeval: Annotated[
+        str | None, typer.Option(help="IFEval's input_data.jsonl, to measure it before and after")
+    ] = None,
+) -> None:
+    """The whole pipeline on the embedded model, on a laptop, in minutes."""
+    paths = [f"evaluation.ifeval_path={json.dumps(ifeval)}"] if ifeval else []
+    _run_pipeline("demo-cpu", [*paths, *overrides])
+
+
+@app.command()
+def run(
+    recipe: RecipeName,
+    overrides: Override = [],  # noqa: B006
+) -> None:
+    """Run the whole pipeline of a recipe."""
+    _run_pipeline(recipe, overrides)
+
+
+@app.command()
+def plan(
+    recipe: RecipeName,
+    overrides: Override = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan for scripts")] = False,
+) -> None:
+    """What a recipe's training takes: processes, batches, memory, hours. Refuses arithmetic that cannot work."""
+    from ifrl_core.config.recipes import load_recipe
+    from ifrl_core.plan.plan import make_plan, plan_lines
+
+    recipe_plan = make_plan(load_recipe(recipe, overrides))
+    typer.echo(json.dumps(asdict(recipe_plan), indent=2) if as_json else "\n".join(plan_lines(recipe_plan)))
+
+
+def _run_pipeline(recipe: str, overrides: list[str]) -> None:
+    configure_environment()
+    from ifrl_core.config.recipes import load_recipe
+
+    config = load_recipe(recipe, overrides)  # before anything is imported or started: a typo costs no minute
+    from flows.execution.orphans import end_orphaned_servers
+    from flows.pipeline import pipeline
+    from flows.wiring import find_sources
+    from ifrl_core.artifacts import ArtifactStore
+    from ifrl_core.report.summary import load_record, run_summary
+
+    store = ArtifactStore(store_root())
+    store.check_writable()
+    find_sources(config)
+    end_orphaned_servers()
+    result = pipeline(recipe=recipe, overrides=overrides)
+    record = load_record(store, result["run"])
+    _print_end(record, run_summary(record, store), report_path(record, store), result["registered"])
+
+
+def _print_end(record: dict[str, Any], summary: dict[str, Any], path: str, versions: list[dict[str, str]]) -> None:
+    gain, stages, scripts = summary["gain"], record["stages"], Path(sys.executable).parent
+    cached = [name for name, stage in stages.items() if stage["cached"]]
+    interval = f"{gain['mean']:+.1f} points [{gain['low']:+.1f}, {gain['high']:+.1f}]"
+    from_cache = f", {len(cached)} from cache ({', '.join(cached)})" if cached else ""
+    # Prefect's temporary server ends with the run; its database stays.
+    server = f"PREFECT_HOME={os.environ['PREFECT_HOME']} {scripts / 'prefect'} server start"
+    ui = f"{scripts / 'mlflow'} ui --backend-store-uri {record['mlflow']['uri']}"
+    lines = [
+        f"run        {record['run']}: {record['seconds']:.0f} s, peak memory {record['peak_rss_mb'] / 1024:.1f} GiB",
+        f"stages     {len(stages) - len(cached)} computed{from_cache}",
+        f"gain       {interval} in satisfaction of hard constraints on held-out instructions",
+        *(f"model      {item['uri']} (version {item['version']})" for item in versions),
+        f"mlflow     {record['mlflow']['url'] or ui}",
+        f"prefect    {record['prefect']['url'] or server}",
+        f"report     {path}",
+    ]
+    typer.echo("\n" + "\n".join(lines))
