@@ -15,10 +15,11 @@ from typing import Any
 from ifrl_core.config import PolicyConfig
 from ifrl_core.policy.live import Rollout
 from ifrl_core.records import Constraint, Row, constraint_of
-from ifrl_core.rewards.batch import check_hacks, hack_metrics, reward_metrics, zero_variance_share
+from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.problems.reward import problem_metrics, score_problems
 from ifrl_core.rewards.problems.verify import Grader
-from ifrl_core.rewards.score import Reward, RewardModel, RewardPlan, check_unscored, score_responses
+from ifrl_core.rewards.score import Reward, RewardPlan, check_unscored, score_responses
+from ifrl_core.rewards.step_figures import check_hacks, hack_metrics, reward_metrics, zero_variance_share
 from ifrl_core.training.clock import StepClock
 
 COLUMNS = ("slot", "prompt_id", "level", "seed", "constraints", "check", "answer", "source")
@@ -37,7 +38,7 @@ class PromptReward:
 
     def __init__(
         self,
-        reward_model: RewardModel | None,
+        reward_model: Scorer | None,
         *,
         plan: RewardPlan,
         config: PolicyConfig,

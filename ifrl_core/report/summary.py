@@ -15,7 +15,7 @@ from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.labels.rounds import balanced_agreement, last_round
 from ifrl_core.report.findings import findings
 from ifrl_core.report.text import IFEVAL, count, duration, fixed, interval, percent, percent_interval, signed
-from ifrl_core.reward_model.quality.quality import summary_figures
+from ifrl_core.reward_model.quality.figures import summary_figures
 
 Figures = dict[str, Any]
 RUNS_SHOWN = 20

@@ -11,12 +11,12 @@ that multiply the result (gates.py).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.constraints.verifiers.verdict import verdicts
 from ifrl_core.errors import UnscoredError
 from ifrl_core.records import Constraint
+from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.aggregate import Aggregation, aggregate
 from ifrl_core.rewards.gates import gate
 from ifrl_core.rewards.task_drop import drops_task
@@ -26,14 +26,6 @@ OffTask = Callable[[Sequence[str], Sequence[str]], list[bool]]  # of (seeds, ans
 
 def off_task_by_words(seeds: Sequence[str], answers: Sequence[str]) -> list[bool]:
     return [drops_task(seed, answer) for seed, answer in zip(seeds, answers, strict=True)]
-
-
-class RewardModel(Protocol):
-    """What scores soft constraints (ifrl_core.reward_model.model.score.RewardModel)."""
-
-    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
-        """P(satisfied) of each (response, constraint text), None where it could not be scored."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ PAPER = RewardPlan()
 def score_responses(
     responses: Sequence[str],
     constraints: Sequence[Sequence[Constraint]],
-    reward_model: RewardModel | None,
+    reward_model: Scorer | None,
     *,
     seeds: Sequence[str] | None = None,
     plan: RewardPlan = PAPER,
@@ -82,7 +74,7 @@ def score_responses(
     if seeds is None and plan.intent_factor < 1:
         raise ValueError("the intent gate needs the seed instructions")
     answers = [answer_of(response, required=plan.require_reasoning) for response in responses]
-    parts = [_rule_parts(answer, asked) for answer, asked in zip(answers, constraints, strict=True)]
+    parts = [_rule_parts(*of_response) for of_response in zip(answers, constraints, strict=True)]
     if reward_model is not None:
         _fill_soft(parts, answers, constraints, reward_model)
     texts = [answer or "" for answer in answers]
@@ -128,16 +120,16 @@ def _fill_soft(
     parts: list[list[float | None]],
     answers: Sequence[str | None],
     constraints: Sequence[Sequence[Constraint]],
-    reward_model: RewardModel,
+    reward_model: Scorer,
 ) -> None:
-    asked = [
+    unscored = [
         (row, column)
         for row, of_response in enumerate(parts)
         for column, part in enumerate(of_response)
         if part is None and constraints[row][column].kind == "soft"
     ]
-    pairs = [(answers[row] or "", constraints[row][column].text) for row, column in asked]
+    pairs = [(answers[row] or "", constraints[row][column].text) for row, column in unscored]
     if not pairs:
         return
-    for (row, column), probability in zip(asked, reward_model.probabilities(pairs), strict=True):
+    for (row, column), probability in zip(unscored, reward_model.probabilities(pairs), strict=True):
         parts[row][column] = probability

@@ -4,16 +4,16 @@ Rows are scored a window at a time; within one, rows that share a response are s
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 
 from ifrl_core.errors import ModelError
 from ifrl_core.models.folder import local_folder
 from ifrl_core.records import Row
+from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.reward_model.model.settings import SETTINGS
 from ifrl_core.row_files import RowWriter, check_paths, count_rows, read_chunks, written, wrong
 
@@ -21,14 +21,6 @@ _WINDOW_ROWS = 1024
 _FIELDS = ("response", "constraint")
 _COLUMN = "probability"
 _MODEL_SAYS_NO = "the constraint alone fills the model's input, or the output is not a number"
-
-
-class Scorer(Protocol):
-    """What gives probabilities (ifrl_core.reward_model.model.score.RewardModel)."""
-
-    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
-        """P(satisfied) of each (response, constraint text), None where it could not be scored."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -81,9 +73,9 @@ def score_file(
         for rows, batch in read_chunks(source, _WINDOW_ROWS):
             reasons = [_unusable(source, done + index, row) for index, row in enumerate(rows, start=1)]
             usable = [index for index, reason in enumerate(reasons) if reason is None]
-            found = scorer.probabilities([(rows[index]["response"], rows[index]["constraint"]) for index in usable])
+            pairs = [(rows[index]["response"], rows[index]["constraint"]) for index in usable]
             added: list[Row] = [{_COLUMN: None} for _ in rows]
-            for index, probability in zip(usable, found, strict=True):
+            for index, probability in zip(usable, scorer.probabilities(pairs), strict=True):
                 added[index] = {_COLUMN: probability}
                 reasons[index] = _MODEL_SAYS_NO if probability is None else None
             writer.write(rows, added, batch)

@@ -14,6 +14,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ifrl_core.reward_model.model.packing import Packed, collate, pack, pair_logits, token_batches
+from ifrl_core.reward_model.model.scorer import Pair, Probabilities
 from ifrl_core.reward_model.model.settings import read_settings
 from ifrl_core.reward_model.model.template import encode
 
@@ -46,11 +47,11 @@ class RewardModel:
         """The longest input (response and one constraint); longer responses lose their middle."""
         return self._settings.max_tokens
 
-    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+    def probabilities(self, pairs: Sequence[Pair]) -> Probabilities:
         """One probability per (response, constraint text), in their order; None for a pair that could not be scored:
         its constraint alone fills the input, the model's output is not a number, or memory does not hold the pair."""
         rows = pack(encode(self._tokenizer, pairs, self._settings.max_tokens))
-        scores: list[float | None] = [None] * len(pairs)
+        scores: Probabilities = [None] * len(pairs)
         batches = token_batches(rows, self._batch_tokens)
         while batch := next(batches, None):
             found = self._score_if_it_fits(batch)

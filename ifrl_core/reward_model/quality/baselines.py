@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from ifrl_core.reward_model.quality.quality import Scored, against_rules
+from ifrl_core.reward_model.quality.figures import Scored, against_rules
 from ifrl_core.stages.stage import Figures
 from ifrl_core.statistics.agreement import reliability_bins, roc_points
 from ifrl_core.training.child import Row

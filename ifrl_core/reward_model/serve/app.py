@@ -21,8 +21,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ifrl_core.reward_model.model.files import Scorer
-from ifrl_core.reward_model.serve.batcher import Batcher, Probabilities, QueueFullError
+from ifrl_core.reward_model.model.scorer import Probabilities, Scorer
+from ifrl_core.reward_model.serve.batcher import Batcher, QueueFullError
 from ifrl_core.reward_model.serve.bodies import PairBody, RefusedError, ScoreBody, read_body
 from ifrl_core.reward_model.serve.limits import Limits
 from ifrl_core.reward_model.serve.metrics import CONTENT_TYPE, Metrics

@@ -12,13 +12,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 
-from ifrl_core.reward_model.model.files import Scorer
+from ifrl_core.reward_model.model.scorer import Probabilities, Scorer
 from ifrl_core.reward_model.serve.limits import Limits
 from ifrl_core.reward_model.serve.metrics import Metrics
 
 log = logging.getLogger(__name__)
-
-Probabilities = list[float | None]
 
 
 class QueueFullError(Exception):
@@ -127,13 +125,13 @@ class Batcher:
         self._unanswered += pairs
         self._metrics.queued.set(self._unanswered)
 
-    def _observe(self, batch: list[_Request], found: Probabilities, seconds: float) -> None:
-        self._metrics.pairs.inc(len(found))
-        self._metrics.unscored.inc(sum(probability is None for probability in found))
-        self._metrics.batch_pairs.observe(len(found))
+    def _observe(self, batch: list[_Request], probabilities: Probabilities, seconds: float) -> None:
+        self._metrics.pairs.inc(len(probabilities))
+        self._metrics.unscored.inc(sum(probability is None for probability in probabilities))
+        self._metrics.batch_pairs.observe(len(probabilities))
         self._metrics.batch_answers.observe(len({request.answer for request in batch}))
         self._metrics.batch_seconds.observe(seconds)
-        speed = len(found) / max(seconds, 1e-6)
+        speed = len(probabilities) / max(seconds, 1e-6)
         self._pairs_per_second = speed if not self._pairs_per_second else 0.8 * self._pairs_per_second + 0.2 * speed
 
     def _retry_after(self) -> int:

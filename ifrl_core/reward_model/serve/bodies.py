@@ -62,7 +62,7 @@ async def read_body(request: Request, kind: type[Body], limits: Limits) -> Body:
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         status = 400 if details[0]["type"] == "json_invalid" else 422
-        raise RefusedError(status, "; ".join(_said(detail) for detail in details[:5])) from None
+        raise RefusedError(status, "; ".join(_sentence(detail) for detail in details[:5])) from None
 
 
 async def _read(request: Request, most: int) -> bytes:
@@ -78,6 +78,6 @@ async def _read(request: Request, most: int) -> bytes:
     return bytes(data)
 
 
-def _said(detail: ErrorDetails) -> str:
+def _sentence(detail: ErrorDetails) -> str:
     field = ".".join(str(part) for part in detail["loc"])
     return f"{field}: {detail['msg']}" if field else detail["msg"]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import httpx
 
 from ifrl_core.errors import ConfigError, InferenceError
+from ifrl_core.reward_model.model.scorer import Pair, Probabilities
 
 URL_VARIABLE = "IFRL_REWARD_MODEL_URL"
 TOKEN_VARIABLE = "IFRL_REWARD_MODEL_TOKEN"
@@ -21,7 +22,7 @@ class RewardModelClient:
         self._client = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=600)
         self._url, self._attempts, self._pause_s = url, attempts, pause_s
 
-    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+    def probabilities(self, pairs: Sequence[Pair]) -> Probabilities:
         """One probability per (response, constraint text), in their order; None for a pair that could not be scored.
 
         Raises:
@@ -30,14 +31,14 @@ class RewardModelClient:
         places: dict[str, list[int]] = {}
         for place, (response, _) in enumerate(pairs):
             places.setdefault(response, []).append(place)
-        found: list[float | None] = [None] * len(pairs)
+        probabilities: Probabilities = [None] * len(pairs)
         for response, of_response in places.items():
             constraints = [pairs[place][1] for place in of_response]
             for place, value in zip(of_response, self._score(response, constraints), strict=True):
-                found[place] = value
-        return found
+                probabilities[place] = value
+        return probabilities
 
-    def _score(self, response: str, constraints: list[str]) -> list[float | None]:
+    def _score(self, response: str, constraints: list[str]) -> Probabilities:
         problem = ""
         for attempt in range(self._attempts):
             if attempt:
@@ -48,8 +49,8 @@ class RewardModelClient:
                 problem = f"{type(error).__name__}: {error}"
                 continue
             if answer.status_code == 200:
-                values: list[float | None] = answer.json()["probabilities"]
-                return values
+                probabilities: Probabilities = answer.json()["probabilities"]
+                return probabilities
             problem = f"{answer.status_code}: {answer.text[:500]}"
             if answer.status_code not in _BUSY:
                 raise InferenceError(f"the reward model at {self._url} refused a request with {problem}")

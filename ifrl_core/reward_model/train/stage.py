@@ -23,8 +23,8 @@ from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.settings import write_settings
 from ifrl_core.reward_model.quality.baselines import Scorers, by_length, compared, comparison, curves, majority, scorers
 from ifrl_core.reward_model.quality.calibration import Calibration, cross_fitted, fit, log_loss
+from ifrl_core.reward_model.quality.figures import Scored, quality, raw_calibration_error
 from ifrl_core.reward_model.quality.plot import curves_png
-from ifrl_core.reward_model.quality.quality import Scored, quality, raw_calibration_error
 from ifrl_core.reward_model.train.misranked import MISRANKED
 from ifrl_core.reward_model.train.noise import POOLED, RATES, Rates, rates_by_type, rates_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage

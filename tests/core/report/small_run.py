@@ -17,7 +17,7 @@ from ifrl_core.labels.stage import make_labels
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
 from ifrl_core.records import ROLLOUTS, constraint_of
 from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scorers
-from ifrl_core.reward_model.quality.quality import Scored, quality
+from ifrl_core.reward_model.quality.figures import Scored, quality
 from ifrl_core.reward_model.train.stage import VALIDATION
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.seeds import stage as seeds_stage

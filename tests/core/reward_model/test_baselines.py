@@ -11,8 +11,8 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.template import render
 from ifrl_core.reward_model.quality.baselines import by_length, compared, comparison, curves, majority, scorers
+from ifrl_core.reward_model.quality.figures import Scored
 from ifrl_core.reward_model.quality.plot import curves_png
-from ifrl_core.reward_model.quality.quality import Scored
 from ifrl_core.reward_model.quality.zero_shot import NO, YES, first_tokens, questions, zero_shot_probabilities
 
 PAIRS = [

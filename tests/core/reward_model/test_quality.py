@@ -2,7 +2,7 @@
 
 import pytest
 
-from ifrl_core.reward_model.quality.quality import BREAKDOWNS, Scored, quality, summary_figures
+from ifrl_core.reward_model.quality.figures import BREAKDOWNS, Scored, quality, summary_figures
 
 
 def pair(

@@ -18,16 +18,16 @@ def reward_metrics(
 ) -> dict[str, float]:
     """Means over the scored parts: `reward/hard`, `reward/soft`, `reward/type/<type>`, and `reward/level/<level>` of
     totals; what is not present, or not scored, has no entry. `unscored_share` is that of rewards."""
-    found: dict[str, list[float]] = defaultdict(list)
+    values_of: dict[str, list[float]] = defaultdict(list)
     for reward, asked, level in zip(rewards, constraints, levels, strict=True):
         if reward.total is not None:
-            found[f"reward/level/{level}"].append(reward.total)
+            values_of[f"reward/level/{level}"].append(reward.total)
         for part, constraint in zip(reward.parts, asked, strict=True):
             if part is not None:
-                found[f"reward/{constraint.kind}"].append(part)
-                found[f"reward/type/{constraint.type}"].append(part)
+                values_of[f"reward/{constraint.kind}"].append(part)
+                values_of[f"reward/type/{constraint.type}"].append(part)
     unscored = fmean(reward.total is None for reward in rewards)
-    return {**{name: fmean(values) for name, values in sorted(found.items())}, "unscored_share": unscored}
+    return {**{name: fmean(values) for name, values in sorted(values_of.items())}, "unscored_share": unscored}
 
 
 def zero_variance_share(groups_of: Sequence[Hashable], rewards: Sequence[Reward]) -> float:
@@ -54,8 +54,8 @@ def hack_metrics(
         for seed, answer, asked, reward in zip(seeds, answers, constraints, rewards, strict=True)
     ]
     return {
-        **{f"hack/{name}": fmean(found[name] for found in wires) for name in NAMES},
-        "hack/any": fmean(any(found.values()) for found in wires),
+        **{f"hack/{name}": fmean(of_answer[name] for of_answer in wires) for name in NAMES},
+        "hack/any": fmean(any(of_answer.values()) for of_answer in wires),
         "gated": fmean(reward.gate < 1 for reward in rewards),
         "length/words": fmean(len(answer.split()) for answer in answers),
         "task_dropped": fmean(drops_task(seed, answer) for seed, answer in zip(seeds, answers, strict=True)),
