@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ifrl_core.constraints.verifiers.verdict import strict_and_loose
+from ifrl_core.constraints.verdict import strict_and_loose
 from ifrl_core.records import Constraint
 
 WARM_UP = [

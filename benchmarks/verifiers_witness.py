@@ -11,7 +11,7 @@ import random
 import time
 
 from ifrl_core.constraints import sampling
-from ifrl_core.constraints.witness.compose import witness_of
+from ifrl_core.constraints.satisfy import witness_of
 
 SEEDS = (
     "Describe the life of a lighthouse keeper.",

@@ -22,7 +22,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
 ) -> None:
     """Rule verdicts of responses: the same rows in the same order, plus `strict` and `loose`."""
-    from ifrl_core.constraints.verifiers.check import check_file
+    from ifrl_core.constraints.check import check_file
 
     target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
     summary = check_file(file, target, progress=_count_rows if sys.stderr.isatty() else None)

@@ -2,14 +2,15 @@
 
 Pairs first: a rule by type (one type twice, one slot of the text claimed twice) and by argument (what one demands against
 what the other forbids, and the counts of both). Then a set as a whole: its witnesses, composed, must give a text that
-passes every verifier (`compose.witness_of`).
+passes every verifier (`satisfy.witness_of`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.satisfy import draft_of, satisfiable
 from ifrl_core.constraints.verifiers.view import words_of
-from ifrl_core.constraints.witness.compose import draft_of, witness_of
+from ifrl_core.constraints.witness.contradiction import contradiction
 from ifrl_core.records import Constraint
 
 
@@ -40,15 +41,7 @@ def conflict(a: Constraint, b: Constraint) -> bool:
     if a.kind == "soft" or b.kind == "soft":
         return False
     draft = draft_of([a, b])
-    return draft is not None and draft.contradiction() is not None
-
-
-def satisfiable(constraints: Sequence[Constraint]) -> bool:
-    """Whether the hard constraints of the set have a witness.
-
-    A set that holds a hard type without one (a user's own, without `witness`) is taken to be satisfiable.
-    """
-    return draft_of(constraints) is None or witness_of(constraints) is not None
+    return draft is not None and contradiction(draft) is not None
 
 
 def without_conflicts(constraints: Iterable[Constraint]) -> list[Constraint]:
@@ -60,13 +53,3 @@ def without_conflicts(constraints: Iterable[Constraint]) -> list[Constraint]:
         if constraint.kind == "soft" or satisfiable([*kept, constraint]):
             kept.append(constraint)
     return kept
-
-
-def conflicting_pairs(constraints: Sequence[Constraint]) -> list[tuple[int, int]]:
-    """Index pairs (i < j) of constraints that exclude each other."""
-    return [
-        (i, j)
-        for i in range(len(constraints))
-        for j in range(i + 1, len(constraints))
-        if conflict(constraints[i], constraints[j])
-    ]

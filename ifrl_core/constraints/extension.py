@@ -10,7 +10,6 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from ifrl_core.constraints.catalog.registry import CATALOG
-from ifrl_core.constraints.catalog.rules import RULES
 from ifrl_core.constraints.types import ConstraintType, hard
 from ifrl_core.constraints.verifiers.arguments import Argument
 from ifrl_core.constraints.verifiers.rule import Check, Rule
@@ -21,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def register(type_: ConstraintType) -> ConstraintType:
-    """Add a type to the catalog, and its rule to the verifiers.
+    """Add a type to the catalog.
 
     Raises:
         ConstraintError: when the id is taken, has no `family:name` form, or the type is inconsistent.
@@ -35,8 +34,6 @@ def register(type_: ConstraintType) -> ConstraintType:
     if (type_.kind == "hard") != (type_.rule is not None):
         raise ConstraintError(f"{type_.id!r}: a hard type has a rule, and a soft one has none")
     CATALOG[type_.id] = type_
-    if type_.rule is not None:
-        RULES[type_.id] = type_.rule
     return type_
 
 

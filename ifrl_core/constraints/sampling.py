@@ -6,10 +6,11 @@ import random
 from collections.abc import Mapping, Sequence
 
 from ifrl_core.constraints.catalog.registry import CATALOG
-from ifrl_core.constraints.conflicts import conflict, satisfiable
+from ifrl_core.constraints.conflicts import conflict
 from ifrl_core.constraints.extension import load_extensions
+from ifrl_core.constraints.satisfy import draft_of, satisfiable
 from ifrl_core.constraints.types import ConstraintType
-from ifrl_core.constraints.witness.compose import draft_of
+from ifrl_core.constraints.witness.contradiction import contradiction, least_words
 from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Constraint
 
@@ -66,8 +67,8 @@ def sample_constraints(
         pool = pools["hard" if rng.random() < hard_share else "soft"] or pools["hard"] or pools["soft"]
         if not pool:
             break
-        wanted = weights[min(len(constraints), len(weights) - 1)] if weights else {}
-        relative = [wanted.get(t.id, 1.0) for t in pool]
+        by_type = weights[min(len(constraints), len(weights) - 1)] if weights else {}
+        relative = [by_type.get(t.id, 1.0) for t in pool]
         if not any(relative):
             break
         (type_,) = rng.choices(pool, relative)
@@ -109,4 +110,4 @@ def _possible(constraints: Sequence[Constraint], max_words: int) -> bool:
     draft = draft_of(constraints)
     if draft is None:
         return True
-    return draft.least_words() <= max_words and draft.contradiction() is None and satisfiable(constraints)
+    return least_words(draft) <= max_words and contradiction(draft) is None and satisfiable(constraints)

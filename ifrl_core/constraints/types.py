@@ -4,14 +4,12 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ifrl_core.constraints.verifiers.arguments import Argument
 from ifrl_core.constraints.verifiers.rule import Rule, checked_arguments
+from ifrl_core.constraints.witness.draft import Draft
 from ifrl_core.records import Constraint, Kind
-
-if TYPE_CHECKING:
-    from ifrl_core.constraints.witness.draft import Draft
 
 Args = dict[str, Any]
 
@@ -85,7 +83,7 @@ class ConstraintType:
     min_words: int = 1
     fits: Callable[[str], bool] = bool
     rule: Rule | None = None
-    witness: "Callable[[Draft, Args], None] | None" = None
+    witness: Callable[[Draft, Args], None] | None = None
 
     def checked(self, args: Mapping[str, Any]) -> Args:
         """`args` in canonical form; raises ConstraintError naming type, argument and allowed values."""

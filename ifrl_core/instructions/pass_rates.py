@@ -17,8 +17,8 @@ from pydantic import Field
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import InstructionsConfig, StageConfig
 from ifrl_core.constraints.sampling import Weights, catalog_digest, chosen_types, sample_constraints, type_weights
+from ifrl_core.constraints.verdict import verdicts
 from ifrl_core.constraints.verifiers.answer import answer_of
-from ifrl_core.constraints.verifiers.verdict import verdicts
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.journal import JournalEngine

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
+from ifrl_core.constraints.verdict import verdicts
 from ifrl_core.constraints.verifiers.answer import answer_of
-from ifrl_core.constraints.verifiers.verdict import verdicts
 from ifrl_core.labels.audit import Cell, agreement_by_type, audit_figures, cell_of
 from ifrl_core.labels.filters import (
     CLASS_REASON,

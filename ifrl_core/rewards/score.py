@@ -12,8 +12,8 @@ that multiply the result (gates.py).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ifrl_core.constraints.verdict import verdicts
 from ifrl_core.constraints.verifiers.answer import answer_of
-from ifrl_core.constraints.verifiers.verdict import verdicts
 from ifrl_core.errors import UnscoredError
 from ifrl_core.records import Constraint
 from ifrl_core.reward_model.model.scorer import Scorer

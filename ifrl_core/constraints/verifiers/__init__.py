@@ -1,4 +1,4 @@
-"""Rule verdicts for hard constraints, over one shared, memoised view of each response.
+"""What a rule is made of: one shared, memoised view of a response, the schema of its arguments, and the rule itself.
 
-Import from the modules: `answer` (what a response says outside its reasoning), `view`, `verdict`, `check` (files).
+Import from the modules: `view`, `arguments`, `rule`, `answer` (what a response says outside its reasoning).
 """

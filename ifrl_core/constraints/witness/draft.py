@@ -1,11 +1,11 @@
-"""A draft: what a text has to have so that a set of constraints is satisfied. Witnesses edit it, `compose` writes it."""
+"""What is demanded of one text, so that every constraint of a set is satisfied."""
 
 import string
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ifrl_core.constraints.verifiers.capitals import count_capital_words
+from ifrl_core.constraints.witness.bank import WORDS_STARTING_WITH
 
 
 @dataclass
@@ -69,6 +69,16 @@ class Draft:
     mark_counts: dict[str, int] = field(default_factory=dict)  # mark -> exactly how many
     most_capital_words: int | None = None
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the length of the whole is limited."""
+        return self.max_words is not None or self.max_characters is not None
+
+    @property
+    def lead(self) -> str:
+        """The word that a sentence without one of its own begins with; empty when any letter will do."""
+        return WORDS_STARTING_WITH.get(self.sentence_letter or "", "")
+
     def no_more_sentences_than(self, most: int) -> None:
         self.max_sentences = most if self.max_sentences is None else min(self.max_sentences, most)
 
@@ -90,7 +100,7 @@ class Draft:
         self.longest_word = other.longest_word
 
     def demanded_texts(self) -> Iterator[str]:
-        """Every piece of text that has to stand in the answer."""
+        """Every piece of text that has to stand in the whole."""
         yield from (text for text in (self.opener, self.start, self.end, *self.wrap) if text)
         yield from self.phrases
         yield from self.raw
@@ -98,76 +108,11 @@ class Draft:
         yield from (opener for opener in self.line_openers or () if opener)
         yield from (item.prefix + (item.content or "") for item in self.items)
 
-    def least_words(self) -> int:
-        """Words without which the demands cannot be met, counted from below."""
-        demanded = sum(len(text.split()) for text in self.demanded_texts())
-        pieces = sum(item.content is None for item in self.items) + len(self.line_openers or ())
-        shape = max(self.min_sentences, self.paragraphs * (self.paragraph_sentences or 1))
-        return max(self.min_words, demanded + pieces, shape + pieces, self.first_sentence_words or 0)
-
-    def least_sentences(self) -> int:
-        """Sentences without which the demands cannot be met, each list item counted as one."""
-        shape = max(self.min_sentences, self.paragraphs * (self.paragraph_sentences or 1), len(self.line_openers or ()))
-        if self.bookend:
-            shape = max(shape, 3)
-        after = 2 if self.end.startswith("P.") else bool(self.end or self.bookend or self.loud_first_line)
-        around = 1 + len(self.raw) + bool(self.start) + after  # Punkt takes "P.S." for a sentence
-        listed = sum(item.marked for item in self.items) + bool(self.items and not self.items[-1].marked)
-        return max(shape, around + listed)
-
     def marks_to_add(self, mark: str) -> int:
-        """How many of a mark are still to be placed beside those in the texts that are asked for."""
+        """How many of a mark are still to be placed beside those in the demanded texts."""
         if mark not in self.mark_counts:
             return 0
         return self.mark_counts[mark] - sum(text.count(mark) for text in self.demanded_texts())
-
-    def _mismatched_sentence(self) -> str | None:
-        """A whole sentence that is asked for against a rule on how sentences begin or end."""
-        for text in filter(None, (self.start, self.end, *self.raw)):
-            if self.mark is not None and not text.endswith(self.mark):
-                return f"{text!r} does not end with {self.mark!r}"
-        openings = (self.opener, self.start, self.end, *self.raw, *(self.line_openers or ()))
-        for text in filter(None, openings):
-            if self.sentence_letter is not None and not text.lower().startswith(self.sentence_letter):
-                return f"{text!r} does not begin with {self.sentence_letter!r}"
-        for text in filter(None, (*openings, *self.paragraph_openers.values())):
-            if text.lower().split()[0].strip(string.punctuation) in self.banned_starts:
-                return f"{text!r} begins with a forbidden word"
-        return None
-
-    def contradiction(self) -> str | None:
-        """Why no text can meet the demands, as far as that is plain from them; None when nothing speaks against it."""
-        for text in self.demanded_texts():
-            if not self.allows(text):
-                return f"{text!r} is asked for and forbidden"
-            words = len(text.split())
-            if self.sentence_words is not None and text in self.phrases and words > self.sentence_words:
-                return f"{text!r} has more than {self.sentence_words} words"
-        if self.start and self.first_sentence_words is not None:
-            return f"{self.start!r} is the first sentence"
-        if self.paragraph_openers.get(0) and (
-            self.opener or self.start or self.line_openers or self.wrap[0][:1] == "<"
-        ):
-            return "two beginnings are asked for"
-        if mismatch := self._mismatched_sentence():
-            return mismatch
-        if any(self.marks_to_add(mark) < 0 for mark in self.mark_counts):
-            return "a mark is asked for more often than it may occur"
-        if self.most_capital_words is not None:
-            capitals = sum(count_capital_words(text) for text in self.demanded_texts())
-            if capitals > self.most_capital_words:
-                return f"{capitals} words in capitals are asked for and {self.most_capital_words} allowed"
-        if self.max_words is not None and self.least_words() > self.max_words:
-            return f"{self.least_words()} words are needed and {self.max_words} allowed"
-        if self.max_sentences is not None and self.least_sentences() > self.max_sentences:
-            return f"{self.least_sentences()} sentences are needed and {self.max_sentences} allowed"
-        most = self.max_characters
-        demanded = sum(len(text) + 2 for text in self.demanded_texts())
-        filled = sum(3 for item in self.items if item.content is None)
-        least = max(self.min_characters, self.least_words() * 3, demanded + filled)
-        if most is not None and least > most:
-            return f"more than {most} characters are needed"
-        return None
 
     def allows(self, text: str) -> bool:
         """Whether the words of `text` respect every ban on letters and words (counts are not looked at)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from ifrl_core.artifacts.files import filesystem
-from ifrl_core.constraints.verifiers.verdict import strict_and_loose, validated
+from ifrl_core.constraints.verdict import strict_and_loose, validated
 from ifrl_core.errors import ConstraintError, InputError
 from ifrl_core.records import Constraint
 

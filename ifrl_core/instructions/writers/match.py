@@ -18,8 +18,8 @@ from typing import Any
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.types import ConstraintType
+from ifrl_core.constraints.verdict import validated
 from ifrl_core.constraints.verifiers.arguments import Argument, Choice, Integer, Texts
-from ifrl_core.constraints.verifiers.verdict import validated
 from ifrl_core.constraints.vocabulary import NUMBER_NAMES, ORDINALS
 from ifrl_core.errors import ConstraintError
 from ifrl_core.instructions.writers.record import FREE

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 from ifrl_core.config import InstructionsConfig
 from ifrl_core.constraints.catalog.registry import CATALOG
-from ifrl_core.constraints.conflicts import conflict, near_duplicates, satisfiable
+from ifrl_core.constraints.conflicts import conflict, near_duplicates
 from ifrl_core.constraints.sampling import chosen_types
-from ifrl_core.constraints.witness.compose import draft_of
+from ifrl_core.constraints.satisfy import draft_of, satisfiable
+from ifrl_core.constraints.witness.contradiction import least_words
 from ifrl_core.instructions.writers.record import FREE, Dropped
 from ifrl_core.records import Constraint
 
@@ -82,6 +83,6 @@ def _at_odds(candidate: Constraint, kept: list[Constraint], config: Instructions
         return None
     together = [*kept, candidate]
     draft = draft_of(together)
-    if draft is not None and draft.least_words() > config.max_words:
+    if draft is not None and least_words(draft) > config.max_words:
         return "longer than max_words"
     return None if satisfiable(together) else "no text satisfies all"

@@ -10,11 +10,10 @@ import pytest
 
 from ifrl_core.constraints import extension
 from ifrl_core.constraints.catalog.registry import CATALOG
-from ifrl_core.constraints.catalog.rules import RULES
 from ifrl_core.constraints.sampling import sample_constraints
-from ifrl_core.constraints.verifiers.verdict import verify
+from ifrl_core.constraints.satisfy import witness_of
+from ifrl_core.constraints.verdict import verify
 from ifrl_core.constraints.verifiers.view import View
-from ifrl_core.constraints.witness.compose import witness_of
 from ifrl_core.errors import ConstraintError
 
 DOCS = Path(__file__).parents[3] / "docs" / "extending.md"
@@ -22,12 +21,11 @@ DOCS = Path(__file__).parents[3] / "docs" / "extending.md"
 
 @pytest.fixture
 def clean_catalog() -> Iterator[None]:
-    types, rules = dict(CATALOG), dict(RULES)
+    types = dict(CATALOG)
     extension.load_extensions.cache_clear()
     yield
-    for registry, before in ((CATALOG, types), (RULES, rules)):
-        registry.clear()
-        registry.update(before)  # type: ignore[call-overload]
+    CATALOG.clear()
+    CATALOG.update(types)
     extension.load_extensions.cache_clear()
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
 from ifrl_core.config import InstructionsConfig, LabelsConfig, LadderConfig, NoConfig, SeedsConfig
-from ifrl_core.constraints.verifiers.verdict import verdicts
+from ifrl_core.constraints.verdict import verdicts
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.stage import ANSWERS, GENERAL_ANSWERS, IFEVAL_ANSWERS, general_figures, satisfaction
 from ifrl_core.instructions import stage as dataset

@@ -6,8 +6,8 @@ from typing import Any
 from ifrl_core.constraints.catalog.hard.patterns_rules import RULES
 from ifrl_core.constraints.types import LINE_SLOTS, Args, ConstraintType, Draw, counted, hard, shown
 from ifrl_core.constraints.vocabulary import some_words
+from ifrl_core.constraints.witness.bank import PALINDROMES, SCRIPT_WORDS, WORDS_STARTING_WITH
 from ifrl_core.constraints.witness.draft import Draft
-from ifrl_core.constraints.witness.filler import PALINDROMES, SCRIPT_WORDS, WORDS_STARTING_WITH
 from ifrl_core.records import Constraint
 
 _ACROSTICS = ("sun", "sea", "joy", "home", "hope", "calm", "star", "bold", "kind", "moon", "tree", "fire", "bread",

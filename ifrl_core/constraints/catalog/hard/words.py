@@ -6,8 +6,8 @@ from typing import Any
 from ifrl_core.constraints.catalog.hard.words_rules import FILLERS, FIRST_PERSON, RULES
 from ifrl_core.constraints.types import Args, ConstraintType, Draw, counted, hard, shown
 from ifrl_core.constraints.vocabulary import some_words
+from ifrl_core.constraints.witness.bank import HYPHENATED_WORDS, LONG_WORDS, WORDS_ENDING_IN, WORDS_STARTING_WITH
 from ifrl_core.constraints.witness.draft import Draft
-from ifrl_core.constraints.witness.filler import HYPHENATED_WORDS, LONG_WORDS, WORDS_ENDING_IN, WORDS_STARTING_WITH
 
 _FIRST_WORDS = ("Today", "Imagine", "Perhaps", "First", "Once", "Yes", "Sometimes", "Now", "Everyone", "Here", "Look",
                 "Sure", "Well", "Picture", "Every", "Indeed")  # fmt: skip

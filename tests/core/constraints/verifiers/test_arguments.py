@@ -3,7 +3,7 @@
 import pytest
 
 from ifrl_core.constraints.catalog.registry import CATALOG
-from ifrl_core.constraints.verifiers.verdict import validated, verdicts, verify
+from ifrl_core.constraints.verdict import validated, verdicts, verify
 from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Constraint

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifrl_core.constraints.catalog.registry import CATALOG
-from ifrl_core.constraints.verifiers.verdict import strict_and_loose, verify
+from ifrl_core.constraints.verdict import strict_and_loose, verify
 from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.records import Constraint
 

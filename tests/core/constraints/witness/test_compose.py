@@ -1,46 +1,30 @@
-"""Witnesses: every hard type has a text that satisfies it, and so has every sampled set."""
+"""From a draft to a text."""
 
-import random
+import doctest
 
-import pytest
-
-from ifrl_core.constraints.catalog.registry import CATALOG
-from ifrl_core.constraints.sampling import sample_constraints
-from ifrl_core.constraints.verifiers.verdict import verify
-from ifrl_core.constraints.verifiers.view import View
-from ifrl_core.constraints.witness.compose import witness_of
-from ifrl_core.records import Constraint
-
-SEED = "Should children learn chess at school?"
-HARD = [type_.id for type_ in CATALOG.values() if type_.kind == "hard"]
+from ifrl_core.constraints import witness
+from ifrl_core.constraints.witness.compose import compose
+from ifrl_core.constraints.witness.draft import Draft
 
 
-@pytest.mark.parametrize("type_id", HARD)
-def test_every_hard_type_has_a_witness_for_sampled_arguments(type_id: str) -> None:
-    type_ = CATALOG[type_id]
-    for number in range(12):
-        args = type_.sample(random.Random(number), max_words=(30, 60, 200)[number % 3], seed_text=SEED)
-        witness = witness_of([type_.constraint(args)])
-        assert witness is not None, args
-        assert verify(type_id, args, View(witness))
+def test_the_worked_example_of_the_package_holds() -> None:
+    results = doctest.testmod(witness)
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
-def test_sampled_sets_of_hard_constraints_have_a_witness() -> None:
-    for number in range(120):
-        rng = random.Random(number)
-        constraints = sample_constraints(SEED, 5, rng, hard_share=1.0, max_words=rng.choice([40, 60, 120]))
-        assert len(constraints) >= 4
-        assert witness_of(constraints) is not None
+def test_texts_are_composed_until_one_passes() -> None:
+    refused: list[str] = []
+
+    def passes(text: str) -> bool:
+        refused.append(text)
+        return len(refused) == 4
+
+    assert compose(Draft(phrases=["chess"]), passes) == refused[-1]
+    assert len(set(refused)) > 1
+    assert compose(Draft(), lambda text: False) is None
 
 
-def test_contradicting_constraints_have_no_witness() -> None:
-    lower = Constraint("change_case:english_lowercase", "hard", "Lowercase.")
-    capitals = CATALOG["change_case:capital_word_frequency"].constraint(
-        {"capital_frequency": 3, "capital_relation": "at least"}
-    )
-    assert witness_of([lower, capitals]) is None
-
-
-def test_soft_constraints_do_not_stand_in_the_way_of_a_witness() -> None:
-    soft = CATALOG["tone:tone"].constraint({"tone": "warm"})
-    assert witness_of([soft, CATALOG["punctuation:no_comma"].constraint({})]) is not None
+def test_nothing_is_composed_for_demands_that_contradict_each_other() -> None:
+    draft = Draft(phrases=["chess"], banned_words={"chess"})
+    assert compose(draft, lambda text: True) is None

@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from ifrl_core.constraints.verifiers.verdict import strict_and_loose
+from ifrl_core.constraints.verdict import strict_and_loose
 from ifrl_core.records import Constraint
 
-GOLDEN = Path(__file__).parents[5] / "shared" / "golden" / "ifeval_verdicts.parquet"
+GOLDEN = Path(__file__).parents[4] / "shared" / "golden" / "ifeval_verdicts.parquet"
 
 pytestmark = pytest.mark.skipif(not GOLDEN.exists(), reason="the golden verdicts are not beside this checkout")
 

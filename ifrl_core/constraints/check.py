@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ifrl_core.constraints.verdict import strict_and_loose
 from ifrl_core.constraints.verifiers.answer import THINK, ReasoningTags, answer_of
-from ifrl_core.constraints.verifiers.verdict import strict_and_loose
 from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Constraint, Row
 from ifrl_core.row_files import RowWriter, check_paths, read_chunks, written, wrong

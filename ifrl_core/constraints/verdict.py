@@ -1,9 +1,11 @@
 """Verdicts: is a constraint satisfied by a response, strictly and by IFEval's loose rule."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
-from ifrl_core.constraints.catalog.rules import RULES
+from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.extension import load_extensions
 from ifrl_core.constraints.verifiers.rule import Rule, checked_arguments
 from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.errors import ConstraintError
@@ -16,19 +18,14 @@ def rule_of(type_id: str) -> Rule:
     Raises:
         ConstraintError: when no rule has that id, with ids that look like it.
     """
-    rule = RULES.get(type_id)
-    if rule is None:
-        # Any process may meet a type of a user's package first here. Imported late: the extension registers rules.
-        from ifrl_core.constraints.extension import load_extensions
-
-        load_extensions()
-        rule = RULES.get(type_id)
-    if rule is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(type_id, RULES, n=3) or sorted(RULES)
+    if type_id not in CATALOG:
+        load_extensions()  # any process may meet a type of a user's package first here
+    type_ = CATALOG.get(type_id)
+    if type_ is None or type_.rule is None:
+        hard = [id for id, other in CATALOG.items() if other.rule is not None]
+        near = get_close_matches(type_id, hard, n=3) or sorted(hard)
         raise ConstraintError(f"no verifier has the id {type_id!r}; known ids: {', '.join(near)}")
-    return rule
+    return type_.rule
 
 
 def validated(type_id: str, args: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ifrl_core.constraints.verifiers.check import check_file
+from ifrl_core.constraints.check import check_file
 from ifrl_core.errors import InputError
 
 
