@@ -32,9 +32,10 @@ from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.job import POOL, PROMPTS, Job
+from ifrl_core.policy.launch import policy_launch
 from ifrl_core.policy.stage import training_prompts
 from ifrl_core.settings import store_root
-from ifrl_core.training.launch import KEEP_MEMORY, check_launch, run_training, write_accelerate_config
+from ifrl_core.training.launch import KEEP_MEMORY, run_training
 
 TRL, BARE, STAGE = "trl alone, constant reward", "bare script, constant reward", "the stage"
 
@@ -71,7 +72,6 @@ def make_job(arguments: argparse.Namespace, folder: Path) -> Job:
         folder=folder,
     )
     pq.write_table(pa.Table.from_pylist(training_prompts(made["prompts"], store), schema=POOL), folder / PROMPTS)
-    write_accelerate_config(policy, check_launch(policy), folder)
     job.write()
     return job
 
@@ -81,7 +81,7 @@ def seconds(way: str, job: Job) -> list[float]:
     if way == STAGE:
         # Metrics are read a moment after they are written; the time of writing is what counts.
         logged: list[float] = []
-        run_training(job, on_row=lambda row: logged.append(time.time()))
+        run_training(job.folder, policy_launch(job.config), on_row=lambda row: logged.append(time.time()))
     else:
         own = way == BARE
         command = [sys.executable, __file__, "-", "--bare", str(job.folder / "job.json"), *(["--own-rollouts"] * own)]
@@ -98,7 +98,8 @@ def train_bare(job: Job, *, own_rollouts: bool) -> None:
     from trl import GRPOTrainer
 
     from ifrl_core.policy.generation import CopyRollouts
-    from ifrl_core.policy.process import grpo_config, open_schedule
+    from ifrl_core.policy.grpo_arguments import grpo_config
+    from ifrl_core.policy.live import open_schedule
     from ifrl_core.training.clock import StepClock
 
     class Times(TrainerCallback):

@@ -61,7 +61,8 @@ def measure(arguments: argparse.Namespace, *, keep_memory=False, copy=False, tra
 
     from ifrl_core.config import PolicyConfig
     from ifrl_core.policy.generation import CopyRollouts
-    from ifrl_core.policy.process import freeze_below, grpo_config
+    from ifrl_core.policy.grpo_arguments import grpo_config
+    from ifrl_core.policy.weights import freeze_below
     from ifrl_core.training.clock import StepClock
 
     class Timer(TrainerCallback):

@@ -16,6 +16,7 @@ from ifrl_core.labels import stage as labels
 from ifrl_core.labels.rounds import is_worse, label_of, last_round
 from ifrl_core.models import stage as models
 from ifrl_core.policy import stage as policy
+from ifrl_core.policy.launch import check_launch
 from ifrl_core.promotion.champion import split_tags
 from ifrl_core.report import stage as report
 from ifrl_core.reward_model.train import stage as reward_model
@@ -23,7 +24,6 @@ from ifrl_core.rewards.problems import stage as problems
 from ifrl_core.rollouts import stage as rollouts
 from ifrl_core.seeds import stage as seeds_stage
 from ifrl_core.tracking.tracker import TrackedRun
-from ifrl_core.training import launch
 from tasks import registry
 from tasks import stages as tasks
 
@@ -190,7 +190,7 @@ def _check_training(config: PipelineConfig) -> None:
     policy, here = config.policy, config.execution.deployment_of("policy") is None
     wishes = policy.generation != "transformers" or policy.launch != LaunchConfig(assumed=policy.launch.assumed)
     if here and wishes:
-        launch.check_launch(policy)
+        check_launch(policy)
 
 
 def _roll_out(run: Run, inputs: Refs, number: int) -> ArtifactRef:

@@ -1,9 +1,11 @@
 """GRPO on trl through the curriculum, in a training process of its own.
 
-curriculum   which prompts each step asks: four strategies, and the mix with general problems
-live         the curriculum inside the trainer: asked at each step, told what the step showed, saved in checkpoints
-train        the stage: gathers the prompts, starts the processes, gathers what they made
-launch       the processes: how many, where, and the accelerate config that spreads the model over them
-train_process  a process: trl's GRPOTrainer with our reward, checkpoints and resume
-guards       what ends a run early; checkpoint_upload: checkpoints in an object store
+curriculum/     which prompts each step asks: four strategies, and the mix with general problems
+live            the curriculum inside the trainer: asked at each step, told what the step showed, saved in checkpoints
+stage, job      the stage: gathers the prompts, has them trained on (training/), gathers what was made
+launch          how the training is started, and whether this machine can
+process         a process: trl's GRPOTrainer with our reward, checkpoints and resume
+grpo_arguments, weights, generation, adapter    what the trainer is given: its configuration, the model, the rollouts
+reward_function, scoring   how a rollout is rewarded
+step_report, tables    metrics of a step; the tables and figures of the artifact
 """

@@ -13,12 +13,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+import pyarrow.parquet as pq
 from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from ifrl_core.policy.curriculum import Outcome, Schedule
+from ifrl_core.policy.curriculum import Outcome, Schedule, open_strategy
+from ifrl_core.policy.job import PROMPTS, Job
 from ifrl_core.records import Row
 
 
@@ -83,6 +85,23 @@ def saved_state(checkpoint: Path) -> Mapping[str, Any]:
     saved = json.loads((checkpoint / "trainer_state.json").read_text())["stateful_callbacks"]
     state: Mapping[str, Any] = saved[LiveCurriculum.__name__]["attributes"]
     return state
+
+
+def open_schedule(job: Job, checkpoint: Path | None) -> Schedule:
+    """What to ask, from the start or from where the checkpoint was written."""
+    rows = pq.read_table(job.folder / PROMPTS, use_threads=False).to_pylist()
+    config = job.config
+    instructions = [row for row in rows if not row["check"]]
+    schedule = Schedule(
+        open_strategy(instructions, config.curriculum, max_steps=config.blocks, seed=job.seed),
+        [row for row in rows if row["check"]],
+        prompts_per_step=config.prompts_per_step,
+        ratio=config.general.ratio,
+        seed=job.seed,
+    )
+    if checkpoint is not None:
+        schedule.restore(saved_state(checkpoint), {row["prompt_id"]: row for row in rows})
+    return schedule
 
 
 def _outcome(group: Sequence[Rollout]) -> Outcome:

@@ -1,32 +1,31 @@
 """Policy optimisation (paper, section 3.5): GRPO on the constraint rewards, through the curriculum.
 
-The stage gathers the prompts, starts the training processes (launch.py) and takes over what they made. Killed at any
+The stage gathers the prompts, starts the training processes and takes over what they made. Killed at any
 moment, the same call goes on from the last whole checkpoint.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ifrl_core import errors
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PolicyConfig, RewardConfig
 from ifrl_core.constraints.sampling import type_weights
-from ifrl_core.errors import InputError, TrainingError
+from ifrl_core.errors import InputError
 from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
-from ifrl_core.policy.job import CHECKPOINTS, COMPLETIONS, FAILURE, FINAL, POOL, PROMPTS, Job
+from ifrl_core.policy.job import POOL, PROMPTS, Job
+from ifrl_core.policy.launch import check_launch, policy_launch
 from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table
 from ifrl_core.records import Row
 from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.rewards.problems.stage import problems_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
-from ifrl_core.training.checkpoint_upload import kept_in_store
-from ifrl_core.training.child import METRICS
-from ifrl_core.training.launch import check_launch, run_training, write_accelerate_config
+from ifrl_core.training.checkpoints import COMPLETIONS
+from ifrl_core.training.job import CHECKPOINTS, FINAL, metrics_by_step
+from ifrl_core.training.run import train_in_child
 
 
 @stage("policy", version=4)
@@ -55,9 +54,8 @@ def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
         seed=work.seed,
         folder=work.scratch.resolve(),
     )
-    if not (work.scratch / FINAL).exists():
-        _train(job, rows, work)
-    metrics = _metrics(work.scratch)
+    _train(job, rows, work)
+    metrics = metrics_by_step(work.scratch)
     work.writer.write_folder(work.scratch / FINAL, prefix="model")
     work.writer.write_table("metrics.parquet", metrics_table(metrics))
     work.writer.write_table("samples.parquet", samples_table(work.scratch / CHECKPOINTS / COMPLETIONS))
@@ -107,25 +105,12 @@ def general_prompts(config: PolicyConfig, inputs: Inputs, store: ArtifactStore) 
 
 
 def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
-    folder, shape = job.folder, check_launch(job.config)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / FAILURE).unlink(missing_ok=True)
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=POOL), folder / PROMPTS)
-    work.progress(0, job.config.max_steps, "starting the training process")
-    write_accelerate_config(job.config, shape, folder)
+    check_launch(job.config)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=POOL), job.folder / PROMPTS)
     job.write()
-    remote = work.store.checkpoints("policy", work.fingerprint)
-    try:
-        with kept_in_store(work.store, remote, folder / CHECKPOINTS) as uploads:
-
-            def on_row(row: Row) -> None:
-                _show(work, job, row)
-                if uploads:
-                    uploads.look()
-
-            run_training(job, on_row=on_row)
-    except TrainingError as error:
-        raise _failure(folder) or error from None
+    work.progress(0, job.config.max_steps, "starting the training process")
+    train_in_child(policy_launch(job.config), "policy", work, lambda row: _show(work, job, row))
 
 
 def _show(work: Work, job: Job, row: Mapping[str, float | None]) -> None:
@@ -135,21 +120,6 @@ def _show(work: Work, job: Job, row: Mapping[str, float | None]) -> None:
     metrics = {name: value for name, value in row.items() if value is not None and name != "step"}
     message = "reward unscored" if reward is None else f"reward {reward:.2f}"
     work.progress(step, job.config.max_steps, message, samples=samples, **metrics)
-
-
-def _failure(folder: Path) -> errors.IfrlError | None:
-    """The error of ours that the process wrote down before it ended."""
-    if not (folder / FAILURE).exists():
-        return None
-    document = json.loads((folder / FAILURE).read_text())
-    kind: type[errors.IfrlError] = getattr(errors, document["error"], TrainingError)
-    return kind(document["message"])
-
-
-def _metrics(folder: Path) -> list[Row]:
-    """Rows by step. A step that was made again after a kill counts as made last."""
-    rows = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
-    return [row for _, row in sorted({row["step"]: row for row in rows}.items())]
 
 
 def _fitting(prompts: Sequence[Row], model: Path, max_tokens: int) -> list[Row]:

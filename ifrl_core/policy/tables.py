@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from ifrl_core.records import Row
 from ifrl_core.stages.stage import Figures
+from ifrl_core.training.checkpoints import whole_tables
 
 SAMPLES = pa.schema(
     [
@@ -55,16 +56,6 @@ def run_figures(rows: Sequence[Row]) -> Figures:
         "tokens_per_second": _mean(rows, "tokens_per_second"),
         "unscored": round(sum((row.get("unscored_share") or 0) * row["rollouts"] for row in rows)),
     }
-
-
-def whole_tables(completions: Path, last_step: int) -> list[Path]:
-    """trl's completions tables up to a step, in order.
-
-    trl writes a step's table after its row of metrics and before its checkpoint: who reads beside the training asks for the
-    steps before the newest row, or for those of a whole checkpoint. A later table may be half written.
-    """
-    files = sorted(completions.glob("completions_*.parquet"))
-    return [file for file in files if int(file.stem.rpartition("_")[2]) <= last_step]
 
 
 def prompts_used(completions: Path) -> int:

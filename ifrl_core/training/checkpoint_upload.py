@@ -17,10 +17,8 @@ from uuid import uuid4
 from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.artifacts.digest import check_digest, digest_of_file
 from ifrl_core.errors import ArtifactError
-from ifrl_core.policy.job import COMPLETIONS
-from ifrl_core.policy.tables import whole_tables
-from ifrl_core.training.checkpoints import last_checkpoint, step_of
-from ifrl_core.training.child import METRICS
+from ifrl_core.training.checkpoints import COMPLETIONS, last_checkpoint, step_of, whole_tables
+from ifrl_core.training.job import METRICS
 
 log = logging.getLogger(__name__)
 KEPT = 2  # of the uploaded ones; an older one goes when a newer one is whole

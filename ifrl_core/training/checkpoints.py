@@ -1,18 +1,46 @@
-"""Checkpoints of a training process: which of them is whole."""
+"""Checkpoints of a training process: which of them is whole, and what lies beside them."""
 
 import json
 from pathlib import Path
+from typing import Any
+
+COMPLETIONS = "completions"  # trl's folder of tables, one a step, beside the checkpoints
+_STATE = "trainer_state.json"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end: the trainer writes trainer_state.json last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_json(path)]
+    whole = [path.parent for path in folder.glob(f"checkpoint-*/{_STATE}") if _is_json(path)]
     return max(whole, key=step_of, default=None)
 
 
 def step_of(checkpoint: Path) -> int:
     """N of checkpoint-N, with any suffix."""
     return int(checkpoint.stem.rpartition("-")[2])
+
+
+def whole_tables(completions: Path, last_step: int) -> list[Path]:
+    """trl's completions tables up to a step, in order.
+
+    trl writes a step's table after its row of metrics and before its checkpoint: who reads beside the training asks for the
+    steps before the newest row, or for those of a whole checkpoint. A later table may be half written.
+    """
+    files = sorted(completions.glob("completions_*.parquet"))
+    return [file for file in files if int(file.stem.rpartition("_")[2]) <= last_step]
+
+
+def best_step(checkpoint: Path) -> int | None:
+    """The step of the best checkpoint so far, which a training with early stopping ends with; else None."""
+    step: int | None = json.loads((checkpoint / _STATE).read_text()).get("best_global_step")
+    return step
+
+
+def point_to_best(checkpoint: Path, folder: Path) -> None:
+    """Have a checkpoint that came from another machine name its best one in `folder`: the trainer saves whole paths."""
+    state: dict[str, Any] = json.loads((checkpoint / _STATE).read_text())
+    if state.get("best_model_checkpoint"):
+        state["best_model_checkpoint"] = str(folder / f"checkpoint-{state['best_global_step']}")
+        (checkpoint / _STATE).write_text(json.dumps(state, indent=2, sort_keys=True) + "\n")
 
 
 def _is_json(path: Path) -> bool:

@@ -3,7 +3,7 @@
     run_child([sys.executable, "-m", "some.module", "job.json"], folder=work.scratch, what="reward model training",
               on_row=lambda row: ...)
 
-`folder/metrics.jsonl` is what the child appends to with `append_row`; `folder/child.log` holds its stdout and stderr.
+`folder/metrics.jsonl` is what the child appends to with `job.append_row`; `folder/child.log` holds its stdout and stderr.
 Both outlive a kill and are appended to by the next attempt; only what the present attempt writes is reported.
 
 On Linux the kernel ends the child when the parent goes, SIGKILL included. The promise holds one generation deep: a
@@ -23,22 +23,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from ifrl_core.errors import TrainingError
+from ifrl_core.records import Row
+from ifrl_core.training.job import LOG, METRICS, STOP
 
 log = logging.getLogger(__name__)
 
-METRICS = "metrics.jsonl"
-LOG = "child.log"
-STOP = "stop"  # a file that asks the child to save its work and end
 GRACE_S = 120.0  # for a child that was asked; then it is killed
 _POLL_S = 0.2
 _LAST_LINES = 20
 _PR_SET_PDEATHSIG = 1
 _LAUNCHER = "IFRL_LAUNCHER_PID"
 
-Row = dict[str, Any]
 _stopping = threading.Event()
 
 
@@ -122,12 +119,6 @@ def sigterm_asks_children_to_stop() -> Iterator[None]:
         _stopping.clear()
 
 
-def append_row(folder: Path, row: Mapping[str, Any]) -> None:
-    """Called in the child: one row of metrics, as one line and one write."""
-    with (folder / METRICS).open("a") as sink:
-        sink.write(json.dumps(row) + "\n")
-
-
 def die_with_parent(parent: int | None = None) -> None:
     """Have the kernel end this process when the one that started it ends; at once, if `parent` is gone already."""
     if sys.platform != "linux":
@@ -140,7 +131,8 @@ def die_with_parent(parent: int | None = None) -> None:
 def die_with_launcher() -> None:
     """For what the child itself starts (the ranks of a training): end when it ends, or at once if it has ended already."""
     launcher = os.environ.get(_LAUNCHER)
-    die_with_parent(int(launcher) if launcher else None)
+    if launcher != str(os.getpid()):  # else it is the child itself, whose death signal is set
+        die_with_parent(int(launcher) if launcher else None)
 
 
 class _Tail:

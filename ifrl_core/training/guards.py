@@ -16,9 +16,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from ifrl_core.config import GuardsConfig
 from ifrl_core.errors import CollapseError, StoppedError
-from ifrl_core.policy.job import CHECKPOINTS
 from ifrl_core.training.checkpoints import last_checkpoint
-from ifrl_core.training.child import STOP
+from ifrl_core.training.job import CHECKPOINTS, STOP
 
 
 class Guards(TrainerCallback):

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from ifrl_core.records import Row
 from ifrl_core.reward_model.quality.figures import Scored, against_rules
 from ifrl_core.stages.stage import Figures
 from ifrl_core.statistics.agreement import reliability_bins, roc_points
-from ifrl_core.training.child import Row
 
 MOST_PAIRS = 200  # pairs that are compared: asking a backbone of 135M costs 0.07 s a pair on 2 cores
 Scorers = dict[str, list[Scored]]  # the same pairs in the same order, each with its scorer's probability

@@ -47,7 +47,7 @@ from ifrl_core.reward_model.train.losses import corrected_loss, posterior_loss, 
 from ifrl_core.reward_model.train.misranked import MISRANKED, half_of, logit, misranked
 from ifrl_core.reward_model.train.noise import RATES, Noise
 from ifrl_core.training.checkpoints import last_checkpoint
-from ifrl_core.training.child import append_row
+from ifrl_core.training.job import append_row
 
 Pair = dict[str, Any]  # a row of pairs.parquet
 

@@ -20,6 +20,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
 from ifrl_core.models.folder import model_folder
+from ifrl_core.records import Row
 from ifrl_core.reward_model.model.settings import write_settings
 from ifrl_core.reward_model.quality.baselines import Scorers, by_length, compared, comparison, curves, majority, scorers
 from ifrl_core.reward_model.quality.calibration import Calibration, cross_fitted, fit, log_loss
@@ -28,7 +29,7 @@ from ifrl_core.reward_model.quality.plot import curves_png
 from ifrl_core.reward_model.train.misranked import MISRANKED
 from ifrl_core.reward_model.train.noise import POOLED, RATES, Rates, rates_by_type, rates_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
-from ifrl_core.training.child import Row, run_child
+from ifrl_core.training.child import run_child
 
 VALIDATION = pa.schema(
     [

@@ -19,7 +19,7 @@ def test_the_fields_read_from_the_source_are_those_of_the_class() -> None:
 
 
 def test_all_that_the_training_process_sets_is_owned() -> None:
-    from ifrl_core.policy.process import _arguments
+    from ifrl_core.policy.grpo_arguments import _arguments
 
     free = {"top_k", "vllm_max_model_length", "ddp_find_unused_parameters"}  # defaults that a recipe may change
     for generation in ("transformers", "vllm_colocate"):
@@ -43,7 +43,7 @@ def test_other_names_are_refused_with_what_to_use(fields: dict[str, object], mes
 
 
 def test_a_value_that_trl_refuses_is_a_config_error() -> None:
-    from ifrl_core.policy.process import grpo_config
+    from ifrl_core.policy.grpo_arguments import grpo_config
 
     made = grpo_config(
         PolicyConfig(grpo={"epsilon_high": 0.28, "top_k": 5}, bf16=False), Path("x"), seed=0, on_cpu=True

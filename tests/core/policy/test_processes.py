@@ -19,9 +19,10 @@ from safetensors.torch import load_file
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import CurriculumConfig, LaunchConfig, LoraConfig, PolicyConfig
 from ifrl_core.models.folder import model_folder
-from ifrl_core.policy.job import CHECKPOINTS, FINAL, POOL, PROMPTS, Job
-from ifrl_core.training.child import METRICS
-from ifrl_core.training.launch import check_launch, run_training, write_accelerate_config
+from ifrl_core.policy.job import POOL, PROMPTS, Job
+from ifrl_core.policy.launch import policy_launch
+from ifrl_core.training.job import CHECKPOINTS, FINAL, METRICS
+from ifrl_core.training.launch import run_training
 
 # float32: in bf16 the last digits, and so now and then a token, depend on what else is in the batch.
 # A group of 4 over 2 processes of 6 rollouts: the second prompt's rollouts are made by both.
@@ -39,9 +40,10 @@ CONFIG = PolicyConfig(
     curriculum=CurriculumConfig(levels=((1,),)),
 )
 ALONE = (
-    "from ifrl_core.policy.job import Job; from ifrl_core.training.launch import run_training; import pathlib, sys\n"
+    "from ifrl_core.policy.job import Job; from ifrl_core.policy.launch import policy_launch\n"
+    "from ifrl_core.training.launch import run_training; import pathlib, sys\n"
+    "job = Job.read(pathlib.Path(sys.argv[1])); run_training(job.folder, policy_launch(job.config))"
 )
-ALONE += "run_training(Job.read(pathlib.Path(sys.argv[1])))"
 
 
 def prompt(index: int) -> dict[str, Any]:
@@ -69,7 +71,6 @@ def job_of(folder: Path, model: Path, processes: int, machines: int = 1, **chang
     job = Job(config=config, model=model, reward_model=None, seed=5, folder=folder)
     rows = [prompt(index) for index in range(config.blocks * config.prompts_per_step)]
     pq.write_table(pa.Table.from_pylist(rows, schema=POOL), folder / PROMPTS)
-    write_accelerate_config(config, check_launch(config), folder)
     job.write()
     return job
 
@@ -87,7 +88,7 @@ def metrics(job: Job) -> list[dict[str, Any]]:
 def alone(model: ArtifactRef, model_store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """Trained by one process."""
     job = job_of(tmp_path_factory.mktemp("alone") / "job", model_folder(model, model_store), processes=1)
-    run_training(job)
+    run_training(job.folder, policy_launch(job.config))
     return job
 
 
@@ -114,7 +115,7 @@ def assert_alike(one: Job, other: Job) -> None:
 @pytest.mark.timeout(300)
 def test_two_processes_make_the_rollouts_rewards_and_metrics_of_one(alone: Job, tmp_path: Path) -> None:
     job = job_of(tmp_path / "job", alone.model, processes=2)
-    run_training(job)
+    run_training(job.folder, policy_launch(job.config))
     assert_alike(alone, job)
 
 
@@ -132,7 +133,7 @@ def test_so_do_two_machines_that_share_a_folder(alone: Job, tmp_path: Path, monk
     other = subprocess.Popen(command, env={**os.environ, "NODE_RANK": "1"})  # waits for the job
     try:
         job = job_of(folder, alone.model, processes=1, machines=2)
-        run_training(job)
+        run_training(job.folder, policy_launch(job.config))
         assert other.wait(timeout=60) == 0
     finally:
         other.kill()
@@ -148,7 +149,7 @@ def test_adapters_are_trained_twice_on_the_same_rollouts_and_merged(
     grpo = {"num_iterations": 2, "epsilon_high": 0.28}
     changes = {"lora": LoraConfig(rank=4), "trained_layers": None, "bf16": True, "grpo": grpo, "save_steps": 2}
     job = job_of(tmp_path / "job", folder, 1, **changes)
-    run_training(job)
+    run_training(job.folder, policy_launch(job.config))
     first, second = metrics(job)
     assert (first["rollouts"], second["rollouts"]) == (12, 0), "the second update has no rollouts of its own"
     assert "reward/total" in first

@@ -7,7 +7,7 @@ import pytest
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PolicyConfig
 from ifrl_core.policy.job import Job
-from ifrl_core.policy.process import reward_plan
+from ifrl_core.policy.scoring import reward_plan
 from ifrl_core.rewards.intent import EmbeddingIntent
 
 TASKS = {

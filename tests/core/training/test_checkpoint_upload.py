@@ -8,10 +8,10 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.errors import ArtifactError, StoppedError
-from ifrl_core.policy.job import COMPLETIONS
 from ifrl_core.policy.stage import train_policy
 from ifrl_core.training.checkpoint_upload import KEPT, Uploads, fetch_newest, kept_in_store, upload, uploaded
-from ifrl_core.training.child import STOP
+from ifrl_core.training.checkpoints import COMPLETIONS
+from ifrl_core.training.job import STOP
 from tests.core.policy.test_training import HARD, changed, make_inputs
 from tests.flows.servers import s3_server
 

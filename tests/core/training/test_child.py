@@ -12,11 +12,12 @@ import psutil
 import pytest
 
 from ifrl_core.errors import TrainingError
-from ifrl_core.training.child import LOG, METRICS, run_child
+from ifrl_core.training.child import run_child
+from ifrl_core.training.job import LOG, METRICS
 
 ROWS = """
 import sys, pathlib
-from ifrl_core.training.child import append_row
+from ifrl_core.training.job import append_row
 for step in range(3):
     append_row(pathlib.Path(sys.argv[1]), {"step": step})
 print("done")
@@ -96,7 +97,7 @@ def _wait_for(found: Callable[[], psutil.Process | None]) -> psutil.Process:
 
 STOPS_WHEN_ASKED = """
 import sys, pathlib, time
-from ifrl_core.training.child import STOP, append_row
+from ifrl_core.training.job import STOP, append_row
 folder = pathlib.Path(sys.argv[1])
 append_row(folder, {"step": 1})
 while not (folder / STOP).exists():

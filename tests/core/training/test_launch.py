@@ -11,12 +11,15 @@ from pydantic import ValidationError
 from ifrl_core.artifacts import canonical_json
 from ifrl_core.config import LaunchConfig, PolicyConfig
 from ifrl_core.errors import ConfigError
-from ifrl_core.policy.job import ACCELERATE
-from ifrl_core.training.launch import Place, Shape, check_launch, launch_command, resolve, write_accelerate_config
+from ifrl_core.policy.launch import check_launch, policy_launch
+from ifrl_core.training.job import ACCELERATE
+from ifrl_core.training.launch import environment, launch_command, write_launch
+from ifrl_core.training.shape import Place, Shape, resolve
 
 HERE = Place(0, "127.0.0.1", "29500")
 JOB = Path("/some/job.json")
-TRAIN = ["-m", "ifrl_core.policy.process", "/some/job.json"]
+MODULE = "ifrl_core.policy.process"
+TRAIN = ["-m", MODULE, "/some/job.json"]
 
 
 @pytest.mark.parametrize(
@@ -49,12 +52,14 @@ def test_a_machine_that_cannot_is_refused_with_the_fix(launch: dict[str, Any], g
         resolve(LaunchConfig(**launch), gpus)
 
 
-def test_processes_on_the_cpu_go_through_torchrun_and_all_else_through_accelerate() -> None:
-    one = launch_command(JOB, Shape(False, 1, 1, "single"), HERE)
+def test_gpus_go_through_accelerate_processes_of_the_cpu_through_torchrun_and_one_alone_through_nothing() -> None:
+    alone = launch_command(JOB, MODULE, Shape(False, 1, 1, "single"), HERE)
+    assert alone[1:] == TRAIN
+    one = launch_command(JOB, MODULE, Shape(True, 1, 1, "single"), HERE)
     assert one[1:5] == ["-m", "accelerate.commands.launch", "--config_file", f"/some/{ACCELERATE}"]
-    two = launch_command(JOB, Shape(False, 2, 1, "ddp"), HERE)
+    two = launch_command(JOB, MODULE, Shape(False, 2, 1, "ddp"), HERE)
     assert two[1:6] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    many = launch_command(JOB, Shape(True, 8, 3, "fsdp2"), Place(2, "host-0", "29511"))
+    many = launch_command(JOB, MODULE, Shape(True, 8, 3, "fsdp2"), Place(2, "host-0", "29511"))
     where = ["--machine_rank", "2", "--main_process_ip", "host-0", "--main_process_port", "29511"]
     assert where == many[many.index("--machine_rank") : -3]
     assert all(command[-3:] == TRAIN for command in (one, two, many))
@@ -65,12 +70,38 @@ def test_processes_on_the_cpu_go_through_torchrun_and_all_else_through_accelerat
 )
 def test_accelerate_reads_the_file_that_is_written(tmp_path: Path, strategy: Any, kind: str) -> None:
     shape = Shape(True, 1 if strategy == "single" else 8, 1, strategy)
-    path = write_accelerate_config(PolicyConfig(), shape, tmp_path)
+    write_launch(tmp_path, policy_launch(PolicyConfig()), shape)
+    path = tmp_path / ACCELERATE
     read = load_config_from_file(str(path))
     assert (read.distributed_type.value, read.num_processes, read.use_cpu) == (kind, shape.processes, False)
     assert read.mixed_precision == "bf16"
     written = yaml.safe_load(path.read_text())
     assert ("fsdp_config" in written, "deepspeed_config" in written) == (strategy == "fsdp2", strategy == "zero3")
+
+
+@pytest.mark.parametrize(
+    ("visible", "device"),
+    [
+        (None, "0"),
+        ("", ""),  # none stays none
+        ("3", "3"),
+        ("2,0", "2"),
+        (" 1 , 2", "1"),
+        ("GPU-8932f937-d72c,GPU-1f22a253-c329", "GPU-8932f937-d72c"),
+        ("MIG-GPU-8932f937/1/0,MIG-GPU-8932f937/2/0", "MIG-GPU-8932f937/1/0"),
+        ("-1", "-1"),
+        ("-1,0", "-1"),  # to CUDA, what follows is not there
+    ],
+)
+@pytest.mark.parametrize("shape", [Shape(True, 1, 1, "single"), Shape(True, 1, 2, "ddp"), Shape(False, 1, 1, "single")])
+def test_one_process_sees_one_device(shape: Shape, visible: str | None, device: str) -> None:
+    inherited = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert environment(shape, inherited)["CUDA_VISIBLE_DEVICES"] == device
+
+
+def test_processes_of_many_share_the_devices_among_themselves() -> None:
+    for shape in (Shape(True, 8, 1, "ddp"), Shape(True, 2, 2, "fsdp2")):
+        assert "CUDA_VISIBLE_DEVICES" not in environment(shape, {"CUDA_VISIBLE_DEVICES": "2,0"})
 
 
 def test_machines_find_each_other_by_the_environment() -> None:

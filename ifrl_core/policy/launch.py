@@ -1,0 +1,49 @@
+"""How the training of a policy is started, and whether this machine can do what the recipe asks of it."""
+
+import importlib.util
+import os
+
+from ifrl_core.config import PolicyConfig, batch_fault
+from ifrl_core.errors import ConfigError
+from ifrl_core.reward_model.serve.client import service_url
+from ifrl_core.training.launch import Launch
+from ifrl_core.training.shape import Shape, resolve_here
+
+VLLM_URL = "IFRL_VLLM_URL"
+
+
+def policy_launch(config: PolicyConfig) -> Launch:
+    return Launch(module="ifrl_core.policy.process", what="policy training", config=config.launch, bf16=config.bf16)
+
+
+def check_launch(config: PolicyConfig) -> Shape:
+    """What the config comes to on this machine.
+
+    Raises:
+        ConfigError: when that is impossible here, with the fix.
+    """
+    shape = resolve_here(config.launch)
+    if fault := batch_fault(config.prompts_per_step, config.generations, config.micro_batch, shape.processes):
+        raise ConfigError(f"policy: {fault}")
+    if config.generation != "transformers":
+        _check_vllm(config, shape)
+    if config.launch.reward_model == "service":
+        service_url()
+    if shape.strategy == "zero3" and importlib.util.find_spec("deepspeed") is None:
+        raise ConfigError("policy.launch.strategy zero3 needs DeepSpeed: pip install 'ifrl[deepspeed]', or use fsdp2")
+    return shape
+
+
+def _check_vllm(config: PolicyConfig, shape: Shape) -> None:
+    if not shape.gpu:
+        raise ConfigError(
+            f"policy.generation {config.generation} needs CUDA, and this machine has no GPU: use transformers here, or run "
+            "the stage on a GPU pool (execution.pool)"
+        )
+    if importlib.util.find_spec("vllm") is None:
+        raise ConfigError(f"policy.generation {config.generation} needs vLLM: pip install 'ifrl[vllm]'")
+    if config.generation == "vllm_server" and not os.environ.get(VLLM_URL):
+        raise ConfigError(
+            f"policy.generation vllm_server needs {VLLM_URL} (http://host:8000): a vLLM server started with "
+            'VLLM_SERVER_DEV_MODE=1 and --weight-transfer-config \'{"backend":"nccl"}\', on a private network'
+        )

@@ -1,0 +1,45 @@
+"""What a training process scores its answers with: the reward model, and the plan of the gates."""
+
+import random
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from ifrl_core.policy.job import PROMPTS, Job
+from ifrl_core.rewards.intent import REFERENCES, EmbeddingIntent
+from ifrl_core.rewards.score import OffTask, RewardPlan, off_task_by_words
+
+
+def reward_plan(job: Job) -> RewardPlan:
+    chosen = job.config.reward
+    return RewardPlan(
+        aggregation=chosen.aggregation,
+        weights=job.weights,
+        decay=chosen.decay,
+        degenerate_factor=chosen.degenerate_factor,
+        intent_factor=chosen.intent_factor,
+        require_reasoning=chosen.require_reasoning,
+        off_task=_off_task(job),
+    )
+
+
+def _off_task(job: Job) -> OffTask:
+    """How the intent gate tells; by meaning against seeds of the run, which the job's seed draws."""
+    chosen = job.config.reward
+    if chosen.intent == "words" or chosen.intent_factor == 1:
+        return off_task_by_words
+    seeds = sorted(set(pq.read_table(job.folder / PROMPTS, columns=["seed"])["seed"].to_pylist()))
+    judge = EmbeddingIntent(job.model, random.Random(job.seed).sample(seeds, min(REFERENCES, len(seeds))))
+    return lambda asked, answers: [score < chosen.intent_threshold for score in judge.scores(asked, answers)]
+
+
+def load_reward_model(job: Job) -> Any:
+    if job.reward_model is None:
+        return None
+    if job.config.launch.reward_model == "service":
+        from ifrl_core.reward_model.serve.client import open_client
+
+        return open_client()
+    from ifrl_core.reward_model.model.score import RewardModel
+
+    return RewardModel(job.reward_model)
