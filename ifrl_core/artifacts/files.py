@@ -7,7 +7,7 @@ fails for a while is tried again by botocore and s3fs; what they give up on is a
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import fsspec
 from ifrl_core.errors import IfrlError, StoreOutageError
 
 TEMPORARY = ".tmp-"
+PROBE = ".probe-"
 _CHUNK = 1 << 20
 # Of one request (connection refused, timeouts, 429 and 5xx: botocore, whose pauses double up to 20 s, 35 s in all on
 # average) and of one read whose body ends early (s3fs, whose pauses grow by 1.7 from 0.1 s, 6 s in all).
@@ -140,10 +141,20 @@ def put_file(fs: fsspec.AbstractFileSystem, source: Path, path: str) -> None:
             fs.put_file(str(source), path)
 
 
-def get_file(fs: fsspec.AbstractFileSystem, path: str, target: Path) -> None:
-    """Download a file of any size."""
-    with naming(path, "read"):
-        fs.get_file(path, str(target))
+def read_ranges(fs: fsspec.AbstractFileSystem, path: str, ranges: Sequence[tuple[int, int]]) -> list[bytes | Exception]:
+    """The bytes of a file from each (start, end), read at once; in place of one that could not be read, its error."""
+    starts, ends = [start for start, _ in ranges], [end for _, end in ranges]
+    blocks: list[bytes | Exception] = fs.cat_ranges([path] * len(ranges), starts, ends, on_error="return")
+    return [
+        block if isinstance(block, Exception) or len(block) == end - start else OSError(f"it ends before byte {end}")
+        for block, (start, end) in zip(blocks, ranges, strict=True)
+    ]
+
+
+def version(fs: fsspec.AbstractFileSystem, path: str) -> str:
+    """What changes with the file's content: its size, time and ETag, as far as its store tells. Raises FileNotFoundError."""
+    with naming(path, "looked at"):
+        return str(fs.ukey(path))
 
 
 def exists(fs: fsspec.AbstractFileSystem, path: str) -> bool:

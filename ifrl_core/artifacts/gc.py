@@ -15,11 +15,12 @@ from typing import Literal
 import fsspec
 
 from ifrl_core.artifacts import files, locks
-from ifrl_core.artifacts.files import TEMPORARY, StoredFile
+from ifrl_core.artifacts.files import PROBE, TEMPORARY, StoredFile
+from ifrl_core.artifacts.layout import work_name
 from ifrl_core.artifacts.lease import HeldError
 from ifrl_core.artifacts.listing import folders
 from ifrl_core.artifacts.manifest import MANIFEST
-from ifrl_core.artifacts.store import PROBE, ArtifactStore, work_name
+from ifrl_core.artifacts.store import ArtifactStore
 from ifrl_core.errors import ArtifactError
 from ifrl_core.settings import cache_folder
 
@@ -106,10 +107,10 @@ def _on_this_machine(store: ArtifactStore, scratch: Path) -> Iterator[Leftover]:
     for name, held in by_name.items():
         yield _leftover("scratch folder", f"{scratch}/{name}", held, local=True, work=name)
     if not files.is_local(store.fs):
-        downloads = cache_folder() / "artifacts"
-        for file in files.listing(disk, str(downloads)):
-            if _is_temporary(file):
-                yield _leftover("temporary file", f"{downloads}/{file.path}", [_itself(file)], local=True)
+        for downloads in (cache_folder() / "artifacts", cache_folder() / "models"):
+            for file in files.listing(disk, str(downloads)):
+                if _is_temporary(file):
+                    yield _leftover("temporary file", f"{downloads}/{file.path}", [_itself(file)], local=True)
 
 
 def _of_artifact(store: ArtifactStore, stage: str, fingerprint: str, held: dict[str, StoredFile]) -> Iterator[Leftover]:

@@ -2,10 +2,10 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,10 +13,9 @@ import pyarrow.parquet as pq
 from ifrl_core.artifacts import files
 from ifrl_core.artifacts.cost import Cost
 from ifrl_core.artifacts.digest import check_digest, digest_of_bytes, digest_of_file, digest_of_stored
+from ifrl_core.artifacts.layout import Layout
+from ifrl_core.artifacts.locks import Check
 from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest, ShardRecord, parquet_table
-
-if TYPE_CHECKING:
-    from ifrl_core.artifacts.store import ArtifactStore
 
 
 class ArtifactWriter:
@@ -24,18 +23,18 @@ class ArtifactWriter:
 
     def __init__(
         self,
-        store: "ArtifactStore",
+        layout: Layout,
         stage: str,
         version: int,
         fingerprint: str,
         config: dict[str, Any],
         inputs: dict[str, str],
     ) -> None:
-        self._store, self._stage, self._version = store, stage, version
+        self._layout, self._stage, self._version = layout, stage, version
         self._fingerprint, self._config, self._inputs = fingerprint, config, inputs
-        self._folder = store.folder(stage, fingerprint)
+        self._folder = layout.folder(stage, fingerprint)
         self._records: dict[str, ShardRecord] = {}
-        self._held: list[Callable[[], None]] = []
+        self._checks: list[Check] = []  # of the locks that are held
         self._earlier = Cost()
 
     @contextmanager
@@ -45,12 +44,12 @@ class ArtifactWriter:
         What the other run made is there afterwards: look for it. Files written inside are written only while the lock
         is held.
         """
-        with self._store.lock(self._stage, self._fingerprint, part) as check:
-            self._held.append(check)
+        with self._layout.lock(self._stage, self._fingerprint, part) as check:
+            self._checks.append(check)
             try:
                 yield
             finally:
-                self._held.remove(check)
+                self._checks.remove(check)
 
     def recorded(self, name: str) -> ShardRecord | None:
         """The record of a file that is already there, or None when it has to be made.
@@ -62,9 +61,9 @@ class ArtifactWriter:
         """
         record = self._left(name) or self._committed(name)
         path = f"{self._folder}/{name}"
-        if record is None or not files.exists(self._store.fs, path):
+        if record is None or not files.exists(self._layout.fs, path):
             return None
-        check_digest(path, digest_of_stored(self._store.fs, path), record.sha256)
+        check_digest(path, digest_of_stored(self._layout.fs, path), record.sha256)
         self._records[name] = record
         self._earlier += record.cost
         return record
@@ -81,7 +80,7 @@ class ArtifactWriter:
 
     def read_table(self, name: str) -> pa.Table:
         """A shard written or found by this writer."""
-        return parquet_table(files.read_bytes(self._store.fs, f"{self._folder}/{name}"))
+        return parquet_table(files.read_bytes(self._layout.fs, f"{self._folder}/{name}"))
 
     def write_bytes(self, name: str, data: bytes) -> ShardRecord:
         return self._write(name, data)
@@ -93,8 +92,8 @@ class ArtifactWriter:
         """Copy every file below `source` (a saved model) to `prefix`/..."""
         for path in sorted(item for item in source.rglob("*") if item.is_file()):
             name = f"{prefix}/{path.relative_to(source).as_posix()}"
-            self._check_held()
-            files.put_file(self._store.fs, path, f"{self._folder}/{name}")
+            self._check_locks()
+            files.put_file(self._layout.fs, path, f"{self._folder}/{name}")
             digest = digest_of_file(path)
             self._records[name] = ShardRecord(name=name, rows=0, size=path.stat().st_size, sha256=digest)
 
@@ -113,21 +112,21 @@ class ArtifactWriter:
             figures=dict(figures),
             cost=(cost or Cost()) + self._earlier,
         )
-        self._check_held()
+        self._check_locks()
         data = (manifest.model_dump_json(indent=2) + "\n").encode()
-        if not files.create_bytes(self._store.fs, f"{self._folder}/{MANIFEST}", data):
-            manifest = self._store.read_manifest(self._stage, self._fingerprint)
-        return self._store.ref(manifest)
+        if not files.create_bytes(self._layout.fs, f"{self._folder}/{MANIFEST}", data):
+            manifest = self._layout.read_manifest(self._stage, self._fingerprint)
+        return self._layout.ref(manifest)
 
     def _left(self, name: str) -> ShardRecord | None:
         try:
-            return ShardRecord.model_validate_json(files.read_bytes(self._store.fs, f"{self._folder}/{name}.json"))
+            return ShardRecord.model_validate_json(files.read_bytes(self._layout.fs, f"{self._folder}/{name}.json"))
         except (FileNotFoundError, ValueError):
             return None
 
     def _committed(self, name: str) -> ShardRecord | None:
         try:
-            shards = self._store.read_manifest(self._stage, self._fingerprint).shards
+            shards = self._layout.read_manifest(self._stage, self._fingerprint).shards
         except FileNotFoundError:
             return None
         return next((shard for shard in shards if shard.name == name), None)
@@ -136,13 +135,13 @@ class ArtifactWriter:
         self, name: str, data: bytes, *, rows: int = 0, cost: Cost | None = None, resumable: bool = False
     ) -> ShardRecord:
         record = ShardRecord(name=name, rows=rows, size=len(data), sha256=digest_of_bytes(data), cost=cost or Cost())
-        self._check_held()
-        files.write_bytes(self._store.fs, f"{self._folder}/{name}", data)
+        self._check_locks()
+        files.write_bytes(self._layout.fs, f"{self._folder}/{name}", data)
         if resumable:
-            files.write_bytes(self._store.fs, f"{self._folder}/{name}.json", record.model_dump_json().encode())
+            files.write_bytes(self._layout.fs, f"{self._folder}/{name}.json", record.model_dump_json().encode())
         self._records[name] = record
         return record
 
-    def _check_held(self) -> None:
-        for check in self._held:
+    def _check_locks(self) -> None:
+        for check in self._checks:
             check()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.artifacts.digest import digest_of_bytes
+from ifrl_core.artifacts.download import download
 from ifrl_core.errors import ModelError
 from ifrl_core.models.uri import FORMS, form
 from ifrl_core.settings import cache_folder, tracking_uri
@@ -54,10 +55,7 @@ def _fetched(uri: str) -> Path:
         raise ModelError(f"model {uri!r} has no config.json there")
     target = cache_folder() / "models" / digest_of_bytes(uri.encode())[:32]
     for file in remote:
-        local = target / file.path
-        if not local.exists() or local.stat().st_size != file.size:
-            local.parent.mkdir(parents=True, exist_ok=True)
-            files.get_file(fs, f"{folder}/{file.path}", local)
+        download(fs, f"{folder}/{file.path}", target / file.path, size=file.size)
     return target
 
 

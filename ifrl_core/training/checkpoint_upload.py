@@ -12,10 +12,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 from ifrl_core.artifacts import ArtifactStore, files
-from ifrl_core.artifacts.digest import check_digest, digest_of_file
+from ifrl_core.artifacts.digest import digest_of_file
+from ifrl_core.artifacts.download import download
 from ifrl_core.errors import ArtifactError
 from ifrl_core.training.checkpoints import COMPLETIONS, last_checkpoint, step_of, whole_tables
 from ifrl_core.training.job import METRICS
@@ -111,18 +111,14 @@ def fetch_newest(store: ArtifactStore, remote: str, local: Path) -> None:
         return
     name = f"checkpoint-{steps[-1]}"
     digests: dict[str, str] = json.loads(files.read_bytes(store.fs, f"{remote}/{name}.json"))
-    partial = local / f".{uuid4().hex}-{name}"
+    partial = local / f".fetched-{name}"  # a fetch that is cut off is gone on from
     for file, digest in digests.items():
-        target = partial / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        files.get_file(store.fs, f"{remote}/{name}/{file}", target)
-        check_digest(f"{remote}/{name}/{file}", digest_of_file(target), digest)
+        path = f"{remote}/{name}/{file}"
+        download(store.fs, path, partial / file, size=files.size(store.fs, path), digest=digest)
     if (partial / METRICS).exists() and not (local.parent / METRICS).exists():
         (partial / METRICS).rename(local.parent / METRICS)
     for table in files.listing(store.fs, f"{remote}/{COMPLETIONS}"):
-        target = local / COMPLETIONS / table.path
-        target.parent.mkdir(exist_ok=True)
-        files.get_file(store.fs, f"{remote}/{COMPLETIONS}/{table.path}", target)
+        download(store.fs, f"{remote}/{COMPLETIONS}/{table.path}", local / COMPLETIONS / table.path, size=table.size)
     partial.replace(local / name)
     log.info("going on from %s, which another run left in the store", name)
 

@@ -32,7 +32,8 @@ Plan = Callable[[Request], Fault | None]
 
 @dataclass
 class Proxy:
-    """`plan` may be replaced at any time. `faults` counts what was done; `etags` is what was written through here."""
+    """`plan` may be replaced at any time. `faults` counts what was done; `etags` is what was written through here;
+    `sent` counts the bytes of answers' bodies."""
 
     upstream: str
     conditional: bool = False
@@ -41,7 +42,9 @@ class Proxy:
     faults: list[tuple[Fault, Request]] = field(default_factory=list)
     seen: dict[tuple[str, str], int] = field(default_factory=dict)
     etags: dict[str, str] = field(default_factory=dict)
+    sent: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    counting: threading.Lock = field(default_factory=threading.Lock)
     server: ThreadingHTTPServer | None = None
 
     @property
@@ -151,7 +154,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(data[: len(data) // 2] if cut else data)
+            body = data[: len(data) // 2] if cut else data
+            self.wfile.write(body)
+            with self.proxy.counting:
+                self.proxy.sent += len(body)
         self.wfile.flush()
         self.close_connection = self.close_connection or cut
 
