@@ -5,7 +5,6 @@ down too, which were asked for ck, or not, just as well. On hard constraints a r
 so the labels are held against it (label_audit).
 """
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -31,6 +30,7 @@ from ifrl_core.labels.filters import (
 from ifrl_core.records import LABELS, constraint_of
 from ifrl_core.rollouts.stage import TRAIN
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from ifrl_core.statistics.by_hash import share_by_hash
 
 ROWS_PER_SHARD = 20_000
 Row = dict[str, Any]
@@ -103,7 +103,7 @@ def _chosen_for_training(
         type_, trained_on = row["constraint"]["type"], row["split"] == "train"
         if trained_on and type_ in left_out:
             tally.dropped[TYPE_REASON] += 1
-        elif trained_on and _share(seed, row["label_id"]) >= shares.get((type_, row["label"]), 1.0):
+        elif trained_on and share_by_hash("labels", seed, row["label_id"]) >= shares.get((type_, row["label"]), 1.0):
             tally.dropped[CLASS_REASON] += 1
         else:
             yield member
@@ -126,7 +126,7 @@ def _ladders(
 
 def _ladder_contrasts(config: LabelsConfig, ladder: list[tuple[Row, list[Row]]], seed: int) -> Iterator[Contrast]:
     instruction_id = ladder[0][0]["instruction_id"]
-    split = "validation" if _share(seed, instruction_id) < config.validation_share else "train"
+    split = "validation" if share_by_hash("labels", seed, instruction_id) < config.validation_share else "train"
     for level, (prompt, answers) in enumerate(ladder[1:], 1):
         lowest = 0 if config.negatives == "all_lower" else level - 1
         for sample in _samples(config, prompt["constraints"], answers):
@@ -172,12 +172,6 @@ def _candidate(rollout: Row, prompt: Row, label: int, split: str) -> Candidate:
 
 def _answer(rollout: Row) -> str:
     return answer_of(rollout["text"]) or ""
-
-
-def _share(seed: int, name: str) -> float:
-    """A number in [0, 1) that belongs to an instruction or a label: new ones never move old ones between splits."""
-    digest = hashlib.sha256(f"labels\0{seed}\0{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _batched(members: Iterator[Candidate], size: int) -> Iterator[list[Candidate]]:

@@ -4,12 +4,12 @@
 change in satisfied constraints. The page says which is which, because the ends are not typical.
 """
 
-import hashlib
 from statistics import fmean
 from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.report.text import printable
+from ifrl_core.statistics.by_hash import rank_by_hash
 
 Row = dict[str, Any]
 FIXED, IMPROVED, REGRESSED = 4, 2, 2
@@ -32,7 +32,7 @@ def sample_answers(before: ArtifactRef, after: ArtifactRef, store: ArtifactStore
 
 
 def _hash(row: Row) -> bytes:
-    return hashlib.sha256(f"report\0{row['prompt_id']}\0{row['sample']}".encode()).digest()
+    return rank_by_hash("report", row["prompt_id"], row["sample"])
 
 
 def _change(old: Row, new: Row) -> float | None:

@@ -4,7 +4,6 @@ n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a
 `ladders_per_shard` whole ladders; a killed run loses at most the shard in flight.
 """
 
-import hashlib
 import itertools
 import math
 from collections import Counter
@@ -23,6 +22,7 @@ from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
 from ifrl_core.records import ROLLOUTS
 from ifrl_core.rollouts.refusals import refuses
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from ifrl_core.statistics.by_hash import seed_by_hash
 
 TRAIN = "part-train-"
 
@@ -78,8 +78,7 @@ def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: i
 
 def request_seed(seed: int, prompt_id: str, sample: int) -> int:
     """The seed of one answer: a function of what is asked, so that a retry or another model draws the same numbers."""
-    digest = hashlib.sha256(f"{seed}\0{prompt_id}\0{sample}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    return seed_by_hash(seed, prompt_id, sample)
 
 
 def prompts_of_shard(

@@ -1,6 +1,5 @@
 """Train or held-out: decided for every seed by a hash of its text, before anything else happens."""
 
-import hashlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Literal, TypeVar
 
 from ifrl_core.errors import ConfigError
 from ifrl_core.seeds.read import SeedText
+from ifrl_core.statistics.by_hash import share_by_hash
 
 Split = Literal["train", "held_out"]
 
@@ -62,8 +62,7 @@ def split_hash(text: str, seed: int) -> float:
     """A number in [0, 1), uniform over texts; equal for texts that differ only in case, spaces or punctuation."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     kept = "".join(char for char in folded if unicodedata.category(char)[0] not in "PZC")
-    digest = hashlib.sha256(f"{seed}\0{kept}".encode()).digest()
-    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53  # 53 bits: exact in a float, never rounded up to 1
+    return share_by_hash(seed, kept)
 
 
 def _assigned(item: SeedText, held_out: bool) -> Seed:

@@ -4,7 +4,6 @@ Source: Zhou et al., Instruction-Following Evaluation for Large Language Models 
 its `input_data.jsonl`; the rules are ours (constraints/verifiers), held to the verdicts of the original in the tests.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ifrl_core.artifacts.files import filesystem
 from ifrl_core.constraints.verdict import strict_and_loose, validated
 from ifrl_core.errors import ConstraintError, InputError
 from ifrl_core.records import Constraint
+from ifrl_core.statistics.by_hash import rank_by_hash
 
 _FIELDS = {"key": int, "prompt": str, "instruction_id_list": list, "kwargs": list}
 
@@ -122,7 +122,7 @@ def subset(rows: Sequence[IFEvalRow], n: int) -> list[IFEvalRow]:
     The choice depends on the keys alone, so that every run and machine asks the same prompts, and a larger subset
     holds the smaller one.
     """
-    chosen = {row.key for row in sorted(rows, key=lambda row: hashlib.sha256(str(row.key).encode()).digest())[:n]}
+    chosen = {row.key for row in sorted(rows, key=lambda row: rank_by_hash(row.key))[:n]}
     return [row for row in rows if row.key in chosen]
 
 

@@ -25,6 +25,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.report.summary import load_record
 from ifrl_core.report.text import printable
+from ifrl_core.statistics.by_hash import rank_by_hash
 
 SHEET_CSV, SHEET_PAGE, KEY = "sheet.csv", "sheet.html", "key.json"
 KEY_FORMAT = "ifrl-label-sheet/1"
@@ -230,4 +231,4 @@ def _inert(value: str) -> str:
 
 
 def _hash(seed: int, name: str) -> str:
-    return hashlib.sha256(f"sheet\0{seed}\0{name}".encode()).hexdigest()
+    return rank_by_hash("sheet", seed, name).hex()

@@ -1,11 +1,11 @@
 """Orders drawn by hash, and shares of steps that add up."""
 
-import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
 
 from ifrl_core.records import Row
+from ifrl_core.statistics.by_hash import rank_by_hash
 
 
 def walk(pool: Sequence[Row], seed: int, name: int | str, place: int) -> Iterator[Row]:
@@ -18,7 +18,7 @@ def walk(pool: Sequence[Row], seed: int, name: int | str, place: int) -> Iterato
 
 def rank(seed: int, name: int | str, number: int, prompt_id: str) -> bytes:
     """What prompts are sorted by on walk `number` through the pool `name` (a curriculum stage, or the problems)."""
-    return hashlib.sha256(f"curriculum\0{seed}\0{name}\0{number}\0{prompt_id}".encode()).digest()
+    return rank_by_hash("curriculum", seed, name, number, prompt_id)
 
 
 def share_of_step(step: int, count: int, share: float) -> int:

@@ -7,7 +7,6 @@ zero_shot   the backbone itself, asked yes or no (zero_shot.py)
 They are as they are, never calibrated by rules: hold them against the reward model before calibration.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ifrl_core.records import Row
 from ifrl_core.reward_model.quality.figures import Scored, against_rules
 from ifrl_core.stages.stage import Figures
 from ifrl_core.statistics.agreement import reliability_bins, roc_points
+from ifrl_core.statistics.by_hash import rank_by_hash
 
 MOST_PAIRS = 200  # pairs that are compared: asking a backbone of 135M costs 0.07 s a pair on 2 cores
 Scorers = dict[str, list[Scored]]  # the same pairs in the same order, each with its scorer's probability
@@ -32,7 +32,7 @@ def compared(held_out: Sequence[Row], most: int = MOST_PAIRS) -> list[int]:
         if row["verdict"] is not None:
             by_instruction.setdefault(row["instruction_id"], []).append(place)
     chosen: list[int] = []
-    for name in sorted(by_instruction, key=lambda name: hashlib.sha256(f"baselines\0{name}".encode()).digest()):
+    for name in sorted(by_instruction, key=lambda name: rank_by_hash("baselines", name)):
         if chosen and len(chosen) + len(by_instruction[name]) > most:
             break
         chosen += by_instruction[name]

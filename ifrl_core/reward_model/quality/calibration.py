@@ -4,7 +4,6 @@ Rules judge only hard constraints; that the same scale serves soft ones is an as
 check it.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from statistics import fmean
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+
+from ifrl_core.statistics.by_hash import rank_by_hash
 
 FOLDS = 5
 FEWEST = 20  # pairs with a verdict, of both kinds at least 5, below which nothing is fitted
@@ -68,7 +69,7 @@ def log_loss(probabilities: Sequence[float], verdicts: Sequence[bool]) -> float:
 
 
 def _fold(group: str) -> int:
-    return hashlib.sha256(f"calibration\0{group}".encode()).digest()[0] % FOLDS
+    return rank_by_hash("calibration", group)[0] % FOLDS
 
 
 def _logit(probability: float) -> float:

@@ -7,19 +7,20 @@ reversed with enough confidence on average are left out. After Han et al., arXiv
 other's training data.
 """
 
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from ifrl_core.statistics.by_hash import rank_by_hash
+
 MISRANKED = "misranked.json"  # places of the training pairs that are left out
 
 
 def half_of(instruction: str, seed: int) -> int:
     """0 or 1, by hash: an instruction is on one side with all of its pairs."""
-    return hashlib.sha256(f"co-teaching\0{seed}\0{instruction}".encode()).digest()[0] % 2
+    return rank_by_hash("co-teaching", seed, instruction)[0] % 2
 
 
 def misranked(pairs: Sequence[Mapping[str, Any]], logits: Sequence[float | None], confidence: float) -> list[int]:

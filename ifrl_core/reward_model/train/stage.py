@@ -6,7 +6,6 @@ Early stopping looks at the pseudo-labels of those pairs, so that with it only t
 Training runs in a process of its own, so that its memory goes back.
 """
 
-import hashlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from ifrl_core.reward_model.quality.plot import curves_png
 from ifrl_core.reward_model.train.misranked import MISRANKED
 from ifrl_core.reward_model.train.noise import POOLED, RATES, Rates, rates_by_type, rates_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from ifrl_core.statistics.by_hash import rank_by_hash
 from ifrl_core.training.child import run_child
 
 VALIDATION = pa.schema(
@@ -173,7 +173,7 @@ def _training_labels(config: RewardModelConfig, labels: ArtifactRef, store: Arti
 
 def _first_by_hash(sizes: dict[str, int], max_pairs: int, seed: int) -> Iterator[str]:
     taken = 0
-    for name in sorted(sizes, key=lambda name: hashlib.sha256(f"reward-model\0{seed}\0{name}".encode()).digest()):
+    for name in sorted(sizes, key=lambda name: rank_by_hash("reward-model", seed, name)):
         if taken >= max_pairs:
             return
         taken += sizes[name]

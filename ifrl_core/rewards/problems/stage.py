@@ -9,7 +9,6 @@ A prompt is asked as it is written, so it should say in which form the answer is
 its own check, or the file is refused: a wrong key would teach the wrong thing. The split is by a hash of the prompt.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
@@ -27,6 +26,7 @@ from ifrl_core.errors import InputError
 from ifrl_core.rewards.problems.verify import KINDS, LETTERS, Grader
 from ifrl_core.row_files import JSONL, PARQUET, read_chunks, wrong
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from ifrl_core.statistics.by_hash import rank_by_hash, share_by_hash
 
 BUILTIN = "builtin:"
 PROBLEMS = pa.schema(
@@ -82,11 +82,11 @@ def make_problems(config: GeneralSource, inputs: Inputs, work: Work) -> Figures:
     with Grader() as grader:
         for name, path in zip(config.names, config.paths, strict=True):
             for row in read_problems(Path(path), grader):
-                prompt_id = f"problem-{_hash(row['prompt']):x}"
+                prompt_id = _prompt_id(row["prompt"])
                 repeated += prompt_id in rows
                 rows.setdefault(prompt_id, {**row, "prompt_id": prompt_id, "source": name})
     for row in rows.values():
-        row["split"] = "held_out" if _hash(row["prompt"]) / 2**64 < config.held_out_share else "train"
+        row["split"] = "held_out" if share_by_hash("problem", row["prompt"]) < config.held_out_share else "train"
     for split in ("train", "held_out"):
         kept = [row for _, row in sorted(rows.items()) if row["split"] == split]
         if not kept:
@@ -140,6 +140,5 @@ def _path(source: str) -> Path:
     return path
 
 
-def _hash(prompt: str) -> int:
-    """64 bits."""
-    return int.from_bytes(hashlib.sha256(f"problem\0{prompt}".encode()).digest()[:8], "big")
+def _prompt_id(prompt: str) -> str:
+    return f"problem-{int.from_bytes(rank_by_hash('problem', prompt)[:8], 'big'):x}"
