@@ -1,22 +1,32 @@
 """Where things are: environment variables with defaults, set before Prefect or MLflow is imported.
 
-    IFRL_ROOT              storage root of all artifacts: a folder (default .ifrl/store) or s3://bucket/prefix
-    IFRL_CACHE             this machine's copies of models and artifacts that are elsewhere (default ~/.cache/ifrl)
-    IFRL_HOME              local work folder (default .ifrl): MLflow's and Prefect's local databases, logs
-    MLFLOW_TRACKING_URI    default: sqlite in the work folder
-    IFRL_MLFLOW_URL        where people's browsers reach the MLflow server, when that is not its tracking URI
-    PREFECT_API_URL        default: none, and then Prefect's own temporary server
-    IFRL_SERVER_URLS       OpenAI-compatible base URLs (http://host:8000/v1,…) of engine server
-    IFRL_SERVER_API_KEY    their key, when they want one
-    IFRL_VLLM_URL          http://host:8000 of the vLLM server that policy training keeps in step (generation vllm_server)
-    NODE_RANK, MASTER_ADDR, MASTER_PORT    this machine among those that train the policy together (launch.machines)
-    IFRL_SECRETS_BLOCK     a Prefect Secret block that holds such variables (keys, AWS credentials) as a JSON object
-
-None of them enters a fingerprint: they say where, never what.
+`VARIABLES` lists every one that the library, the flows and the tasks read. None of them enters a fingerprint: they say where,
+never what. Those of the stack (ports, folders, public addresses) are in docker/compose.yaml.
 """
 
 import os
 from pathlib import Path
+
+VARIABLES = {
+    "IFRL_ROOT": "storage root of all artifacts: a folder (default .ifrl/store) or s3://bucket/prefix",
+    "IFRL_CACHE": "this machine's copies of models and artifacts that are elsewhere (default ~/.cache/ifrl)",
+    "IFRL_HOME": "local work folder (default .ifrl): MLflow's and Prefect's local databases, logs",
+    "IFRL_MLFLOW_URL": "where people's browsers reach the MLflow server, when that is not its tracking URI",
+    "IFRL_SERVER_URLS": "OpenAI-compatible base URLs (http://host:8000/v1,...) of engine server",
+    "IFRL_SERVER_API_KEY": "their key, when they want one",
+    "IFRL_VLLM_URL": "http://host:8000 of the vLLM server that policy training keeps in step (generation vllm_server)",
+    "IFRL_REWARD_MODEL_URL": "the `ifrl serve` that scores while the policy trains (launch.reward_model service)",
+    "IFRL_REWARD_MODEL_TOKEN": "its bearer token, when it wants one",
+    "IFRL_SECRETS_BLOCK": "a Prefect Secret block that holds such variables (keys, AWS credentials) as a JSON object",
+    "IFRL_SLOTS": "the limit of GPU slots that a stage waits for; set by the deployments of stages",
+    "IFRL_WEBHOOK_URL": "where notifications of failed runs go; read by `ifrl deploy`, kept encrypted on the server",
+    "IFRL_LAUNCHER_PID": "set for training processes: the process that they end with",
+    "MLFLOW_TRACKING_URI": "default: sqlite in the work folder",
+    "PREFECT_API_URL": "default: none, and then Prefect's own temporary server",
+    "NODE_RANK": "this machine among those that train together (launch.machines)",
+    "MASTER_ADDR": "the machine of NODE_RANK 0",
+    "MASTER_PORT": "its port (default 29500)",
+}
 
 
 def configure_environment() -> None:
