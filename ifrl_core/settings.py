@@ -7,6 +7,8 @@ never what. Those of the stack (ports, folders, public addresses) are in docker/
 import os
 from pathlib import Path
 
+from ifrl_core.errors import ConfigError
+
 VARIABLES = {
     "IFRL_ROOT": "storage root of all artifacts: a folder (default .ifrl/store) or s3://bucket/prefix",
     "IFRL_CACHE": "this machine's copies of models and artifacts that are elsewhere (default ~/.cache/ifrl)",
@@ -27,11 +29,21 @@ VARIABLES = {
     "MASTER_ADDR": "the machine of NODE_RANK 0",
     "MASTER_PORT": "its port (default 29500)",
 }
+_NOT_IN_URLS = "?#%"
 
 
 def configure_environment() -> None:
-    """Fill in what the user left unset. Call it before importing prefect or mlflow."""
+    """Fill in what the user left unset. Call it before importing prefect or mlflow.
+
+    Raises:
+        ConfigError: when the work folder's path cannot stand in the URL of a database.
+    """
     home = home_folder()
+    if marks := sorted({mark for mark in _NOT_IN_URLS if mark in str(home)}):
+        raise ConfigError(
+            f"the work folder {home} has {' and '.join(marks)} in its path, where the URLs of MLflow's and Prefect's "
+            "databases end or change their meaning: choose another with IFRL_HOME"
+        )
     home.mkdir(parents=True, exist_ok=True)
     defaults = {
         "PREFECT_HOME": str(home / "prefect"),

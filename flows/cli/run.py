@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -72,20 +73,26 @@ def _run_pipeline(recipe: str, overrides: list[str]) -> None:
 
 
 def _print_end(record: dict[str, Any], summary: dict[str, Any], path: str, versions: list[dict[str, str]]) -> None:
-    gain, stages, scripts = summary["gain"], record["stages"], Path(sys.executable).parent
+    stages, scripts = record["stages"], Path(sys.executable).parent
     cached = [name for name, stage in stages.items() if stage["cached"]]
-    interval = f"{gain['mean']:+.1f} points [{gain['low']:+.1f}, {gain['high']:+.1f}]"
     from_cache = f", {len(cached)} from cache ({', '.join(cached)})" if cached else ""
     # Prefect's temporary server ends with the run; its database stays.
-    server = f"PREFECT_HOME={os.environ['PREFECT_HOME']} {scripts / 'prefect'} server start"
-    ui = f"{scripts / 'mlflow'} ui --backend-store-uri {record['mlflow']['uri']}"
+    server = f"PREFECT_HOME={quote(os.environ['PREFECT_HOME'])} {quote(str(scripts / 'prefect'))} server start"
+    ui = f"{quote(str(scripts / 'mlflow'))} ui --backend-store-uri {quote(record['mlflow']['uri'])}"
     lines = [
         f"run        {record['run']}: {record['seconds']:.0f} s, peak memory {record['peak_rss_mb'] / 1024:.1f} GiB",
         f"stages     {len(stages) - len(cached)} computed{from_cache}",
-        f"gain       {interval} in satisfaction of hard constraints on held-out instructions",
+        f"gain       {_gain_line(summary['gain'])}",
         *(f"model      {item['uri']} (version {item['version']})" for item in versions),
         f"mlflow     {record['mlflow']['url'] or ui}",
         f"prefect    {record['prefect']['url'] or server}",
         f"report     {path}",
     ]
     typer.echo("\n" + "\n".join(lines))
+
+
+def _gain_line(gain: dict[str, float] | None) -> str:
+    if gain is None:
+        return "not measured: the held-out instructions have no hard constraint"
+    interval = f"{gain['mean']:+.1f} points [{gain['low']:+.1f}, {gain['high']:+.1f}]"
+    return f"{interval} in satisfaction of hard constraints on held-out instructions"

@@ -8,9 +8,11 @@ import json
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Param, RunTag
@@ -40,11 +42,12 @@ def is_outage(error: BaseException) -> bool:
 
 def open_experiment(uri: str, artifact_folder: str | None) -> str:
     """The id of the experiment `ifrl`, created when absent; `artifact_folder` places files of a local store."""
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is not None:
-        return str(experiment.experiment_id)
-    return str(client.create_experiment(EXPERIMENT, artifact_location=artifact_folder))
+    with _one_at_a_time(uri):
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        return str(client.create_experiment(EXPERIMENT, artifact_location=artifact_folder))
 
 
 def send(entry: Entry, uri: str, run_id: str, store: ArtifactStore | None) -> str:
@@ -110,6 +113,16 @@ def end_other_runs(uri: str, experiment_id: str, run_id: str, tag: str, value: s
                 client.set_terminated(run.info.run_id, "KILLED")
                 ended += 1
     return ended
+
+
+def _one_at_a_time(uri: str) -> AbstractContextManager[Any]:
+    """MLflow makes the tables of a sqlite store at first use, without a lock: of two runs that begin in a fresh folder at
+    once, one would end at "table already exists". A server makes its own before it answers."""
+    path = uri.removeprefix("sqlite:///")
+    if path == uri:
+        return nullcontext()
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{path}.lock")
 
 
 def flat_params(document: Mapping[str, Any]) -> dict[str, str]:

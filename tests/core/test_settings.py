@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
-from ifrl_core.settings import VARIABLES
+import pytest
+
+from ifrl_core.errors import ConfigError
+from ifrl_core.settings import VARIABLES, configure_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,3 +20,13 @@ def test_the_list_of_variables_is_whole_and_has_none_too_many() -> None:
     settings = (ROOT / "ifrl_core" / "settings.py").read_text(encoding="utf-8")
     read_here = set(re.findall(r'environ\.get\("(IFRL_[A-Z_]+)"', settings))
     assert named | read_here == {name for name in VARIABLES if name.startswith("IFRL_")}
+
+
+@pytest.mark.parametrize("name", ["a?b", "100%", "c#"])
+def test_a_work_folder_that_database_urls_cannot_hold_is_refused_by_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IFRL_HOME", str(tmp_path / name))
+    with pytest.raises(ConfigError, match="IFRL_HOME"):
+        configure_environment()
+    assert not (tmp_path / name).exists()

@@ -37,12 +37,24 @@ def is_loopback(bound: socket.socket) -> bool:
 def run(app: FastAPI, bound: socket.socket, *, ready: Callable[[str], None]) -> None:
     """Answer until SIGTERM or SIGINT; then take no more, finish what was accepted, and return. A second SIGINT ends at once.
 
-    `ready` is told the URL right before the socket listens.
+    `ready` is told the URL once the socket listens.
     """
     host, port = bound.getsockname()[:2]
-    ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     config = uvicorn.Config(app, log_level="warning", access_log=False, backlog=_BACKLOG, server_header=False)
     # The server raises again, at its end, the signal that stopped it; stopped when asked to is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[bound])
+    _Server(config, lambda: ready(url)).run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._listening()

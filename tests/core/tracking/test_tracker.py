@@ -1,6 +1,8 @@
 """MLflow as a user finds it: runs, lineage, live metrics, one version per fingerprint."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -96,3 +98,15 @@ def test_a_block_that_raises_ends_its_run_as_failed(tracker: Tracker) -> None:
     client = MlflowClient(tracker.run.uri)
     assert client.get_run(child.run.run_id).info.status == "FAILED"
     assert client.get_run(fine.run.run_id).info.status == "FINISHED"
+
+
+def test_runs_that_begin_at_once_in_a_fresh_folder_all_begin(tmp_path: Path) -> None:
+    """MLflow makes its tables without a lock: without ours, one of two that start together dies."""
+    uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
+    code = (
+        f"from ifrl_core.tracking.tracker import Tracker; print(Tracker.start({uri!r}, None, 'run', {{}}).run.run_id)"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    ids = {run.communicate(timeout=300)[0].strip() for run in runs}
+    assert [run.returncode for run in runs] == [0, 0]
+    assert len(ids) == 2
