@@ -9,6 +9,7 @@ from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.config import GeneralConfig, GenerationConfig, InstructionsConfig, LaunchConfig, NoConfig, PipelineConfig
 from ifrl_core.evaluation import comparison
 from ifrl_core.evaluation import stage as evaluate
+from ifrl_core.evaluation.benchmarks import ifeval
 from ifrl_core.inference.open import server_urls
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions import stage as dataset
@@ -38,7 +39,7 @@ class Sources:
     seeds: seeds_stage.SeedsSource
     model: models.ModelSource | None  # None: training starts from an artifact of the store
     writer: models.ModelSource | None  # the model of writer llm, unless a server has it
-    ifeval: evaluate.IFEvalSource | None
+    ifeval: ifeval.IFEvalSource | None
     general: problems.GeneralSource | None
 
 
@@ -58,7 +59,7 @@ def find_sources(config: PipelineConfig, *, model: bool = True) -> Sources:
         seeds_stage.seeds_source(config.seeds),
         models.model_source(config.model) if model else None,
         _writer_source(config.instructions),
-        evaluate.ifeval_source(config.evaluation),
+        ifeval.ifeval_source(config.evaluation),
         problems.general_source(config),
     )
 
@@ -144,7 +145,7 @@ def evaluate_both(run: Run, refs: Refs, sources: Sources) -> Refs:
     config = run.config.evaluation.model_copy(update={"ifeval_path": None})
     inputs = _only(refs, "prompts", "reward_model", *(["general"] if config.general_prompts else []))
     if sources.ifeval is not None:
-        inputs["ifeval"] = run.stage(evaluate.import_ifeval, tasks.import_ifeval, sources.ifeval, {}, seeded=False)
+        inputs["ifeval"] = run.stage(ifeval.import_ifeval, tasks.import_ifeval, sources.ifeval, {}, seeded=False)
     done = {
         label: run.stage(
             evaluate.evaluate, tasks.evaluate_model, config, {**inputs, "model": model}, label=f"evaluation-{label}"

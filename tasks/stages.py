@@ -18,6 +18,7 @@ from ifrl_core.config import RolloutsConfig
 from ifrl_core.errors import StoreOutageError
 from ifrl_core.evaluation import comparison
 from ifrl_core.evaluation import stage as evaluate
+from ifrl_core.evaluation.benchmarks import ifeval
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels import stage as labels
@@ -113,7 +114,7 @@ make_labels = stage_task(labels.make_labels)
 train_reward_model = stage_task(reward_model_train.train_reward_model)
 train_policy = stage_task(policy_train.train_policy)
 make_problems = stage_task(problems.make_problems)
-import_ifeval = stage_task(evaluate.import_ifeval)
+import_ifeval = stage_task(ifeval.import_ifeval)
 evaluate_model = stage_task(evaluate.evaluate)
 compare = stage_task(comparison.compare)
 write_report = stage_task(report_write.write_report)

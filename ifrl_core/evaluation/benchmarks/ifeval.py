@@ -5,16 +5,40 @@ its `input_data.jsonl`; the rules are ours (constraints/verifiers), held to the 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from statistics import fmean
+from typing import Any
 
+import pyarrow as pa
+from pydantic import Field
+
+from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.artifacts.digest import digest_of_source
 from ifrl_core.artifacts.files import filesystem
+from ifrl_core.config import EvaluationConfig, StageConfig
 from ifrl_core.constraints.verdict import strict_and_loose, validated
+from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.errors import ConstraintError, InputError
-from ifrl_core.records import Constraint
+from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
+from ifrl_core.evaluation.difference import difference
+from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.records import CONSTRAINT, Constraint, Row, constraint_of, constraint_row
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.statistics.by_hash import rank_by_hash
 
+PROMPTS = pa.schema([("key", pa.int64()), ("prompt", pa.string()), ("constraints", pa.list_(CONSTRAINT))])
+ANSWERS = pa.schema(
+    [
+        ("key", pa.int64()),
+        ("prompt", pa.string()),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("strict", pa.list_(pa.bool_())),
+        ("loose", pa.list_(pa.bool_())),
+    ]
+)
+METRICS = ("prompt_strict", "prompt_loose", "inst_strict", "inst_loose")
 _FIELDS = {"key": int, "prompt": str, "instruction_id_list": list, "kwargs": list}
 
 
@@ -26,32 +50,95 @@ class IFEvalRow:
     prompt: str
     constraints: tuple[Constraint, ...]
 
-    @property
-    def instruction_id_list(self) -> list[str]:
-        return [constraint.type for constraint in self.constraints]
+
+class IFEvalSource(StageConfig):
+    """The fixed IFEval subset, by content."""
+
+    path: str = Field(exclude=True)
+    digest: str
+    prompts: int
 
 
-class RowVerdicts(TypedDict):
-    """Verdicts of one answered prompt; `strict[i]` and `loose[i]` belong to instruction `i` of the row."""
+def ifeval_source(config: EvaluationConfig) -> IFEvalSource | None:
+    """Name IFEval's prompts by content; None when the config asks for none.
 
-    key: int
-    strict: list[bool]
-    loose: list[bool]
-
-
-@dataclass(frozen=True)
-class IFEvalScore:
-    """Shares in [0, 1]: of prompts with all instructions followed, and of instructions followed.
-
-    `unscored` counts prompts without an answer, which are in no share; the shares are None when nothing was answered.
+    Raises:
+        InputError: when the file cannot be read.
     """
+    path = config.ifeval_path
+    if path is None:
+        return None
+    return IFEvalSource(path=path, digest=digest_of_source(path), prompts=config.ifeval_prompts)
 
-    prompt_strict: float | None
-    prompt_loose: float | None
-    inst_strict: float | None
-    inst_loose: float | None
-    per_row: list[RowVerdicts]
-    unscored: int
+
+@stage("ifeval-prompts", version=1)
+def import_ifeval(config: IFEvalSource, inputs: Inputs, work: Work) -> Figures:
+    """Copy the chosen rows of IFEval's input file into the store, so that every run scores the same ones."""
+    rows = subset(read_rows(config.path), config.prompts)
+    work.writer.write_table("part-00000.parquet", prompts_table(rows))
+    return {"prompts": len(rows), "instructions": sum(len(row.constraints) for row in rows)}
+
+
+def prompts_table(rows: Sequence[IFEvalRow]) -> pa.Table:
+    """The rows under PROMPTS."""
+    columns = [
+        {"key": row.key, "prompt": row.prompt, "constraints": [constraint_row(item) for item in row.constraints]}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(columns, schema=PROMPTS)
+
+
+def questions(config: EvaluationConfig, inputs: Inputs, work: Work) -> Questions:
+    """Every prompt of the subset, greedily; inputs: ifeval."""
+    rows = list(work.store.rows(inputs["ifeval"]))
+    requests = [Request([{"role": "user", "content": row["prompt"]}], work.seed) for row in rows]
+    return Questions(rows, requests, Sampling(config.ifeval_max_tokens, temperature=0.0))
+
+
+def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, store: ArtifactStore) -> list[Row]:
+    """Rows of ANSWERS: `strict[i]` and `loose[i]` belong to instruction i. An empty answer follows nothing."""
+    return [_answer(*of_answer) for of_answer in zip(rows, completions, strict=True)]
+
+
+def _answer(row: Row, completion: Completion) -> Row:
+    constraints = [constraint_of(item) for item in row["constraints"]]
+    strict, loose = strict_and_loose(constraints, answer_of(completion.text) or "")
+    return {
+        "key": row["key"],
+        "prompt": row["prompt"],
+        "text": completion.text,
+        "finish_reason": completion.finish_reason,
+        "strict": strict,
+        "loose": loose,
+    }
+
+
+def figures(rows: Sequence[Row]) -> Figures:
+    """METRICS as shares in [0, 1]: prompts with all instructions followed, instructions followed."""
+    marks = {metric: [mark for row in rows for mark in _marks(row, metric)] for metric in METRICS}
+    return {"ifeval": {**{metric: fmean(of_metric) for metric, of_metric in marks.items()}, "prompts": len(rows)}}
+
+
+def compared(before: Sequence[Row], after: Sequence[Row]) -> Figures:
+    """The difference in each of METRICS, resampled by prompt."""
+    return {"ifeval": {metric: _compare_metric(before, after, metric) for metric in METRICS}}
+
+
+def _compare_metric(before: Sequence[Row], after: Sequence[Row], metric: str) -> Figures:
+    return difference(
+        [
+            {"before": first, "after": second, "cluster": str(old["key"])}
+            for old, new in zip(before, after, strict=True)
+            for first, second in zip(_marks(old, metric), _marks(new, metric), strict=True)
+        ]
+    )
+
+
+def _marks(row: Row, metric: str) -> list[bool]:
+    """Prompt level: one mark, all followed; instruction level: one mark each (Zhou et al.)."""
+    unit, rule = metric.split("_")
+    marks: list[bool] = row[rule]
+    return [all(marks)] if unit == "prompt" else marks
 
 
 def read_rows(path: str) -> list[IFEvalRow]:
@@ -96,8 +183,8 @@ def parse_row(document: Any, *, where: str = "IFEval row") -> IFEvalRow:
     for name, kind in _FIELDS.items():
         value = document.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
-            found = type(value).__name__ if name in document else "missing"
-            raise InputError(f"{where}: field {name!r} is {found}; expected {kind.__name__}")
+            given = type(value).__name__ if name in document else "missing"
+            raise InputError(f"{where}: field {name!r} is {given}; expected {kind.__name__}")
     ids, kwargs = document["instruction_id_list"], document["kwargs"]
     if not ids or len(ids) != len(kwargs):
         raise InputError(
@@ -110,12 +197,6 @@ def parse_row(document: Any, *, where: str = "IFEval row") -> IFEvalRow:
     return IFEvalRow(document["key"], document["prompt"], constraints)
 
 
-def row_document(row: IFEvalRow) -> dict[str, Any]:
-    """The JSON object that `parse_row` reads back as `row`."""
-    kwargs = [constraint.args for constraint in row.constraints]
-    return {"key": row.key, "prompt": row.prompt, "instruction_id_list": row.instruction_id_list, "kwargs": kwargs}
-
-
 def subset(rows: Sequence[IFEvalRow], n: int) -> list[IFEvalRow]:
     """The `n` rows of lowest sha256 of their key (all when fewer), in the order of `rows`.
 
@@ -124,34 +205,6 @@ def subset(rows: Sequence[IFEvalRow], n: int) -> list[IFEvalRow]:
     """
     chosen = {row.key for row in sorted(rows, key=lambda row: rank_by_hash(row.key))[:n]}
     return [row for row in rows if row.key in chosen]
-
-
-def score(rows: Sequence[IFEvalRow], responses: Sequence[str | None]) -> IFEvalScore:
-    """Score one response per row, in the same order; None where no answer could be made.
-
-    `prompt_x = (prompts whose verdicts are all true) / (answered prompts)` and
-    `inst_x = (true verdicts) / (instructions of answered prompts)`, for x in strict and loose (the paper's metrics).
-    An empty answer is an answer, and follows nothing. Reasoning is to be cut off before.
-    """
-    pairs = list(zip(rows, responses, strict=True))
-    per_row: list[RowVerdicts] = []
-    for row, response in pairs:
-        if response is not None:
-            strict, loose = strict_and_loose(row.constraints, response)
-            per_row.append(RowVerdicts(key=row.key, strict=strict, loose=loose))
-    return IFEvalScore(
-        prompt_strict=_share(all(row["strict"]) for row in per_row),
-        prompt_loose=_share(all(row["loose"]) for row in per_row),
-        inst_strict=_share(verdict for row in per_row for verdict in row["strict"]),
-        inst_loose=_share(verdict for row in per_row for verdict in row["loose"]),
-        per_row=per_row,
-        unscored=len(pairs) - len(per_row),
-    )
-
-
-def _share(verdicts: Iterator[bool]) -> float | None:
-    flags = list(verdicts)
-    return sum(flags) / len(flags) if flags else None
 
 
 def _document(line: bytes, where: str) -> Any:
@@ -172,3 +225,6 @@ def _constraint(type_id: Any, kwargs: Any, where: str) -> Constraint:
     except ConstraintError as error:
         raise InputError(f"{where}: {error}") from error
     return Constraint(type=type_id, kind="hard", text="", args=args)
+
+
+IFEVAL = Benchmark("ifeval", "ifeval.parquet", ANSWERS, questions, answers, figures, compared)

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.benchmarks.ifeval import IFEvalRow, parse_row, read_rows, row_document, score, subset
-from ifrl_core.records import Constraint
+from ifrl_core.evaluation.benchmarks.ifeval import IFEvalRow, answers, figures, prompts_table, read_rows, subset
+from ifrl_core.inference import Completion
+from ifrl_core.records import Constraint, Row, constraint_of
 
 SHARED = Path(__file__).parents[4] / "shared"
 INPUT = str(SHARED / "data" / "ifeval_input_data.jsonl")
@@ -43,9 +45,11 @@ def test_the_benchmark_is_read_whole() -> None:
     assert rows[0].constraints[2].args == {"relation": "at least", "num_words": 300}
 
 
-def test_every_row_survives_being_written_and_read_again() -> None:
-    for item in read_rows(INPUT):
-        assert parse_row(json.loads(json.dumps(row_document(item)))) == item
+def test_every_row_survives_the_store() -> None:
+    rows = read_rows(INPUT)
+    for row_, stored in zip(rows, prompts_table(rows).to_pylist(), strict=True):
+        constraints = tuple(constraint_of(item) for item in stored["constraints"])
+        assert IFEvalRow(stored["key"], stored["prompt"], constraints) == row_
 
 
 def test_null_arguments_are_dropped(tmp_path: Path) -> None:
@@ -104,46 +108,45 @@ def test_a_subset_larger_than_the_benchmark_is_all_of_it() -> None:
     assert subset(rows, 10_000) == rows
 
 
-def test_scores_by_hand() -> None:
-    rows = [
-        IFEvalRow(1, "a", (NO_COMMA, QUOTED)),
-        IFEvalRow(2, "b", (NO_COMMA,)),
-        IFEvalRow(3, "c", (QUOTED,)),
-        IFEvalRow(4, "d", (NO_COMMA,)),
+def answered(store: ArtifactStore, rows: list[IFEvalRow], responses: list[str]) -> list[Row]:
+    completions = [Completion(response, "stop", 1, 1) for response in responses]
+    return answers(prompts_table(rows).to_pylist(), completions, {}, store)
+
+
+def test_scores_by_hand(store: ArtifactStore) -> None:
+    rows = [IFEvalRow(1, "a", (NO_COMMA, QUOTED)), IFEvalRow(2, "b", (NO_COMMA,)), IFEvalRow(3, "c", (QUOTED,))]
+    # 1: no comma yes, quoted no.  2: a comma on the first line only, so loosely yes.  3: quoted, after its reasoning.
+    table = answered(store, rows, ["plain", "Sure, here it is:\nplain", '<think>Hm.</think>"quoted"'])
+    assert [(row_["key"], row_["strict"], row_["loose"]) for row_ in table] == [
+        (1, [True, False], [True, False]),
+        (2, [False], [True]),
+        (3, [True], [True]),
     ]
-    # 1: no comma yes, quoted no.  2: a comma on the first line only, so loosely yes.  3: quoted.  4: unanswered.
-    result = score(rows, ["plain", "Sure, here it is:\nplain", '"quoted"', None])
-    assert result.per_row == [
-        {"key": 1, "strict": [True, False], "loose": [True, False]},
-        {"key": 2, "strict": [False], "loose": [True]},
-        {"key": 3, "strict": [True], "loose": [True]},
-    ]
-    assert (result.prompt_strict, result.prompt_loose) == (1 / 3, 2 / 3)
-    assert (result.inst_strict, result.inst_loose) == (2 / 4, 3 / 4)
-    assert result.unscored == 1
+    assert figures(table)["ifeval"] == {
+        "prompt_strict": pytest.approx(1 / 3),
+        "prompt_loose": pytest.approx(2 / 3),
+        "inst_strict": 2 / 4,
+        "inst_loose": 3 / 4,
+        "prompts": 3,
+    }
 
 
-def test_an_empty_answer_follows_nothing() -> None:
-    result = score([IFEvalRow(1, "a", (NO_COMMA,))], [""])
-    assert (result.inst_strict, result.inst_loose, result.unscored) == (0, 0, 0)
+def test_an_empty_answer_follows_nothing(store: ArtifactStore) -> None:
+    table = answered(store, [IFEvalRow(1, "a", (NO_COMMA,))], [""])
+    assert (table[0]["strict"], table[0]["loose"]) == ([False], [False])
 
 
-def test_without_any_answer_there_is_no_share() -> None:
-    result = score([IFEvalRow(1, "a", (NO_COMMA,))], [None])
-    assert (result.prompt_strict, result.inst_loose, result.unscored) == (None, None, 1)
-
-
-def test_every_row_needs_its_response() -> None:
+def test_every_row_needs_its_response(store: ArtifactStore) -> None:
     with pytest.raises(ValueError, match="zip"):
-        score([IFEvalRow(1, "a", (NO_COMMA,))], [])
+        answered(store, [IFEvalRow(1, "a", (NO_COMMA,))], [])
 
 
-def test_read_and_scored_rows_have_the_reference_verdicts(tmp_path: Path) -> None:
-    answered = defaultdict(list)
+def test_read_and_scored_rows_have_the_reference_verdicts(tmp_path: Path, store: ArtifactStore) -> None:
+    golden = defaultdict(list)
     for item in pq.read_table(SHARED / "golden" / "ifeval_verdicts.parquet").to_pylist():
         # For a "letter" like "#" the original counts a letter drawn at random, so its verdict means nothing.
         if json.loads(item["kwargs"]).get("letter", "a").isalpha():
-            answered[item["prompt"], item["response"]].append(item)
+            golden[item["prompt"], item["response"]].append(item)
     path = written(
         tmp_path,
         *(
@@ -153,15 +156,15 @@ def test_read_and_scored_rows_have_the_reference_verdicts(tmp_path: Path) -> Non
                 instruction_id_list=[item["instruction_id"] for item in items],
                 kwargs=[json.loads(item["kwargs"]) for item in items],
             )
-            for key, ((prompt, _), items) in enumerate(answered.items())
+            for key, ((prompt, _), items) in enumerate(golden.items())
         ),
     )
-    result = score(read_rows(path), [response for _, response in answered])
+    table = answered(store, read_rows(path), [response for _, response in golden])
     differing = [
         (item["instruction_id"], item["kwargs"], item["response"])
-        for verdicts, items in zip(result.per_row, answered.values(), strict=True)
+        for verdicts, items in zip(table, golden.values(), strict=True)
         for item, strict, loose in zip(items, verdicts["strict"], verdicts["loose"], strict=True)
         if (strict, loose) != (item["strict"], item["loose"])
     ]
-    assert len(answered) > 7_000
+    assert len(golden) > 7_000
     assert differing == []

@@ -2,7 +2,6 @@
 
 import json
 import random
-from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
@@ -10,12 +9,14 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
 from ifrl_core.config import InstructionsConfig, LabelsConfig, LadderConfig, NoConfig, SeedsConfig
 from ifrl_core.constraints.verdict import verdicts
+from ifrl_core.evaluation.benchmarks.held_out import HELD_OUT
+from ifrl_core.evaluation.benchmarks.ifeval import IFEVAL
+from ifrl_core.evaluation.benchmarks.problems import PROBLEMS
 from ifrl_core.evaluation.comparison import compare
-from ifrl_core.evaluation.stage import ANSWERS, GENERAL_ANSWERS, IFEVAL_ANSWERS, general_figures, satisfaction
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
-from ifrl_core.records import ROLLOUTS, constraint_of
+from ifrl_core.records import ROLLOUTS, Row, constraint_of
 from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scorers
 from ifrl_core.reward_model.quality.figures import Scored, quality
 from ifrl_core.reward_model.train.stage import VALIDATION
@@ -23,7 +24,6 @@ from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.seeds import stage as seeds_stage
 
 Refs = dict[str, ArtifactRef]
-Row = dict[str, Any]
 Whole = tuple[ArtifactStore, Refs]
 HOSTILE = "<script>alert(1)</script><img src=https://example.org/x onerror=alert(2)>&amp;\x00\x1b\u202e "
 TEXT = "The river runs past old mills, slow and brown; people fish there. It is quiet in the morning, and cold."
@@ -182,30 +182,25 @@ def _evaluation(
     store: ArtifactStore, prompts: ArtifactRef, side: str, hostile: str, *, longest: int, ifeval: int, general: int
 ) -> ArtifactRef:
     source = random.Random(f"evaluation {side}")
-    held_out = [row for row in store.rows(prompts, prefix="part-held_out-") if row["level"] in LEVELS]
-    rows = [_answered(prompt, hostile + answer(source, longest), hostile, source) for prompt in held_out]
-    config = {"max_tokens": 64, "levels": list(LEVELS)}
-    writer = store.writer(
-        "evaluation", 1, fingerprint("evaluation", 1, {"side": side}, {}), config, {"model": "model/0"}
-    )
-    writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=ANSWERS))
-    figures = satisfaction(rows)
+    asked = [row for row in store.rows(prompts, prefix="part-held_out-") if row["level"] in LEVELS]
+    tables = {HELD_OUT: [_answered(prompt, hostile + answer(source, longest), hostile, source) for prompt in asked]}
     if ifeval:
         marks = [[source.random() < 0.5 for _ in range(2)] for _ in range(ifeval)]
-        table = [
+        tables[IFEVAL] = [
             {"key": key, "prompt": "Asked.", "text": "Said.", "finish_reason": "stop", "strict": mark, "loose": mark}
             for key, mark in enumerate(marks)
         ]
-        writer.write_table("ifeval.parquet", pa.Table.from_pylist(table, schema=IFEVAL_ANSWERS))
-        prompt, inst = fmean(all(mark) for mark in marks), fmean(mark for pair in marks for mark in pair)
-        shares = {"prompt_strict": prompt, "prompt_loose": prompt, "inst_strict": inst, "inst_loose": inst}
-        figures["ifeval"] = {**shares, "prompts": ifeval}
     if general:
-        problems = [
+        tables[PROBLEMS] = [
             _solved(number, right=number % 2 == 0 if side == "before" else number < 2) for number in range(general)
         ]
-        writer.write_table("general.parquet", pa.Table.from_pylist(problems, schema=GENERAL_ANSWERS))
-        figures["general"] = general_figures(problems)
+    config = {"max_tokens": 64, "levels": list(LEVELS)}
+    identity = fingerprint("evaluation", 1, {"side": side}, {})
+    writer = store.writer("evaluation", 1, identity, config, {"model": "model/0"})
+    figures: dict[str, Any] = {}
+    for benchmark, rows in tables.items():
+        writer.write_table(benchmark.table, pa.Table.from_pylist(rows, schema=benchmark.columns))
+        figures |= benchmark.figures(rows)
     return writer.commit(figures)
 
 

@@ -1,0 +1,193 @@
+"""Held-out instructions: how many of their constraints a model satisfies, hard ones by rules, soft ones by the reward model.
+
+Responses are scored as the policy's reward is, gates aside.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+
+import pyarrow as pa
+
+from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.config import EvaluationConfig
+from ifrl_core.constraints.verifiers.answer import answer_of
+from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
+from ifrl_core.evaluation.difference import difference
+from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.models.folder import model_folder
+from ifrl_core.records import Constraint, Row, constraint_of
+from ifrl_core.rewards.score import Reward, score_responses
+from ifrl_core.rewards.task_drop import drops_task
+from ifrl_core.rewards.tripwires import tripped
+from ifrl_core.rollouts.stage import request_seed
+from ifrl_core.stages.stage import Figures, Inputs, Work
+
+VERDICT = pa.struct(
+    [
+        ("type", pa.string()),
+        ("kind", pa.string()),
+        ("text", pa.string()),
+        ("verdict", pa.bool_()),
+        ("probability", pa.float64()),
+    ]
+)
+ANSWERS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("instruction_id", pa.string()),
+        ("level", pa.int32()),
+        ("sample", pa.int32()),
+        ("prompt", pa.string()),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("completion_tokens", pa.int32()),
+        ("task_dropped", pa.bool_()),
+        ("tripped", pa.list_(pa.string())),  # names of the trip-wires (rewards/tripwires.py)
+        ("verdicts", pa.list_(VERDICT)),  # of each constraint: a rule's verdict (hard) or the RM's probability (soft)
+    ]
+)
+
+
+def questions(config: EvaluationConfig, inputs: Inputs, work: Work) -> Questions:
+    """Each held-out prompt of the config's levels, `config.samples` times; `seed` is what its instruction began with."""
+    prompts = list(work.store.rows(inputs["prompts"], prefix="part-held_out-"))
+    seeds = {row["instruction_id"]: row["messages"][-1]["content"] for row in prompts if row["level"] == 0}
+    rows = [
+        {**row, "seed": seeds[row["instruction_id"]], "sample": sample}
+        for row in prompts
+        if row["level"] in config.levels
+        for sample in range(config.samples)
+    ]
+    requests = [Request(row["messages"], request_seed(work.seed, row["prompt_id"], row["sample"])) for row in rows]
+    return Questions(rows, requests, Sampling(config.max_tokens, config.temperature))
+
+
+def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, store: ArtifactStore) -> list[Row]:
+    """Rows of ANSWERS; inputs: reward_model."""
+    from ifrl_core.reward_model.model.score import RewardModel
+
+    constraints = [[constraint_of(item) for item in row["constraints"]] for row in rows]
+    scorer = RewardModel(model_folder(inputs["reward_model"], store))
+    rewards = score_responses([completion.text for completion in completions], constraints, scorer)
+    return [_answer(*of_answer) for of_answer in zip(rows, completions, constraints, rewards, strict=True)]
+
+
+def _answer(row: Row, completion: Completion, constraints: Sequence[Constraint], reward: Reward) -> Row:
+    answer = answer_of(completion.text) or ""
+    wires = tripped(row["seed"], answer, constraints, reward.parts)
+    return {
+        **{name: row[name] for name in ("prompt_id", "instruction_id", "level", "sample")},
+        "prompt": row["messages"][-1]["content"],
+        "text": completion.text,
+        "finish_reason": completion.finish_reason,
+        "completion_tokens": completion.completion_tokens,
+        "task_dropped": drops_task(row["seed"], answer),
+        "tripped": [name for name, has_tripped in wires.items() if has_tripped],
+        "verdicts": [_verdict(*of_part) for of_part in zip(constraints, reward.parts, strict=True)],
+    }
+
+
+def _verdict(constraint: Constraint, part: float | None) -> Row:
+    hard = constraint.kind == "hard"
+    return {
+        "type": constraint.type,
+        "kind": constraint.kind,
+        "text": constraint.text,
+        "verdict": bool(part) if hard and part is not None else None,
+        "probability": None if hard else part,
+    }
+
+
+def satisfaction(rows: Sequence[Row]) -> Figures:
+    """Shares over (answer, constraint) pairs: hard by rules, soft as mean RM probability; overall, by type, by level.
+
+    None where nothing could be scored. `length_words` is the mean answer length; `task_dropped` the share of answers
+    that drop the task itself (see rewards/task_drop.py); `hacked` the share that trips a wire (rewards/tripwires.py);
+    `truncated` the share ended by the token budget.
+    """
+    scores: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in ("hard", "soft")}
+    for row in rows:
+        for item in row["verdicts"]:
+            if (score := _score(item)) is not None:
+                for name in ("overall", f"type/{item['type']}", f"level/{row['level']}"):
+                    scores[item["kind"]][name].append(score)
+    return {
+        **{kind: _shares(groups) for kind, groups in scores.items()},
+        "answers": len(rows),
+        "length_words": fmean(len(row["text"].split()) for row in rows),
+        "task_dropped": fmean(row["task_dropped"] for row in rows),
+        "hacked": fmean(bool(row["tripped"]) for row in rows),
+        "truncated": fmean(row["finish_reason"] == "length" for row in rows),
+    }
+
+
+def _score(item: Row) -> float | None:
+    score = item["verdict" if item["kind"] == "hard" else "probability"]
+    return None if score is None else float(score)
+
+
+def _shares(groups: Mapping[str, list[float]]) -> Figures:
+    def below(prefix: str) -> Figures:
+        parts = {name[len(prefix) :]: scores for name, scores in sorted(groups.items()) if name.startswith(prefix)}
+        return {name: {"mean": fmean(scores), "n": len(scores)} for name, scores in parts.items()}
+
+    overall = groups.get("overall", [])
+    return {
+        "overall": {"mean": fmean(overall) if overall else None, "n": len(overall)},
+        "by_type": below("type/"),
+        "by_level": below("level/"),
+    }
+
+
+def compared(before: Sequence[Row], after: Sequence[Row]) -> Figures:
+    """`hard`, `soft`: satisfied constraints that both sides could score; `answer`: how answers changed otherwise."""
+    return {
+        "hard": _compare_kind(before, after, "hard"),
+        "soft": _compare_kind(before, after, "soft"),
+        "answer": {
+            "length_words": _compare_answers(before, after, lambda row: len(row["text"].split()), scale=1.0),
+            "task_dropped": _compare_answers(before, after, lambda row: row["task_dropped"]),
+            "hacked": _compare_answers(before, after, lambda row: bool(row["tripped"])),
+            "truncated": _compare_answers(before, after, lambda row: row["finish_reason"] == "length"),
+        },
+    }
+
+
+def _compare_kind(before: Sequence[Row], after: Sequence[Row], kind: str) -> Figures:
+    pairs = [pair for sides in zip(before, after, strict=True) for pair in _constraint_pairs(*sides, kind)]
+    types, levels = sorted({pair["type"] for pair in pairs}), sorted({pair["level"] for pair in pairs})
+    return {
+        "overall": difference(pairs),
+        "by_type": {name: difference([pair for pair in pairs if pair["type"] == name]) for name in types},
+        "by_level": {str(level): difference([pair for pair in pairs if pair["level"] == level]) for level in levels},
+    }
+
+
+def _constraint_pairs(before: Row, after: Row, kind: str) -> list[Row]:
+    """The scores of an answer's constraints of that kind on both sides, where both have one."""
+    assert (before["prompt_id"], before["sample"]) == (after["prompt_id"], after["sample"]), (
+        "evaluations are not of the same prompts"
+    )
+    shared = {"level": before["level"], "cluster": before["instruction_id"]}
+    scores = (
+        (item, _score(item), _score(other)) for item, other in zip(before["verdicts"], after["verdicts"], strict=True)
+    )
+    return [
+        {"type": item["type"], **shared, "before": first, "after": second}
+        for item, first, second in scores
+        if item["kind"] == kind and first is not None and second is not None
+    ]
+
+
+def _compare_answers(
+    before: Sequence[Row], after: Sequence[Row], value: Callable[[Row], float], *, scale: float = 100.0
+) -> Figures:
+    pairs = [
+        {"before": value(old), "after": value(new), "cluster": old["instruction_id"]}
+        for old, new in zip(before, after, strict=True)
+    ]
+    return difference(pairs, scale=scale)
+
+
+HELD_OUT = Benchmark("prompts", "part-00000.parquet", ANSWERS, questions, answers, satisfaction, compared)
