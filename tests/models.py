@@ -1,6 +1,8 @@
-"""The models of the tests: the embedded one, and its first layers alone where what it writes does not matter."""
+"""The models of the tests: the embedded one; its first layers alone, where what it writes does not matter; and a random
+one a hundred times smaller, where nothing matters but that it trains."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import safe_open
@@ -12,6 +14,14 @@ from ifrl_core.models.stage import import_model, model_source
 
 EMBEDDED = "embedded:smollm2-135m"
 SMALL_LAYERS = 2
+RANDOM_SIZE = {
+    "num_hidden_layers": 2,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+}
 
 
 def whole_model(store: ArtifactStore) -> ArtifactRef:
@@ -24,18 +34,46 @@ def cut_model(whole: ArtifactRef, store: ArtifactStore, layers: int = SMALL_LAYE
 
     Which layers stay is the whole difference, so it loads without warnings and writes nonsense in a fraction of the time.
     """
-    identity = fingerprint("model", 1, {"layers": layers}, {"whole": whole.fingerprint})
-    writer = store.writer("model", 1, identity, {"layers": layers}, {"whole": f"{whole.stage}/{whole.fingerprint}"})
+    return _derived(whole, store, {"layers": layers}, lambda source, target: _write_cut(source, target, layers))
+
+
+def random_model(whole: ArtifactRef, store: ArtifactStore) -> ArtifactRef:
+    """An artifact like `whole` (tokenizer, chat template, names of weights) with random weights of RANDOM_SIZE."""
+    return _derived(whole, store, RANDOM_SIZE, _write_random)
+
+
+def _derived(
+    whole: ArtifactRef, store: ArtifactStore, config: dict[str, int], write: Callable[[Path, Path], dict[str, object]]
+) -> ArtifactRef:
+    """The model that `write` makes of the folder of `whole`, made once; `config` is what it depends on."""
+    identity = fingerprint("model", 1, config, {"whole": whole.fingerprint})
+    writer = store.writer("model", 1, identity, config, {"whole": f"{whole.stage}/{whole.fingerprint}"})
     with writer.alone():
         if ref := store.find("model", identity):
             return ref
         scratch = store.scratch("model", identity) / "model"
-        figures = _write_cut(model_folder(whole, store), scratch, layers)
+        figures = write(model_folder(whole, store), scratch)
         writer.write_folder(scratch, prefix="model")
-        writer.write_json("source.json", {"uri": f"{EMBEDDED} cut to {layers} layers", "digest": identity})
+        writer.write_json("source.json", {"uri": f"{EMBEDDED} with {config}", "digest": identity})
         ref = writer.commit(figures)
         store.clear_work("model", identity)
         return ref
+
+
+def _write_random(source: Path, target: Path) -> dict[str, object]:
+    """Write a random model with the tokenizer of `source` to `target`; returns the figures of a model artifact."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(source, **RANDOM_SIZE)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.save_pretrained(target)
+    for path in source.iterdir():
+        if not (target / path.name).exists():
+            (target / path.name).write_bytes(path.read_bytes())
+    return {"architecture": config.architectures, "hidden_size": config.hidden_size}
 
 
 def _write_cut(source: Path, target: Path, layers: int) -> dict[str, object]:

@@ -50,8 +50,8 @@ def test_the_halves_are_about_alike_and_follow_the_seed() -> None:
 
 
 @pytest.mark.model
-@pytest.mark.timeout(200)
-def test_labels_that_were_turned_round_are_found(model: ArtifactRef, model_store: ArtifactStore) -> None:
+@pytest.mark.usefixtures("forked")
+def test_labels_that_were_turned_round_are_found(tiny_model: ArtifactRef, model_store: ArtifactStore) -> None:
     """An answer in capitals is the positive; one contrast in eight has its labels the wrong way round."""
     source = random.Random(0)
     contrasts = []
@@ -61,10 +61,10 @@ def test_labels_that_were_turned_round_are_found(model: ArtifactRef, model_store
         contrasts.append(right[::-1] if n % 8 == 0 else right)
     labels = commit_contrasts(model_store, contrasts, "Answer in all capital letters.")
     config = RewardModelConfig(
-        epochs=2, batch_size=8, micro_batch=8, max_tokens=64, learning_rate=2e-4, layers=6, baselines=False,
+        epochs=2, batch_size=8, micro_batch=8, max_tokens=64, learning_rate=5e-3, layers=1, baselines=False,
         drop_misranked=0.8,
     )  # fmt: skip
-    ref = train_reward_model(config, {"model": model, "labels": labels}, model_store)
+    ref = train_reward_model(config, {"model": tiny_model, "labels": labels}, model_store)
     counts = model_store.manifest(ref).figures["counts"]
     assert counts["misranked"] + counts["train_pairs"] == 192
     assert 18 <= counts["misranked"] <= 32  # 24 labels were turned round

@@ -1,0 +1,87 @@
+"""Training processes forked from one that has imported torch, transformers and trl already: seconds less a training.
+
+For tests of what a training does. How it is launched is not in them: accelerate, torchrun and the death with the stage have
+tests of their own (policy/test_launched.py, training/test_child.py).
+"""
+
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ifrl_core.errors import TrainingError
+from ifrl_core.training import child
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["ifrl_core.policy.process", "ifrl_core.reward_model.train.process"])
+_deadly: list[Path] = []  # a file at whose sight the process dies
+
+
+class ForkedProcess:
+    """As much of `subprocess.Popen` as `run_child` uses, for commands that end with a module's name and its argument."""
+
+    def __init__(self, command: Sequence[str], *, stdout: Any, env: Mapping[str, str], **_: Any) -> None:
+        arguments = (*command[-2:], stdout.name, dict(env), _deadly[-1] if _deadly else None)
+        self._process = _processes.Process(target=_run_module, args=arguments, daemon=True)
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("a forked training", timeout or 0)
+        return self.returncode
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+@contextmanager
+def forked_trainings() -> Iterator[None]:
+    """Inside, stages fork their training process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": ForkedProcess}))
+        yield
+
+
+@contextmanager
+def killed_at(file: Path) -> Iterator[None]:
+    """Inside, the training process gets a SIGKILL as soon as it has written `file`, and the stage must say so."""
+    _deadly.append(file)
+    try:
+        with pytest.raises(TrainingError, match="was killed by SIGKILL"):
+            yield
+    finally:
+        _deadly.pop()
+
+
+def _run_module(module: str, argument: str, log: str, environment: dict[str, str], deadly: Path | None) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    if deadly is not None:
+        threading.Thread(target=_die_at, args=(deadly,), daemon=True).start()
+    sys.argv = [module, argument]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _die_at(file: Path) -> None:
+    while not file.exists():
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
