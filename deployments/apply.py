@@ -82,41 +82,42 @@ def apply(
 def _pool(client: SyncPrefectClient, pool: Pool, dry_run: bool) -> Change:
     template = pool.job_template()
     try:
-        found = client.read_work_pool(pool.name)
+        current = client.read_work_pool(pool.name)
     except ObjectNotFound:
         if not dry_run:
             client.create_work_pool(
                 WorkPoolCreate(name=pool.name, type=pool.type, description=pool.description, base_job_template=template)
             )
         return Change("work pool", pool.name, "create", pool.type)
-    if found.type != pool.type:
+    if current.type != pool.type:
         raise ConfigError(
-            f"the server's work pool {pool.name} is of type {found.type}, and ifrl needs type {pool.type}: delete the former"
+            f"the server's work pool {pool.name} is of type {current.type}, and ifrl needs type {pool.type}: delete the "
+            "former"
         )
     # A pool without a template of ours keeps its own.
-    wanted = _with_defaults_of(found.base_job_template, template) if pool.template else found.base_job_template
+    wanted = _with_defaults_of(current.base_job_template, template) if pool.template else current.base_job_template
     differs = _differences(
         {"description": pool.description, "base_job_template": wanted},
-        {"description": found.description, "base_job_template": found.base_job_template},
+        {"description": current.description, "base_job_template": current.base_job_template},
     )
     if differs and not dry_run:
         client.update_work_pool(pool.name, WorkPoolUpdate(description=pool.description, base_job_template=wanted))
     return _change("work pool", pool.name, differs)
 
 
-def _slots(client: SyncPrefectClient, name: str, asked: int | None, initial: int, dry_run: bool) -> Change:
+def _slots(client: SyncPrefectClient, name: str, wished: int | None, initial: int, dry_run: bool) -> Change:
     try:
-        found = client.read_global_concurrency_limit_by_name(name)
+        current = client.read_global_concurrency_limit_by_name(name)
     except ObjectNotFound:
-        limit = asked or initial
+        limit = wished or initial
         if not dry_run:
             client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=limit))
         return Change("slots", name, "create", str(limit))
-    if asked is None or asked == found.limit:
-        return Change("slots", name, "unchanged", str(found.limit))
+    if wished is None or wished == current.limit:
+        return Change("slots", name, "unchanged", str(current.limit))
     if not dry_run:
-        client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(limit=asked))
-    return Change("slots", name, "update", f"{found.limit} to {asked}")
+        client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(limit=wished))
+    return Change("slots", name, "update", f"{current.limit} to {wished}")
 
 
 def _webhook(client: SyncPrefectClient, dry_run: bool) -> tuple[Change, dict[str, str]]:
@@ -127,8 +128,8 @@ def _webhook(client: SyncPrefectClient, dry_run: bool) -> tuple[Change, dict[str
     except ObjectNotFound:
         if not url:
             return Change("block", WEBHOOK, "left out", f"{WEBHOOK_VARIABLE} is not set"), {}
-        made = _UNKNOWN if dry_run else _save_webhook(url)
-        return Change("block", WEBHOOK, "create"), {WEBHOOK: made}
+        block_id = _UNKNOWN if dry_run else _save_webhook(url)
+        return Change("block", WEBHOOK, "create"), {WEBHOOK: block_id}
     ids = {WEBHOOK: str(document.id)}
     if not url or document.data.get("url") == url:
         return Change("block", WEBHOOK, "unchanged"), ids
@@ -146,16 +147,16 @@ def _automation(client: SyncPrefectClient, automation: Document, block_ids: Mapp
     if missing := blocks_of(automation) - set(block_ids):
         return Change("automation", name, "left out", f"there is no block {', '.join(sorted(missing))}")
     wanted = automation_with(automation, block_ids)
-    found = client.read_automations_by_name(name)
-    if not found:
+    automations = client.read_automations_by_name(name)
+    if not automations:
         if not dry_run:
             client.create_automation(wanted)
         return Change("automation", name, "create")
-    current = AutomationCore.model_validate(found[0].model_dump())
+    current = AutomationCore.model_validate(automations[0].model_dump())
     wanted = wanted.model_copy(update={"enabled": current.enabled})
     differs = _differences(wanted.model_dump(), current.model_dump())
     if differs and not dry_run:
-        client.update_automation(found[0].id, wanted)
+        client.update_automation(automations[0].id, wanted)
     return _change("automation", name, differs)
 
 
@@ -180,53 +181,53 @@ def _deployment(client: SyncPrefectClient, entry: Entry, pull: list[Document], d
         "pull_steps": pull,
     }
     try:
-        found = client.read_deployment_by_name(name)
+        current = client.read_deployment_by_name(name)
     except ObjectNotFound:
-        found = None
-    switched = {schedule.slug: schedule.active for schedule in found.schedules} if found else {}
+        current = None
+    switched = {schedule.slug: schedule.active for schedule in current.schedules} if current else {}
     schedules = [
         schedule.to_create(active=switched.get(schedule.slug, schedule.active)) for schedule in entry.schedules
     ]
     differs: list[str] = []
-    if found is not None:
-        differs = _differences(wanted, _current(found))
-        if _schedule_forms(schedules) != _schedule_forms(found.schedules):
+    if current is not None:
+        differs = _differences(wanted, _compared(current))
+        if _schedule_forms(schedules) != _schedule_forms(current.schedules):
             differs.append("schedules")
-    if not dry_run and (found is None or differs):
+    if not dry_run and (current is None or differs):
         flow_id = client.create_flow_from_name(flow.name)
         client.create_deployment(flow_id=flow_id, name=entry.name, schedules=schedules, **wanted)
-    return Change("deployment", name, "create") if found is None else _change("deployment", name, differs)
+    return Change("deployment", name, "create") if current is None else _change("deployment", name, differs)
 
 
-def _current(found: DeploymentResponse) -> Document:
-    limit = found.global_concurrency_limit
+def _compared(current: DeploymentResponse) -> Document:
+    limit = current.global_concurrency_limit
     return {
-        "description": found.description,
-        "tags": sorted(found.tags),
-        "parameters": found.parameters,
-        "entrypoint": found.entrypoint,
-        "work_pool_name": found.work_pool_name,
-        "work_queue_name": found.work_queue_name,
-        "job_variables": found.job_variables,
+        "description": current.description,
+        "tags": sorted(current.tags),
+        "parameters": current.parameters,
+        "entrypoint": current.entrypoint,
+        "work_pool_name": current.work_pool_name,
+        "work_queue_name": current.work_queue_name,
+        "job_variables": current.job_variables,
         "concurrency_limit": limit.limit if limit else None,
-        "concurrency_options": found.concurrency_options,
-        "parameter_openapi_schema": found.parameter_openapi_schema,
-        "enforce_parameter_schema": found.enforce_parameter_schema,
-        "pull_steps": found.pull_steps,
+        "concurrency_options": current.concurrency_options,
+        "parameter_openapi_schema": current.parameter_openapi_schema,
+        "enforce_parameter_schema": current.enforce_parameter_schema,
+        "pull_steps": current.pull_steps,
     }
 
 
 def _schedule_forms(schedules: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """What of schedules, wanted or found, can be compared."""
+    """What of schedules, wanted or current, can be compared."""
     return sorted(
         (str(item.slug), str(item.schedule.cron), str(item.schedule.timezone), item.active, str(item.parameters))
         for item in schedules
     )
 
 
-def _with_defaults_of(found: Mapping[str, Any], template: Document) -> Document:
+def _with_defaults_of(current: Mapping[str, Any], template: Document) -> Document:
     """The template with the default values of job variables that the server has."""
-    chosen = found.get("variables", {}).get("properties", {})
+    chosen = current.get("variables", {}).get("properties", {})
     variables = template["variables"]
     properties = {
         name: {**about, "default": chosen[name]["default"]} if "default" in chosen.get(name, {}) else about
@@ -235,8 +236,8 @@ def _with_defaults_of(found: Mapping[str, Any], template: Document) -> Document:
     return {**template, "variables": {**variables, "properties": properties}}
 
 
-def _differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    return [name for name, value in wanted.items() if value != found[name]]
+def _differences(wanted: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in wanted.items() if value != current[name]]
 
 
 def _change(kind: Any, name: str, differs: Sequence[str]) -> Change:

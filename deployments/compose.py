@@ -71,8 +71,8 @@ def _service(name: str, entry: Mapping[str, Any], folder: Path) -> Service:
     check = entry.get("healthcheck", {}).get("test", ["CMD"])
     keys: dict[str, str] = {}
     for file in entry.get("env_file", []):
-        found = dotenv_values(folder / file["path"], interpolate=False)
-        keys |= {key: value for key, value in found.items() if value is not None}
+        values = dotenv_values(folder / file["path"], interpolate=False)
+        keys |= {key: value for key, value in values.items() if value is not None}
     return Service(
         name=name,
         image=entry["image"],

@@ -28,7 +28,7 @@ _KEPT = ("HOME", "LANG", "PYTHONPATH", "TMPDIR", "TZ", "SSL_CERT_FILE")
 
 
 class StackError(IfrlError):
-    """The stack cannot be started, stopped or asked; the message says what to do."""
+    """The stack cannot be started, stopped or looked at; the message says what to do."""
 
 
 def state_folder() -> Path:
@@ -60,8 +60,8 @@ def local_variables(state: Path) -> dict[str, str]:
 
 def chosen_services(state: Path, *, gpu: bool) -> dict[str, Service]:
     """The services to run here, the GPU worker only when asked for."""
-    found = read_services(local_variables(state)).items()
-    return {name: service for name, service in found if not service.profiles or (gpu and "gpu" in service.profiles)}
+    services = read_services(local_variables(state)).items()
+    return {name: service for name, service in services if not service.profiles or (gpu and "gpu" in service.profiles)}
 
 
 def service_environment(service: Service, state: Path) -> dict[str, str]:
@@ -87,8 +87,8 @@ def postgres_programs() -> Path:
     Raises:
         StackError: when it is not installed.
     """
-    if found := shutil.which("initdb"):
-        return Path(found).resolve().parent
+    if program := shutil.which("initdb"):
+        return Path(program).resolve().parent
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not installed:
         raise StackError("Postgres is not installed (no initdb): apt-get install postgresql-15")
@@ -154,5 +154,5 @@ def _make_cluster(state: Path, service: Service) -> None:
 def _run(command: list[str], text: str, user: str | None) -> None:
     done = subprocess.run(command, input=text, capture_output=True, text=True, user=user, cwd="/", check=False)
     if done.returncode != 0 or "ERROR" in done.stderr:
-        said = (done.stdout + done.stderr).strip()
-        raise StackError(f"{command[0]} failed (user {user or os.geteuid()} must reach that folder): {said[-1000:]}")
+        output = (done.stdout + done.stderr).strip()
+        raise StackError(f"{command[0]} failed (user {user or os.geteuid()} must reach that folder): {output[-1000:]}")

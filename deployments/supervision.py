@@ -32,8 +32,8 @@ def start_supervisor(state: Path, services: Mapping[str, Service]) -> None:
     end = time.monotonic() + _ANSWERS_WITHIN_S
     while done.returncode != 0 or not supervisor_runs(state):
         if done.returncode != 0 or time.monotonic() > end:
-            said = (done.stdout + done.stderr).strip()
-            raise StackError(f"supervisord did not start: {said[-1000:]} (log: {log_file(state, 'supervisord')})")
+            output = (done.stdout + done.stderr).strip()
+            raise StackError(f"supervisord did not start: {output[-1000:]} (log: {log_file(state, 'supervisord')})")
         time.sleep(0.1)
 
 

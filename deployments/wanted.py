@@ -104,10 +104,10 @@ class Entry(_Section):
         return find_spec(self.module) is not None
 
     def flow(self) -> Flow[..., Any]:
-        found = getattr(importlib.import_module(self.module), self.entrypoint.partition(":")[2], None)
-        if not isinstance(found, Flow):
+        flow = getattr(importlib.import_module(self.module), self.entrypoint.partition(":")[2], None)
+        if not isinstance(flow, Flow):
             raise ConfigError(f"deployment {self.name}: {self.entrypoint} is no flow")
-        return found
+        return flow
 
     def parameter_schema(self) -> Document:
         """The form in the UI and what parameters are checked against, as JSON keeps it."""

@@ -194,7 +194,7 @@ def _rows(decision: Decision) -> list[dict[str, Any]]:
             "difference": shown(check.difference),
             "95% interval": f"[{shown(check.low)}, {shown(check.high)}]",
             "margin": shown(check.margin),
-            "in words": check.said,
+            "in words": check.finding,
         }
         for check in decision.checks
     ]

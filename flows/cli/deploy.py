@@ -3,13 +3,17 @@
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ifrl_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from deployments.apply import Change
 
 app = typer.Typer()
 
@@ -29,39 +33,44 @@ def deploy(
 
     IFRL_WEBHOOK_URL, when it is set, is where notifications go. It is kept encrypted on the server and never printed.
     """
-    wanted = _slots(slots or [])
+    limits = _slots(slots or [])
     # No work folder is made here, so that the server may also come from the user's own Prefect profile.
     os.environ.setdefault("DO_NOT_TRACK", "true")
-    import httpx
-    from prefect import get_client
     from prefect.settings import PREFECT_API_URL
-
-    from deployments.apply import apply
-    from deployments.wanted import DEPLOYMENT_FILE, deployment_file, server_file
 
     url = PREFECT_API_URL.value()
     if not url:
         raise ConfigError("ifrl deploy needs a Prefect server: set PREFECT_API_URL, e.g. http://127.0.0.1:4200/api")
     changes = []
-    try:
-        with get_client(sync_client=True) as client:
-            _load_secrets()
-            for change in apply(
-                client, server_file(), deployment_file(file or DEPLOYMENT_FILE), slots=wanted, dry_run=dry_run
-            ):
-                changes.append(change)
-                if not as_json:
-                    about = f": {change.about}" if change.about else ""
-                    typer.echo(f"{change.action:<10} {change.kind:<10} {change.name}{about}")
-    except httpx.TransportError as error:
-        raise ConfigError(f"the Prefect server at {url} does not answer: {error}") from error
-    counts: Counter[str] = Counter(change.action for change in changes)
+    for change in _changes(url, file, limits, dry_run=dry_run):
+        changes.append(change)
+        if not as_json:
+            about = f": {change.about}" if change.about else ""
+            typer.echo(f"{change.action:<10} {change.kind:<10} {change.name}{about}")
     if as_json:
         typer.echo(json.dumps({"dry_run": dry_run, "changes": [asdict(change) for change in changes]}, indent=2))
         return
+    counts: Counter[str] = Counter(change.action for change in changes)
     names = {"create": "created", "update": "updated", "unchanged": "unchanged", "left out": "left out"}
-    said = ", ".join(f"{counts[action]} {name}" for action, name in names.items() if counts[action])
-    typer.echo(f"{said} on {url}" + (" (a dry run: nothing was changed)" if dry_run else ""))
+    summary = ", ".join(f"{counts[action]} {name}" for action, name in names.items() if counts[action])
+    typer.echo(f"{summary} on {url}" + (" (a dry run: nothing was changed)" if dry_run else ""))
+
+
+def _changes(url: str, file: Path | None, slots: dict[str, int], *, dry_run: bool) -> "Iterator[Change]":
+    import httpx
+    from prefect import get_client
+
+    from deployments.apply import apply
+    from deployments.wanted import DEPLOYMENT_FILE, deployment_file, server_file
+
+    try:
+        with get_client(sync_client=True) as client:
+            _load_secrets()
+            yield from apply(
+                client, server_file(), deployment_file(file or DEPLOYMENT_FILE), slots=slots, dry_run=dry_run
+            )
+    except httpx.TransportError as error:
+        raise ConfigError(f"the Prefect server at {url} does not answer: {error}") from error
 
 
 def _load_secrets() -> None:

@@ -31,12 +31,14 @@ def sheet(
     from ifrl_core.labels.people.sheet import find_labels, write_sheet
 
     store = ArtifactStore(store_root())
-    made = write_sheet(find_labels(labels, store), store, output, pairs=pairs, repeat=repeat, seed=seed)
-    typer.echo(f"sheet {made.sheet}: {made.items} pairs to judge ({made.contrasts} contrasts, {made.repeated} twice)")
-    if 2 * made.contrasts < pairs:
-        typer.echo(f"there are no more than {made.contrasts} constraints with both labels")
-    typer.echo(f"page   {made.page}\nCSV    {made.csv}\nkey    {made.key} (keep it from whoever judges)")
-    typer.echo(f"then   ifrl labels grade JUDGED.csv --key {made.key}")
+    sheet = write_sheet(find_labels(labels, store), store, output, pairs=pairs, repeat=repeat, seed=seed)
+    typer.echo(
+        f"sheet {sheet.sheet}: {sheet.items} pairs to judge ({sheet.contrasts} contrasts, {sheet.repeated} twice)"
+    )
+    if 2 * sheet.contrasts < pairs:
+        typer.echo(f"there are no more than {sheet.contrasts} constraints with both labels")
+    typer.echo(f"page   {sheet.page}\nCSV    {sheet.csv}\nkey    {sheet.key} (keep it from whoever judges)")
+    typer.echo(f"then   ifrl labels grade JUDGED.csv --key {sheet.key}")
 
 
 @app.command()

@@ -66,10 +66,11 @@ def record_decision(
     uri: str, name: str, version: str, decision: Decision, *, previous: Version | None, run: str, seeds: str
 ) -> None:
     """Write a decision beside the version that it is about. `seeds`: the artifact of the seeds it was trained on."""
-    figures = [{key: value for key, value in asdict(check).items() if key != "said"} for check in decision.checks]
+    figures = [{key: value for key, value in asdict(check).items() if key != "finding"} for check in decision.checks]
     tags = {
         DECISION: PROMOTED if decision.promote else REFUSED,
-        REASONS: "; ".join(decision.reasons) or "; ".join(f"{check.metric}: {check.said}" for check in decision.checks),
+        REASONS: "; ".join(decision.reasons)
+        or "; ".join(f"{check.metric}: {check.finding}" for check in decision.checks),
         FIGURES: json.dumps(figures),
         PREVIOUS: previous.version if previous else "",
         DECIDED_AT: _now(),

@@ -20,8 +20,8 @@ ACCURACY, LENGTH, HACKS = "general accuracy", "response length", "hack rate"
 class Check:
     """One metric of the gate. Differences are challenger minus champion, in points of 100 (length: in % of the champion's).
 
-    `low` and `high`: the paired bootstrap 95% interval of the difference; `margin`: how much worse is let pass; `said`: the
-    finding in words. Figures are None when there was nothing to measure.
+    `low` and `high`: the paired bootstrap 95% interval of the difference; `margin`: how much worse is let pass; `finding`:
+    what came of it in words. Figures are None when there was nothing to measure.
     """
 
     metric: str
@@ -32,7 +32,7 @@ class Check:
     high: float | None
     margin: float
     passed: bool
-    said: str
+    finding: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Decision:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return tuple(f"{check.metric}: {check.said}" for check in self.checks if not check.passed)
+        return tuple(f"{check.metric}: {check.finding}" for check in self.checks if not check.passed)
 
 
 def decide(comparison: Figures, gate: RetrainConfig) -> Decision:
@@ -70,8 +70,8 @@ def _primary(row: Figures | None, gate: RetrainConfig) -> Check:
     units, low, high = int(row["units"]), row["low"], row["high"]
     span = f"{row['mean']:+.1f} points [{low:+.1f}, {high:+.1f}] over {units} held-out instructions"
     if units < gate.min_held_out:
-        said = f"{span}; at least {gate.min_held_out} are needed to tell (retrain.min_held_out)"
-        return _check(PRIMARY, row, 0.0, False, said)
+        finding = f"{span}; at least {gate.min_held_out} are needed to tell (retrain.min_held_out)"
+        return _check(PRIMARY, row, 0.0, False, finding)
     if low > 0:
         return _check(PRIMARY, row, 0.0, True, f"{span}: better, the interval is clear of 0")
     worse = "worse" if high < 0 else "not better for sure"
@@ -93,18 +93,18 @@ def _length(row: Figures | None, margin: float) -> Check:
     before = row["before"]
     share = {key: 100 * row[key] / before for key in ("mean", "low", "high")}
     longer = "longer" if share["mean"] >= 0 else "shorter"
-    said = (
+    finding = (
         f"answers became {abs(share['mean']):.1f} % {longer}, {before:.1f} to {row['after']:.1f} words; they may change by "
         f"{margin:g} %"
     )
-    return _check(LENGTH, {**row, **share}, margin, abs(share["mean"]) <= margin, said)
+    return _check(LENGTH, {**row, **share}, margin, abs(share["mean"]) <= margin, finding)
 
 
 def _hacks(row: Figures | None, margin: float) -> Check:
     if row is None or not _measured(row):
         return _unmeasured(HACKS, margin)
-    said = f"answers that trip a wire: {_change(row)} points; they may rise by {margin:g}"
-    return _check(HACKS, row, margin, row["mean"] <= margin, said)
+    finding = f"answers that trip a wire: {_change(row)} points; they may rise by {margin:g}"
+    return _check(HACKS, row, margin, row["mean"] <= margin, finding)
 
 
 def _change(row: Figures) -> str:
@@ -116,11 +116,19 @@ def _measured(row: Figures) -> bool:
     return all(value is not None and math.isfinite(value) for value in values)
 
 
-def _check(metric: str, row: Figures, margin: float, passed: bool, said: str) -> Check:
+def _check(metric: str, row: Figures, margin: float, passed: bool, finding: str) -> Check:
     return Check(
-        metric, row["before"], row["after"], row["mean"], row["low"], row["high"], margin, passed=passed, said=said
+        metric,
+        row["before"],
+        row["after"],
+        row["mean"],
+        row["low"],
+        row["high"],
+        margin,
+        passed=passed,
+        finding=finding,
     )
 
 
 def _unmeasured(metric: str, margin: float) -> Check:
-    return Check(metric, None, None, None, None, None, margin, passed=False, said="could not be measured")
+    return Check(metric, None, None, None, None, None, margin, passed=False, finding="could not be measured")
