@@ -1,14 +1,27 @@
-"""Leftovers of killed runs: found by a look at the whole store, removed one folder at a time, each under its lock.
+"""Leftovers of killed runs: listed by a look at the whole store, removed one place at a time, each under its lock.
 
-Never a file that a manifest names, never what a live lock covers, never anything younger than asked, and nothing that the
-store did not make: files of other shapes, and folders whose manifest cannot be read, are left alone.
+kind                  where it lies                                         what of it goes
+unfinished artifact   <stage>/<fingerprint>/ without a manifest             everything
+unnamed files         <stage>/<fingerprint>/ with a manifest                what the manifest does not name
+shard records         <stage>/<fingerprint>/ with a manifest                <shard>.json of shards that it names
+lock                  .locks/<name>.lock                                    the file
+temporary file        .tmp-… or .probe-… elsewhere, and of cut downloads    the file
+scratch folder        <stage>-<fingerprint>/ in this machine's scratch      everything
+
+what stays                               because
+what is younger than asked               a run may be at it that holds no lock yet
+what a held lock covers                  its holder is at it: the lock of an artifact, or of one of its files, covers the
+                                         artifact's folder, its scratch folder and itself
+what has changed since it was listed     a run has been at it in the meantime
+files beside a manifest nobody can read  what it names cannot be known
+files of any other shape                 the store did not make them
 """
 
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,23 +29,28 @@ import fsspec
 
 from ifrl_core.artifacts import files, locks
 from ifrl_core.artifacts.files import PROBE, TEMPORARY, StoredFile
-from ifrl_core.artifacts.layout import work_name
+from ifrl_core.artifacts.layout import ARTIFACT_FILE, work_name
 from ifrl_core.artifacts.lease import HeldError
-from ifrl_core.artifacts.listing import folders
 from ifrl_core.artifacts.manifest import MANIFEST
 from ifrl_core.artifacts.store import ArtifactStore
 from ifrl_core.errors import ArtifactError
 from ifrl_core.settings import cache_folder
 
-Kind = Literal[
-    "unfinished artifact",  # a folder without a manifest
-    "unnamed files",  # beside a manifest that does not name them
-    "shard records",  # of shards that the manifest names: it says the same
-    "scratch folder",
-    "temporary file",
-    "lock",
-]
-_SCRATCH = re.compile(r".+-[0-9a-f]{32}")
+Kind = Literal["unfinished artifact", "unnamed files", "shard records", "scratch folder", "temporary file", "lock"]
+Area = Literal["store", "scratch", "downloads"]
+_TEMPORARY_FILE = rf"(.+/)?({re.escape(TEMPORARY)}|{re.escape(PROBE)})[^/]*"
+
+# The first pattern that a path below the area's folder has says its kind (None: its manifest does). Group `name` is the file
+# within the place that goes, which without it is the file itself; group `work` is the name of the lock that covers it.
+_SHAPES: Mapping[Area, tuple[tuple[Kind | None, re.Pattern[str]], ...]] = {
+    "store": (
+        (None, ARTIFACT_FILE),
+        ("lock", re.compile(rf"{re.escape(locks.FOLDER)}/(?P<work>[^/]+){re.escape(locks.SUFFIX)}")),
+        ("temporary file", re.compile(rf"(?!\.scratch/){_TEMPORARY_FILE}")),
+    ),
+    "scratch": (("scratch folder", re.compile(r"(?P<work>[^/]+-[0-9a-f]{32})/(?P<name>.+)")),),
+    "downloads": (("temporary file", re.compile(_TEMPORARY_FILE)),),
+}
 
 
 @dataclass(frozen=True)
@@ -55,9 +73,9 @@ class Leftover:
 def leftovers(store: ArtifactStore, *, older_than_s: float) -> list[Leftover]:
     """Everything that could be removed now, by path."""
     before = time.time() - older_than_s
-    held = _held_locks(store)
-    found = [item for item in _all(store) if item.modified <= before and not _covers(held, item.work)]
-    return sorted(found, key=lambda item: item.path)
+    held_locks = _held_locks(store)
+    removable = (item for item in _all(store) if item.modified <= before and not _covers(held_locks, item.work))
+    return sorted(removable, key=lambda item: item.path)
 
 
 def remove(store: ArtifactStore, leftover: Leftover) -> bool:
@@ -80,86 +98,80 @@ def remove(store: ArtifactStore, leftover: Leftover) -> bool:
 
 
 def _all(store: ArtifactStore) -> Iterator[Leftover]:
-    scratch = store.scratch_folder
-    listed = files.listing(store.fs, store.base)
-    for (stage, fingerprint), held in folders(listed).items():
-        yield from _of_artifact(store, stage, fingerprint, held)
-    in_artifacts = {f"{stage}/{fingerprint}/" for stage, fingerprint in folders(listed)}
-    for file in listed:
-        path, parts = f"{store.base}/{file.path}", Path(file.path).parts
-        if parts[0] == locks.FOLDER and path.endswith(locks.SUFFIX):
-            yield _leftover("lock", path, [_itself(file)], local=False, work=Path(path).name.removesuffix(locks.SUFFIX))
-        elif (
-            _is_temporary(file) and not path.startswith(f"{scratch}/") and "/".join(parts[:2]) + "/" not in in_artifacts
-        ):
-            yield _leftover("temporary file", path, [_itself(file)], local=False)
-    yield from _on_this_machine(store, scratch)
+    for area, folder in _areas(store):
+        fs = store.fs if area == "store" else files.filesystem(folder)[0]
+        places: dict[tuple[Kind | None, str, str | None], list[StoredFile]] = defaultdict(list)
+        for file in files.listing(fs, folder):
+            for kind, shape in _SHAPES[area]:
+                if match := shape.fullmatch(file.path):
+                    groups = match.groupdict()
+                    name = groups.get("name", "")
+                    place = file.path.removesuffix(f"/{name}") if name else file.path
+                    places[kind, f"{folder}/{place}", groups.get("work")].append(replace(file, path=name))
+                    break
+        for (kind, path, work), stored in places.items():
+            if kind is None:
+                yield from _of_artifact(store, path, stored)
+            else:
+                yield _leftover(kind, path, stored, local=area != "store", work=work)
 
 
-def _on_this_machine(store: ArtifactStore, scratch: Path) -> Iterator[Leftover]:
-    """Scratch folders, and with an object store the downloads that were cut off."""
-    disk, _ = files.filesystem(str(scratch))
-    by_name: dict[str, list[StoredFile]] = defaultdict(list)
-    for file in files.listing(disk, str(scratch)):
-        name, _, rest = file.path.partition("/")
-        if rest and _SCRATCH.fullmatch(name):
-            by_name[name].append(StoredFile(rest, file.size, file.modified))
-    for name, held in by_name.items():
-        yield _leftover("scratch folder", f"{scratch}/{name}", held, local=True, work=name)
-    if not files.is_local(store.fs):
-        for downloads in (cache_folder() / "artifacts", cache_folder() / "models"):
-            for file in files.listing(disk, str(downloads)):
-                if _is_temporary(file):
-                    yield _leftover("temporary file", f"{downloads}/{file.path}", [_itself(file)], local=True)
+def _areas(store: ArtifactStore) -> Iterator[tuple[Area, str]]:
+    yield "store", store.base
+    yield "scratch", str(store.scratch_folder)
+    if not store.is_local:
+        yield "downloads", str(cache_folder() / "artifacts")
+        yield "downloads", str(cache_folder() / "models")
 
 
-def _of_artifact(store: ArtifactStore, stage: str, fingerprint: str, held: dict[str, StoredFile]) -> Iterator[Leftover]:
-    """What of a folder nothing needs: all of it without a manifest, else what the manifest does not name."""
-    path, work = store.folder(stage, fingerprint), work_name(stage, fingerprint)
+def _of_artifact(store: ArtifactStore, path: str, stored: Iterable[StoredFile]) -> Iterator[Leftover]:
+    """What of an artifact's folder nothing needs, as its manifest says."""
+    stage, fingerprint = Path(path).parts[-2:]
+    work = work_name(stage, fingerprint)
     try:
-        named = {MANIFEST} | {shard.name for shard in store.read_manifest(stage, fingerprint).shards}
+        shards = {shard.name for shard in store.read_manifest(stage, fingerprint).shards}
     except FileNotFoundError:
-        yield _leftover("unfinished artifact", path, held.values(), local=False, work=work)
+        yield _leftover("unfinished artifact", path, stored, work=work)
         return
     except ArtifactError:
-        return  # what it names cannot be known
-    unnamed = [file for name, file in held.items() if name not in named]
-    records = [file for file in unnamed if file.path.endswith(".json") and file.path.removesuffix(".json") in named]
-    if records:
-        yield _leftover("shard records", path, records, local=False, work=work)
-    if others := [file for file in unnamed if file not in records]:
-        yield _leftover("unnamed files", path, others, local=False, work=work)
+        return
+    unnamed = [file for file in stored if file.path not in shards | {MANIFEST}]
+    of_shards = [file for file in unnamed if file.path.endswith(".json") and file.path.removesuffix(".json") in shards]
+    others = [file for file in unnamed if file not in of_shards]
+    if of_shards:
+        yield _leftover("shard records", path, of_shards, work=work)
+    if others:
+        yield _leftover("unnamed files", path, others, work=work)
 
 
 def _now(store: ArtifactStore, leftover: Leftover) -> Iterator[Leftover]:
     """The leftovers at the place of `leftover`, as they are at this moment."""
-    held = files.listing(_filesystem(store, leftover), leftover.path)
+    stored = files.listing(_filesystem(store, leftover), leftover.path)
     if leftover.kind == "lock":
         yield leftover
-    elif leftover.kind == "scratch folder" and held:
-        yield _leftover("scratch folder", leftover.path, held, local=True, work=leftover.work)
-    elif held:
-        stage, fingerprint = Path(leftover.path).parts[-2:]
-        yield from _of_artifact(store, stage, fingerprint, {file.path: file for file in held})
+    elif leftover.kind == "scratch folder" and stored:
+        yield _leftover("scratch folder", leftover.path, stored, local=True, work=leftover.work)
+    elif stored:
+        yield from _of_artifact(store, leftover.path, stored)
 
 
-def _leftover(kind: Kind, path: str, held: Iterable[StoredFile], *, local: bool, work: str | None = None) -> Leftover:
-    found = sorted(held, key=lambda file: file.path)
-    names = tuple(file.path for file in found)
-    return Leftover(
-        kind, path, names, local, work, sum(file.size for file in found), max(file.modified for file in found)
-    )
+def _leftover(
+    kind: Kind, path: str, stored: Iterable[StoredFile], *, work: str | None, local: bool = False
+) -> Leftover:
+    by_name = sorted(stored, key=lambda file: file.path)
+    size, newest = sum(file.size for file in by_name), max(file.modified for file in by_name)
+    return Leftover(kind, path, tuple(file.path for file in by_name), local, work, size, newest)
 
 
 def _held_locks(store: ArtifactStore) -> set[str]:
     """The names of the locks that are held now."""
-    found = (file.path for file in files.listing(store.fs, store.lock_folder) if file.path.endswith(locks.SUFFIX))
-    return {path.removesuffix(locks.SUFFIX) for path in found if locks.is_held(store.fs, f"{store.lock_folder}/{path}")}
+    names = (file.path for file in files.listing(store.fs, store.lock_folder) if file.path.endswith(locks.SUFFIX))
+    return {name.removesuffix(locks.SUFFIX) for name in names if locks.is_held(store.fs, f"{store.lock_folder}/{name}")}
 
 
-def _covers(held: set[str], work: str | None) -> bool:
+def _covers(held_locks: set[str], work: str | None) -> bool:
     """Whether one of the locks is that of `work` or of a part of it."""
-    return work is not None and any(name == work or name.startswith(f"{work}-") for name in held)
+    return work is not None and any(name == work or name.startswith(f"{work}-") for name in held_locks)
 
 
 def _remove_files(fs: fsspec.AbstractFileSystem, leftover: Leftover) -> None:
@@ -179,11 +191,3 @@ def _remove_if_empty(folder: Path) -> None:
 
 def _filesystem(store: ArtifactStore, leftover: Leftover) -> fsspec.AbstractFileSystem:
     return files.filesystem(leftover.path)[0] if leftover.local else store.fs
-
-
-def _itself(file: StoredFile) -> StoredFile:
-    return StoredFile("", file.size, file.modified)
-
-
-def _is_temporary(file: StoredFile) -> bool:
-    return Path(file.path).name.startswith((TEMPORARY, PROBE))

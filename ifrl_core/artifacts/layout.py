@@ -8,6 +8,7 @@
 <root>/.locks/<stage>-<fingerprint>[-<file>].lock     who makes an artifact, or one file of it
 """
 
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ifrl_core.artifacts import files, locks
 from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest
 from ifrl_core.errors import ArtifactError
 from ifrl_core.settings import cache_folder
+
+ARTIFACT_FILE = re.compile(r"(?P<stage>[^/.][^/]*)/(?P<fingerprint>[0-9a-f]{64})/(?P<name>.+)")
 
 
 class Layout:

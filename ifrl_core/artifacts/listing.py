@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from ifrl_core.artifacts import files
 from ifrl_core.artifacts.digest import digest_of_stored
 from ifrl_core.artifacts.files import StoredFile
+from ifrl_core.artifacts.layout import ARTIFACT_FILE
 from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest
 from ifrl_core.artifacts.store import ArtifactStore
 from ifrl_core.errors import ArtifactError, InputError
 
 State = Literal["committed", "unfinished", "damaged"]
-_FOLDER = re.compile(r"(?P<stage>[^/.][^/]*)/(?P<fingerprint>[0-9a-f]{64})/(?P<name>.+)")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def folders(found: list[StoredFile]) -> dict[tuple[str, str], dict[str, StoredFi
     """The files of a store's listing by (stage, fingerprint) and by name in that folder; files elsewhere are left out."""
     by_folder: dict[tuple[str, str], dict[str, StoredFile]] = defaultdict(dict)
     for file in found:
-        if match := _FOLDER.fullmatch(file.path):
+        if match := ARTIFACT_FILE.fullmatch(file.path):
             name = match["name"]
             by_folder[match["stage"], match["fingerprint"]][name] = StoredFile(name, file.size, file.modified)
     return dict(by_folder)
