@@ -6,6 +6,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `ifrl` sets it, before torch is loaded
 
 import pytest
+import yaml
 from hypothesis import settings
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
@@ -14,7 +15,29 @@ from tests.models import cut_model, whole_model
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes depends on what else runs
 settings.load_profile("untimed")
+TINY = Path(__file__).parent / "flows" / "tiny.yaml"
 SHARED = Path(__file__).parent.parent.parent / "shared"
+
+_LONGEST = ("e2e", "model", "server")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`: a group of tests is what a file holds, unless they name one; the longest groups begin."""
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        if mark is None:
+            name = f"{item.path.parent.name}/{item.path.stem}"
+            item.add_marker(pytest.mark.xdist_group(name))
+        else:
+            name = mark.args[0]
+        groups.setdefault(name, []).append(item)
+    items[:] = [item for group in sorted(groups.values(), key=_rank) for item in group]
+
+
+def _rank(group: list[pytest.Item]) -> int:
+    marks = {mark.name for item in group for mark in item.iter_markers()}
+    return next((rank for rank, name in enumerate(_LONGEST) if name in marks), len(_LONGEST))
 
 
 @pytest.fixture
@@ -54,6 +77,15 @@ def small_model(model: ArtifactRef, model_store: ArtifactStore) -> ArtifactRef:
 def small_model_folder(small_model: ArtifactRef, model_store: ArtifactStore) -> Path:
     """The same as a Hugging Face folder: a recipe's `model`."""
     return model_folder(small_model, model_store)
+
+
+@pytest.fixture(scope="session")
+def tiny(small_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of the tiny recipe on the small model."""
+    recipe = yaml.safe_load(TINY.read_text())
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**recipe, "model": str(small_model_folder)}))
+    return str(path)
 
 
 @pytest.fixture(scope="session")

@@ -1,27 +1,62 @@
-"""Fresh workplaces for tests that run `ifrl` as a user does."""
+"""A Prefect server, workplaces for tests that run `ifrl` as a user does, and one run that many of them look at."""
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from tests.flows.servers import prefect_server
 from tests.flows.workplace import Workplace
+
+NewWorkplace = Callable[..., Workplace]
 
 
 @pytest.fixture(scope="session")
-def workplace(
-    tmp_path_factory: pytest.TempPathFactory, model: ArtifactRef, model_store: ArtifactStore
-) -> Callable[..., Workplace]:
-    """A maker of fresh workplaces whose store already holds the converted model (half a minute saved each)."""
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of one Prefect server for all tests of this process; a temporary one a run costs 6 s each."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as env:
+        yield env
 
-    def make(name: str, **env: str) -> Workplace:
-        home = tmp_path_factory.mktemp(name) / "home"
-        source = Path(model_store.folder(model.stage, model.fingerprint))
-        shutil.copytree(source, home / "store" / model.stage / model.fingerprint)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_", "IFRL_"))}
-        return Workplace(home, {**kept, "IFRL_HOME": str(home), "IFRL_CACHE": str(home / "cache"), **env})
 
-    return make
+@contextmanager
+def workplaces(factory: pytest.TempPathFactory, prefect: dict[str, str]) -> Iterator[NewWorkplace]:
+    """A maker of empty workplaces, which are removed together. Their runs report to `prefect`, unless they say otherwise."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_", "IFRL_"))}
+    folders: list[Path] = []
+
+    def make(name: str, *, own_server: bool = False, **env: str) -> Workplace:
+        folders.append(factory.mktemp(name))
+        home = folders[-1] / "home"
+        api = {} if own_server else {"PREFECT_API_URL": prefect["PREFECT_API_URL"]}
+        return Workplace(home, {**kept, **api, "IFRL_HOME": str(home), "IFRL_CACHE": str(home / "cache"), **env})
+
+    yield make
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def workplace(prefect: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewWorkplace]:
+    with workplaces(tmp_path_factory, prefect) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def whole_run(
+    prefect: dict[str, str], tmp_path_factory: pytest.TempPathFactory, tiny: str, ifeval: tuple[str, ...]
+) -> Iterator[Workplace]:
+    """A workplace whose first run is the tiny recipe with IFEval, from nothing to its report; `stdout` lies there."""
+    with workplaces(tmp_path_factory, prefect) as make:
+        place = make("whole-run")
+        done = place.run("run", tiny, *ifeval)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (place.home / "stdout").write_text(done.stdout)
+        yield place
+
+
+@pytest.fixture(scope="session")
+def ifeval(shared: Path) -> tuple[str, ...]:
+    return ("--set", f"evaluation.ifeval_path={shared / 'ifeval_input_data.jsonl'}")

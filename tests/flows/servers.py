@@ -1,5 +1,6 @@
 """Real servers on free loopback ports, ended with the test that started them."""
 
+import json
 import os
 import shutil
 import socket
@@ -12,9 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import Any
 
 from deployments.local_services import postgres_programs, postgres_user
 
+_ATTEMPTS = 5
+_PATIENCE_S = 180  # for an answer: tests share two cores
 S3_KEY, S3_SECRET = "ifrl-test", "ifrl-test-secret"
 
 
@@ -132,6 +136,24 @@ def mlflow_server(folder: Path, port: int) -> Iterator[str]:
     env.pop("MLFLOW_TRACKING_URI", None)
     with running(command, env, folder / "mlflow.log", f"{url}/health"):
         yield url
+
+
+def ask(api: str, path: str, body: Any = None, method: str = "POST") -> Any:
+    """A Prefect server's answer; while its database is busy (503) it is asked again, as Prefect's own clients do."""
+    data = None if method == "GET" else json.dumps(body or {}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{api}{path}", data=data, headers=headers, method=method)
+    for attempt in range(_ATTEMPTS):
+        try:
+            with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(1)
+        else:
+            break
+    return json.loads(text) if text else None
 
 
 def _answers(url: str) -> bool:

@@ -1,6 +1,5 @@
 """A Prefect server with ifrl on it, asked and commanded as users and CI do."""
 
-import json
 import subprocess
 import sys
 import time
@@ -9,16 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import psutil
 
+from tests.flows.servers import ask
 from tests.flows.workplace import REPO
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-_ATTEMPTS = 5
-_PATIENCE_S = 180  # for an answer: tests share two cores
 
 
 @dataclass(frozen=True)
@@ -42,20 +38,7 @@ class Site:
         return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=cwd, timeout=300)
 
     def ask(self, path: str, body: dict[str, Any] | None = None, method: str = "POST") -> Any:
-        """The server's answer; while its database is busy (503) it is asked again, as Prefect's own clients do."""
-        data = None if method == "GET" else json.dumps(body or {}).encode()
-        request = Request(f"{self.api}{path}", data=data, headers={"Content-Type": "application/json"}, method=method)
-        for attempt in range(_ATTEMPTS):
-            try:
-                with urlopen(request, timeout=_PATIENCE_S) as answer:
-                    text = answer.read()
-            except HTTPError as error:
-                if error.code != 503 or attempt == _ATTEMPTS - 1:
-                    raise
-                time.sleep(1)
-            else:
-                break
-        return json.loads(text) if text else None
+        return ask(self.api, path, body, method)
 
     def start(self, deployment: str, **parameters: Any) -> str:
         """Create a run of a deployment; returns its id."""

@@ -3,42 +3,35 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.flows.workplace import REPO, TINY, Workplace
+from tests.flows.workplace import REPO, Workplace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("whole-run")]
 
 DATASET = "import sys; from flows.pipeline import dataset; dataset(recipe=sys.argv[1], overrides=sys.argv[2:])"
 
 
-def digest(place: Workplace, label: str) -> str:
-    return str(place.record()["refs"][label]["digest"])
+def digests(record: dict[str, Any]) -> dict[str, str]:
+    return {label: record["refs"][label]["digest"] for label in ("rollouts", "labels")}
 
 
-def run_dataset(place: Workplace, *overrides: str) -> None:
+def run_dataset(place: Workplace, tiny: str, *overrides: str) -> None:
     command = [sys.executable, "-c", f"from ifrl_core.settings import *; configure_environment(); {DATASET}"]
     done = subprocess.run(
-        [*command, TINY, *overrides], env=place.env, capture_output=True, text=True, cwd=REPO, timeout=600
+        [*command, tiny, *overrides], env=place.env, capture_output=True, text=True, cwd=REPO, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def in_threads(workplace: Callable[..., Workplace]) -> Workplace:
-    place = workplace("threads")
-    run_dataset(place)
-    return place
-
-
 @pytest.mark.parametrize("runner", ["processes", "ray"])
-def test_shards_on_two_workers_make_the_same_rollouts(
-    in_threads: Workplace, workplace: Callable[..., Workplace], runner: str
+def test_shards_on_two_workers_make_the_same_rollouts_as_threads(
+    whole_run: Workplace, workplace: Callable[..., Workplace], tiny: str, runner: str
 ) -> None:
     place = workplace(runner, OMP_NUM_THREADS="1")
-    run_dataset(place, f"execution.runner={runner}", "execution.workers=2")
-    assert digest(place, "rollouts") == digest(in_threads, "rollouts")
-    assert digest(place, "labels") == digest(in_threads, "labels")
+    run_dataset(place, tiny, f"execution.runner={runner}", "execution.workers=2")
+    assert digests(place.record()) == digests(whole_run.records()[0])
     shards = list((place.home / "store").glob("rollouts/*/part-*.parquet"))
     assert len(shards) == 3

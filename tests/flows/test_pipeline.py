@@ -1,17 +1,16 @@
-"""The whole pipeline, tiny, on the real model: what it leaves, what a second run costs, what one change recomputes."""
+"""The whole pipeline, tiny, on two layers of the model: what it leaves, a second run, what one change recomputes."""
 
 import json
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.core.artifacts.makers import flip_byte
-from tests.flows.workplace import TINY, Workplace
+from tests.flows.workplace import Workplace
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("whole-run")]
 
 STAGES = [
     "seeds",
@@ -28,26 +27,23 @@ LATER = ["ifeval-prompts", "evaluation-before", "evaluation-after", "comparison"
 
 
 @pytest.fixture(scope="module")
-def place(workplace: Callable[..., Workplace], shared: Path) -> Workplace:
-    """A workplace in which the tiny pipeline ran once."""
-    made = workplace("pipeline")
-    done = made.run("run", TINY, "--set", ifeval(shared))
-    assert done.returncode == 0, done.stdout + done.stderr
-    (made.home / "stdout").write_text(done.stdout)
-    return made
+def place(whole_run: Workplace) -> Workplace:
+    return whole_run
 
 
-def ifeval(shared: Path) -> str:
-    return f"evaluation.ifeval_path={shared / 'ifeval_input_data.jsonl'}"
+@pytest.fixture(scope="module")
+def first(place: Workplace) -> dict[str, Any]:
+    """The record of the first run, which found an empty store."""
+    return place.records()[0]
 
 
 def cached(record: dict[str, Any]) -> dict[str, bool]:
     return {name: stage["cached"] for name, stage in record["stages"].items()}
 
 
-def test_every_stage_ran_in_the_order_of_the_method(place: Workplace) -> None:
-    assert list(place.record()["stages"]) == STAGES + LATER
-    assert place.record()["state"] == "completed"
+def test_every_stage_ran_in_the_order_of_the_method(first: dict[str, Any]) -> None:
+    assert list(first["stages"]) == STAGES + LATER
+    assert first["state"] == "completed"
 
 
 def test_the_summary_keeps_its_contract(place: Workplace) -> None:
@@ -86,9 +82,9 @@ def test_mlflow_holds_a_parent_a_child_per_stage_and_the_fingerprints(place: Wor
     assert aliases == {("ifrl-policy", "challenger"), ("ifrl-reward-model", "challenger")}
 
 
-def test_again_nothing_is_computed_and_the_log_says_so(place: Workplace, shared: Path) -> None:
+def test_again_nothing_is_computed_and_the_log_says_so(place: Workplace, tiny: str, ifeval: tuple[str, ...]) -> None:
     before = place.record()
-    done = place.run("run", TINY, "--set", ifeval(shared))
+    done = place.run("run", tiny, *ifeval)
     assert done.returncode == 0, done.stderr
     after = place.record()
     assert after["run"] != before["run"]
@@ -100,15 +96,19 @@ def test_again_nothing_is_computed_and_the_log_says_so(place: Workplace, shared:
         assert db.execute("select count(*) from model_versions").fetchone() == (2,)
 
 
-def test_one_changed_value_of_the_policy_recomputes_what_lies_below_it(place: Workplace, shared: Path) -> None:
-    done = place.run("run", TINY, "--set", ifeval(shared), "--set", "policy.learning_rate=2e-5")
+def test_one_changed_value_of_the_policy_recomputes_what_lies_below_it(
+    place: Workplace, tiny: str, ifeval: tuple[str, ...]
+) -> None:
+    done = place.run("run", tiny, *ifeval, "--set", "policy.learning_rate=2e-5")
     assert done.returncode == 0, done.stderr
     computed = {name for name, was in cached(place.record()).items() if not was}
     assert computed == {"policy", "evaluation-after", "comparison", "report"}
 
 
-def test_a_second_round_starts_from_the_first_rounds_policy(place: Workplace, shared: Path) -> None:
-    done = place.run("run", TINY, "--set", ifeval(shared), "--set", "rounds=2")
+def test_a_second_round_starts_from_the_first_rounds_policy(
+    place: Workplace, tiny: str, ifeval: tuple[str, ...]
+) -> None:
+    done = place.run("run", tiny, *ifeval, "--set", "rounds=2")
     assert done.returncode == 0, done.stdout + done.stderr
     record, summary = place.record(), place.summary()
     assert [name for name, was in cached(record).items() if was][: len(STAGES)] == STAGES
@@ -126,27 +126,33 @@ def test_a_second_round_starts_from_the_first_rounds_policy(place: Workplace, sh
     assert "By round" in Path(summary["report"]["path"]).read_text()
 
 
-def test_an_audit_of_its_labels_makes_nothing_and_names_a_bad_file(place: Workplace, shared: Path) -> None:
-    done = place.run("audit", TINY, "--json")
+def test_an_audit_of_its_labels_makes_nothing_and_names_a_bad_file(
+    place: Workplace, tiny: str, ifeval: tuple[str, ...]
+) -> None:
+    done = place.run("audit", tiny, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     record = place.record()
     assert (record["flow"], list(record["stages"])) == ("audit", STAGES[:7])
     assert all(cached(record).values())
-    with sqlite3.connect(place.home / "prefect" / "prefect.db") as db:
-        tables = dict(db.execute("select key, data from artifact where key like 'ifrl-%'"))
+    tables = {item["key"]: item["data"] for item in place.ask("/artifacts/filter", of_run(record))}
     figures = manifest_of(place, record, "labels")["figures"]["audit"]
-    assert {row["type"] for row in json.loads(json.loads(tables["ifrl-label-audit"]))} == set(figures["by_type"])
-    health = {row["what"]: row["count"] for row in json.loads(json.loads(tables["ifrl-store-health"]))}
+    assert {row["type"] for row in json.loads(tables["ifrl-label-audit"])} == set(figures["by_type"])
+    health = {row["what"]: row["count"] for row in json.loads(tables["ifrl-store-health"])}
     assert health["bad files among them"] == health["damaged artifacts"] == 0
     assert str(figures["confusion"]["negative_passes"]) in tables["ifrl-audit"]
 
     rollouts = place.home / "store" / "rollouts" / record["refs"]["rollouts"]["fingerprint"] / "part-00000.parquet"
     whole = rollouts.read_bytes()
     flip_byte(rollouts)
-    done = place.run("audit", TINY)
+    done = place.run("audit", tiny)
     rollouts.write_bytes(whole)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "part-00000.parquet: sha256 is" in done.stderr
+
+
+def of_run(record: dict[str, Any]) -> dict[str, Any]:
+    """A filter of the server's objects: those of one flow run."""
+    return {"flow_runs": {"id": {"any_": [record["prefect"]["flow_run_id"]]}}}
 
 
 def lineage(place: Workplace, record: dict[str, Any], stage: str) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """Retraining as a user runs it: new seeds once, from the champion, a decision that is written down, and nothing twice."""
 
 import json
-import sqlite3
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion.gate import ACCURACY, HACKS, LENGTH, PRIMARY
 from ifrl_core.seeds import retraining
-from tests.flows.workplace import CHEAP, TINY, Workplace
+from tests.flows.site import wait_until
+from tests.flows.workplace import CHEAP, Workplace
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("prefect")]
 
 SMALL = [
     "seeds.train=20",
@@ -38,13 +39,13 @@ def write_seeds(folder: Path, name: str, topics: list[str], ask: str) -> None:
     (folder / name).write_text("".join(json.dumps({"seed": f"{ask} {topic}."}) + "\n" for topic in topics))
 
 
-def start(place: Workplace, folder: Path, *changes: str) -> "subprocess.CompletedProcess[str]":
+def start(place: Workplace, tiny: str, folder: Path, *changes: str) -> "subprocess.CompletedProcess[str]":
     options = [part for change in (*SMALL, *changes) for part in ("--set", change)]
-    return place.run("retrain", TINY, "--new-seeds", str(folder), *CHEAP, *options, "--json")
+    return place.run("retrain", tiny, "--new-seeds", str(folder), *CHEAP, *options, "--json")
 
 
-def retrain(place: Workplace, folder: Path) -> dict[str, Any]:
-    done = start(place, folder)
+def retrain(place: Workplace, tiny: str, folder: Path) -> dict[str, Any]:
+    done = start(place, tiny, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -55,11 +56,11 @@ def split(store: ArtifactStore, record: dict[str, Any]) -> dict[str, set[str]]:
     return {side: {row["seed_id"] for row in rows if row["split"] == side} for side in ("train", "held_out")}
 
 
-def test_new_seeds_once_and_then_others_from_the_champion(place: Workplace, tmp_path: Path) -> None:
+def test_new_seeds_once_and_then_others_from_the_champion(place: Workplace, tiny: str, tmp_path: Path) -> None:
     folder, store = tmp_path / "new", ArtifactStore(str(place.home / "store"))
     uri = f"sqlite:///{place.home / 'mlflow.db'}"
     write_seeds(folder, "monday.jsonl", TOPICS, "Explain the making of")
-    first = retrain(place, folder)
+    first = retrain(place, tiny, folder)
     record, version = place.record(), registry.champion(uri, "ifrl-policy")
     seeds, used = split(store, record), retraining.used_ids(store, "ifrl-policy")
     assert first["decision"] in EVENTS
@@ -68,7 +69,7 @@ def test_new_seeds_once_and_then_others_from_the_champion(place: Workplace, tmp_
     assert seeds["train"] < used
     assert len(used) == len(TOPICS)
 
-    again = retrain(place, folder)
+    again = retrain(place, tiny, folder)
     assert again["decision"] == "none"
     assert again["said"].startswith("no new seeds: all of 8 were used")
     assert place.record()["run"] == record["run"], "a run was opened for nothing"
@@ -78,7 +79,7 @@ def test_new_seeds_once_and_then_others_from_the_champion(place: Workplace, tmp_
     if version is None:
         registry.promote(uri, "ifrl-policy", "1", previous=None)
     write_seeds(folder, "tuesday.jsonl", TOPICS, "Write a few lines about")
-    done = start(place, folder, "policy.max_prompt_tokens=16")
+    done = start(place, tiny, folder, "policy.max_prompt_tokens=16")
     assert done.returncode == 1
     later = place.record()
     others, champion = split(store, later), f"policy/{record['refs']['policy']['fingerprint']}"
@@ -96,12 +97,20 @@ def test_new_seeds_once_and_then_others_from_the_champion(place: Workplace, tmp_
 
 def assert_prefect_tells(place: Workplace, decided: dict[str, Any], nothing: dict[str, Any]) -> None:
     """States say what came of the runs; of the decision there is a table and an event as well."""
-    with sqlite3.connect(place.home / "prefect" / "prefect.db") as db:
-        events = [name for (name,) in db.execute("select event from events where event like 'ifrl.%'")]
-        messages = {text for (text,) in db.execute("select message from flow_run_state where type = 'COMPLETED'")}
-        ((table,),) = db.execute("select data from artifact where key = 'ifrl-promotion'").fetchall()
-    assert events == [EVENTS[decided["decision"]]]
-    assert {decided["said"], nothing["said"]} <= messages
-    passed = {row["metric"]: row["passed"] for row in json.loads(json.loads(table))}
+    runs = {"flows": {"name": {"any_": ["retrain"]}}, "sort": "START_TIME_DESC", "limit": 2}
+    assert {run["state"]["message"] for run in place.ask("/flow_runs/filter", runs)} == {
+        decided["said"],
+        nothing["said"],
+    }
+    table = place.ask("/artifacts/filter", {"artifacts": {"key": {"any_": ["ifrl-promotion"]}}})[0]["data"]
+    wait_until(lambda: decision_events(place) == [EVENTS[decided["decision"]]], 30, lambda: str(decision_events(place)))
+    passed = {row["metric"]: row["passed"] for row in json.loads(table)}
     assert set(passed) == {PRIMARY, ACCURACY, LENGTH, HACKS}
     assert ("no" in passed.values()) == (decided["decision"] == "refused")
+
+
+def decision_events(place: Workplace) -> list[str]:
+    """The names of the server's events about decisions of the last hour (the server may be that of other tests, too)."""
+    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    wanted = {"occurred": {"since": since}, "event": {"prefix": ["ifrl."]}}
+    return [event["event"] for event in place.ask("/events/filter", {"filter": wanted})["events"]]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.flows.forked import run_forked
+from tests.flows.servers import ask
+
 TINY = str(Path(__file__).parent / "tiny.yaml")
 # What halves the time of the tiny recipe's trainings, and the disk they take, where it does not matter what comes of them.
 CHEAP_OVERRIDES = ("reward_model.layers=1", "reward_model.baselines=false", "policy.trained_layers=1")
@@ -28,10 +31,12 @@ class Workplace:
         log = (self.home.parent / "ifrl.log").open("a")
         return subprocess.Popen(self.command(*arguments), env=self.env, stdout=log, stderr=log, text=True, cwd=REPO)
 
-    def run(self, *arguments: str, timeout_s: float = 900) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command(*arguments), env=self.env, capture_output=True, text=True, timeout=timeout_s, cwd=REPO
-        )
+    def run(self, *arguments: str, timeout_s: float = 600) -> "subprocess.CompletedProcess[str]":
+        return run_forked(arguments, self.env, timeout_s=timeout_s)
+
+    def ask(self, path: str, body: dict[str, Any]) -> Any:
+        """An answer of the Prefect server that the runs of this workplace report to."""
+        return ask(self.env["PREFECT_API_URL"], path, body)
 
     def summary(self) -> dict[str, Any]:
         done = self.run("report", "--json")
@@ -39,7 +44,9 @@ class Workplace:
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
+    def records(self) -> list[dict[str, Any]]:
+        """The records of all runs, the first one first."""
+        return [json.loads(path.read_text()) for path in sorted((self.home / "store" / "runs").glob("*.json"))]
+
     def record(self) -> dict[str, Any]:
-        latest = max((self.home / "store" / "runs").glob("*.json"))
-        found: dict[str, Any] = json.loads(latest.read_text())
-        return found
+        return self.records()[-1]

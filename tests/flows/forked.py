@@ -1,0 +1,63 @@
+"""`ifrl` in a process forked from one that has imported what takes seconds: torch, transformers, MLflow.
+
+To the command it is a process like any other: its own environment, arguments, output and exit code, and Prefect, which
+reads its settings when it is imported, is imported by the fork. Only what libraries read when they are loaded
+(OMP_NUM_THREADS) comes from the environment of the tests.
+"""
+
+import atexit
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+REPO = Path(__file__).parent.parent.parent
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    [
+        "mlflow.pyfunc",
+        "transformers.models.llama.modeling_llama",
+        "ifrl_core.evaluation.stage",
+        "ifrl_core.policy.stage",
+        "ifrl_core.report.stage",
+        "ifrl_core.reward_model.train.stage",
+    ]
+)
+
+
+def run_forked(
+    arguments: Sequence[str], env: Mapping[str, str], *, timeout_s: float
+) -> "subprocess.CompletedProcess[str]":
+    """Run `ifrl ARGUMENTS` and wait for its end, as `subprocess.run` does."""
+    with tempfile.TemporaryDirectory(prefix="ifrl-forked-") as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        process = _FORKS.Process(target=_command, args=(list(arguments), dict(env), str(out), str(err)))
+        process.start()
+        process.join(timeout_s)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(["ifrl", *arguments], timeout_s, out.read_text(), err.read_text())
+        return subprocess.CompletedProcess(
+            ["ifrl", *arguments], process.exitcode, out.read_text("utf8"), err.read_text("utf8")
+        )
+
+
+def _command(arguments: list[str], env: dict[str, str], out: str, err: str) -> None:
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(REPO)
+    sys.argv = ["ifrl", *arguments]
+    from flows.cli.main import main
+
+    try:
+        main()
+    finally:  # what an interpreter does at its end, and a fork of multiprocessing does not
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
