@@ -1,4 +1,4 @@
-"""What ends a training run before its last step: a request to stop, or a policy that is no longer worth training.
+"""What ends a training run before its last step: a request to stop, or a model that is no longer worth training.
 
 Either way the run's error names the last whole checkpoint, and nothing is lost but the steps after it.
 """
@@ -19,22 +19,23 @@ from ifrl_core.errors import CollapseError, StoppedError
 from ifrl_core.training.checkpoints import last_checkpoint
 from ifrl_core.training.job import CHECKPOINTS, STOP
 
+_terminated = threading.Event()  # of the process: a signal between two trainings ends the second one
+
 
 class Guards(TrainerCallback):
-    """Checks every step. SIGTERM, or a file STOP in the job's folder, ends training after the step in hand, which is saved
-    first (spot instances, cancelled runs); `check_stopped` then says so."""
+    """Checks every step. SIGTERM, or the file `stop` (STOP in the job's folder), ends training after the step in hand, which
+    is saved first (spot instances, cancelled runs); `check_stopped` then says so."""
 
-    def __init__(self, config: GuardsConfig, folder: Path) -> None:
-        self._config, self._folder = config, folder
-        self._signalled = False
+    def __init__(self, config: GuardsConfig, folder: Path, stop: Path | None = None) -> None:
+        self._config, self._folder, self._stop = config, folder, stop or folder / STOP
         self._bad_steps = 0
         self._stopped_at: int | None = None
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._on_signal)
+            signal.signal(signal.SIGTERM, lambda *_: _terminated.set())
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        asked = self._signalled or (self._folder / STOP).exists()
-        if _on_any_process(asked) and state.global_step < state.max_steps:
+        stop = _terminated.is_set() or self._stop.exists()
+        if _on_any_process(stop) and state.global_step < state.max_steps:
             self._stopped_at = state.global_step
             control.should_save = control.should_training_stop = True
 
@@ -83,17 +84,14 @@ class Guards(TrainerCallback):
         return None
 
     def _last(self) -> str:
-        found = last_checkpoint(self._folder / CHECKPOINTS)
-        return f"The last whole checkpoint is {found}" if found else "There is no checkpoint yet"
-
-    def _on_signal(self, *_: Any) -> None:
-        self._signalled = True
+        checkpoint = last_checkpoint(self._folder / CHECKPOINTS)
+        return f"The last whole checkpoint is {checkpoint}" if checkpoint else "There is no checkpoint yet"
 
 
-def _on_any_process(asked: bool) -> bool:
+def _on_any_process(stop: bool) -> bool:
     """Whether any process of the job was asked: all have to save the same step."""
     if not (distributed.is_available() and distributed.is_initialized()):
-        return asked
-    flag = torch.tensor(float(asked), device="cuda" if torch.cuda.is_available() else "cpu")
+        return stop
+    flag = torch.tensor(float(stop), device="cuda" if torch.cuda.is_available() else "cpu")
     distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
     return bool(flag.item())

@@ -15,8 +15,6 @@ from typing import Any
 
 from ifrl_core.statistics.by_hash import rank_by_hash
 
-MISRANKED = "misranked.json"  # places of the training pairs that are left out
-
 
 def half_of(instruction: str, seed: int) -> int:
     """0 or 1, by hash: an instruction is on one side with all of its pairs."""
@@ -29,18 +27,18 @@ def misranked(pairs: Sequence[Mapping[str, Any]], logits: Sequence[float | None]
     for place, pair in enumerate(pairs):
         if pair["split"] == "train" and logits[place] is not None:
             groups[pair["instruction"], pair["constraint"]].append(place)
-    found = []
+    reversed_places = []
     for places in groups.values():
         for place in places:
             sign = 1 if pairs[place]["label"] else -1
-            reversed_ = [
+            confidences = [
                 _sigmoid(sign * ((logits[other] or 0.0) - (logits[place] or 0.0)))
                 for other in places
                 if pairs[other]["label"] != pairs[place]["label"]
             ]
-            if reversed_ and fmean(reversed_) >= confidence:
-                found.append(place)
-    return sorted(found)
+            if confidences and fmean(confidences) >= confidence:
+                reversed_places.append(place)
+    return sorted(reversed_places)
 
 
 def logit(probability: float | None) -> float | None:

@@ -38,11 +38,11 @@ def rates_by_type(audit: Mapping[str, Any], *, weight: float = 10.0) -> dict[str
     if not sum(pooled.values()):
         return {}
     shares = {key: count / sum(pooled.values()) for key, count in pooled.items()}
-    found = {POOLED: _rates(pooled)}
+    rates = {POOLED: _rates(pooled)}
     for name, row in audit["by_type"].items():
         counts = _counts(row)
-        found[name] = _rates({key: count + weight * shares[key] for key, count in counts.items()})
-    return found
+        rates[name] = _rates({key: count + weight * shares[key] for key, count in counts.items()})
+    return rates
 
 
 def rates_of(rates: Mapping[str, Rates], type_id: str) -> Rates:

@@ -7,7 +7,6 @@ Training runs in a process of its own, so that its memory goes back.
 """
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,20 @@ from ifrl_core.reward_model.quality.baselines import Scorers, by_length, compare
 from ifrl_core.reward_model.quality.calibration import Calibration, cross_fitted, fit, log_loss
 from ifrl_core.reward_model.quality.figures import Scored, quality, raw_calibration_error
 from ifrl_core.reward_model.quality.plot import curves_png
-from ifrl_core.reward_model.train.misranked import MISRANKED
-from ifrl_core.reward_model.train.noise import POOLED, RATES, Rates, rates_by_type, rates_of
+from ifrl_core.reward_model.train.job import (
+    CURVE,
+    MODEL,
+    PAIRS,
+    PAIRS_FILE,
+    Job,
+    read_scores,
+    reward_model_launch,
+)
+from ifrl_core.reward_model.train.noise import POOLED, Rates, rates_by_type, rates_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.statistics.by_hash import rank_by_hash
-from ifrl_core.training.child import run_child
+from ifrl_core.training.job import FINAL
+from ifrl_core.training.run import train_in_child
 
 VALIDATION = pa.schema(
     [
@@ -44,17 +52,6 @@ VALIDATION = pa.schema(
         ("instruction_id", pa.string()),
     ]
 )
-PAIRS = pa.schema(
-    [
-        ("response", pa.string()),
-        ("constraint", pa.string()),
-        ("label", pa.int32()),
-        ("split", pa.string()),
-        ("instruction", pa.string()),
-        ("compared", pa.bool_()),  # whether the untrained backbone is asked as well
-        *((name, pa.float64()) for name in RATES),  # of the label noise; null where they are not used
-    ]
-)
 
 
 @stage("reward-model", version=4)
@@ -67,85 +64,78 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
     """
     work.progress(0, 1, "reading labels")
     train = _training_labels(config, inputs["labels"], work.store, work.seed)
-    held_out = [row for row in work.store.rows(inputs["labels"]) if row["split"] == "validation"]
-    if config.early_stopping and not held_out:
+    validation = [row for row in work.store.rows(inputs["labels"]) if row["split"] == "validation"]
+    if config.early_stopping and not validation:
         raise TrainingError(
             f"{inputs['labels'].uri}: reward_model.early_stopping needs held-out labels, and there are none; raise "
             "labels.validation_share, or leave early_stopping out"
         )
-    places = compared(held_out) if config.baselines else []
-    _write_job(config, inputs, work, [*train, *held_out], asked={held_out[place]["label_id"] for place in places})
-    run_child(
-        [sys.executable, "-m", "ifrl_core.reward_model.train.process", str(work.scratch)],
-        folder=work.scratch,
-        what="reward model training",
-        on_row=lambda row: _show(work, row),
-    )
-    left_out = _left_out(work.scratch)
-    train = [row for place, row in enumerate(train) if place not in left_out]
-    raw: list[float | None] = json.loads((work.scratch / "probabilities.json").read_text())
-    probabilities, scaling = _calibrated(config, held_out, raw)
-    write_settings(work.scratch / "model", max_tokens=config.max_tokens, calibration=scaling or Calibration())
-    scored = [_scored(*found) for found in zip(held_out, probabilities, raw, strict=True)]
-    found = _scorers(config, train, held_out, scored, work.scratch)
-    curve: list[Row] = json.loads((work.scratch / "curve.json").read_text())
-    work.writer.write_folder(work.scratch / "model", prefix="model")
-    work.writer.write_table(
-        "validation.parquet", pa.Table.from_pylist([vars(row) for row in scored], schema=VALIDATION)
-    )
-    work.writer.write_json("curve.json", curve)
-    drawn = curves(found)
-    work.writer.write_json("curves.json", drawn)
-    work.writer.write_bytes("curves.png", curves_png(drawn))
+    places = compared(validation) if config.baselines else []
+    _write_job(config, inputs, work, [*train, *validation], {validation[place]["label_id"] for place in places})
+    train_in_child(reward_model_launch(config), "reward-model", work, lambda row: _show(work, row))
+    final = work.scratch / FINAL
+    scores = read_scores(final)
+    kept = [row for row in train if not scores[row["label_id"]]["left_out"]]
+    raw = [scores[row["label_id"]]["probability"] for row in validation]
+    probabilities, scaling = _calibrated(config, validation, raw)
+    write_settings(final / MODEL, max_tokens=config.max_tokens, calibration=scaling or Calibration())
+    scored = [_scored(*row) for row in zip(validation, probabilities, raw, strict=True)]
+    compared_scorers = _scorers(config, kept, validation, scored, scores)
+    curve: list[Row] = json.loads((final / CURVE).read_text())
+    _write_artifact(work, final, curve, scored, compared_scorers)
     return {
-        "counts": _counts(train, held_out) | {"misranked": len(left_out)},
+        "counts": _counts(kept, validation) | {"misranked": len(train) - len(kept)},
         "steps": curve[-1]["step"],
         **quality(scored),
-        "baselines": comparison(found, len(_hard(held_out))) if config.baselines else None,
+        "baselines": comparison(compared_scorers, len(_hard(validation))) if config.baselines else None,
         "calibration": vars(scaling) if scaling else None,
         "ece_before_calibration": raw_calibration_error(scored),
     }
 
 
+def _write_artifact(work: Work, final: Path, curve: list[Row], scored: list[Scored], by_scorer: Scorers) -> None:
+    work.writer.write_folder(final / MODEL, prefix="model")
+    table = pa.Table.from_pylist([vars(row) for row in scored], schema=VALIDATION)
+    work.writer.write_table("validation.parquet", table)
+    work.writer.write_json("curve.json", curve)
+    drawn = curves(by_scorer)
+    work.writer.write_json("curves.json", drawn)
+    work.writer.write_bytes("curves.png", curves_png(drawn))
+
+
 def _scorers(
-    config: RewardModelConfig, train: list[Row], held_out: list[Row], scored: list[Scored], scratch: Path
+    config: RewardModelConfig, train: list[Row], validation: list[Row], scored: list[Scored], scores: dict[str, Row]
 ) -> Scorers:
     """The reward model on the hard pairs, alone or on those that the baselines are compared on."""
     if not config.baselines:
-        return scorers([scored[place] for place in _hard(held_out)], {})
-    places = compared(held_out)
-    rows = [held_out[place] for place in places]
+        return scorers([scored[place] for place in _hard(validation)], {})
+    places = compared(validation)
+    rows = [validation[place] for place in places]
     others: dict[str, Sequence[float | None]] = {
         "majority": majority(train, rows),
         "length": by_length(train, rows),
-        "zero_shot": json.loads((scratch / "zero_shot.json").read_text()),
+        "zero_shot": [scores[row["label_id"]]["zero_shot"] for row in rows],
     }
     return scorers([scored[place] for place in places], others)
 
 
-def _left_out(scratch: Path) -> set[int]:
-    """Places of the training pairs that co-teaching left out."""
-    file = scratch / MISRANKED
-    return set(json.loads(file.read_text())) if file.exists() else set()
-
-
-def _hard(held_out: list[Row]) -> list[int]:
-    return [place for place, row in enumerate(held_out) if row["verdict"] is not None]
+def _hard(validation: list[Row]) -> list[int]:
+    return [place for place, row in enumerate(validation) if row["verdict"] is not None]
 
 
 def _calibrated(
-    config: RewardModelConfig, held_out: list[Row], raw: list[float | None]
+    config: RewardModelConfig, validation: list[Row], raw: list[float | None]
 ) -> tuple[list[float | None], Calibration | None]:
     """Cross-fitted probabilities of the held-out pairs, and the scaling that all of them give; neither when scaling does
     not make the verdicts of instructions it was not fitted on likelier (few pairs)."""
     if not config.calibrate:
         return raw, None
-    verdicts = [row["verdict"] for row in held_out]
+    verdicts = [row["verdict"] for row in validation]
     judged = [(p, bool(v)) for p, v in zip(raw, verdicts, strict=True) if p is not None and v is not None]
     scaling = fit([p for p, _ in judged], [v for _, v in judged])
     if scaling is None:
         return raw, None
-    scaled = cross_fitted(raw, verdicts, [row["instruction_id"] for row in held_out])
+    scaled = cross_fitted(raw, verdicts, [row["instruction_id"] for row in validation])
     after = [p for p, v in zip(scaled, verdicts, strict=True) if p is not None and v is not None]
     truth = [v for _, v in judged]
     if log_loss(after, truth) >= log_loss([p for p, _ in judged], truth):
@@ -180,29 +170,27 @@ def _first_by_hash(sizes: dict[str, int], max_pairs: int, seed: int) -> Iterator
         yield name
 
 
-def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list[Row], asked: set[str]) -> None:
-    """`asked`: label ids of the pairs that the untrained backbone is asked about."""
-    work.scratch.mkdir(parents=True, exist_ok=True)
+def _write_job(config: RewardModelConfig, inputs: Inputs, work: Work, rows: list[Row], zero_shot: set[str]) -> None:
+    """`zero_shot`: label ids of the pairs that the untrained backbone is asked about."""
+    folder = work.scratch.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
     rates = _noise_rates(config, inputs["labels"], work.store)
     pairs = [
         {
+            "label_id": row["label_id"],
             "response": row["response"],
             "constraint": row["constraint"]["text"],
             "label": row["label"],
             "split": row["split"],
             "instruction": row["instruction_id"],
-            "compared": row["label_id"] in asked,
+            "compared": row["label_id"] in zero_shot,
             **(vars(rates_of(rates, row["constraint"]["type"])) if rates else {}),
         }
         for row in rows
     ]
-    pq.write_table(pa.Table.from_pylist(pairs, schema=PAIRS), work.scratch / "pairs.parquet")
-    job = {
-        "config": config.model_dump(mode="json"),
-        "model": str(model_folder(inputs["model"], work.store)),
-        "seed": work.seed,
-    }
-    (work.scratch / "job.json").write_text(json.dumps(job))
+    pq.write_table(pa.Table.from_pylist(pairs, schema=PAIRS), folder / PAIRS_FILE)
+    model = model_folder(inputs["model"], work.store).resolve()
+    Job(config=config, model=model, seed=work.seed, folder=folder).write()
 
 
 def _noise_rates(config: RewardModelConfig, labels: ArtifactRef, store: ArtifactStore) -> dict[str, Rates]:
@@ -224,11 +212,11 @@ def _noise_rates(config: RewardModelConfig, labels: ArtifactRef, store: Artifact
 
 def _show(work: Work, row: Row) -> None:
     if "eval_loss" in row:
-        said, metrics = f"held-out loss {row['eval_loss']:.3f}", {"held_out/loss": row["eval_loss"]}
+        message, metrics = f"held-out loss {row['eval_loss']:.3f}", {"held_out/loss": row["eval_loss"]}
     else:
-        said = f"loss {row['loss']:.3f}"
+        message = f"loss {row['loss']:.3f}"
         metrics = {f"train/{name}": row[name] for name in ("loss", "learning_rate", "grad_norm")}
-    work.progress(row["step"], row["total"], said, **metrics)
+    work.progress(row["step"], row["total"], message, **metrics)
 
 
 def _scored(row: Row, probability: float | None, raw: float | None) -> Scored:
@@ -246,11 +234,11 @@ def _scored(row: Row, probability: float | None, raw: float | None) -> Scored:
     )
 
 
-def _counts(train: list[Row], held_out: list[Row]) -> dict[str, Any]:
+def _counts(train: list[Row], validation: list[Row]) -> dict[str, Any]:
     return {
         "train_pairs": len(train),
         "train_positive": sum(row["label"] for row in train),
         "train_responses": len({row["rollout_id"] for row in train}),
-        "validation_pairs": len(held_out),
-        "validation_instructions": len({row["instruction_id"] for row in held_out}),
+        "validation_pairs": len(validation),
+        "validation_instructions": len({row["instruction_id"] for row in validation}),
     }

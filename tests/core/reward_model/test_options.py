@@ -14,8 +14,8 @@ from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
 from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.score import RewardModel
+from ifrl_core.reward_model.train.early_stopping import best_step, loss_curve, out_of_patience
 from ifrl_core.reward_model.train.losses import smoothed_loss
-from ifrl_core.reward_model.train.process import best_step, loss_curve, out_of_patience
 from ifrl_core.reward_model.train.stage import train_reward_model
 from tests.core.forked import killed_at
 from tests.core.reward_model.test_train import SHORT, checkpoint, copied, toy

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.reward_model.model.packing import Packed
-from ifrl_core.reward_model.train.process import training_order
+from ifrl_core.reward_model.train.order import training_order
 from ifrl_core.training.checkpoints import last_checkpoint
 
 
