@@ -15,10 +15,11 @@ from collections import Counter
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
-from ifrl_core.labels.audit import agreement, cell_of, contrast
-from ifrl_core.labels.filters import FILTERS, Candidate, Tally, kept, types_without_contrast
+from ifrl_core.labels.audit import agreement, contrast
+from ifrl_core.labels.contrasts import Candidate, make_contrasts
+from ifrl_core.labels.filters import FILTERS, Tally, kept
 from ifrl_core.labels.people.sheet import find_labels
-from ifrl_core.labels.stage import make_contrasts
+from ifrl_core.labels.selection import types_without_contrast
 from ifrl_core.report.text import count, percent, percent_interval, points, points_interval
 from ifrl_core.settings import store_root
 
@@ -74,15 +75,15 @@ def ablation(labels: ArtifactRef, store: ArtifactStore, *, near: float) -> dict[
 
 def without_types(base: list[Candidate]) -> dict[str, dict]:
     """Types are chosen by the training labels and measured on the others: on their own choice they would flatter."""
-    held_out = [member for member in base if member.row["split"] == "validation"]
-    train = Counter(cell_of(member.row, member.sample) for member in base if member.row["split"] == "train")
-    found = {"validation labels, as the paper": line(held_out, 0)}
+    validation = [member for member in base if member.row["split"] == "validation"]
+    train = Counter(member.cell for member in base if member.for_training)
+    figures = {"validation labels, as the paper": line(validation, 0)}
     for threshold in (0.0, 0.1):
         weak = types_without_contrast(train, threshold)
-        rest = [member for member in held_out if member.row["constraint"]["type"] not in weak]
+        rest = [member for member in validation if member.row["constraint"]["type"] not in weak]
         name = f"the same without {len(weak)} types, contrast not clear of {threshold:g}"
-        found[name] = line(rest, len(held_out) - len(rest))
-    return found
+        figures[name] = line(rest, len(validation) - len(rest))
+    return figures
 
 
 def line(members: list[Candidate], left_out: int) -> dict:

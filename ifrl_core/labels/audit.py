@@ -45,7 +45,7 @@ def cell_of(row: Mapping[str, Any], sample: int) -> Cell:
 
 
 def agreement_by_type(counts: Counts) -> Figures:
-    """Agreement with rules overall and by type. Of the training labels alone it may be used in training: the labels that the
+    """Agreement with rules overall and by type. Of the trained labels alone it may be used in training: the labels that the
     reward model is measured on had no part in it."""
     hard = {cell: n for cell, n in counts.items() if cell.verdict is not None}
     by_type = by_field(hard, "type")
@@ -63,7 +63,8 @@ def length_bucket(answer: str) -> str:
 
 
 def audit_figures(counts: Counts) -> Figures:
-    """Agreement with rules overall, by type, level, answer length and sample; confusion; contrast; soft estimates.
+    """Agreement of the audited labels with rules overall, by type, level, answer length and sample; confusion; contrast; soft
+    estimates.
 
     `agreement` is the share of hard labels that equal the verdict. `confusion` says the same the other way round:
     positives that fail their rule and negatives that pass it by chance. `contrast` of a type is the pass rate of its
@@ -87,8 +88,8 @@ def agreement(counts: Outcomes) -> Figures:
     """Shares of labels that equal their verdict: all, positives, negatives. Soft labels are left out."""
 
     def side(labels: tuple[int, ...]) -> Figures:
-        of = {cell: n for cell, n in counts.items() if cell.label in labels and cell.verdict is not None}
-        return share_of(sum(n for cell, n in of.items() if cell.label == int(bool(cell.verdict))), sum(of.values()))
+        hard = {cell: n for cell, n in counts.items() if cell.label in labels and cell.verdict is not None}
+        return share_of(sum(n for cell, n in hard.items() if cell.label == int(bool(cell.verdict))), sum(hard.values()))
 
     return {"agreement": side((0, 1)), "positives": side((1,)), "negatives": side((0,))}
 
@@ -142,8 +143,8 @@ def soft_estimates(soft: Counts, hard: Counts) -> Figures:
 
 def share(agree: Iterable[bool]) -> Figures:
     """The share of true items as figures."""
-    found = list(agree)
-    return share_of(sum(found), len(found))
+    items = list(agree)
+    return share_of(sum(items), len(items))
 
 
 def share_of(agree: int, total: int) -> Figures:
@@ -179,12 +180,12 @@ def _right(counts: Counts) -> float | None:
 
 def _carried(soft: Counts, hard: Counts, label: int) -> float | None:
     """The hard rate of each level, weighted by the soft labels there; a level without hard labels takes the overall rate."""
-    wanted, known = _of_label(soft, label), _of_label(hard, label)
-    overall = _right(known)
-    if overall is None or not wanted:
+    estimated, measured = _of_label(soft, label), _of_label(hard, label)
+    overall = _right(measured)
+    if overall is None or not estimated:
         return None
-    rates = {level: rate for level, part in by_field(known, "level").items() if (rate := _right(part)) is not None}
-    return sum(n * rates.get(cell.level, overall) for cell, n in wanted.items()) / wanted.total()
+    rates = {level: rate for level, part in by_field(measured, "level").items() if (rate := _right(part)) is not None}
+    return sum(n * rates.get(cell.level, overall) for cell, n in estimated.items()) / estimated.total()
 
 
 def _range_over_types(hard: Counts, label: int) -> Figures:

@@ -1,0 +1,1 @@
+"""People judge pseudo-labels: a blind sheet to fill (sheet), and what a filled one says (grade)."""

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
-from ifrl_core.labels.filters import FILTERS, TYPE_REASON, Candidate, Contrast, Tally, filters_on, kept
+from ifrl_core.labels.contrasts import Candidate, Contrast
+from ifrl_core.labels.filters import FILTERS, Tally, filters_on, kept
+from ifrl_core.labels.selection import TYPE_REASON
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.rollouts.refusals import refuses
 from tests.core.ladders import LOWERCASE, NO_COMMA, Answer, ladders
@@ -71,7 +73,7 @@ def test_every_label_is_kept_or_counted_under_one_reason_in_use(config: LabelsCo
     tally = Tally()
     left = list(kept(config, made, tally))
     every = [member for contrast in made for member in contrast.members]
-    assert len(left) + tally.dropped.total() == len(every) == tally.before.total()
+    assert len(left) + tally.dropped.total() == len(every) == tally.candidates.total()
     assert set(tally.dropped) <= set(filters_on(config))
     assert [member for member in every if member in left] == left  # order is kept, and nothing is made up
 
