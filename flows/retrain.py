@@ -21,8 +21,9 @@ from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion import gate as promotion
 from ifrl_core.promotion.champion import Version
 from ifrl_core.promotion.gate import Decision
-from ifrl_core.seeds import retraining
-from ifrl_core.seeds.retraining import FoundSeeds
+from ifrl_core.promotion.used_seeds import mend_ledger
+from ifrl_core.seeds import fresh, ledger
+from ifrl_core.seeds.fresh import FreshSeeds
 from ifrl_core.seeds.stage import seeds_source
 from ifrl_core.settings import tracking_uri
 from ifrl_core.tracking.tracker import PENDING
@@ -48,10 +49,10 @@ def retrain(
     champion = registry.champion(uri, name)
     if champion is not None:
         registry.check_split(chosen, champion)
-        retraining.mend_ledger(store, champion)
-    used = retraining.used_ids(store, name)
-    found = retraining.find_seeds(new_seeds, seeds_source(chosen.seeds), used, seed=chosen.seed)
-    if why := _too_few(found, chosen.retrain.min_new_seeds):
+        mend_ledger(store, champion)
+    used = ledger.used_ids(store, name)
+    fresh_seeds = fresh.find_fresh_seeds(new_seeds, seeds_source(chosen.seeds), used, seed=chosen.seed)
+    if why := _too_few(fresh_seeds, chosen.retrain.min_new_seeds):
         return _ended(
             {"run": None, "decision": "none", "said": why, "champion": champion.version if champion else None}
         )
@@ -60,7 +61,7 @@ def retrain(
     sources = stages.find_sources(chosen, model=start is None)
     need = training_disk_bytes_from(start, store) if start else training_disk_bytes(chosen.model)
     with open_run("retrain", chosen, need_bytes=need) as run:
-        refs = _train(run, sources, found, start)
+        refs = _train(run, sources, fresh_seeds, start)
         version = _register(run, refs)
         decision = promotion.decide(store.manifest(refs["comparison"]).figures, chosen.retrain)
         _carry_out(run, refs, decision, version, champion)
@@ -78,19 +79,19 @@ def retrain(
     )
 
 
-def _too_few(found: FoundSeeds, fewest: int) -> str:
+def _too_few(fresh_seeds: FreshSeeds, fewest: int) -> str:
     """Why nothing is done; empty when there are seeds enough."""
-    fresh = len(found.fresh)
-    if fresh == 0:
+    count = len(fresh_seeds.seeds)
+    if count == 0:
         return (
-            f"no new seeds: all of {found.read} were used before or are the recipe's own"
-            if found.read
+            f"no new seeds: all of {fresh_seeds.read} were used before or are the recipe's own"
+            if fresh_seeds.read
             else "no new seeds"
         )
-    if fresh < fewest:
-        return f"too few new seeds: {fresh} of {found.read} are new, and retrain.min_new_seeds is {fewest}"
-    if found.train < 2:
-        return f"too few new seeds: {found.train} of {fresh} new ones are not held out, and training needs at least 2"
+    if count < fewest:
+        return f"too few new seeds: {count} of {fresh_seeds.read} are new, and retrain.min_new_seeds is {fewest}"
+    if fresh_seeds.train < 2:
+        return f"too few new seeds: {fresh_seeds.train} of {count} new ones are not held out, and training needs at least 2"
     return ""
 
 
@@ -109,11 +110,11 @@ def _measuring_guards(config: PipelineConfig, champion: Version | None) -> Pipel
     return config.model_copy(update={"evaluation": evaluation, "model": model})
 
 
-def _train(run: Run, sources: Sources, found: FoundSeeds, start: ArtifactRef | None) -> Refs:
+def _train(run: Run, sources: Sources, fresh_seeds: FreshSeeds, start: ArtifactRef | None) -> Refs:
     """The pipeline on the new seeds: a challenger, and its comparison with what it started from."""
-    seeds = run.stage(retraining.make_retrain_seeds, tasks.make_retrain_seeds, found.source, {}, label="seeds")
+    seeds = run.stage(fresh.make_retrain_seeds, tasks.make_retrain_seeds, fresh_seeds.source, {}, label="seeds")
     if start is not None:
-        retraining.check_held_out(run.store, seeds, start)
+        fresh.check_held_out(run.store, seeds, start)
     model = run.take("model", start) if start else stages.base_model(run, sources)
     refs = stages.label_seeds(run, sources, {"seeds": seeds, "model": model})
     refs |= stages.train_policy(run, refs)
@@ -150,7 +151,7 @@ def _carry_out(run: Run, refs: Refs, decision: Decision, version: Version, champ
     if decision.promote:
         registry.promote(uri, version.name, version.version, previous=champion)
     said = registry.PROMOTED if decision.promote else registry.REFUSED
-    retraining.mark_used(run.store, version.name, seeds, run=run.name, decision=said, version=version.version)
+    ledger.mark_used(run.store, version.name, seeds, run=run.name, decision=said, version=version.version)
 
 
 def _said(decision: Decision, version: Version, champion: Version | None) -> str:

@@ -28,7 +28,7 @@ from ifrl_core.report import stage as report_write
 from ifrl_core.reward_model.train import stage as reward_model_train
 from ifrl_core.rewards.problems import stage as problems
 from ifrl_core.rollouts import stage as rollouts
-from ifrl_core.seeds import retraining
+from ifrl_core.seeds import fresh
 from ifrl_core.seeds import stage as seeds_stage
 from ifrl_core.settings import store_root
 from ifrl_core.stages.stage import Stage
@@ -105,7 +105,7 @@ def rollout_shard(
 
 import_model = stage_task(models.import_model)
 make_seeds = stage_task(seeds_stage.make_seeds)
-make_retrain_seeds = stage_task(retraining.make_retrain_seeds)
+make_retrain_seeds = stage_task(fresh.make_retrain_seeds)
 measure_pass_rates = stage_task(pass_rates.measure_pass_rates)
 make_instructions = stage_task(dataset.make_instructions)
 make_prompts = stage_task(dataset.make_prompts)

@@ -22,31 +22,28 @@ class Seed:
     split: Split
 
 
-def split_seeds(seeds: Sequence[SeedText], held_out: float | int, seed: int) -> list[Seed]:
+def split_seeds(seeds: Sequence[SeedText], held_out_share: float, seed: int) -> list[Seed]:
     """Assign every seed to train or held-out, by a hash of (`seed`, text without case, spaces and punctuation).
 
-    `held_out` as a share (float between 0 and 1): a seed is held out when its hash, read as a number in [0, 1), is
-    below the share. The choice looks at that seed alone: adding, removing or reordering others never moves it, and a
-    larger share only moves seeds from train to held-out. The share is met on average, so a handful of seeds may leave
-    one split empty: the caller checks that.
-
-    `held_out` as a count (int): the seeds of lowest hash, until the count is reached. Reordering moves nothing, but
-    adding seeds can push one from held-out to train.
-
-    Either way, texts that differ only in case, spaces or punctuation fall on the same side (a group of them at the
-    edge of a count stays whole, and the count is then exceeded).
+    A seed is held out when its hash, read as a number in [0, 1), is below the share. The choice looks at that seed alone:
+    adding, removing or reordering others never moves it, and a larger share only moves seeds from train to held-out. Texts
+    that differ only in case, spaces or punctuation fall on the same side. The share is met on average, so a handful of
+    seeds may leave one split empty: the caller checks that.
 
     Raises:
-        ConfigError: when `held_out` is neither a share inside (0, 1) nor a count inside [1, number of seeds).
+        ConfigError: when the share is not inside (0, 1).
     """
-    if isinstance(held_out, float):
-        if not 0 < held_out < 1:
-            raise ConfigError(f"held-out share is {held_out}; expected a number between 0 and 1, or a whole count")
-        return [_assigned(item, split_hash(item.text, seed) < held_out) for item in seeds]
-    if not 1 <= held_out < len(seeds):
-        raise ConfigError(f"held-out count is {held_out} of {len(seeds)} seeds; expected 1 to {len(seeds) - 1}")
-    edge = sorted(split_hash(item.text, seed) for item in seeds)[held_out - 1]
-    return [_assigned(item, split_hash(item.text, seed) <= edge) for item in seeds]
+    if not 0 < held_out_share < 1:
+        raise ConfigError(f"held-out share is {held_out_share}; expected a number between 0 and 1")
+    return [
+        Seed(
+            item.seed_id,
+            item.text,
+            item.source,
+            "held_out" if split_hash(item.text, seed) < held_out_share else "train",
+        )
+        for item in seeds
+    ]
 
 
 SeedLike = TypeVar("SeedLike", SeedText, Seed)
@@ -63,7 +60,3 @@ def split_hash(text: str, seed: int) -> float:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     kept = "".join(char for char in folded if unicodedata.category(char)[0] not in "PZC")
     return share_by_hash(seed, kept)
-
-
-def _assigned(item: SeedText, held_out: bool) -> Seed:
-    return Seed(item.seed_id, item.text, item.source, "held_out" if held_out else "train")

@@ -13,7 +13,8 @@ from ifrl_core.config import PipelineConfig, RegistryConfig, RetrainConfig, Seed
 from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion.champion import Version
 from ifrl_core.promotion.gate import decide
-from ifrl_core.seeds import retraining
+from ifrl_core.promotion.used_seeds import mend_ledger
+from ifrl_core.seeds import fresh, ledger
 from ifrl_core.seeds.stage import seeds_source
 from ifrl_core.tracking.sink import open_experiment
 from ifrl_core.tracking.tracker import Tracker
@@ -43,8 +44,8 @@ def run(uri: str, store: ArtifactStore, tmp_path: Path, request: pytest.FixtureR
         register_folder(uri, tracker.run.run_id, tmp_path / "model", name, "challenger", ref, {})
     new = tmp_path / "new.jsonl"
     new.write_text("".join(json.dumps({"seed": f"Explain topic {number}."}) + "\n" for number in range(30)))
-    found = retraining.find_seeds(str(new), seeds_source(SeedsConfig()), (), seed=0)
-    seeds = retraining.make_retrain_seeds(found.source, {}, store)
+    new_seeds = fresh.find_fresh_seeds(str(new), seeds_source(SeedsConfig()), (), seed=0)
+    seeds = fresh.make_retrain_seeds(new_seeds.source, {}, store)
     config = PipelineConfig(registry=RegistryConfig(policy_name=name))
     made = Run("run-1", "retrain", config, store, tracker, CostMeter(), refs={"seeds": seeds})
     made.meter.stop()
@@ -72,7 +73,7 @@ def test_a_better_challenger_becomes_champion_and_its_seeds_are_used(run: Run) -
     first = champion_of(run)
     assert first is not None
     assert (first.version, first.tags[registry.DECISION], first.tags[registry.PREVIOUS]) == ("1", "promoted", "")
-    assert retraining.used_ids(run.store, name_of(run)) == set(run.store.read_json(run.refs["seeds"], retraining.FRESH))
+    assert ledger.used_ids(run.store, name_of(run)) == set(run.store.read_json(run.refs["seeds"], fresh.FRESH))
     retrain._carry_out(run, run.refs, BETTER, version(run, "2"), first)
     assert registry.rollback(run.tracker.run.uri, name_of(run)) == registry.Rollback(name_of(run), "2", "1")
 
@@ -86,21 +87,21 @@ def test_one_that_is_no_better_changes_no_alias_and_its_seeds_are_used_as_well(r
     assert said.startswith(
         f"refused: version 2 of {name_of(run)} was compared with version 1, the champion: hard constraints:"
     )
-    assert retraining.used_ids(run.store, name_of(run))
+    assert ledger.used_ids(run.store, name_of(run))
 
 
 def test_killed_after_the_alias_moved_the_seeds_are_used_all_the_same(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retraining, "mark_used", killed)
+    monkeypatch.setattr(ledger, "mark_used", killed)
     with pytest.raises(KeyboardInterrupt):
         retrain._carry_out(run, run.refs, BETTER, version(run, "1"), None)
     monkeypatch.undo()
     champion = champion_of(run)
     assert champion is not None
-    assert retraining.used_ids(run.store, name_of(run)) == set()
-    retraining.mend_ledger(run.store, champion)
-    assert retraining.used_ids(run.store, name_of(run)) == set(run.store.read_json(run.refs["seeds"], retraining.FRESH))
+    assert ledger.used_ids(run.store, name_of(run)) == set()
+    mend_ledger(run.store, champion)
+    assert ledger.used_ids(run.store, name_of(run)) == set(run.store.read_json(run.refs["seeds"], fresh.FRESH))
 
 
 def test_killed_before_the_alias_moved_nothing_is_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +110,6 @@ def test_killed_before_the_alias_moved_nothing_is_used(run: Run, monkeypatch: py
         retrain._carry_out(run, run.refs, BETTER, version(run, "1"), None)
     monkeypatch.undo()
     assert champion_of(run) is None
-    assert retraining.used_ids(run.store, name_of(run)) == set()
+    assert ledger.used_ids(run.store, name_of(run)) == set()
     retrain._carry_out(run, run.refs, BETTER, version(run, "1"), None)  # the same again, out of the cache
     assert champion_of(run) is not None

@@ -12,7 +12,7 @@ import pytest
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion.gate import ACCURACY, HACKS, LENGTH, PRIMARY
-from ifrl_core.seeds import retraining
+from ifrl_core.seeds import ledger
 from tests.flows.site import wait_until
 from tests.flows.workplace import CHEAP, Workplace
 
@@ -62,7 +62,7 @@ def test_new_seeds_once_and_then_others_from_the_champion(place: Workplace, tiny
     write_seeds(folder, "monday.jsonl", TOPICS, "Explain the making of")
     first = retrain(place, tiny, folder)
     record, version = place.record(), registry.champion(uri, "ifrl-policy")
-    seeds, used = split(store, record), retraining.used_ids(store, "ifrl-policy")
+    seeds, used = split(store, record), ledger.used_ids(store, "ifrl-policy")
     assert first["decision"] in EVENTS
     assert (version is not None) == (first["decision"] == "promoted")
     assert (record["flow"], record["state"]) == ("retrain", "completed")
@@ -88,7 +88,7 @@ def test_new_seeds_once_and_then_others_from_the_champion(place: Workplace, tiny
         assert store.manifest(ArtifactRef.model_validate(later["refs"][stage])).inputs["model"] == champion
     assert not others["train"] & (seeds["train"] | seeds["held_out"])
     assert not others["held_out"] & (seeds["train"] | others["train"])
-    assert retraining.used_ids(store, "ifrl-policy") == used, "seeds of a failed retraining count as used"
+    assert ledger.used_ids(store, "ifrl-policy") == used, "seeds of a failed retraining count as used"
 
     done = place.run("rollback")
     assert done.returncode == 1

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifrl_core.errors import ConfigError, InputError
-from ifrl_core.seeds.read import FIELDS, MAX_CHARACTERS, SeedText, normalised, read_seeds, seed_id
+from ifrl_core.seeds.files import FIELDS
+from ifrl_core.seeds.read import MAX_CHARACTERS, SeedText, normalised, read_seeds, seed_id
 from ifrl_core.seeds.split import at_most, split_hash, split_seeds
 
 
@@ -233,8 +234,8 @@ def test_the_split_hash_is_a_share(text: str, seed: int) -> None:
 @pytest.mark.parametrize(
     "variant", ["explain tides", "EXPLAIN TIDES!", "  Explain,\n tides...", "“Explain” tides?", "Ｅxplain tides."]
 )
-@pytest.mark.parametrize("held_out", [0.5, 1, 3])
-def test_texts_that_differ_in_case_spaces_or_punctuation_share_their_split(variant: str, held_out: float | int) -> None:
+@pytest.mark.parametrize("held_out", [0.2, 0.5, 0.8])
+def test_texts_that_differ_in_case_spaces_or_punctuation_share_their_split(variant: str, held_out: float) -> None:
     pair = [SeedText("a", "Explain tides.", "test"), SeedText("b", variant, "test")]
     for seed in range(20):
         splits = {item.split for item in split_seeds([*pair, *texts_of(4)], held_out, seed) if item.seed_id in "ab"}
@@ -270,12 +271,8 @@ def test_another_seed_splits_otherwise() -> None:
     assert split_seeds(texts_of(50), 0.5, 0) != split_seeds(texts_of(50), 0.5, 1)
 
 
-def test_a_count_is_met_exactly_when_texts_are_distinct() -> None:
-    assert sum(item.split == "held_out" for item in split_seeds(texts_of(50), 7, 3)) == 7
-
-
-@pytest.mark.parametrize("held_out", [0.0, 1.0, -0.1, float("nan"), 0, 5, -1])
-def test_an_impossible_split_is_refused(held_out: float | int) -> None:
+@pytest.mark.parametrize("held_out", [0.0, 1.0, -0.1, float("nan")])
+def test_an_impossible_split_is_refused(held_out: float) -> None:
     with pytest.raises(ConfigError, match="held-out"):
         split_seeds(texts_of(5), held_out, 0)
 

@@ -13,9 +13,11 @@ from ifrl_core.config import SeedsConfig
 from ifrl_core.errors import InputError
 from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion.champion import Version
-from ifrl_core.seeds import retraining
+from ifrl_core.promotion.used_seeds import mend_ledger
+from ifrl_core.seeds import ledger
+from ifrl_core.seeds.files import seed_files
+from ifrl_core.seeds.fresh import FRESH, FreshSeeds, check_held_out, find_fresh_seeds, make_retrain_seeds
 from ifrl_core.seeds.read import seed_id
-from ifrl_core.seeds.retraining import FRESH, FoundSeeds, find_seeds, make_retrain_seeds, seed_files
 from ifrl_core.seeds.stage import SeedsSource, seeds_source
 from tests.flows.servers import s3_server
 
@@ -39,10 +41,10 @@ def sides(store: ArtifactStore, ref: ArtifactRef) -> dict[str, set[str]]:
     return {side: {row["seed"] for row in rows if row["split"] == side} for side in ("train", "held_out")}
 
 
-def decided(store: ArtifactStore, found: FoundSeeds, run: str) -> ArtifactRef:
+def decided(store: ArtifactStore, fresh: FreshSeeds, run: str) -> ArtifactRef:
     """A retraining with these seeds that came to its end."""
-    ref = make_retrain_seeds(found.source, {}, store)
-    retraining.mark_used(store, "p", ref, run=run, decision="refused", version="1")
+    ref = make_retrain_seeds(fresh.source, {}, store)
+    ledger.mark_used(store, "p", ref, run=run, decision="refused", version="1")
     return ref
 
 
@@ -65,30 +67,30 @@ def test_a_folder_that_is_not_there_is_no_empty_folder(location: str, says: str)
 
 def test_an_empty_folder_has_no_new_seeds(tmp_path: Path, recipe: SeedsSource) -> None:
     (tmp_path / "new").mkdir()
-    assert find_seeds(str(tmp_path / "new"), recipe, (), seed=0).fresh == ()
+    assert find_fresh_seeds(str(tmp_path / "new"), recipe, (), seed=0).seeds == ()
 
 
 def test_training_takes_new_seeds_alone_and_holds_out_all_that_is_known(
     tmp_path: Path, recipe: SeedsSource, store: ArtifactStore
 ) -> None:
     write(tmp_path / "new", "1.jsonl", [*TOPICS[:20], "Describe thing 3."])
-    first = find_seeds(str(tmp_path / "new"), recipe, (), seed=0)
-    assert {item.text for item in first.fresh} == set(TOPICS[:20])  # the recipe's own is none
+    first = find_fresh_seeds(str(tmp_path / "new"), recipe, (), seed=0)
+    assert {item.text for item in first.seeds} == set(TOPICS[:20])  # the recipe's own is none
     before = sides(store, decided(store, first, "run-1"))
     assert before["train"] <= set(TOPICS[:20])
     assert any(text.startswith("Describe") for text in before["held_out"])
 
     # The same seeds under another name are used; the next retraining trains on what came after.
     (tmp_path / "new" / "1.jsonl").rename(tmp_path / "new" / "renamed.jsonl")
-    used = retraining.used_ids(store, "p")
-    assert find_seeds(str(tmp_path / "new"), recipe, used, seed=0).fresh == ()
+    used = ledger.used_ids(store, "p")
+    assert find_fresh_seeds(str(tmp_path / "new"), recipe, used, seed=0).seeds == ()
     write(tmp_path / "new", "2.jsonl", TOPICS[20:])
-    second = find_seeds(str(tmp_path / "new"), recipe, used, seed=0)
+    second = find_fresh_seeds(str(tmp_path / "new"), recipe, used, seed=0)
     after = sides(store, decided(store, second, "run-2"))
     assert after["train"] <= set(TOPICS[20:])
     assert before["held_out"] <= after["held_out"]
     assert not after["held_out"] & (before["train"] | after["train"])
-    assert retraining.used_ids(store, "p") >= {seed_id(text) for text in before["train"] | after["train"]}
+    assert ledger.used_ids(store, "p") >= {seed_id(text) for text in before["train"] | after["train"]}
 
 
 @given(st.lists(st.sampled_from(TOPICS), min_size=15, unique=True), st.integers(5, 39), st.integers(0, 5))
@@ -101,36 +103,36 @@ def test_what_is_trained_on_once_is_never_held_out(
     trained: set[str] = set()
     for end in (min(cut, len(texts)), len(texts)):
         write(folder, "all.jsonl", texts[:end])
-        found = find_seeds(str(folder), own, {seed_id(text) for text in trained}, seed=seed)
-        trained |= {item.text for item in found.fresh if item.split == "train"}
-        assert not trained & {item.text for item in found.fresh if item.split == "held_out"}
+        fresh = find_fresh_seeds(str(folder), own, {seed_id(text) for text in trained}, seed=seed)
+        trained |= {item.text for item in fresh.seeds if item.split == "train"}
+        assert not trained & {item.text for item in fresh.seeds if item.split == "held_out"}
 
 
 def test_a_champion_whose_retraining_was_killed_before_it_ended_has_used_its_seeds(
     tmp_path: Path, recipe: SeedsSource, store: ArtifactStore
 ) -> None:
     write(tmp_path / "new", "1.jsonl", TOPICS)
-    found = find_seeds(str(tmp_path / "new"), recipe, (), seed=0)
-    ref = make_retrain_seeds(found.source, {}, store)
-    assert retraining.used_ids(store, "p") == set(), "used before a decision"
+    fresh = find_fresh_seeds(str(tmp_path / "new"), recipe, (), seed=0)
+    ref = make_retrain_seeds(fresh.source, {}, store)
+    assert ledger.used_ids(store, "p") == set(), "used before a decision"
     tags = {registry.RUN: "killed", registry.SEEDS: f"{ref.stage}/{ref.fingerprint}", registry.DECISION: "promoted"}
-    retraining.mend_ledger(store, Version("p", "2", tags))
-    assert retraining.used_ids(store, "p") == set(store.read_json(ref, FRESH))
-    assert find_seeds(str(tmp_path / "new"), recipe, retraining.used_ids(store, "p"), seed=0).fresh == ()
+    mend_ledger(store, Version("p", "2", tags))
+    assert ledger.used_ids(store, "p") == set(store.read_json(ref, FRESH))
+    assert find_fresh_seeds(str(tmp_path / "new"), recipe, ledger.used_ids(store, "p"), seed=0).seeds == ()
 
 
 def test_a_held_out_seed_that_the_champion_was_trained_on_is_refused(
     tmp_path: Path, recipe: SeedsSource, store: ArtifactStore
 ) -> None:
     write(tmp_path / "new", "1.jsonl", TOPICS)
-    other = make_retrain_seeds(find_seeds(str(tmp_path / "new"), recipe, (), seed=5).source, {}, store, seed=5)
+    other = make_retrain_seeds(find_fresh_seeds(str(tmp_path / "new"), recipe, (), seed=5).source, {}, store, seed=5)
     writer = store.writer("policy", 1, "c" * 64, {}, {"prompts": f"{other.stage}/{other.fingerprint}"})
     writer.write_json("model/config.json", {})
     champion = writer.commit({})
-    now = find_seeds(str(tmp_path / "new"), recipe, (), seed=0)
+    now = find_fresh_seeds(str(tmp_path / "new"), recipe, (), seed=0)
     with pytest.raises(InputError, match="held-out seeds were trained on by the champion"):
-        retraining.check_held_out(store, make_retrain_seeds(now.source, {}, store, seed=0), champion)
-    retraining.check_held_out(store, other, champion)
+        check_held_out(store, make_retrain_seeds(now.source, {}, store, seed=0), champion)
+    check_held_out(store, other, champion)
 
 
 @pytest.mark.server
@@ -138,9 +140,9 @@ def test_new_seeds_on_s3(tmp_path: Path, recipe: SeedsSource, monkeypatch: pytes
     with s3_server(tmp_path) as env:
         for name, value in env.items():
             monkeypatch.setenv(name, value)
-        assert find_seeds("s3://ifrl/seeds/new", recipe, (), seed=0).fresh == ()
+        assert find_fresh_seeds("s3://ifrl/seeds/new", recipe, (), seed=0).seeds == ()
         fs, path = filesystem("s3://ifrl/seeds/new/1.jsonl")
         fs.pipe_file(path, "".join(json.dumps({"seed": text}) + "\n" for text in TOPICS).encode())
-        found = find_seeds("s3://ifrl/seeds/new", recipe, (), seed=0)
-        assert {item.text for item in found.fresh} == set(TOPICS)
-        assert found.source.paths == ("s3://ifrl/seeds/new/1.jsonl",)
+        fresh = find_fresh_seeds("s3://ifrl/seeds/new", recipe, (), seed=0)
+        assert {item.text for item in fresh.seeds} == set(TOPICS)
+        assert fresh.source.paths == ("s3://ifrl/seeds/new/1.jsonl",)
