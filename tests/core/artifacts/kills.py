@@ -5,6 +5,7 @@ imports. An undisturbed attempt in ROOT/calm comes first; then attempts in ROOT/
 times; a last one is left alone. Prints JSON: the two digests, and how many shards there were after each kill.
 """
 
+import hashlib
 import json
 import os
 import random
@@ -12,54 +13,56 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import NoConfig, RolloutsConfig
+from ifrl_core.inference.engine import Completion, Engine, Request, Sampling
 from ifrl_core.records import PROMPTS
+from ifrl_core.stages.progress import Progress, no_progress
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 LADDERS, RUNGS = 48, 2
 CONFIG = RolloutsConfig(max_tokens=4, ladders_per_shard=1, batch_size=4)
-# An attempt is killed within the time that an undisturbed one takes for so many shards, and when it has made so many more:
-# rollouts must not be finished before the kills are.
-SHARDS_IN_TIME = {"rollouts": 3, "writes": 60}
-MOST_SHARDS = {"rollouts": 2, "writes": 60}
+WRITTEN = 60  # shards of the stage that does nothing but write
 Attempt = Callable[[ArtifactStore], ArtifactRef]
 
 
 def main() -> None:
     what, root, kills, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    attempt = {"rollouts": rollouts_attempt, "writes": writes_attempt}[what]()
     calm, killed = root / "calm", root / "killed"
+    attempt = writes_attempt() if what == "writes" else rollouts_attempt(root, with_model=what == "model-rollouts")
+    what = "writes" if what == "writes" else "rollouts"
+    # An attempt is killed when it has made so many more shards, or earlier, within the time that an undisturbed one takes
+    # for half as many again: rollouts must not be finished before the kills are.
+    most = WRITTEN if what == "writes" else LADDERS // (kills + 1)
     pid, begun, longest = start(attempt, calm), time.monotonic(), 0.0
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
-        if shards(calm, what) < SHARDS_IN_TIME[what]:
+        if shards(calm, what) < most * 1.5:
             longest = time.monotonic() - begun
         time.sleep(0.002)
-    source, got = random.Random(seed), []
+    source, shards_at_kill = random.Random(seed), []
     for _ in range(kills):
         before, pid, ends = shards(killed, what), start(attempt, killed), time.monotonic() + source.uniform(0, longest)
-        while time.monotonic() < ends and shards(killed, what) < before + MOST_SHARDS[what]:
+        while time.monotonic() < ends and shards(killed, what) < before + most:
             time.sleep(0.002)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        got.append(shards(killed, what))
+        shards_at_kill.append(shards(killed, what))
     assert os.waitpid(start(attempt, killed), 0)[1] == 0
-    refs = [found(folder, what) for folder in (calm, killed)]
-    print(
-        json.dumps({"digests": [ref.digest for ref in refs], "shards_at_kill": got, "fingerprint": refs[0].fingerprint})
-    )
+    refs = [committed(folder, what) for folder in (calm, killed)]
+    digests = [ref.digest for ref in refs]
+    print(json.dumps({"digests": digests, "shards_at_kill": shards_at_kill, "fingerprint": refs[0].fingerprint}))
 
 
 def shards(folder: Path, what: str) -> int:
     return len(list((folder / what).glob("*/part-*.parquet.json")))
 
 
-def found(folder: Path, what: str) -> ArtifactRef:
+def committed(folder: Path, what: str) -> ArtifactRef:
     (manifest,) = (folder / what).glob("*/manifest.json")
     ref = ArtifactStore(str(folder)).find(what, manifest.parent.name)
     assert ref is not None
@@ -81,28 +84,45 @@ def start(attempt: Attempt, folder: Path) -> int:
     return pid
 
 
-def rollouts_attempt() -> Attempt:
-    """The rollouts stage with the embedded model, which lies as an artifact in both stores."""
-    import torch
+class QuickEngine:
+    """Answers that follow from the request alone, at about 25 requests a second: time to be killed in."""
 
-    torch.set_num_threads(1)  # a thread pool does not survive a fork
-    from ifrl_core.inference.open import open_engine
-    from ifrl_core.models.folder import model_folder
+    name = "quick"
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
+    ) -> list[Completion]:
+        completions = []
+        for request in requests:
+            time.sleep(0.02)
+            text = hashlib.sha256(f"{request.seed}{request.messages}".encode()).hexdigest()
+            completions.append(Completion(text, "stop", 10, 4))
+        return completions
+
+
+def rollouts_attempt(root: Path, *, with_model: bool) -> Attempt:
+    """The rollouts stage; `with_model`: of the embedded model, which lies as an artifact in both stores."""
     from ifrl_core.rollouts import stage as rollouts
 
-    model = ArtifactRef.model_validate_json((Path(sys.argv[2]) / "model.json").read_text())
-    # Of both stores, so that no attempt has to hash the model again.
-    stores = [ArtifactStore(f"{sys.argv[2]}/{name}") for name in ("calm", "killed")]
-    for store in stores:
-        model_folder(model, store)
-    engine = open_engine(CONFIG, model, stores[0])
+    model = ArtifactRef.model_validate_json((root / "model.json").read_text())
+    engine = model_engine(root, model) if with_model else QuickEngine()
+    config = CONFIG if with_model else CONFIG.model_copy(update={"engine": "server", "served_model": "quick"})
     rollouts.open_engine = lambda *arguments: engine
     rollouts.forget_engine = lambda: None
 
     def attempt(store: ArtifactStore) -> ArtifactRef:
-        return rollouts.make_rollouts(CONFIG, {"model": model, "prompts": prompts(store)}, store)
+        return rollouts.make_rollouts(config, {"model": model, "prompts": prompts(store)}, store)
 
     return attempt
+
+
+def model_engine(root: Path, model: ArtifactRef) -> Engine:
+    import torch
+
+    torch.set_num_threads(1)  # a thread pool does not survive a fork
+    from ifrl_core.inference.open import open_engine
+
+    return open_engine(CONFIG, model, ArtifactStore(str(root / "calm")))
 
 
 def writes_attempt() -> Attempt:
@@ -110,7 +130,7 @@ def writes_attempt() -> Attempt:
 
     @stage("writes", version=1)
     def write(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
-        for index in range(60):
+        for index in range(WRITTEN):
             name = f"part-{index:05d}.parquet"
             with work.writer.alone(name):
                 if not work.writer.recorded(name):
@@ -122,8 +142,8 @@ def writes_attempt() -> Attempt:
 
 def prompts(store: ArtifactStore) -> ArtifactRef:
     fingerprint = "9" * 64
-    if found := store.find("prompts", fingerprint):
-        return found
+    if ref := store.find("prompts", fingerprint):
+        return ref
     rows = [
         {
             "prompt_id": f"i-{ladder}-L{level}",
