@@ -15,8 +15,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer
 
+from ifrl_core.inference.length_batches import length_batches
+
 _MAX_TOKENS = 256  # of a text; what comes later is not read
-_BATCH = 32
+_BATCH_TOKENS = 8_192  # at once, padding included
 REFERENCES = 64
 
 
@@ -35,39 +37,33 @@ class EmbeddingIntent:
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._model = AutoModel.from_pretrained(folder, dtype=torch.bfloat16).to(self._device).eval()
-        found = self._embed(references)
-        self._mean = found.mean(0)
-        self._references = normalize(found - self._mean, dim=-1)
+        vectors = self._embed(references)
+        self._mean = vectors.mean(0)
+        self._references = normalize(vectors - self._mean, dim=-1)
         self._seeds: dict[str, Tensor] = {}
 
     def scores(self, seeds: Sequence[str], answers: Sequence[str]) -> list[float]:
         """The intent score in [0, 1] of each answer to its seed instruction; a blank answer scores 0."""
         for seed in sorted(set(seeds) - self._seeds.keys()):
             self._seeds[seed] = normalize(self._embed([seed])[0] - self._mean, dim=-1)
-        asked = torch.stack([self._seeds[seed] for seed in seeds])
+        tasks = torch.stack([self._seeds[seed] for seed in seeds])
         given = normalize(self._embed([answer.strip() or " " for answer in answers]) - self._mean, dim=-1)
-        own = (given * asked).sum(-1, keepdim=True)
+        own = (given * tasks).sum(-1, keepdim=True)
         nearer = (given @ self._references.T < own).float().mean(-1).tolist()
         return [share if answer.strip() else 0.0 for share, answer in zip(nearer, answers, strict=True)]
 
     @torch.inference_mode()
     def _embed(self, texts: Sequence[str]) -> Tensor:
         """(len(texts), hidden) in float32: mean over tokens, texts of like length together."""
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        made: list[Tensor] = [torch.empty(0)] * len(texts)
-        for start in range(0, len(order), _BATCH):
-            places = order[start : start + _BATCH]
-            batch = self._tokenizer(
-                [texts[place] for place in places],
-                return_tensors="pt",
-                padding=True,
-                padding_side="right",
-                truncation=True,
-                max_length=_MAX_TOKENS,
-                add_special_tokens=False,
+        token_ids = self._tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS, add_special_tokens=False)
+        inputs: list[list[int]] = token_ids["input_ids"]
+        means: list[Tensor] = [torch.empty(0)] * len(texts)
+        for places in length_batches(range(len(texts)), lambda place: len(inputs[place]), max_tokens=_BATCH_TOKENS):
+            batch = self._tokenizer.pad(
+                {"input_ids": [inputs[place] for place in places]}, padding_side="right", return_tensors="pt"
             ).to(self._device)
             hidden = self._model(**batch, use_cache=False).last_hidden_state.float()
             mask = batch["attention_mask"].unsqueeze(-1)
             for place, mean in zip(places, (hidden * mask).sum(1) / mask.sum(1), strict=True):
-                made[place] = mean
-        return torch.stack(made)
+                means[place] = mean
+        return torch.stack(means)

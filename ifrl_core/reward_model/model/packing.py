@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ifrl_core.inference.length_batches import length_batches
 from ifrl_core.reward_model.model.template import Encoded
 
 MAX_PADDING = 0.1  # share of a batch's rectangle
@@ -99,19 +100,8 @@ def collate(rows: Sequence[Packed], pad_id: int) -> Batch:
 
 
 def token_batches(rows: Iterable[Packed], max_tokens: int) -> Iterator[list[Packed]]:
-    """Rows sorted by length, longest first. A batch's rectangle (rows x longest) holds at most `max_tokens` tokens, of
-    which at most `MAX_PADDING` are padding; a row that is longer goes alone."""
-    batch: list[Packed] = []
-    tokens = 0
-    for row in sorted(rows, key=lambda row: row.length, reverse=True):
-        rectangle = batch[0].length * (len(batch) + 1) if batch else 0
-        if rectangle > max_tokens or rectangle - (tokens + row.length) > MAX_PADDING * rectangle:
-            yield batch
-            batch, tokens = [], 0
-        batch.append(row)
-        tokens += row.length
-    if batch:
-        yield batch
+    """Rows of about one length, longest first; at most `max_tokens` a batch, padding included."""
+    return length_batches(rows, lambda row: row.length, max_tokens=max_tokens, max_padding=MAX_PADDING)
 
 
 def pair_logits(

@@ -91,15 +91,6 @@ def test_packed_logits_equal_one_by_one(
         assert together[place] == pytest.approx(alone, abs=1e-5)
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 100))
-def test_token_batches_hold_every_row_within_the_budget(lengths: list[int], budget: int) -> None:
-    rows = [Packed((1,) * length, ((2,),), (index,)) for index, length in enumerate(lengths)]
-    batches = list(token_batches(rows, budget))
-    assert sorted(row.places[0] for batch in batches for row in batch) == list(range(len(rows)))
-    for batch in batches:
-        assert len(batch) == 1 or len(batch) * max(row.length for row in batch) <= budget
-
-
 def test_a_saved_model_is_a_plain_sequence_classifier(tiny: PreTrainedModel, tmp_path: Path) -> None:
     tiny.save_pretrained(tmp_path)
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path)
@@ -115,8 +106,3 @@ def _padding(batch: list[Packed]) -> float:
 def test_a_tenth_of_a_batch_is_padding_at_most(lengths: list[int], budget: int) -> None:
     rows = [Packed((1,) * length, ((2,),), (index,)) for index, length in enumerate(lengths)]
     assert all(_padding(batch) <= 0.1 for batch in token_batches(rows, budget))
-
-
-def test_rows_of_near_lengths_share_batches() -> None:
-    rows = [Packed((1,) * (100 + index % 8), ((2,),), (index,)) for index in range(64)]
-    assert len(list(token_batches(rows, 2_048))) == 4
