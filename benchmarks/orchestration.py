@@ -22,6 +22,7 @@ configure_environment()
 import pyarrow as pa  # noqa: E402
 from prefect import flow  # noqa: E402
 
+from flows.execution.call import Call  # noqa: E402
 from flows.execution.shards import map_shards  # noqa: E402
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore  # noqa: E402
 from ifrl_core.config import ExecutionConfig, InstructionsConfig, LadderConfig, RolloutsConfig, SeedsConfig  # noqa: E402
@@ -41,9 +42,8 @@ RUNNERS = (
 @flow
 def mapped(config: RolloutsConfig, inputs: dict[str, ArtifactRef], execution: ExecutionConfig) -> float:
     store = ArtifactStore(os.environ["IFRL_ROOT"])
-    fingerprint = rollouts.make_rollouts.fingerprint(config, inputs, seed=0)
     start = time.perf_counter()
-    map_shards(config, inputs, store, execution, seed=0, fingerprint=fingerprint, run=None)
+    map_shards(Call(rollouts.make_rollouts, config, inputs, seed=0), store, execution)
     return time.perf_counter() - start
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows import wiring as stages
+from flows import wiring
 from flows.pipeline import Config, Overrides, Recipe, ifrl_flow, started
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, listing
 from ifrl_core.artifacts.gc import leftovers
@@ -13,6 +13,7 @@ from ifrl_core.artifacts.listing import Problem
 from ifrl_core.errors import ArtifactError
 from ifrl_core.report.stage import by_frequency
 from ifrl_core.report.text import fixed, interval, percent, percent_interval
+from ifrl_core.rewards.problems.stage import make_problems
 
 Row = dict[str, Any]
 _DAY_S = 24 * 3600
@@ -21,8 +22,8 @@ _DAY_S = 24 * 3600
 @ifrl_flow("audit")
 def audit(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> Row:  # noqa: B006
     """Labels by type against rules, and the state of the store; fails when a file of theirs is not what was committed."""
-    with started("audit", recipe, overrides, config, trains=False) as (run, sources):
-        labels = stages.make_dataset(run, sources)["labels"]
+    with started("audit", recipe, overrides, config, until=make_problems) as run:
+        labels = wiring.dataset(run)["labels"]
         figures = run.store.manifest(labels).figures
         found = figures["audit"]
         create_table_artifact(type_rows(found), key="ifrl-label-audit", description=run.name)

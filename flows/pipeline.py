@@ -14,12 +14,19 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from flows import wiring as stages
-from flows.execution.run import Run, open_run
+from flows import wiring
+from flows.execution.open_run import open_run
+from flows.execution.run import Run
 from ifrl_core.config import PipelineConfig
 from ifrl_core.config.recipes import build_config, load_recipe
+from ifrl_core.evaluation.comparison import compare
 from ifrl_core.plan.disk import training_disk_bytes
+from ifrl_core.policy.stage import train_policy
 from ifrl_core.report.summary import run_summary, summary_markdown
+from ifrl_core.reward_model.train.stage import train_reward_model
+from ifrl_core.rewards.problems.stage import make_problems
+from ifrl_core.stages import registry
+from ifrl_core.stages.stage import Stage
 from tasks.secrets import load_secrets
 
 Recipe = Annotated[
@@ -35,7 +42,7 @@ _RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=1)
 
 
 def ifrl_flow(name: str) -> Callable[[Callable[..., Any]], Any]:
-    def made(function: Callable[..., Any]) -> Any:
+    def decorated(function: Callable[..., Any]) -> Any:
         about = inspect.getdoc(function) or ""
         function.__doc__ = about + _form_help(function)
         return flow(
@@ -47,7 +54,7 @@ def ifrl_flow(name: str) -> Callable[[Callable[..., Any]], Any]:
             persist_result=True,
         )(function)
 
-    return made
+    return decorated
 
 
 def _form_help(function: Callable[..., Any]) -> str:
@@ -64,25 +71,26 @@ def choose_config(recipe: str, overrides: list[str], config: PipelineConfig | No
 
 @contextmanager
 def started(
-    name: str, recipe: str, overrides: list[str], config: PipelineConfig | None, *, trains: bool = True
-) -> Iterator[tuple[Run, Any]]:
-    """The run of a flow and what its config points to. `trains` false: no room for checkpoints is asked for."""
+    name: str, recipe: str, overrides: list[str], config: PipelineConfig | None, *, until: Stage | None = None
+) -> Iterator[Run]:
+    """The run of a flow that goes as far as a stage, None: to the last. What these stages need is looked at first."""
     chosen = choose_config(recipe, overrides, config)
     load_secrets()
-    sources = stages.find_sources(chosen)
-    with open_run(name, chosen, need_bytes=training_disk_bytes(chosen.model) if trains else 0) as run:
-        yield run, sources
+    plan = registry.look(chosen, until=until)
+    trains = train_reward_model.label in plan
+    with open_run(name, chosen, plan, need_bytes=training_disk_bytes(chosen.model) if trains else 0) as run:
+        yield run
 
 
 @ifrl_flow("pipeline")
 def pipeline(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Instructions -> ladders -> rollouts -> pseudo-labels -> reward model -> GRPO -> evaluation -> registry and report."""
-    with started("pipeline", recipe, overrides, config) as (run, sources):
-        refs = stages.make_dataset(run, sources)
-        refs |= stages.train_policy(run, refs)
-        refs |= stages.evaluate_both(run, refs, sources)
-        versions = stages.register(run, refs)
-        refs["report"] = stages.write_report(run, refs)
+    with started("pipeline", recipe, overrides, config) as run:
+        refs = wiring.dataset(run)
+        refs = wiring.train(run, refs)
+        refs = wiring.evaluate(run, refs)
+        versions = wiring.register(run, refs)
+        refs = wiring.report(run, refs)
         publish_report(run, versions)
     return {"run": run.name, "report": refs["report"].model_dump(), "registered": versions}
 
@@ -90,37 +98,35 @@ def pipeline(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Con
 @ifrl_flow("dataset")
 def dataset(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Seeds to pseudo-labels."""
-    with started("dataset", recipe, overrides, config, trains=False) as (run, sources):
-        refs = stages.make_dataset(run, sources)
+    with started("dataset", recipe, overrides, config, until=make_problems) as run:
+        refs = wiring.dataset(run)
     return {"run": run.name, "labels": refs["labels"].model_dump()}
 
 
 @ifrl_flow("reward-model")
 def reward_model(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Everything up to the reward model."""
-    with started("reward-model", recipe, overrides, config) as (run, sources):
-        refs = stages.make_dataset(run, sources)
-        trained = stages.train_reward_model(run, refs)
-    return {"run": run.name, "reward_model": trained.model_dump()}
+    with started("reward-model", recipe, overrides, config, until=train_reward_model) as run:
+        refs = wiring.dataset(run)
+        refs |= run.stage(train_reward_model, refs)
+    return {"run": run.name, "reward_model": refs["reward_model"].model_dump()}
 
 
 @ifrl_flow("policy")
 def policy(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Everything up to the policy."""
-    with started("policy", recipe, overrides, config) as (run, sources):
-        refs = stages.make_dataset(run, sources)
-        refs |= stages.train_policy(run, refs)
+    with started("policy", recipe, overrides, config, until=train_policy) as run:
+        refs = wiring.train(run, wiring.dataset(run))
     return {"run": run.name, "policy": refs["policy"].model_dump()}
 
 
 @ifrl_flow("evaluate")
 def evaluate(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
     """Everything up to the comparison of the policy with the base model."""
-    with started("evaluate", recipe, overrides, config) as (run, sources):
-        refs = stages.make_dataset(run, sources)
-        refs |= stages.train_policy(run, refs)
-        done = stages.evaluate_both(run, refs, sources)
-    return {"run": run.name, "comparison": done["comparison"].model_dump()}
+    with started("evaluate", recipe, overrides, config, until=compare) as run:
+        refs = wiring.train(run, wiring.dataset(run))
+        refs = wiring.evaluate(run, refs)
+    return {"run": run.name, "comparison": refs["comparison"].model_dump()}
 
 
 def publish_report(run: Run, versions: list[dict[str, str]]) -> None:

@@ -9,13 +9,14 @@ from prefect.events import emit_event
 from prefect.states import Completed
 from pydantic import Field
 
-from flows import wiring as stages
-from flows.execution.run import Refs, Run, open_run
+from flows import wiring
+from flows.execution.open_run import open_run
+from flows.execution.run import Refs, Run
 from flows.pipeline import Config, Overrides, Recipe, choose_config, ifrl_flow, publish_report
-from flows.wiring import Sources
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import TrackingError
+from ifrl_core.models.stage import import_model
 from ifrl_core.plan.disk import training_disk_bytes, training_disk_bytes_from
 from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion import gate as promotion
@@ -24,11 +25,12 @@ from ifrl_core.promotion.gate import Decision
 from ifrl_core.promotion.used_seeds import mend_ledger
 from ifrl_core.seeds import fresh, ledger
 from ifrl_core.seeds.fresh import FreshSeeds
-from ifrl_core.seeds.stage import seeds_source
+from ifrl_core.seeds.stage import make_seeds, seeds_source
 from ifrl_core.settings import tracking_uri
+from ifrl_core.stages.registry import look
 from ifrl_core.tracking.tracker import PENDING
-from tasks import stages as tasks
 from tasks.secrets import load_secrets
+from tasks.stages import open_store
 
 NewSeeds = Annotated[
     str, Field(description="Folder, s3:// prefix or file of JSONL, Parquet or text; what was used before is left out")
@@ -45,7 +47,7 @@ def retrain(
     """New seeds -> the pipeline from the champion -> champion against challenger -> the alias moves or stays, and why."""
     chosen = choose_config(recipe, overrides, config)
     load_secrets()
-    store, uri, name = tasks.open_store(), tracking_uri(), chosen.registry.policy_name
+    store, uri, name = open_store(), tracking_uri(), chosen.registry.policy_name
     champion = registry.champion(uri, name)
     if champion is not None:
         registry.check_split(chosen, champion)
@@ -58,10 +60,10 @@ def retrain(
         )
     start = _champion_artifact(champion, store)
     chosen = _measuring_guards(chosen, champion)
-    sources = stages.find_sources(chosen, model=start is None)
+    plan = look(chosen, without=(make_seeds, import_model) if start else (make_seeds,))
     need = training_disk_bytes_from(start, store) if start else training_disk_bytes(chosen.model)
-    with open_run("retrain", chosen, need_bytes=need) as run:
-        refs = _train(run, sources, fresh_seeds, start)
+    with open_run("retrain", chosen, {**plan, make_seeds.label: fresh_seeds.source}, need_bytes=need) as run:
+        refs = _train(run, start)
         version = _register(run, refs)
         decision = promotion.decide(store.manifest(refs["comparison"]).figures, chosen.retrain)
         _carry_out(run, refs, decision, version, champion)
@@ -110,20 +112,19 @@ def _measuring_guards(config: PipelineConfig, champion: Version | None) -> Pipel
     return config.model_copy(update={"evaluation": evaluation, "model": model})
 
 
-def _train(run: Run, sources: Sources, fresh_seeds: FreshSeeds, start: ArtifactRef | None) -> Refs:
+def _train(run: Run, start: ArtifactRef | None) -> Refs:
     """The pipeline on the new seeds: a challenger, and its comparison with what it started from."""
-    seeds = run.stage(fresh.make_retrain_seeds, tasks.make_retrain_seeds, fresh_seeds.source, {}, label="seeds")
+    refs = run.stage(fresh.make_retrain_seeds, {})
     if start is not None:
-        fresh.check_held_out(run.store, seeds, start)
-    model = run.take("model", start) if start else stages.base_model(run, sources)
-    refs = stages.label_seeds(run, sources, {"seeds": seeds, "model": model})
-    refs |= stages.train_policy(run, refs)
-    return refs | stages.evaluate_both(run, refs, sources)
+        fresh.check_held_out(run.store, refs["seeds"], start)
+    refs |= run.take(import_model, start) if start else run.stage(import_model, {})
+    refs = wiring.label_seeds(run, refs)
+    return wiring.evaluate(run, wiring.train(run, refs))
 
 
 def _register(run: Run, refs: Refs) -> Version:
     """The challenger in MLflow, and the report of the run."""
-    versions = stages.register(run, refs)
+    versions = wiring.register(run, refs)
     name = run.config.registry.policy_name
     version = next(item["version"] for item in versions if item["name"] == name)
     if version == PENDING:
@@ -131,7 +132,7 @@ def _register(run: Run, refs: Refs) -> Version:
             f"MLflow at {run.tracker.run.uri} did not take the challenger, so nothing was decided and the new seeds count as "
             "unused: run the retraining again when it answers; what was trained is in the store"
         )
-    refs["report"] = stages.write_report(run, refs)
+    refs |= wiring.report(run, refs)
     publish_report(run, versions)
     return Version(name, version, {})
 

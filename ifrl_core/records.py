@@ -6,6 +6,7 @@ rule can check.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import pyarrow as pa
 Kind = Literal["hard", "soft"]
 Row = dict[str, Any]  # of a table
 Message = dict[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -121,3 +123,8 @@ def instruction_of(row: Mapping[str, Any]) -> Instruction:
     """An instruction from a row of the instructions table."""
     constraints = tuple(constraint_of(item) for item in row["constraints"])
     return Instruction(row["instruction_id"], row["seed"], constraints, row["writer"])
+
+
+def printable(text: str) -> str:
+    """Model output without the control characters that HTML forbids; each shows as U+FFFD."""
+    return _CONTROL.sub("\ufffd", text)

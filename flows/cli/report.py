@@ -26,7 +26,8 @@ def report(
 ) -> None:
     """Where the HTML report of a run is, or its summary, or whether it is good enough."""
     from ifrl_core.artifacts import ArtifactStore
-    from ifrl_core.report.summary import load_record, run_summary
+    from ifrl_core.report.summary import run_summary
+    from ifrl_core.stages.runs import load_record
 
     store = ArtifactStore(store_root())
     record = load_record(store, run)

@@ -59,13 +59,14 @@ def _run_pipeline(recipe: str, overrides: list[str]) -> None:
     config = load_recipe(recipe, overrides)  # before anything is imported or started: a typo costs no minute
     from flows.execution.orphans import end_orphaned_servers
     from flows.pipeline import pipeline
-    from flows.wiring import find_sources
     from ifrl_core.artifacts import ArtifactStore
-    from ifrl_core.report.summary import load_record, run_summary
+    from ifrl_core.report.summary import run_summary
+    from ifrl_core.stages import registry
+    from ifrl_core.stages.runs import load_record
 
     store = ArtifactStore(store_root())
     store.check_writable()
-    find_sources(config)
+    registry.look(config)
     end_orphaned_servers()
     result = pipeline(recipe=recipe, overrides=overrides)
     record = load_record(store, result["run"])

@@ -1,4 +1,4 @@
-"""Rollout shards as mapped tasks, on the task runner that the recipe names."""
+"""Shards of a stage as mapped tasks, on the task runner that the recipe names."""
 
 import os
 from collections.abc import Iterator
@@ -9,12 +9,11 @@ from prefect import get_client, unmapped
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import ExecutionConfig, RolloutsConfig
+from flows.execution.call import Call
+from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.config import ExecutionConfig
 from ifrl_core.errors import ConfigError
-from ifrl_core.rollouts import stage as rollouts
-from ifrl_core.tracking.tracker import TrackedRun
-from tasks import stages as tasks
+from tasks.stages import shard_task
 
 
 def task_runner(config: ExecutionConfig) -> TaskRunner[Any]:
@@ -49,19 +48,20 @@ def _one_server() -> Iterator[None]:
         yield
 
 
-def map_shards(
-    config: RolloutsConfig,
-    inputs: dict[str, ArtifactRef],
-    store: ArtifactStore,
-    execution: ExecutionConfig,
-    *,
-    seed: int,
-    fingerprint: str,
-    run: TrackedRun | None,
-) -> None:
-    """Make every shard of a rollouts artifact; shards that are there already are found by their tasks."""
-    total = rollouts.shard_count(config, inputs["prompts"], store)
-    fixed = {"config": config, "inputs": inputs, "total": total, "seed": seed, "fingerprint": fingerprint, "run": run}
+def map_shards(call: Call, store: ArtifactStore, execution: ExecutionConfig) -> None:
+    """Make every shard of a stage that has some; shards that are there already are found by their tasks."""
+    shards = call.stage.shards
+    if shards is None:
+        return
+    total = shards.count(call.config, call.inputs, store)
+    of_all = {
+        "config": call.config,
+        "inputs": call.inputs,
+        "total": total,
+        "seed": call.seed,
+        "fingerprint": call.fingerprint,
+        "run": call.run,
+    }
     with _one_server(), task_runner(execution) as runner:
-        parameters = {**{name: unmapped(value) for name, value in fixed.items()}, "index": list(range(total))}
-        runner.map(tasks.rollout_shard, parameters).result()  # type: ignore[arg-type]
+        parameters = {**{name: unmapped(value) for name, value in of_all.items()}, "index": list(range(total))}
+        runner.map(shard_task(call.stage), parameters).result()  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ here says *what* is made and so enters a fingerprint; where the data lies and wh
 environment (see ifrl_core/settings.py).
 """
 
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -31,10 +31,13 @@ from ifrl_core.config.policy import (
     batch_fault,
 )
 from ifrl_core.config.reward_model import RewardModelConfig
+from ifrl_core.config.stage_names import PlaceableStage
+
+if TYPE_CHECKING:  # it would load pyarrow, which a recipe does without
+    from ifrl_core.stages.stage import Stage
 
 __all__ = [
     "CHAMPION",
-    "MODEL_STAGES",
     "AssumedConfig",
     "CorridorConfig",
     "CurriculumConfig",
@@ -65,8 +68,6 @@ __all__ = [
 ]
 
 CHAMPION = "champion"  # the alias in MLflow that only a retraining's gate and a rollback move
-PlaceableStage = Literal["pass-rates", "instructions", "rollouts", "reward-model", "policy", "evaluation"]
-MODEL_STAGES: tuple[PlaceableStage, ...] = ("pass-rates", "rollouts", "reward-model", "policy", "evaluation")
 
 
 class EvaluationConfig(GenerationConfig):
@@ -150,10 +151,9 @@ class ExecutionConfig(StageConfig):
         description="Single stages elsewhere, by pool (policy: gpu-k8s) or deployment (policy: stage/other); these go first",
     )
 
-    def deployment_of(self, stage: str) -> str | None:
+    def deployment_of(self, stage: "Stage") -> str | None:
         """The deployment that runs a stage; None: the stage runs where the pipeline does."""
-        named: dict[str, str] = {**self.deployments}  # type: ignore[dict-item]
-        place = named.get(stage, self.pool if stage in MODEL_STAGES else "")
+        place = self.deployments.get(stage.name, self.pool if stage.placeable and stage.always_uses_model else "")
         if not place:
             return None
         return place if "/" in place else f"stage/{place}"

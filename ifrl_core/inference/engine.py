@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 from ifrl_core.records import Message
 from ifrl_core.stages.progress import Progress, no_progress
+from ifrl_core.statistics.by_hash import seed_by_hash
 
 FinishReason = Literal["stop", "length"]
 
@@ -29,6 +30,11 @@ class Request:
 
     messages: Sequence[Message]
     seed: int
+
+
+def request_seed(seed: int, prompt_id: str, sample: int) -> int:
+    """The seed of one answer: a function of what is asked, so that a retry or another model draws the same numbers."""
+    return seed_by_hash(seed, prompt_id, sample)
 
 
 @dataclass(frozen=True)

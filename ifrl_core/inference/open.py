@@ -29,6 +29,16 @@ def server_urls() -> list[str]:
     return urls
 
 
+def check_engine(config: GenerationConfig) -> None:
+    """Whether the engine of a section can be asked.
+
+    Raises:
+        ConfigError: when a server is to answer and none is named.
+    """
+    if config.engine == "server":
+        server_urls()
+
+
 def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: ArtifactStore) -> Engine:
     """The engine of a section over a model artifact (None only for a server).
 

@@ -15,17 +15,16 @@ import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import InstructionsConfig, StageConfig
+from ifrl_core.config import InstructionsConfig, PipelineConfig, StageConfig
 from ifrl_core.constraints.sampling import Weights, catalog_digest, chosen_types, sample_constraints, type_weights
 from ifrl_core.constraints.verdict import verdicts
 from ifrl_core.constraints.verifiers.answer import answer_of
-from ifrl_core.inference import Request, Sampling
+from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.journal import JournalEngine
-from ifrl_core.inference.open import forget_engine, open_engine
+from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import corridor, ladder
 from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Instruction
-from ifrl_core.rollouts.stage import request_seed
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 log = logging.getLogger(__name__)
@@ -51,7 +50,24 @@ class _Tally:
         return (self.passed[type_id] + 1) / (self.asked[type_id] + 2)
 
 
-@stage("pass-rates", version=1, content=lambda plan: catalog_digest(plan.instructions.types or None))
+def pass_rates_plan(recipe: PipelineConfig) -> PassRatesPlan | None:
+    """What a recipe needs pass rates for: to reach the corridor, or to order ladders; None: for nothing."""
+    to_corridor = recipe.instructions.sampling == "corridor"
+    if not to_corridor and recipe.ladder.order != "easy_to_hard":
+        return None
+    return PassRatesPlan(instructions=recipe.instructions, layout=recipe.ladder.layout, to_corridor=to_corridor)
+
+
+@stage(
+    "pass-rates",
+    version=1,
+    inputs=("seeds", "model"),
+    config=pass_rates_plan,
+    check=lambda recipe: check_engine(recipe.instructions.corridor),
+    content=lambda plan: catalog_digest(plan.instructions.types or None),
+    optional=True,
+    placeable=True,
+)
 def measure_pass_rates(plan: PassRatesPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: seeds, model. rates.parquet: schemas.PASS_RATES; part-00000.parquet: schemas.WEIGHTS.
 

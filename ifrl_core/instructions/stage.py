@@ -7,20 +7,22 @@ prompts       the ladder L0..Ln of every instruction
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from ifrl_core.config import InstructionsConfig, LadderConfig
+from ifrl_core.config import InstructionsConfig, LadderConfig, PipelineConfig
 from ifrl_core.constraints.sampling import catalog_digest
 from ifrl_core.errors import InputError
 from ifrl_core.inference.journal import JournalEngine
-from ifrl_core.inference.open import forget_engine, open_engine
+from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import ladder
 from ifrl_core.instructions.pass_rates import rates_of, weights_of
 from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest
 from ifrl_core.instructions.writers.write import with_fallback, write, writing_figures
+from ifrl_core.models.stage import import_model, model_source
 from ifrl_core.records import INSTRUCTIONS, PROMPTS, REJECTED_SEEDS, Instruction, constraint_row, instruction_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
@@ -29,7 +31,40 @@ SPLITS = ("train", "held_out")
 T = TypeVar("T")
 
 
-@stage("instructions", version=2, content=lambda config: catalog_digest(config.types or None))
+def _loads_writer(recipe: PipelineConfig) -> bool:
+    return recipe.instructions.writer == "llm" and recipe.instructions.model_writer.engine != "server"
+
+
+def _uses_model(recipe: PipelineConfig) -> bool:
+    """Whether constraints are written by a model artifact: the policy's, also where a server answers for it, or another."""
+    return recipe.instructions.writer == "self" or _loads_writer(recipe)
+
+
+def _check_writer(recipe: PipelineConfig) -> None:
+    if recipe.instructions.writer != "catalog":
+        check_engine(recipe.instructions.model_writer)
+
+
+import_writer = replace(
+    import_model,
+    label="writer-model",
+    output="writer_model",
+    title="Model that writes constraints",
+    config=lambda recipe: model_source(recipe.instructions.model_writer.model) if _loads_writer(recipe) else None,
+    optional=True,
+)
+
+
+@stage(
+    "instructions",
+    version=2,
+    inputs=("seeds",),
+    inputs_when={"model": _uses_model, "pass_rates": lambda recipe: recipe.instructions.sampling == "corridor"},
+    config=lambda recipe: recipe.instructions,
+    check=_check_writer,
+    content=lambda config: catalog_digest(config.types or None),
+    placeable=True,
+)
 def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: seeds; `model` for writers self and llm (unless it is a server's); `pass_rates` for sampling corridor.
 
@@ -77,7 +112,14 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
     return figures if config.writer == "catalog" else figures | {"writing": writing_figures(outcomes, written)}
 
 
-@stage("prompts", version=2)
+@stage(
+    "prompts",
+    version=2,
+    title="Ladders",
+    inputs=("instructions",),
+    inputs_when={"pass_rates": lambda recipe: recipe.ladder.order == "easy_to_hard"},
+    config=lambda recipe: recipe.ladder,
+)
 def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: instructions; `pass_rates` for the order easy_to_hard. Every rung, ladder by ladder (schemas.PROMPTS)."""
     rates = rates_of(inputs["pass_rates"], work.store) if config.order == "easy_to_hard" else None

@@ -20,7 +20,7 @@ from ifrl_core.constraints.verdict import verdicts
 from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.labels.audit import Cell, Outcome, cell_of
 from ifrl_core.records import Row, constraint_of
-from ifrl_core.rollouts.stage import TRAIN
+from ifrl_core.rollouts.shards import TRAIN
 from ifrl_core.stages.stage import Inputs
 from ifrl_core.statistics.by_hash import share_by_hash
 

@@ -10,17 +10,18 @@ from typing import Any, TypeVar
 
 Figures = Mapping[str, Any]
 T = TypeVar("T")
-_NAME = re.compile(r"(rollouts|labels|reward-model|policy)-([2-9]|[1-9]\d+)")
+_LABEL = re.compile(r"(?P<stage>.+)-(?P<round>[2-9]|[1-9]\d+)")
 
 
 def label_of(stage: str, number: int) -> str:
-    """What a stage is called in round `number`, counted from 1."""
+    """What a stage is called in round `number`, counted from 1. No stage's own label ends with a number."""
     return stage if number == 1 else f"{stage}-{number}"
 
 
 def last_round(stages: Mapping[str, T]) -> tuple[dict[str, T], list[T]]:
     """The stages under their plain names, with the last whole round's, and the labels of every round in order."""
-    rounds = {name: (found[1], int(found[2])) for name in stages if (found := _NAME.fullmatch(name))}
+    matches = {name: match for name in stages if (match := _LABEL.fullmatch(name))}
+    rounds = {name: (match["stage"], int(match["round"])) for name, match in matches.items()}
     last = max((number for stage, number in rounds.values() if stage == "policy"), default=1)
     plain = {name: value for name, value in stages.items() if name not in rounds}
     labels = {number: stages[name] for name, (stage, number) in rounds.items() if stage == "labels"}
@@ -39,5 +40,5 @@ def balanced_agreement(labels: Figures) -> float | None:
 
 def is_worse(labels: Figures, earlier: Figures) -> bool:
     """Whether a round's labels agree less with the rules than those of the round before; no rule, no verdict."""
-    found, before = balanced_agreement(labels), balanced_agreement(earlier)
-    return found is not None and before is not None and found < before
+    now, before = balanced_agreement(labels), balanced_agreement(earlier)
+    return now is not None and before is not None and now < before

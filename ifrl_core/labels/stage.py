@@ -20,7 +20,13 @@ from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 ROWS_PER_SHARD = 20_000
 
 
-@stage("labels", version=5)
+@stage(
+    "labels",
+    version=5,
+    title="Pseudo-labels",
+    inputs=("prompts", "rollouts"),
+    config=lambda recipe: recipe.labels,
+)
 def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: prompts, rollouts. Columns: records.LABELS; figures: `counts` of the rows, `dropped` by reason, and what the
     package says of candidates (`filters`), audited (`audit`) and trained labels (`training_audit`)."""

@@ -30,7 +30,7 @@ def model_source(uri: str) -> ModelSource:
     return ModelSource(uri=uri, digest=_folder_digest(local_folder(uri), uri))
 
 
-@stage("model", version=1)
+@stage("model", version=1, inputs=(), config=lambda recipe: model_source(recipe.model), seeded=False)
 def import_model(config: ModelSource, inputs: Inputs, work: Work) -> Figures:
     """Bring a base model into the store: the embedded one as converted safetensors, others as a pointer to their folder."""
     work.progress(0, 1, f"preparing {config.uri}")

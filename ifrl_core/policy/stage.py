@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import PolicyConfig, RewardConfig
+from ifrl_core.config import GeneralConfig, LaunchConfig, PipelineConfig, PolicyConfig, RewardConfig
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError
 from ifrl_core.models.folder import model_folder
@@ -28,7 +28,31 @@ from ifrl_core.training.job import CHECKPOINTS, FINAL, metrics_by_step
 from ifrl_core.training.run import train_in_child
 
 
-@stage("policy", version=4)
+def policy_config(recipe: PipelineConfig) -> PolicyConfig:
+    """The section without where the general problems lie, which is no part of what is trained: their rows are an input."""
+    general = GeneralConfig(ratio=recipe.policy.general.ratio)
+    return recipe.policy.model_copy(update={"general": general})
+
+
+def _check_training(recipe: PipelineConfig) -> None:
+    """Whether this machine can train as the recipe says; a placed stage is checked where it runs. Without wishes there is
+    nothing to check, and torch need not be loaded."""
+    policy, here = recipe.policy, recipe.execution.deployment_of(train_policy) is None
+    wishes = policy.generation != "transformers" or policy.launch != LaunchConfig(assumed=policy.launch.assumed)
+    if here and wishes:
+        check_launch(policy)
+
+
+@stage(
+    "policy",
+    version=4,
+    title="Policy (GRPO)",
+    inputs=("model", "prompts", "reward_model"),
+    inputs_when={"general": lambda recipe: recipe.policy.general.ratio > 0},
+    config=policy_config,
+    check=_check_training,
+    placeable=True,
+)
 def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts, reward_model (needed when prompts have soft constraints), and general (problems) when mixed.
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.report.text import printable
+from ifrl_core.records import printable
 from ifrl_core.statistics.by_hash import rank_by_hash
 
 Row = dict[str, Any]

@@ -14,41 +14,28 @@ from ifrl_core.labels.rounds import balanced_agreement, is_worse
 from ifrl_core.report.answers import sample_answers
 from ifrl_core.report.findings import findings, label_findings
 from ifrl_core.report.policy import policy_section
+from ifrl_core.stages import registry
+from ifrl_core.stages.stage import Stage
 from ifrl_core.statistics.agreement import reliability_bins
 
 Section = dict[str, Any]
 REJECTS_SHOWN = 50
-TITLES = {
-    "seeds": "Seeds",
-    "pass_rates": "Pass rates",
-    "instructions": "Instructions",
-    "prompts": "Ladders",
-    "model": "Model",
-    "rollouts": "Rollouts",
-    "labels": "Pseudo-labels",
-    "general": "General problems",
-    "reward_model": "Reward model",
-    "policy": "Policy (GRPO)",
-    "before": "Evaluation before",
-    "after": "Evaluation after",
-    "comparison": "Comparison",
-}
-OPTIONAL = {"pass_rates", "general"}  # a recipe need not have them
 
 
 def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Section:
-    """Everything on the page. `inputs` holds the refs of the stages that ran, by name (the keys of TITLES).
+    """Everything on the page. `inputs` holds the refs of the stages that ran, by their outputs' names.
 
     Raises:
         ArtifactError: when an artifact is gone or one of its files is not what its manifest says.
     """
-    manifests = {key: store.manifest(inputs[key]) for key in TITLES if key in inputs}
+    titles = {stage.output: stage.title for stage in registry.stages()}
+    manifests = {key: store.manifest(inputs[key]) for key in titles if key in inputs}
     figures = {key: manifest.figures for key, manifest in manifests.items()}
     section: Section = {
         "name": name,
         "model": model,
-        "stages": [_stage(key, inputs[key], manifest) for key, manifest in manifests.items()],
-        "missing": [title for key, title in TITLES.items() if key not in {*inputs, *OPTIONAL}],
+        "stages": [_stage(key, titles[key], inputs[key], manifest) for key, manifest in manifests.items()],
+        "missing": [stage.title for stage in awaited_stages() if stage.output not in inputs],
         "findings": [asdict(finding) for finding in findings(figures)],
         "label_findings": [asdict(finding) for finding in label_findings(figures.get("labels", {}))],
         "seeds": _seeds(inputs["seeds"], figures["seeds"], store) if "seeds" in inputs else None,
@@ -72,6 +59,11 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
     return cleaned
 
 
+def awaited_stages() -> list[Stage]:
+    """What every run that is carried to its end has gone through before its report."""
+    return [stage for stage in registry.stages() if not stage.optional and stage.output != "report"]
+
+
 def finite(value: Any) -> Any:
     """The same data with None for NaN and infinity, which JSON cannot say."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -83,10 +75,10 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _stage(key: str, ref: ArtifactRef, manifest: Manifest) -> Section:
+def _stage(key: str, title: str, ref: ArtifactRef, manifest: Manifest) -> Section:
     return {
         "key": key,
-        "title": TITLES[key],
+        "title": title,
         "stage": ref.stage,
         "version": manifest.version,
         "fingerprint": ref.fingerprint,

@@ -7,7 +7,7 @@ from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.policy.curriculum import curriculum_stages
-from ifrl_core.report.text import printable
+from ifrl_core.records import printable
 
 Section = dict[str, Any]
 Columns = Mapping[str, Sequence[float | None]]

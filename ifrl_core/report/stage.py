@@ -44,9 +44,14 @@ class ReportConfig(StageConfig):
     model: str
 
 
-@stage("report", version=4)
+@stage(
+    "report",
+    version=4,
+    config=lambda recipe: ReportConfig(name=recipe.name, model=recipe.model),
+    seeded=False,
+)
 def write_report(config: ReportConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: refs by name (`data.TITLES`), those of the stages that ran. Writes report.html and report.json."""
+    """inputs: refs by their outputs' names, those of the stages that ran. Writes report.html and report.json."""
     data = report_data(config.name, config.model, inputs, work.store)
     page = render(data)
     work.writer.write_bytes("report.html", page.encode())

@@ -3,72 +3,18 @@
 A run that stopped early has fewer stages; what it did not reach is null, never 0.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import PurePosixPath
 from typing import Any
-from uuid import UUID
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
-from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.labels.rounds import balanced_agreement, last_round
 from ifrl_core.report.findings import findings
 from ifrl_core.report.text import IFEVAL, count, duration, fixed, interval, percent, percent_interval, signed
 from ifrl_core.reward_model.quality.figures import summary_figures
+from ifrl_core.stages import registry
 
 Figures = dict[str, Any]
-RUNS_SHOWN = 20
-# A run's record names stages as the flow labels them; here they carry the names of their input.
-LABELS = {
-    "pass-rates": "pass_rates",
-    "reward-model": "reward_model",
-    "general-problems": "general",
-    "evaluation-before": "before",
-    "evaluation-after": "after",
-}
-
-
-def load_record(store: ArtifactStore, run: str | None) -> dict[str, Any]:
-    """The record of a run by its name or its Prefect flow run's id; None: the latest (names begin with the UTC time).
-
-    Raises:
-        InputError: naming the runs there are, when there is none of that name.
-        ArtifactError: when the record is not readable.
-    """
-    known = sorted(_run_names(store))
-    if not known:
-        raise InputError(f"{store.root} holds no runs: start one with `ifrl demo` or `ifrl run RECIPE`")
-    if run is not None and _is_uuid(run):
-        run = _of_flow_run(store, known, run)
-    if run is not None and run not in known:
-        shown = "\n".join(f"  {name}" for name in known[-RUNS_SHOWN:])
-        raise InputError(f"no run {run!r} in {store.root}; the latest {min(len(known), RUNS_SHOWN)} are:\n{shown}")
-    return _read_record(store, run or known[-1])
-
-
-def _read_record(store: ArtifactStore, run: str) -> dict[str, Any]:
-    path = f"{store.folder('runs', run)}.json"
-    try:
-        record: dict[str, Any] = json.loads(store.fs.cat_file(path))
-    except ValueError as error:
-        raise ArtifactError(f"{path} is not a run's record: {error}. Remove it to go on without that run") from error
-    return record
-
-
-def _of_flow_run(store: ArtifactStore, known: Sequence[str], flow_run: str) -> str:
-    """The run of a Prefect flow run: the latest of its attempts. Without one, the id itself."""
-    for name in reversed(known):
-        if _read_record(store, name)["prefect"]["flow_run_id"] == flow_run:
-            return name
-    return flow_run
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, Any]:
@@ -77,8 +23,9 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
     Raises:
         ArtifactError: when an artifact that the record names is gone from the store.
     """
+    outputs = {stage.label: stage.output for stage in registry.stages()}
     of_last, rounds = last_round({name: ArtifactRef.model_validate(ref) for name, ref in record["refs"].items()})
-    refs = {LABELS.get(label, label): ref for label, ref in of_last.items()}
+    refs = {outputs.get(label, label): ref for label, ref in of_last.items()}
     figures: dict[str, Figures] = {name: store.manifest(ref).figures for name, ref in refs.items()}
     comparison = figures.get("comparison", {})
     audit = figures.get("labels", {}).get("audit", {}).get("overall")
@@ -126,15 +73,6 @@ def summary_markdown(summary: Mapping[str, Any], versions: Sequence[Mapping[str,
     if run := summary["mlflow"]:
         parts.append(f"MLflow run: [{run['run_id']}]({run['url']})" if run["url"] else f"MLflow run: `{run['run_id']}`")
     return "\n\n".join(parts) + "\n"
-
-
-def _run_names(store: ArtifactStore) -> list[str]:
-    folder = str(PurePosixPath(store.folder("runs", "x")).parent)
-    try:
-        found = store.fs.ls(folder, detail=False)
-    except FileNotFoundError:
-        return []
-    return [PurePosixPath(path).stem for path in found if path.endswith(".json")]
 
 
 def _difference(row: Figures | None) -> Figures | None:

@@ -13,7 +13,6 @@ IFEVAL = {
     "prompt_strict": "prompt level, strict",
     "prompt_loose": "prompt level, loose",
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def percent(share: float | None, digits: int = 0) -> str:
@@ -95,11 +94,6 @@ def listing(names: Sequence[str], most: int = 8) -> str:
     """The first names, and how many more there are."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
-
-
-def printable(text: str) -> str:
-    """Model output without the control characters that HTML forbids; each shows as U+FFFD."""
-    return _CONTROL.sub("\ufffd", text)
 
 
 def _minus(text: str) -> str:

@@ -1,119 +1,34 @@
 """Contrastive rollouts: the policy answers every rung of every train ladder, L0 included (paper, section 3.2).
 
-n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a positive and ck+1 as a negative. A shard is
-`ladders_per_shard` whole ladders; a killed run loses at most the shard in flight.
+n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a positive and ck+1 as a negative.
 """
 
-import itertools
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any
+from collections.abc import Mapping
 
-import pyarrow as pa
-
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
-from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import RolloutsConfig
-from ifrl_core.constraints.verifiers.answer import answer_of
-from ifrl_core.inference import Request, Sampling
-from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
-from ifrl_core.records import ROLLOUTS
-from ifrl_core.rollouts.refusals import refuses
-from ifrl_core.stages.stage import Figures, Inputs, Work, stage
-from ifrl_core.statistics.by_hash import seed_by_hash
-
-TRAIN = "part-train-"
+from ifrl_core.inference.open import check_engine, describe_engine, forget_engine
+from ifrl_core.rollouts.shards import make_rollout_shard, shard_count
+from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
 
 
-@stage("rollouts", version=2)
+@stage(
+    "rollouts",
+    version=2,
+    inputs=("model", "prompts"),
+    config=lambda recipe: recipe.rollouts,
+    check=lambda recipe: check_engine(recipe.rollouts),
+    placeable=True,
+    shards=Shards("rollout-shard", shard_count, make_rollout_shard),
+)
 def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts. Gathers the shards, making those that are not there yet; columns: schemas.ROLLOUTS."""
-    total = shard_count(config, inputs["prompts"], work.store)
+    total = shard_count(config, inputs, work.store)
     for index in range(total):
         make_rollout_shard(config, inputs, work, index)
         work.progress(index + 1, total, "rollout shards")
     forget_engine()
     return _figures(work, describe_engine(config, inputs["model"]))
-
-
-def shard_count(config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore) -> int:
-    ladders: int = store.manifest(prompts).figures["train_ladders"]
-    return math.ceil(ladders / config.ladders_per_shard)
-
-
-def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int) -> ShardRecord:
-    """Shard `index`: found if another run committed it, else generated and committed."""
-    name = f"part-{index:05d}.parquet"
-    if record := work.writer.recorded(name):
-        return record
-    with work.writer.alone(name):
-        return work.writer.recorded(name) or _generate_shard(config, inputs, work, index, name)
-
-
-def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int, name: str) -> ShardRecord:
-    meter = CostMeter()
-    engine = open_engine(config, inputs["model"], work.store)
-    prompts = list(prompts_of_shard(config, inputs["prompts"], work.store, index))
-    asked = [(prompt, sample) for prompt in prompts for sample in range(config.samples)]
-    requests = [Request(p["messages"], request_seed(work.seed, p["prompt_id"], sample)) for p, sample in asked]
-    sampling = Sampling(config.max_tokens, config.temperature, config.top_p)
-    completions = engine.generate(requests, sampling, work.progress)
-    rows = [
-        {
-            "rollout_id": f"{prompt['prompt_id']}-{sample}",
-            "prompt_id": prompt["prompt_id"],
-            "sample": sample,
-            "text": completion.text,
-            "finish_reason": completion.finish_reason,
-            "prompt_tokens": completion.prompt_tokens,
-            "completion_tokens": completion.completion_tokens,
-            **_marks(completion.text),
-        }
-        for (prompt, sample), completion in zip(asked, completions, strict=True)
-    ]
-    return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=ROLLOUTS), cost=meter.stop())
-
-
-def request_seed(seed: int, prompt_id: str, sample: int) -> int:
-    """The seed of one answer: a function of what is asked, so that a retry or another model draws the same numbers."""
-    return seed_by_hash(seed, prompt_id, sample)
-
-
-def prompts_of_shard(
-    config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore, index: int
-) -> Iterator[dict[str, Any]]:
-    """The prompts of the `index`-th group of ladders; the prompts of a ladder stand together in the table."""
-    starts = _ladder_starts(prompts, store.root)
-    first = index * config.ladders_per_shard
-    start, end = starts[first], starts[min(first + config.ladders_per_shard, len(starts) - 1)]
-    offset = 0
-    for shard in store.manifest(prompts).shards:
-        if not shard.name.startswith(TRAIN):
-            continue
-        low, high = max(start - offset, 0), min(end - offset, shard.rows)
-        if low < high:
-            yield from store.read_table(prompts, shard.name).slice(low, high - low).to_pylist()
-        offset += shard.rows
-
-
-@lru_cache(maxsize=2)
-def _ladder_starts(prompts: ArtifactRef, root: str) -> list[int]:
-    """The row in which each ladder of the table begins, and the number of rows; read once a process."""
-    tables = ArtifactStore(root).tables(prompts, prefix=TRAIN)
-    ids = (name for table in tables for name in table["instruction_id"].to_pylist())
-    starts, row = [], 0
-    for _, ladder in itertools.groupby(ids):
-        starts.append(row)
-        row += sum(1 for _ in ladder)
-    return [*starts, row]
-
-
-def _marks(text: str) -> dict[str, bool]:
-    """What a recipe may keep out of the labels, beside truncated answers (finish_reason length)."""
-    answer = answer_of(text) or ""
-    return {"empty": not answer.strip(), "refusal": refuses(answer)}
 
 
 def _figures(work: Work, engine: Mapping[str, str]) -> Figures:

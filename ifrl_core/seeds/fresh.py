@@ -67,7 +67,7 @@ def find_fresh_seeds(location: str, recipe: SeedsSource, used: Collection[str], 
     return FreshSeeds(source, fresh, len(texts))
 
 
-@stage("retrain-seeds", version=1)
+@stage("retrain-seeds", version=1, label="seeds", inputs=(), optional=True)
 def make_retrain_seeds(config: RetrainSeedsSource, inputs: Inputs, work: Work) -> Figures:
     """As the seeds stage: train seeds are the new ones, held-out ones those of the folder and the recipe. fresh.json names
     the seeds that this retraining uses.

@@ -45,7 +45,7 @@ def seeds_source(config: SeedsConfig) -> SeedsSource:
     )
 
 
-@stage("seeds", version=1)
+@stage("seeds", version=1, inputs=(), config=lambda recipe: seeds_source(recipe.seeds))
 def make_seeds(config: SeedsSource, inputs: Inputs, work: Work) -> Figures:
     """Columns: schemas.SEEDS; broken records go to rejected.parquet (schemas.REJECTED) with line and reason."""
     texts, rejected = read_seeds(config.paths, builtin=config.builtin)

@@ -1,31 +1,40 @@
 """What a stage is: a function from config and input refs to a committed artifact, computed at most once.
 
-    @stage("labels", version=1)                # bump the version when equal inputs would now give another output
+    @stage(
+        "labels",
+        version=1,                             # bump it when equal inputs would now give another output
+        title="Pseudo-labels",
+        inputs=("prompts", "rollouts"),
+        config=lambda recipe: recipe.labels,   # what of a recipe it is made with
+    )
     def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures: ...
 
-    ref = make_labels(config, {"rollouts": rollouts}, store, progress, seed=0)
+    ref = make_labels(config, {"prompts": prompts, "rollouts": rollouts}, store, progress, seed=0)
 
 The body writes files through `work.writer` and returns its figures; the decorated function finds a committed artifact by
 its fingerprint, or runs the body and commits. Of two runs that want the same artifact at once, one makes it and the other
 waits for it. Figures ride on the manifest, so a cache hit reports them too.
 """
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, get_type_hints
 
 from pydantic import BaseModel
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ArtifactWriter, fingerprint
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ArtifactWriter, ShardRecord, fingerprint
 from ifrl_core.artifacts.cost import measured
 from ifrl_core.stages.progress import Progress, no_progress
 
 log = logging.getLogger(__name__)
 
 Inputs = Mapping[str, ArtifactRef]
+Recipe = Any  # a PipelineConfig, which is composed of the stages' sections and lies above
 Figures = dict[str, Any]
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -44,13 +53,80 @@ Body = Callable[[Any, Inputs, Work], Figures]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A named, versioned stage. Calling it returns the committed artifact, computing it only when there is none."""
+class Shards:
+    """How a stage is made part by part, each by a task called `name` that a kill costs at most."""
 
     name: str
-    version: int
+    count: Callable[[Any, Inputs, ArtifactStore], int]
+    make: Callable[[Any, Inputs, Work, int], ShardRecord]
+
+
+def _left_out(recipe: Recipe) -> None:
+    """The config of a stage that only its flow can give one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A named, versioned stage. Calling it returns the committed artifact, computing it only when there is none.
+
+    A stage that a run goes through twice (evaluation before and after) is two, with a label, output and title each.
+    """
+
     body: Body
-    content: Callable[[Any], str] | None = None
+    name: str
+    version: int
+    title: str = ""  # as people read it; "": like the label
+    label: str = ""  # what a run calls it; "": its name
+    output: str = ""  # the input of later stages that its artifact becomes; "": like the label
+    config: Callable[[Recipe], BaseModel | None] = (
+        _left_out  # what a recipe makes it with: a section, or files by content
+    )
+    check: Callable[[Recipe], None] | None = None  # raises ConfigError for what cannot be done here
+    inputs: tuple[str, ...] | None = None  # None: all that it is given
+    inputs_when: Mapping[str, Callable[[Recipe], bool]] = field(default_factory=dict)  # further ones, of some recipes
+    content: Callable[[Any], str] | None = None  # digest of what else its output depends on: data in installed code
+    optional: bool = False  # a recipe need not have it: then its config is None
+    seeded: bool = True  # False: the recipe's seed is no part of what it makes
+    placeable: bool = False  # another work pool may run it
+    shards: Shards | None = None
+
+    def __post_init__(self) -> None:
+        label = self.label or self.name
+        given = {"label": label, "output": label.replace("-", "_"), "title": label.replace("-", " ").capitalize()}
+        for name, value in given.items():
+            object.__setattr__(self, name, getattr(self, name) or value)
+
+    @property
+    def config_type(self) -> type[BaseModel]:
+        """The type of its config, as its body's first parameter says."""
+        parameter = next(iter(inspect.signature(self.body).parameters))
+        declared: type[BaseModel] = get_type_hints(self.body)[parameter]
+        return declared
+
+    @property
+    def always_uses_model(self) -> bool:
+        return self.inputs is not None and "model" in self.inputs
+
+    def look(self, recipe: Recipe) -> BaseModel | None:
+        """What `recipe` makes it with; None: the recipe leaves it out.
+
+        Raises:
+            ConfigError: when this machine cannot do what the recipe says.
+            InputError: when a file that the recipe names cannot be read.
+            ModelError: when its model names nothing.
+        """
+        config = self.config(recipe)
+        if config is not None and self.check is not None:
+            self.check(recipe)
+        return config
+
+    def inputs_of(self, recipe: Recipe, refs: Inputs) -> dict[str, ArtifactRef]:
+        """Those of `refs` that it is made of in a run of `recipe`."""
+        if self.inputs is None:
+            return dict(refs)
+        return {
+            name: refs[name] for name in (*self.inputs, *(n for n, when in self.inputs_when.items() if when(recipe)))
+        }
 
     def fingerprint(self, config: BaseModel, inputs: Inputs, *, seed: int) -> str:
         identity = {"config": config, "seed": seed}
@@ -76,14 +152,14 @@ class Stage:
         seed: int = 0,
     ) -> ArtifactRef:
         identity = self.fingerprint(config, inputs, seed=seed)
-        if found := store.find(self.name, identity):
+        if ref := store.find(self.name, identity):
             log.info("%s %s: from the store", self.name, identity[:12])
-            return found
+            return ref
         work = self.work(config, inputs, store, progress, seed=seed)
         with work.writer.alone():
-            if found := store.find(self.name, identity):
+            if ref := store.find(self.name, identity):
                 log.info("%s %s: made by another run in the meantime", self.name, identity[:12])
-                return found
+                return ref
             with measured() as cost:
                 figures = self.body(config, inputs, work)
             ref = work.writer.commit(figures, cost=cost.read())
@@ -91,6 +167,11 @@ class Stage:
             return ref
 
 
-def stage(name: str, *, version: int, content: Callable[[Any], str] | None = None) -> Callable[[Body], Stage]:
-    """Make a stage of a body. `content` gives a digest of what else the output depends on: data that installed code holds."""
-    return lambda body: Stage(name, version, body, content)
+def _decorator(make: Callable[Concatenate[Body, P], Stage]) -> Callable[P, Callable[[Body], Stage]]:
+    def declared(*arguments: P.args, **named: P.kwargs) -> Callable[[Body], Stage]:
+        return lambda body: make(body, *arguments, **named)
+
+    return declared
+
+
+stage = _decorator(Stage)  # takes what a Stage takes, save the body that it stands over

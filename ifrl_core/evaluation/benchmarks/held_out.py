@@ -14,13 +14,12 @@ from ifrl_core.config import EvaluationConfig
 from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
 from ifrl_core.evaluation.difference import difference
-from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.inference import Completion, Request, Sampling, request_seed
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Constraint, Row, constraint_of
 from ifrl_core.rewards.score import Reward, score_responses
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rewards.tripwires import tripped
-from ifrl_core.rollouts.stage import request_seed
 from ifrl_core.stages.stage import Figures, Inputs, Work
 
 VERDICT = pa.struct(

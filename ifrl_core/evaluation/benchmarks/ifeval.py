@@ -71,7 +71,16 @@ def ifeval_source(config: EvaluationConfig) -> IFEvalSource | None:
     return IFEvalSource(path=path, digest=digest_of_source(path), prompts=config.ifeval_prompts)
 
 
-@stage("ifeval-prompts", version=1)
+@stage(
+    "ifeval-prompts",
+    version=1,
+    title="IFEval",
+    output="ifeval",
+    inputs=(),
+    config=lambda recipe: ifeval_source(recipe.evaluation),
+    optional=True,
+    seeded=False,
+)
 def import_ifeval(config: IFEvalSource, inputs: Inputs, work: Work) -> Figures:
     """Copy the chosen rows of IFEval's input file into the store, so that every run scores the same ones."""
     rows = subset(read_rows(config.path), config.prompts)

@@ -23,8 +23,8 @@ import jinja2
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.errors import ArtifactError, InputError
-from ifrl_core.report.summary import load_record
-from ifrl_core.report.text import printable
+from ifrl_core.records import printable
+from ifrl_core.stages.runs import load_record
 from ifrl_core.statistics.by_hash import rank_by_hash
 
 SHEET_CSV, SHEET_PAGE, KEY = "sheet.csv", "sheet.html", "key.json"

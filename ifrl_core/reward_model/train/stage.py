@@ -54,7 +54,13 @@ VALIDATION = pa.schema(
 )
 
 
-@stage("reward-model", version=4)
+@stage(
+    "reward-model",
+    version=4,
+    inputs=("model", "labels"),
+    config=lambda recipe: recipe.reward_model,
+    placeable=True,
+)
 def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, labels. Writes model/ (with its scoring settings), validation.parquet, curve.json (training loss) and
     curves.json with its picture curves.png (ROC and reliability on held-out hard pairs, by scorer).

@@ -70,7 +70,15 @@ def general_source(config: PipelineConfig) -> GeneralSource | None:
     )
 
 
-@stage("general-problems", version=1)
+@stage(
+    "general-problems",
+    version=1,
+    output="general",
+    inputs=(),
+    config=general_source,
+    optional=True,
+    seeded=False,
+)
 def make_problems(config: GeneralSource, inputs: Inputs, work: Work) -> Figures:
     """Writes part-train-00000.parquet and part-held_out-00000.parquet, in the order of the ids, which are hashes.
 

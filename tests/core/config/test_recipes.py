@@ -7,6 +7,7 @@ import pytest
 from ifrl_core.config import ExecutionConfig
 from ifrl_core.config.recipes import load_recipe, shipped_recipes
 from ifrl_core.errors import ConfigError
+from ifrl_core.stages import registry
 
 
 def recipe(tmp_path: Path, text: str) -> str:
@@ -67,9 +68,8 @@ def test_a_pool_takes_the_stages_that_use_the_model_and_single_stages_go_elsewhe
     execution = ExecutionConfig(
         pool="gpu", deployments={"policy": "gpu-k8s", "rollouts": "", "instructions": "stage/mine"}
     )
-    places = {
-        name: execution.deployment_of(name) for name in ("policy", "reward-model", "rollouts", "instructions", "labels")
-    }
+    names = ("policy", "reward-model", "rollouts", "instructions", "labels")
+    places = {name: execution.deployment_of(registry.find(name)) for name in names}
     assert places == {
         "policy": "stage/gpu-k8s",
         "reward-model": "stage/gpu",

@@ -11,7 +11,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.records import PASS_RATES
-from ifrl_core.report.data import OPTIONAL, TITLES
+from ifrl_core.report.data import awaited_stages
 from ifrl_core.report.policy import stage_starts
 from ifrl_core.report.stage import ReportConfig, write_report
 from tests.core.report.small_run import Whole, small_run
@@ -128,8 +128,10 @@ def test_a_run_that_stopped_early_says_what_is_missing(whole: Whole, last: str) 
     names = list(refs)[: list(refs).index(last) + 1]
     html, page = page_of(store, {name: refs[name] for name in names})
     assert page.open == []
-    for name in set(TITLES) - OPTIONAL - set(names):
-        assert TITLES[name] in page.text
+    missing = [stage.title for stage in awaited_stages() if stage.output not in names]
+    assert "Comparison" in missing
+    for title in missing:
+        assert title in page.text
     assert "no comparison of the policy" in page.text
     assert "Not run: comparison" in html
 
@@ -137,8 +139,9 @@ def test_a_run_that_stopped_early_says_what_is_missing(whole: Whole, last: str) 
 def test_every_stage_has_its_time_memory_configuration_and_fingerprint(whole: Whole) -> None:
     store, refs = whole
     html, page = page_of(store, refs)
+    titles = {stage.output: stage.title for stage in awaited_stages()}
     for name, ref in refs.items():
-        assert TITLES[name] in page.text
+        assert titles[name] in page.text
         assert ref.fingerprint in html
         assert ref.digest in html
     assert "learning_rate" in page.text
@@ -159,7 +162,7 @@ def test_the_json_beside_the_page_holds_the_same_figures(whole: Whole) -> None:
     data = store.read_json(write_report(CONFIG, refs, store), "report.json")
     assert data["comparison"] == store.manifest(refs["comparison"]).figures
     assert data["labels"]["audit"] == store.manifest(refs["labels"]).figures["audit"]
-    assert [stage["key"] for stage in data["stages"]] == [key for key in TITLES if key not in OPTIONAL]
+    assert [stage["key"] for stage in data["stages"]] == [stage.output for stage in awaited_stages()]
     assert len(data["reward_model"]["curve"]) == 30
 
 

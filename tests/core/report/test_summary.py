@@ -10,7 +10,8 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.files import write_bytes
 from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.report.stage import ReportConfig, write_report
-from ifrl_core.report.summary import load_record, run_summary, summary_markdown
+from ifrl_core.report.summary import run_summary, summary_markdown
+from ifrl_core.stages.runs import load_record
 from tests.core.report.small_run import Whole, small_run
 
 FLOW_LABELS = {"reward_model": "reward-model", "before": "evaluation-before", "after": "evaluation-after"}

@@ -10,7 +10,7 @@ import pytest
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, store
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.records import PROMPTS
-from ifrl_core.rollouts.stage import prompts_of_shard, shard_count
+from ifrl_core.rollouts.shards import prompts_of_shard, shard_count
 
 LEVELS = (3, 5, 1, 4, 2, 3, 3)  # of each ladder, above L0
 
@@ -47,7 +47,9 @@ def test_the_shards_ask_every_train_prompt_once_in_whole_ladders(
 ) -> None:
     config = RolloutsConfig(ladders_per_shard=ladders)
     made, ref = prompts
-    shards = [list(prompts_of_shard(config, ref, made, index)) for index in range(shard_count(config, ref, made))]
+    shards = [
+        list(prompts_of_shard(config, ref, made, index)) for index in range(shard_count(config, {"prompts": ref}, made))
+    ]
     assert [row for shard in shards for row in shard] == list(rows())
     names = [{row["instruction_id"] for row in shard} for shard in shards]
     assert [len(found) for found in names[:-1]] == [ladders] * (len(shards) - 1)
