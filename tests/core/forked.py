@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ import pytest
 
 from ifrl_core.errors import TrainingError
 from ifrl_core.training import child
+from ifrl_core.training.launch import KEEP_MEMORY
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["ifrl_core.policy.process", "ifrl_core.reward_model.train.process"])
@@ -54,6 +56,9 @@ class ForkedProcess:
 def forked_trainings() -> Iterator[None]:
     """Inside, stages fork their training process."""
     with pytest.MonkeyPatch.context() as patch:
+        for name, value in KEEP_MEMORY.items():  # read when a process starts
+            patch.setenv(name, value)
+        forkserver.ensure_running()
         patch.setattr(child, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": ForkedProcess}))
         yield
 

@@ -23,6 +23,7 @@ from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import policy_launch
 from ifrl_core.training.job import CHECKPOINTS, FINAL, METRICS
 from ifrl_core.training.launch import run_training
+from tests.core.forked import forked_trainings
 
 # float32: in bf16 the last digits, and so now and then a token, depend on what else is in the batch.
 # A group of 4 over 2 processes of 6 rollouts: the second prompt's rollouts are made by both.
@@ -85,10 +86,11 @@ def metrics(job: Job) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def alone(model: ArtifactRef, model_store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Job:
+def alone(tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """Trained by one process."""
-    job = job_of(tmp_path_factory.mktemp("alone") / "job", model_folder(model, model_store), processes=1)
-    run_training(job.folder, policy_launch(job.config))
+    job = job_of(tmp_path_factory.mktemp("alone") / "job", model_folder(tiny_model, model_store), processes=1)
+    with forked_trainings():
+        run_training(job.folder, policy_launch(job.config))
     return job
 
 
@@ -143,13 +145,14 @@ def test_so_do_two_machines_that_share_a_folder(alone: Job, tmp_path: Path, monk
 @pytest.mark.model
 @pytest.mark.timeout(200)
 def test_adapters_are_trained_twice_on_the_same_rollouts_and_merged(
-    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
+    tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
 ) -> None:
-    folder = model_folder(model, model_store)
+    folder = model_folder(tiny_model, model_store)
     grpo = {"num_iterations": 2, "epsilon_high": 0.28}
     changes = {"lora": LoraConfig(rank=4), "trained_layers": None, "bf16": True, "grpo": grpo, "save_steps": 2}
     job = job_of(tmp_path / "job", folder, 1, **changes)
-    run_training(job.folder, policy_launch(job.config))
+    with forked_trainings():
+        run_training(job.folder, policy_launch(job.config))
     first, second = metrics(job)
     assert (first["rollouts"], second["rollouts"]) == (12, 0), "the second update has no rollouts of its own"
     assert "reward/total" in first
@@ -165,26 +168,27 @@ def test_adapters_are_trained_twice_on_the_same_rollouts_and_merged(
 @pytest.mark.model
 @pytest.mark.timeout(200)
 @pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
-def test_every_process_dies_with_the_stage(model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path) -> None:
-    job = job_of(tmp_path / "job", model_folder(model, model_store), 2, max_tokens=500)
+def test_every_process_dies_with_the_stage(
+    small_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
+) -> None:
+    job = job_of(tmp_path / "job", model_folder(small_model, model_store), 2, max_tokens=500)
     stage = subprocess.Popen([sys.executable, "-c", ALONE, str(job.folder / "job.json")])
 
-    def ranks() -> list[psutil.Process]:
+    def launched() -> list[psutil.Process]:
+        """torchrun and its ranks."""
         return [
-            p
-            for p in psutil.process_iter()
-            if "ifrl_core.policy.process" in " ".join(_line(p)) and str(job.folder) in _line(p)[-1]
+            process
+            for process in psutil.Process(stage.pid).children(recursive=True)
+            if "ifrl_core.policy.process" in _line(process) and str(job.folder) in _line(process)[-1]
         ]
 
-    while len([p for p in ranks() if "torch.distributed.run" not in p.cmdline()]) < 2:
+    while len(started := launched()) < 3:
         assert stage.poll() is None
-        time.sleep(0.2)
-    started = ranks()
-    assert len(started) == 3, "torchrun and two ranks"
+        time.sleep(0.1)
     stage.kill()
     stage.wait()
-    psutil.wait_procs(started, timeout=60)
-    assert ranks() == []
+    _, alive = psutil.wait_procs(started, timeout=60)
+    assert alive == []
 
 
 def _line(process: psutil.Process) -> list[str]:

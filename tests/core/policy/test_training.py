@@ -1,13 +1,8 @@
-"""The real thing, tiny: trl's GRPO on the embedded model, killed and resumed."""
+"""The real thing, tiny: trl's GRPO on a random model, killed and resumed."""
 
-import random
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
@@ -21,12 +16,14 @@ from ifrl_core.config import (
     PolicyConfig,
     SeedsConfig,
 )
-from ifrl_core.errors import InputError, StoppedError
+from ifrl_core.errors import InputError
 from ifrl_core.instructions.stage import make_instructions, make_prompts
 from ifrl_core.policy.stage import train_policy
 from ifrl_core.rewards.problems.stage import general_source, make_problems
 from ifrl_core.seeds.stage import make_seeds, seeds_source
-from ifrl_core.training.checkpoints import last_checkpoint, step_of
+from tests.core.forked import killed_at
+
+pytestmark = pytest.mark.usefixtures("forked")
 
 CONFIG = PolicyConfig(
     max_steps=3,
@@ -41,41 +38,6 @@ CONFIG = PolicyConfig(
     launch=LaunchConfig(show_samples_every=1),
 )
 HARD = ("keywords:letter_frequency", "words:starting_letter", "words:avoid_starting_letter", "sentences:start_letter")
-SCRIPT = """
-import sys
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import PolicyConfig
-from ifrl_core.policy.stage import train_policy
-config, root, *refs = sys.argv[1:]
-inputs = {name: ArtifactRef.model_validate_json(ref) for name, ref in zip(("model", "prompts", "general"), refs)}
-train_policy(PolicyConfig.model_validate_json(config), inputs, ArtifactStore(root))
-"""
-
-
-# SIGKILLs in a row: so many further checkpoints after the start, and so many seconds. Drawn anew in every run.
-MOMENTS = {"corridor": [(random.randint(0, 1), random.uniform(0.0, 8.0)) for _ in range(5)]}
-
-
-def kill_in_training(arguments: list[str], checkpoints: Path, moments: list[tuple[int, float]], steps: int) -> None:
-    """Start the same command again and again, and kill each at its moment, at the latest before the last step."""
-    print("killed at", moments)
-
-    def saved() -> int:
-        found = last_checkpoint(checkpoints)
-        return step_of(found) if found else 0
-
-    for further, seconds in moments:
-        goal = min(saved() + further, steps - 1)
-        victim = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments])
-        while saved() < goal:
-            assert victim.poll() is None
-            time.sleep(0.02)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and saved() < steps - 1:
-            time.sleep(0.02)
-        assert victim.poll() is None, "it ended before it was killed"
-        victim.kill()
-        victim.wait()
 
 
 def changed(**changes: Any) -> PolicyConfig:
@@ -90,9 +52,14 @@ CURRICULA = {
         curriculum={"strategy": "corridor", "levels": [[1, 2]], "low": 0.0, "high": 0.9},
         general={"ratio": 0.5},
         max_steps=6,
-        trained_layers=2,
+        trained_layers=1,
         micro_batch=8,
     ),
+}
+# SIGKILLs in a row, each at the sight of a file of a checkpoint: its last one, or one in the middle of it.
+DEADLY = {
+    "promoted": ("checkpoint-1/trainer_state.json",),
+    "corridor": ("checkpoint-1/trainer_state.json", "checkpoint-3/optimizer.pt", "checkpoint-5/trainer_state.json"),
 }
 
 
@@ -108,29 +75,57 @@ def make_inputs(
     return inputs
 
 
+def own_store(folder: Path, model: ArtifactRef, models: ArtifactStore) -> ArtifactStore:
+    """A store in `folder` with the model and nothing else."""
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / model.fingerprint).symlink_to(
+        models.folder("model", model.fingerprint), target_is_directory=True
+    )
+    return ArtifactStore(str(folder))
+
+
+def curriculum_inputs(store: ArtifactStore, model: ArtifactRef, curriculum: str) -> dict[str, ArtifactRef]:
+    few, general = curriculum == "corridor", CURRICULA[curriculum].general.ratio > 0
+    return make_inputs(store, model, types=HARD, train=2 if few else 4, general=general)
+
+
+def assert_same_policy(one: ArtifactStore, first: ArtifactRef, other: ArtifactStore, second: ArtifactRef) -> None:
+    """Weights, figures of every step, and every prompt that was asked (a step has fewer than a table of samples keeps)."""
+    assert weights(one, first) == weights(other, second)
+    ours, theirs = (store.read_table(ref, "metrics.parquet") for store, ref in ((one, first), (other, second)))
+    assert ours["step"].to_pylist() == list(range(1, ours.num_rows + 1))
+    for name in ("step", "reward/total", "zero_variance_share"):
+        assert ours[name] == theirs[name], name
+    assert ours["loss"].to_pylist() == pytest.approx(theirs["loss"].to_pylist(), abs=1e-6)
+    assert prompts_of(one, first) == prompts_of(other, second)
+    if ours.num_rows <= 8:
+        assert {step for step, _ in prompts_of(one, first)} == set(range(1, ours.num_rows + 1))
+
+
+def weights(store: ArtifactStore, ref: ArtifactRef) -> dict[str, str]:
+    return {shard.name: shard.sha256 for shard in store.manifest(ref).shards if shard.name.endswith(".safetensors")}
+
+
+def prompts_of(store: ArtifactStore, ref: ArtifactRef) -> list[tuple[int, str]]:
+    return [(row["step"], row["prompt_id"]) for row in store.read_table(ref, "samples.parquet").to_pylist()]
+
+
 @pytest.mark.model
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("curriculum", CURRICULA)
 def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one(
-    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path, curriculum: str
+    tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path, curriculum: str
 ) -> None:
     config = CURRICULA[curriculum]
     steps = config.max_steps
-    options: dict[str, Any] = {"types": HARD, "train": 2 if curriculum == "corridor" else 4}
-    options["general"] = config.general.ratio > 0
-    stores = [ArtifactStore(str(tmp_path / name)) for name in ("whole", "killed")]
-    for store in stores:
-        Path(store.root, "model").mkdir(parents=True)
-        folder = model_store.folder("model", model.fingerprint)
-        Path(store.root, "model", model.fingerprint).symlink_to(folder, target_is_directory=True)
-    inputs = make_inputs(stores[0], model, **options)
-    whole = train_policy(config, inputs, stores[0])
+    undisturbed, killed = (own_store(tmp_path / name, tiny_model, model_store) for name in ("whole", "killed"))
+    whole = train_policy(config, curriculum_inputs(undisturbed, tiny_model, curriculum), undisturbed)
 
-    inputs = make_inputs(stores[1], model, **options)
-    scratch = stores[1].scratch("policy", train_policy.fingerprint(config, inputs, seed=0))
-    arguments = [config.model_dump_json(), stores[1].root, *(ref.model_dump_json() for ref in inputs.values())]
-    kill_in_training(arguments, scratch / "checkpoints", moments=MOMENTS.get(curriculum, [(1, 0.0)]), steps=steps)
-    assert stores[1].find("policy", scratch.name) is None
+    inputs = curriculum_inputs(killed, tiny_model, curriculum)
+    scratch = killed.scratch("policy", train_policy.fingerprint(config, inputs, seed=0))
+    for file in DEADLY[curriculum]:
+        with killed_at(scratch / "checkpoints" / file):
+            train_policy(config, inputs, killed)
+    assert killed.find("policy", scratch.name) is None
 
     seen: list[int] = []
     shown: list[Any] = []
@@ -139,38 +134,22 @@ def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one
         seen.append(done)
         shown.extend(samples)
 
-    resumed = train_policy(config, inputs, stores[1], progress)
-    assert [step for step in seen if step] == list(
-        range(seen[-1] - len(set(seen)) + 2, steps + 1)
-    )  # no step before the kill
-    assert 1 not in seen
-    if curriculum == "promoted":
-        assert {row["level"] for row in shown} <= {1, 2}
-        assert all(row["response"] and row["parts"] for row in shown)
-        assert shown, "no sample answers were shown"
-
-    def weights(store: ArtifactStore, ref: ArtifactRef) -> dict[str, str]:
-        return {s.name: s.sha256 for s in store.manifest(ref).shards if s.name.endswith(".safetensors")}
-
-    assert weights(stores[0], whole) == weights(stores[1], resumed)
-    assert not set(weights(stores[0], whole).values()) & set(weights(model_store, model).values()), "nothing was learnt"
-    table = stores[1].read_table(resumed, "metrics.parquet").to_pydict()
-    assert table["step"] == list(range(1, steps + 1))
-    same = stores[0].read_table(whole, "metrics.parquet").to_pydict()
-    assert table["reward/total"] == same["reward/total"]
-    assert table["loss"] == pytest.approx(same["loss"], abs=1e-6)
-    assert table["zero_variance_share"] == same["zero_variance_share"]
-
-    def asked(store: ArtifactStore, ref: ArtifactRef) -> list[tuple[int, str]]:
-        """Every prompt of every step: a step has fewer than a table of samples keeps."""
-        return [(row["step"], row["prompt_id"]) for row in store.read_table(ref, "samples.parquet").to_pylist()]
-
-    assert asked(stores[1], resumed) == asked(stores[0], whole)
-    assert {step for step, _ in asked(stores[1], resumed)} == set(range(1, steps + 1))
+    resumed = train_policy(config, inputs, killed, progress)
+    reported = [step for step in seen if step]
+    assert reported == list(range(reported[0], steps + 1))
+    assert reported[0] > 1, "a step before the kill was made again"
+    assert_same_policy(undisturbed, whole, killed, resumed)
+    assert not {*weights(undisturbed, whole).values()} & {*weights(model_store, tiny_model).values()}, (
+        "nothing was learnt"
+    )
+    table = killed.read_table(resumed, "metrics.parquet").to_pydict()
     if curriculum == "corridor":
         assert len([value for value in table["general/accuracy"] if value is not None]) == steps
         assert table["curriculum/unmeasured"] == [4, 3, 2, 1, 0, 0]
     else:
+        assert shown, "no sample answers were shown"
+        assert {row["level"] for row in shown} <= {1, 2}
+        assert all(row["response"] and row["parts"] for row in shown)
         assert table["level"] == [1, 2, 2]
         assert all(
             table[f"pass_rate/level/{int(level)}"][step] is not None for step, level in enumerate(table["level"])
@@ -178,48 +157,10 @@ def test_killed_training_goes_on_and_ends_with_the_weights_of_an_undisturbed_one
 
 
 @pytest.mark.model
-@pytest.mark.timeout(240)
-def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
-    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
-) -> None:
-    config = changed(save_steps=100, trained_layers=2)
-    store = ArtifactStore(str(tmp_path))
-    Path(store.root, "model").mkdir(parents=True)
-    folder = model_store.folder("model", model.fingerprint)
-    Path(store.root, "model", model.fingerprint).symlink_to(folder, target_is_directory=True)
-    inputs = make_inputs(store, model, types=HARD)
-    scratch = store.scratch("policy", train_policy.fingerprint(config, inputs, seed=0))
-
-    told: list[int] = []
-
-    def end_the_training_process(done: int, *_: object, **__: object) -> None:
-        if done and not told:
-            told.append(done)
-            for child in psutil.Process().children(recursive=True):
-                line = child.cmdline()
-                if "ifrl_core.policy.process" in line and "accelerate.commands.launch" not in line:
-                    child.terminate()
-
-    with pytest.raises(
-        StoppedError, match=r"asked to stop at step \d of 3. The last whole checkpoint is .*checkpoint-\d"
-    ):
-        train_policy(config, inputs, store, end_the_training_process)
-    saved = [int(path.name.split("-")[1]) for path in (scratch / "checkpoints").glob("checkpoint-*")]
-    assert saved
-    assert saved[0] >= told[0]
-    seen: list[int] = []
-    ref = train_policy(config, inputs, store, lambda done, *_, **__: seen.append(done))
-    assert [step for step in sorted(set(seen)) if step] == list(range(saved[0] + 1, 4))
-    assert store.read_table(ref, "metrics.parquet").to_pydict()["step"] == [1, 2, 3]
-
-
-@pytest.mark.model
 def test_soft_constraints_without_a_reward_model_are_refused_before_anything_starts(
-    store: ArtifactStore, model: ArtifactRef, model_store: ArtifactStore
+    tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
 ) -> None:
-    Path(store.root, "model").mkdir(parents=True)
-    folder = model_store.folder("model", model.fingerprint)
-    Path(store.root, "model", model.fingerprint).symlink_to(folder, target_is_directory=True)
-    inputs = make_inputs(store, model, types=("tone:",))
+    store = own_store(tmp_path, tiny_model, model_store)
+    inputs = make_inputs(store, tiny_model, types=("tone:",))
     with pytest.raises(InputError, match="has a soft constraint and no reward model"):
         train_policy(CONFIG, inputs, store)
