@@ -1,23 +1,26 @@
 """Checkpoints in an object store, so that another machine can go on from them (spot instances).
 
 They lie beside the artifact that is being made, `<stage>/<fingerprint>/checkpoints/checkpoint-N/...`, each followed by
-`checkpoint-N.json`, which names its files and their sha256: without it there is no checkpoint. trl's tables of answers, one
-a step, go to `<stage>/<fingerprint>/checkpoints/completions/`, each once. All of it goes when the artifact is committed. A
-store on this machine's disk needs none of this.
+`checkpoint-N.json`, which names its files and their sha256: without it there is no checkpoint. With early stopping the best
+checkpoint so far is part of the newest. trl's tables of answers, one a step, go to `<stage>/<fingerprint>/checkpoints/
+completions/`, each once. All of it goes when the artifact is committed. A store on this machine's disk needs none of this.
 """
 
 import json
 import logging
+import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.artifacts.digest import digest_of_file
 from ifrl_core.artifacts.download import download
 from ifrl_core.errors import ArtifactError
-from ifrl_core.training.checkpoints import COMPLETIONS, last_checkpoint, step_of, whole_tables
+from ifrl_core.training.checkpoints import COMPLETIONS, best_step, last_checkpoint, point_to_best, step_of, whole_tables
 from ifrl_core.training.job import METRICS
 
 log = logging.getLogger(__name__)
@@ -51,18 +54,38 @@ class Uploads:
         self.look()
         self.wait()
 
-    def _upload(self, checkpoint: Path) -> None:
+    def _upload(self, newest: Path) -> None:
         try:
-            upload(self._store, self._remote, checkpoint)
-        except FileNotFoundError:  # the trainer has made newer ones and removed this one
+            steps = sorted({best_step(newest) or step_of(newest), step_of(newest)})
+            with TemporaryDirectory(dir=self._local, prefix=".upload-") as folder:
+                copies = [_linked(self._local, step, Path(folder)) for step in steps if step not in self._done]
+                if last_checkpoint(self._local) != newest:  # the trainer has a newer one, and removes others
+                    return
+                for copy in copies:
+                    upload(self._store, self._remote, copy, self._local)
+        except FileNotFoundError:  # removed while it was looked at
             return
         except ArtifactError as error:  # training goes on: the next one may get through
-            log.warning("%s was not uploaded: %s", checkpoint.name, error)
+            log.warning("%s was not uploaded: %s", newest.name, error)
             return
-        self._done.add(step_of(checkpoint))
-        for step in sorted(self._done)[:-KEPT]:
+        self._done.update(steps)
+        for step in sorted(self._done - set(steps))[: len(self._done) - KEPT]:
             remove(self._store, self._remote, step)
             self._done.discard(step)
+
+
+def _linked(local: Path, step: int, folder: Path) -> Path:
+    """A checkpoint under a second name, which the trainer does not remove, with the metrics so far."""
+    checkpoint = local / f"checkpoint-{step}"
+    copy = folder / checkpoint.name
+    for path in checkpoint.rglob("*"):
+        if path.is_file():
+            target = copy / path.relative_to(checkpoint)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, target)
+    if (metrics := local.parent / METRICS).exists():
+        shutil.copyfile(metrics, copy / METRICS)
+    return copy
 
 
 @contextmanager
@@ -81,17 +104,15 @@ def kept_in_store(store: ArtifactStore, remote: str, local: Path) -> Iterator[Up
     uploads.wait()  # after the last step the model follows, which is worth more than a newer checkpoint
 
 
-def upload(store: ArtifactStore, remote: str, checkpoint: Path) -> None:
-    """All files of a checkpoint, metrics and tables of answers of the steps so far, then the list that makes it whole."""
-    paths = {path.relative_to(checkpoint).as_posix(): path for path in checkpoint.rglob("*") if path.is_file()}
-    if (metrics := checkpoint.parent.parent / METRICS).exists():
-        paths[METRICS] = metrics
+def upload(store: ArtifactStore, remote: str, checkpoint: Path, local: Path) -> None:
+    """All files of a checkpoint, and the tables of answers in `local` of its steps; then the list that makes it whole."""
     digests = {}
-    for name, path in sorted(paths.items()):
+    for path in sorted(path for path in checkpoint.rglob("*") if path.is_file()):
+        name = path.relative_to(checkpoint).as_posix()
         digests[name] = digest_of_file(path)
         files.put_file(store.fs, path, f"{remote}/{checkpoint.name}/{name}")
     there = {file.path for file in files.listing(store.fs, f"{remote}/{COMPLETIONS}")}
-    for path in whole_tables(checkpoint.parent / COMPLETIONS, step_of(checkpoint)):
+    for path in whole_tables(local / COMPLETIONS, step_of(checkpoint)):
         if path.name not in there:
             files.put_file(store.fs, path, f"{remote}/{COMPLETIONS}/{path.name}")
     files.write_bytes(store.fs, f"{remote}/{checkpoint.name}.json", json.dumps(digests).encode())
@@ -99,28 +120,38 @@ def upload(store: ArtifactStore, remote: str, checkpoint: Path) -> None:
 
 def uploaded(store: ArtifactStore, remote: str) -> list[int]:
     """The steps of the whole checkpoints in the store, in order."""
-    found = [Path(file.path) for file in files.listing(store.fs, remote)]
-    return sorted(step_of(path) for path in found if len(path.parts) == 1 and path.suffix == ".json")
+    paths = [Path(file.path) for file in files.listing(store.fs, remote)]
+    return sorted(step_of(path) for path in paths if len(path.parts) == 1 and path.suffix == ".json")
 
 
 def fetch_newest(store: ArtifactStore, remote: str, local: Path) -> None:
-    """Download the newest uploaded checkpoint when no local one is as new."""
+    """Download the newest uploaded checkpoint, and its best one, when no local one is as new."""
     here = last_checkpoint(local)
     steps = uploaded(store, remote)
     if not steps or (here is not None and step_of(here) >= steps[-1]):
         return
-    name = f"checkpoint-{steps[-1]}"
+    newest = _fetched(store, remote, local, steps[-1])
+    best = best_step(newest)
+    if best is not None and best != steps[-1] and not (local / f"checkpoint-{best}").exists():
+        _fetched(store, remote, local, best).replace(local / f"checkpoint-{best}")
+    if (newest / METRICS).exists() and not (local.parent / METRICS).exists():
+        (newest / METRICS).rename(local.parent / METRICS)
+    for table in files.listing(store.fs, f"{remote}/{COMPLETIONS}"):
+        download(store.fs, f"{remote}/{COMPLETIONS}/{table.path}", local / COMPLETIONS / table.path, size=table.size)
+    newest.replace(local / f"checkpoint-{steps[-1]}")
+    log.info("going on from checkpoint-%d, which another run left in the store", steps[-1])
+
+
+def _fetched(store: ArtifactStore, remote: str, local: Path, step: int) -> Path:
+    """A whole checkpoint under a temporary name; a fetch that is cut off is gone on from."""
+    name = f"checkpoint-{step}"
     digests: dict[str, str] = json.loads(files.read_bytes(store.fs, f"{remote}/{name}.json"))
-    partial = local / f".fetched-{name}"  # a fetch that is cut off is gone on from
+    partial = local / f".fetched-{name}"
     for file, digest in digests.items():
         path = f"{remote}/{name}/{file}"
         download(store.fs, path, partial / file, size=files.size(store.fs, path), digest=digest)
-    if (partial / METRICS).exists() and not (local.parent / METRICS).exists():
-        (partial / METRICS).rename(local.parent / METRICS)
-    for table in files.listing(store.fs, f"{remote}/{COMPLETIONS}"):
-        download(store.fs, f"{remote}/{COMPLETIONS}/{table.path}", local / COMPLETIONS / table.path, size=table.size)
-    partial.replace(local / name)
-    log.info("going on from %s, which another run left in the store", name)
+    point_to_best(partial, local)
+    return partial
 
 
 def remove(store: ArtifactStore, remote: str, step: int) -> None:

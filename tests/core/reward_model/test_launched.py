@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from safetensors.torch import load_file
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
+from ifrl_core.errors import StoppedError
 from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.train.stage import train_reward_model
 from tests.core.forked import forked_trainings
@@ -54,6 +56,32 @@ def test_killed_with_its_stage_it_goes_on_and_ends_with_the_same_digest(
     with forked_trainings():
         whole = train_reward_model(config, inputs, model_store)
         assert train_reward_model(config, inputs, again).digest == whole.digest
+
+
+@pytest.mark.model
+def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
+    model_store: ArtifactStore, tiny_model: ArtifactRef, tmp_path: Path
+) -> None:
+    config = SHORT.model_copy(update={"epochs": 40, "save_steps": 1000, "baselines": False})
+    inputs = {"model": tiny_model, "labels": commit_labels(model_store, toy(64, 24), toy(8, 25))}
+    told: list[int] = []
+
+    def end_the_training_process(done: int, *_: object, **__: object) -> None:
+        if done and not told:
+            told.append(done)
+            for process in psutil.Process().children():
+                if "ifrl_core.reward_model.train.process" in process.cmdline():
+                    process.terminate()
+
+    again = copied(model_store, inputs, tmp_path / "again")
+    with pytest.raises(StoppedError, match=r"asked to stop at step \d+ of 320. The last whole checkpoint is"):
+        train_reward_model(config, inputs, again, end_the_training_process)
+    seen: list[int] = []
+    with forked_trainings():
+        whole = train_reward_model(config, inputs, model_store)
+        ref = train_reward_model(config, inputs, again, lambda done, *_, **__: seen.append(done))
+    assert min(step for step in seen if step) > told[0]
+    assert ref.digest == whole.digest
 
 
 def kill_at_checkpoint(store: ArtifactStore, inputs: dict[str, ArtifactRef], config: RewardModelConfig) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import RewardModelConfig
-from ifrl_core.errors import TrainingError
+from ifrl_core.errors import CollapseError, TrainingError
 from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.train.stage import train_reward_model
@@ -42,6 +42,14 @@ def test_killed_and_started_again_it_ends_with_the_same_digest_and_then_comes_fr
         train_reward_model(SHORT, inputs, again)
     resumed = train_reward_model(SHORT, inputs, again)
     assert resumed.digest == whole.digest
+
+
+@pytest.mark.model
+def test_a_loss_that_is_no_number_ends_it_and_says_so(model_store: ArtifactStore, tiny_model: ArtifactRef) -> None:
+    inputs = {"model": tiny_model, "labels": commit_labels(model_store, toy(64, 22), toy(8, 23))}
+    config = SHORT.model_copy(update={"learning_rate": 1e30, "warmup_share": 0.0})
+    with pytest.raises(CollapseError, match=r"of step \d is (nan|inf).*last whole checkpoint is .*checkpoint-"):
+        train_reward_model(config, inputs, model_store)
 
 
 def test_labels_of_one_class_are_refused_before_any_model_loads(store: ArtifactStore) -> None:

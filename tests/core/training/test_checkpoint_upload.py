@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
+from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import ArtifactError, StoppedError
 from ifrl_core.policy.stage import train_policy
+from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.training.checkpoint_upload import KEPT, Uploads, fetch_newest, kept_in_store, upload, uploaded
 from ifrl_core.training.checkpoints import COMPLETIONS
 from ifrl_core.training.job import STOP
 from tests.core.policy.test_training import HARD, changed, make_inputs
+from tests.core.reward_model.test_train import toy
+from tests.core.reward_model.toy import commit_labels
 from tests.flows.servers import s3_server
 
 CONFIG = changed(max_steps=8)
@@ -48,7 +52,7 @@ def test_the_newest_whole_checkpoint_is_fetched_and_a_half_written_one_is_none(
         (here / COMPLETIONS / f"completions_{step:05d}.parquet").write_bytes(bytes([step]))
         # The trainer is a step further and has just opened its table.
         (here / COMPLETIONS / "completions_00011.parquet").touch()
-        upload(s3_store, REMOTE, made)
+        upload(s3_store, REMOTE, made, here)
     files.put_file(
         s3_store.fs, here / "checkpoint-10" / "trainer_state.json", f"{REMOTE}/checkpoint-12/trainer_state.json"
     )
@@ -66,7 +70,7 @@ def test_the_newest_whole_checkpoint_is_fetched_and_a_half_written_one_is_none(
 
 @pytest.mark.server
 def test_a_file_that_was_cut_off_or_changed_is_named(s3_store: ArtifactStore, tmp_path: Path) -> None:
-    upload(s3_store, REMOTE, checkpoint(tmp_path / "here", 2))
+    upload(s3_store, REMOTE, checkpoint(tmp_path / "here", 2), tmp_path / "here")
     files.write_bytes(s3_store.fs, f"{REMOTE}/checkpoint-2/deep/weights.bin", bytes([3]) * 1000)
     with pytest.raises(ArtifactError, match=r"checkpoint-2/deep/weights.bin is corrupted"):
         fetch_newest(s3_store, REMOTE, tmp_path / "there")
@@ -128,3 +132,73 @@ def test_another_machine_goes_on_where_this_one_was_stopped(
     assert not files.listing(s3_store.fs, remote)
     assert not s3_store.scratch("policy", ref.fingerprint).exists()
     s3_store.verify(ref)
+
+
+@pytest.mark.server
+def test_the_best_checkpoint_is_part_of_the_newest(s3_store: ArtifactStore, tmp_path: Path) -> None:
+    """With early stopping: it stays while newer ones come and go, and bears the path of whoever fetches it."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    uploads = Uploads(s3_store, REMOTE, here)
+    for step in (2, 4, 6, 8):
+        best = {"best_global_step": 2, "best_model_checkpoint": str(here / "checkpoint-2")}
+        state = json.dumps({"global_step": step, **best})
+        (checkpoint(here, step) / "trainer_state.json").write_text(state)
+        if step != 2:  # an upload was on its way when the best one was made
+            uploads.finish()
+    assert uploaded(s3_store, REMOTE) == [2, 8]
+    fetch_newest(s3_store, REMOTE, there)
+    assert {path.name for path in there.iterdir()} == {"checkpoint-2", "checkpoint-8"}
+    state = json.loads((there / "checkpoint-8" / "trainer_state.json").read_text())
+    assert state["best_model_checkpoint"] == str(there / "checkpoint-2")
+
+
+@pytest.mark.server
+def test_a_checkpoint_that_the_trainer_may_be_removing_is_not_uploaded(s3_store: ArtifactStore, tmp_path: Path) -> None:
+    uploads = Uploads(s3_store, REMOTE, tmp_path)
+    old = checkpoint(tmp_path, 2)
+    checkpoint(tmp_path, 4)
+    (old / "deep" / "weights.bin").unlink()
+    uploads._upload(old)
+    assert uploaded(s3_store, REMOTE) == []
+    assert not list(tmp_path.glob(".upload-*"))
+
+
+@pytest.mark.model
+@pytest.mark.server
+@pytest.mark.usefixtures("forked")
+def test_a_reward_model_goes_on_there_too_and_ends_with_the_same_digest(
+    s3_store: ArtifactStore,
+    tiny_model: ArtifactRef,
+    model_store: ArtifactStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Validation labels contradict the training labels, so that an early checkpoint stays the best."""
+    contrary = [(text, constraint, 1 - label) for text, constraint, label in toy(16, 15)]
+    inputs = {"model": tiny_model, "labels": commit_labels(model_store, toy(96, 14), contrary)}
+    config = RewardModelConfig(
+        epochs=12, batch_size=8, micro_batch=8, max_tokens=64, layers=1, learning_rate=5e-3, save_steps=6,
+        early_stopping=50, baselines=False,
+    )  # fmt: skip
+    whole = train_reward_model(config, inputs, model_store)
+    for ref in inputs.values():
+        s3_store.fs.put(str(model_store.local_folder(ref)), f"ifrl/team/{ref.stage}/{ref.fingerprint}", recursive=True)
+    identity = train_reward_model.fingerprint(config, inputs, seed=0)
+
+    def stop_after_a_while(done: int, *_: object, **__: object) -> None:
+        if done >= 24:
+            (s3_store.scratch("reward-model", identity) / STOP).touch()
+
+    with pytest.raises(StoppedError, match=r"asked to stop at step \d+ of 144. The last whole checkpoint is"):
+        train_reward_model(config, inputs, s3_store, stop_after_a_while)
+    remote = s3_store.checkpoints("reward-model", identity)
+    best, newest = uploaded(s3_store, remote)
+    losses = {row["step"]: row.get("held_out_loss") for row in model_store.read_json(whole, "curve.json")}
+    assert losses[best] == min(loss for loss in losses.values() if loss is not None)
+
+    monkeypatch.setenv("IFRL_CACHE", str(tmp_path / "another machine"))
+    seen: list[int] = []
+    ref = train_reward_model(config, inputs, s3_store, lambda done, *_, **__: seen.append(done))
+    assert min(step for step in seen if step) == newest + 1
+    assert ref.digest == whole.digest
+    assert not files.listing(s3_store.fs, remote)

@@ -1,5 +1,6 @@
 """How `policy.launch` becomes processes: what is started, what accelerate reads, what is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from pydantic import ValidationError
 
 from ifrl_core.artifacts import canonical_json
 from ifrl_core.config import LaunchConfig, PolicyConfig
-from ifrl_core.errors import ConfigError
+from ifrl_core.errors import CollapseError, ConfigError
 from ifrl_core.policy.launch import check_launch, policy_launch
-from ifrl_core.training.job import ACCELERATE
-from ifrl_core.training.launch import environment, launch_command, write_launch
+from ifrl_core.training.job import ACCELERATE, CHECKPOINTS, FINAL
+from ifrl_core.training.launch import Launch, environment, launch_command, run_training, write_launch
 from ifrl_core.training.shape import Place, Shape, resolve
 
 HERE = Place(0, "127.0.0.1", "29500")
@@ -102,6 +103,33 @@ def test_one_process_sees_one_device(shape: Shape, visible: str | None, device: 
 def test_processes_of_many_share_the_devices_among_themselves() -> None:
     for shape in (Shape(True, 8, 1, "ddp"), Shape(True, 2, 2, "fsdp2")):
         assert "CUDA_VISIBLE_DEVICES" not in environment(shape, {"CUDA_VISIBLE_DEVICES": "2,0"})
+
+
+TOY = Launch(
+    module="tests.core.training.toy_training", what="toy training", config=LaunchConfig(strategy="single"), bf16=False
+)
+
+
+def test_a_single_process_trains_on_at_most_one_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    count = torch.cuda.device_count()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(str(device) for device in range(max(2, count))))
+    (tmp_path / JOB.name).write_text("{}")
+    run_training(tmp_path, TOY)
+    devices = json.loads((tmp_path / FINAL / "devices.json").read_text())
+    assert devices == {"gpus": min(1, count), "mode": "not_parallel", "visible": "0"}
+    assert {path.name for path in tmp_path.iterdir() if FINAL in path.name} == {FINAL}
+
+
+def test_an_error_of_ours_arrives_as_its_type_with_the_last_whole_checkpoint(tmp_path: Path) -> None:
+    checkpoint = tmp_path / CHECKPOINTS / "checkpoint-7"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "trainer_state.json").write_text("{}")
+    (tmp_path / JOB.name).write_text(json.dumps({"error": "it is spoilt"}))
+    with pytest.raises(CollapseError, match=r"^it is spoilt. The last whole checkpoint is .*checkpoint-7$"):
+        run_training(tmp_path, TOY)
+    assert not (tmp_path / FINAL).exists()
 
 
 def test_machines_find_each_other_by_the_environment() -> None:
