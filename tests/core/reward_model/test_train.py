@@ -48,7 +48,7 @@ def test_killed_and_started_again_it_ends_with_the_same_digest_and_then_comes_fr
 def test_a_loss_that_is_no_number_ends_it_and_says_so(model_store: ArtifactStore, tiny_model: ArtifactRef) -> None:
     inputs = {"model": tiny_model, "labels": commit_labels(model_store, toy(64, 22), toy(8, 23))}
     config = SHORT.model_copy(update={"learning_rate": 1e30, "warmup_share": 0.0})
-    with pytest.raises(CollapseError, match=r"of step \d is (nan|inf).*last whole checkpoint is .*checkpoint-"):
+    with pytest.raises(CollapseError, match=r"^(loss|grad_norm) of step \d is (nan|inf): the weights are spoilt"):
         train_reward_model(config, inputs, model_store)
 
 
