@@ -46,7 +46,8 @@ def plan(
 ) -> None:
     """What a recipe's training takes: processes, batches, memory, hours. Refuses arithmetic that cannot work."""
     from ifrl_core.config.recipes import load_recipe
-    from ifrl_core.plan.plan import make_plan, plan_lines
+    from ifrl_core.plan.plan import make_plan
+    from ifrl_core.plan.text import plan_lines
 
     recipe_plan = make_plan(load_recipe(recipe, overrides))
     typer.echo(json.dumps(asdict(recipe_plan), indent=2) if as_json else "\n".join(plan_lines(recipe_plan)))

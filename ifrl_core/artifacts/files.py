@@ -166,11 +166,11 @@ def listing(fs: fsspec.AbstractFileSystem, folder: str) -> list[StoredFile]:
     """Every file below `folder`, hidden ones included, sorted by path; none when there is no such folder."""
     with naming(folder, "listed"):
         try:
-            found = fs.find(folder, detail=True)
+            infos = fs.find(folder, detail=True)
         except FileNotFoundError:
             return []
     return sorted(
-        (StoredFile(path[len(folder) + 1 :], info["size"], _modified(info)) for path, info in found.items()),
+        (StoredFile(path[len(folder) + 1 :], info["size"], _modified(info)) for path, info in infos.items()),
         key=lambda file: file.path,
     )
 

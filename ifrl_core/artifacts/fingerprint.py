@@ -38,9 +38,9 @@ def _stable(value: Any, where: str) -> Any:
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
         # A field declared with exclude=True says where or how, not what; so does a section with says_what=False.
-        found = {name: getattr(value, name) for name in fields if not fields[name].exclude}
+        values = {name: getattr(value, name) for name in fields if not fields[name].exclude}
         return {
-            name: _stable(item, f"{where}.{name}") for name, item in found.items() if getattr(item, "says_what", True)
+            name: _stable(item, f"{where}.{name}") for name, item in values.items() if getattr(item, "says_what", True)
         }
     if isinstance(value, Mapping):
         for key in value:

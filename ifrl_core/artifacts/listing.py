@@ -43,10 +43,10 @@ class Problem:
     problem: str
 
 
-def folders(found: list[StoredFile]) -> dict[tuple[str, str], dict[str, StoredFile]]:
+def folders(listed: list[StoredFile]) -> dict[tuple[str, str], dict[str, StoredFile]]:
     """The files of a store's listing by (stage, fingerprint) and by name in that folder; files elsewhere are left out."""
     by_folder: dict[tuple[str, str], dict[str, StoredFile]] = defaultdict(dict)
-    for file in found:
+    for file in listed:
         if match := ARTIFACT_FILE.fullmatch(file.path):
             name = match["name"]
             by_folder[match["stage"], match["fingerprint"]][name] = StoredFile(name, file.size, file.modified)
@@ -55,9 +55,9 @@ def folders(found: list[StoredFile]) -> dict[tuple[str, str], dict[str, StoredFi
 
 def entries(store: ArtifactStore) -> list[Entry]:
     """Every artifact, finished or not, by stage and then the oldest first."""
-    found = folders(files.listing(store.fs, store.base))
-    rows = [_entry(store, stage, fingerprint, held) for (stage, fingerprint), held in found.items()]
-    return sorted(rows, key=lambda entry: (entry.stage, entry.modified, entry.fingerprint))
+    by_folder = folders(files.listing(store.fs, store.base))
+    unsorted = [_entry(store, stage, fingerprint, stored) for (stage, fingerprint), stored in by_folder.items()]
+    return sorted(unsorted, key=lambda entry: (entry.stage, entry.modified, entry.fingerprint))
 
 
 def resolve(store: ArtifactStore, reference: str) -> ArtifactRef:
@@ -71,10 +71,10 @@ def resolve(store: ArtifactStore, reference: str) -> ArtifactRef:
         raise InputError(
             f"{reference!r} names no artifact: write STAGE/FINGERPRINT, e.g. labels/3f9a (a prefix will do)"
         )
-    known = [entry for entry in entries(store) if entry.state == "committed"]
-    of_stage = [entry.fingerprint for entry in known if entry.stage == stage]
+    committed = [entry for entry in entries(store) if entry.state == "committed"]
+    of_stage = [entry.fingerprint for entry in committed if entry.stage == stage]
     if not of_stage:
-        stages = ", ".join(sorted({entry.stage for entry in known})) or "none"
+        stages = ", ".join(sorted({entry.stage for entry in committed})) or "none"
         raise InputError(f"{store.root} holds no artifact of stage {stage!r}; stages there: {stages}")
     fitting = [fingerprint for fingerprint in of_stage if fingerprint.startswith(prefix)]
     if len(fitting) != 1:
@@ -117,30 +117,30 @@ def verify(store: ArtifactStore, stage: str, fingerprint: str) -> Iterator[Probl
     for shard in manifest.shards:
         path = f"{store.folder(stage, fingerprint)}/{shard.name}"
         try:
-            found = digest_of_stored(store.fs, path)
+            digest = digest_of_stored(store.fs, path)
         except FileNotFoundError:
             yield Problem(artifact, shard.name, "missing")
             continue
-        if found != shard.sha256:
-            yield Problem(artifact, shard.name, f"sha256 is {found}, the manifest says {shard.sha256}")
+        if digest != shard.sha256:
+            yield Problem(artifact, shard.name, f"sha256 is {digest}, the manifest says {shard.sha256}")
 
 
-def _entry(store: ArtifactStore, stage: str, fingerprint: str, held: dict[str, StoredFile]) -> Entry:
+def _entry(store: ArtifactStore, stage: str, fingerprint: str, stored: dict[str, StoredFile]) -> Entry:
     manifest: Manifest | None = None
     state: State = "unfinished"
-    if MANIFEST in held:
+    if MANIFEST in stored:
         try:
             manifest, state = store.read_manifest(stage, fingerprint), "committed"
         except ArtifactError:
             state = "damaged"
-    newest = held[MANIFEST].modified if MANIFEST in held else max(file.modified for file in held.values())
+    newest = stored[MANIFEST].modified if MANIFEST in stored else max(file.modified for file in stored.values())
     return Entry(
         stage=stage,
         fingerprint=fingerprint,
         state=state,
         rows=store.ref(manifest).rows if manifest else None,
-        files=len(held),
-        size=sum(file.size for file in held.values()),
+        files=len(stored),
+        size=sum(file.size for file in stored.values()),
         seconds=manifest.cost.seconds if manifest else None,
         modified=datetime.fromtimestamp(newest, UTC).isoformat(timespec="seconds"),
     )
@@ -148,15 +148,15 @@ def _entry(store: ArtifactStore, stage: str, fingerprint: str, held: dict[str, S
 
 def _schemas(store: ArtifactStore, ref: ArtifactRef, manifest: Manifest) -> dict[str, dict[str, str]]:
     """Column types by the name of a table, its shard number a star."""
-    found: dict[str, dict[str, str]] = {}
+    columns: dict[str, dict[str, str]] = {}
     for shard in manifest.shards:
-        kind = re.sub(r"\d+(?=\.parquet$)", "*", shard.name)
-        if not shard.name.endswith(".parquet") or kind in found:
+        table = re.sub(r"\d+(?=\.parquet$)", "*", shard.name)
+        if not shard.name.endswith(".parquet") or table in columns:
             continue
         path = f"{store.folder(ref.stage, ref.fingerprint)}/{shard.name}"
         with files.naming(path, "read"), store.fs.open(path, "rb") as stream:
-            found[kind] = {field.name: str(field.type) for field in pq.read_schema(stream)}
-    return found
+            columns[table] = {field.name: str(field.type) for field in pq.read_schema(stream)}
+    return columns
 
 
 def _lineage(store: ArtifactStore, inputs: dict[str, str], depth: int, seen: set[str]) -> Iterator[dict[str, Any]]:

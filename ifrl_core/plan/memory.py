@@ -10,27 +10,11 @@ from dataclasses import dataclass
 
 from ifrl_core.config import PipelineConfig, PolicyConfig, RewardModelConfig
 from ifrl_core.models.shapes import ModelShape
+from ifrl_core.plan.batches import Batches
 
 GIB = 2**30
 _OVERHEAD = 2 * GIB  # CUDA context, NCCL buffers, the allocator's gaps
-_ACTIVATION = (
-    34  # bytes a token, layer and hidden unit in 16 bit, without the attention matrix, which sdpa does not keep
-)
-
-
-@dataclass(frozen=True)
-class Batches:
-    """How a step's rollouts are shared out: prompts x generations = rollouts = micro_batch x accumulation x processes."""
-
-    prompts: int
-    generations: int
-    rollouts: int
-    micro_batch: int
-    accumulation: int
-    processes: int
-    machines: int
-    strategy: str
-    processes_known: bool  # False: the recipe leaves it to the machine, and one is reckoned with
+_ACTIVATION = 34  # bytes a token, layer and hidden unit in 16 bit; sdpa keeps no attention matrix
 
 
 @dataclass(frozen=True)
@@ -58,28 +42,11 @@ class Memory:
         return max(self.training, self.generating)
 
 
-def share_out(policy: PolicyConfig) -> Batches:
-    launch = policy.launch
-    processes = launch.processes or 1
-    auto = "ddp" if processes > 1 else "single"
-    return Batches(
-        prompts=policy.prompts_per_step,
-        generations=policy.generations,
-        rollouts=policy.rollouts,
-        micro_batch=policy.micro_batch,
-        accumulation=policy.rollouts // (policy.micro_batch * processes),
-        processes=processes,
-        machines=launch.machines,
-        strategy=auto if launch.strategy == "auto" else launch.strategy,
-        processes_known=launch.processes is not None,
-    )
-
-
 def trained_parameters(policy: PolicyConfig, shape: ModelShape) -> int:
     """T: all, the top layers and the last norm, or the adapters: rank x (inputs + outputs) of each adapted module."""
     if policy.lora is not None:
-        wanted = policy.lora.target_modules
-        sides = [sum(size) for name, size in shape.linears.items() if wanted == "all-linear" or name in wanted]
+        modules = policy.lora.target_modules
+        sides = [sum(size) for name, size in shape.linears.items() if modules == "all-linear" or name in modules]
         return shape.layers * policy.lora.rank * sum(sides)
     if policy.trained_layers is not None:
         return min(policy.trained_layers, shape.layers) * shape.layer_parameters + shape.hidden
@@ -88,32 +55,23 @@ def trained_parameters(policy: PolicyConfig, shape: ModelShape) -> int:
 
 def estimate(config: PipelineConfig, shape: ModelShape, batches: Batches) -> Memory:
     policy = config.policy
-    whole, trained = shape.parameters, trained_parameters(policy, shape)
-    parts = batches.processes if policy.launch.sharded else 1
-    on_device = 0 if policy.launch.offload else 1  # offloaded: of weights and what follows from them, nothing stays
-    has_reference = policy.beta > 0 and policy.lora is None  # adapters are switched off instead
-    weights = on_device * _weight_bytes(policy, whole, trained) / parts
-    gradients = on_device * _gradient_bytes(batches, trained) / parts
-    optimizer = on_device * 8 * trained / parts  # Adam's two moments in float32
-    reference = on_device * 4 * whole / parts if has_reference else 0.0  # trl loads it in the policy's float32
+    weights, gradients, optimizer, reference = _state_bytes(policy, shape, batches)
     reward_model = _reward_model_bytes(config, shape)
     activations = _activation_bytes(policy, shape)
+    gathered_training, gathered_generating = _gathered_bytes(policy, shape)
     device = policy.launch.assumed.device_memory_gib * GIB
     vllm = policy.launch.vllm_gpu_memory_utilization * device if policy.generation == "vllm_colocate" else 0.0
-    sleeps = bool(policy.grpo.get("vllm_enable_sleep_mode"))
-    in_training, in_generation = _gathered_bytes(policy, shape)
     kv_cache = kv_bytes(policy, shape, batches, vllm)
     lasting = weights + optimizer + reference + reward_model + _OVERHEAD
-    training = lasting + gradients + activations + in_training + (0 if sleeps else vllm)
-    generating = lasting + in_generation + (vllm or kv_cache)
-    loading = 0 if batches.strategy == "zero3" else 4 * whole * (1 + has_reference)
+    training = lasting + gradients + activations + gathered_training + (0 if vllm_sleeps(policy) else vllm)
+    generating = lasting + gathered_generating + (vllm or kv_cache)
     return Memory(
         weights=_gib(weights),
         gradients=_gib(gradients),
         optimizer=_gib(optimizer),
         reference=_gib(reference),
         reward_model=_gib(reward_model),
-        gathered=_gib(max(in_training, in_generation)),
+        gathered=_gib(max(gathered_training, gathered_generating)),
         activations=_gib(activations),
         kv_cache=_gib(kv_cache),
         vllm=_gib(vllm),
@@ -121,9 +79,37 @@ def estimate(config: PipelineConfig, shape: ModelShape, batches: Batches) -> Mem
         generating=_gib(generating),
         device=_gib(device),
         reward_model_training=_gib(_reward_model_training_bytes(config.reward_model, shape)),
-        host_loading=_gib(loading * batches.processes // batches.machines),
-        checkpoint=_gib((4 * trained if policy.lora else 4 * whole) + 8 * trained),
+        host_loading=_gib(_loading_bytes(policy, shape, batches)),
+        checkpoint=_gib(_checkpoint_bytes(policy, shape)),
     )
+
+
+def _state_bytes(policy: PolicyConfig, shape: ModelShape, batches: Batches) -> tuple[float, float, float, float]:
+    """Weights, gradients, Adam's two moments in float32, and the reference, which trl loads in the policy's float32."""
+    whole, trained = shape.parameters, trained_parameters(policy, shape)
+    parts = batches.processes if policy.launch.sharded else 1
+    on_device = 0 if policy.launch.offload else 1  # offloaded: of weights and what follows from them, nothing stays
+    weights = on_device * _weight_bytes(policy, whole, trained) / parts
+    gradients = on_device * _gradient_bytes(batches, trained) / parts
+    reference = on_device * 4 * whole / parts if _has_reference(policy) else 0.0
+    return weights, gradients, on_device * 8 * trained / parts, reference
+
+
+def _has_reference(policy: PolicyConfig) -> bool:
+    """With adapters there is no second model: they are switched off instead."""
+    return policy.beta > 0 and policy.lora is None
+
+
+def _loading_bytes(policy: PolicyConfig, shape: ModelShape, batches: Batches) -> float:
+    """Of a machine's memory while its processes load policy and reference in float32; zero3 loads them in parts."""
+    a_process = 0 if batches.strategy == "zero3" else 4 * shape.parameters * (1 + _has_reference(policy))
+    return a_process * batches.processes // batches.machines
+
+
+def _checkpoint_bytes(policy: PolicyConfig, shape: ModelShape) -> float:
+    """Weights, of adapters theirs alone, and Adam's moments, in float32."""
+    trained = trained_parameters(policy, shape)
+    return (4 * trained if policy.lora else 4 * shape.parameters) + 8 * trained
 
 
 def _weight_bytes(policy: PolicyConfig, whole: int, trained: int) -> float:
@@ -199,6 +185,11 @@ def kv_bytes(policy: PolicyConfig, shape: ModelShape, batches: Batches, vllm: fl
 def tensor_parallel(policy: PolicyConfig) -> int:
     """Of vLLM in the training processes; a server has its own."""
     return int(policy.grpo.get("vllm_tensor_parallel_size", 1)) if policy.generation == "vllm_colocate" else 1
+
+
+def vllm_sleeps(policy: PolicyConfig) -> bool:
+    """Whether vLLM gives its memory back while the weights are trained."""
+    return bool(policy.grpo.get("vllm_enable_sleep_mode"))
 
 
 def _gib(size: float) -> float:

@@ -28,14 +28,14 @@ def s3(s3_folder: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def proxy(s3: Path, s3_folder: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The same server behind a proxy without faults; the environment points to the proxy."""
-    with proxying(s3_folder[1]["AWS_ENDPOINT_URL"]) as made:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", made.url)
-        yield made
+    with proxying(s3_folder[1]["AWS_ENDPOINT_URL"]) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield proxy
 
 
 @pytest.fixture
 def conditional(s3: Path, s3_folder: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The same server behind a proxy that adds S3's conditional writes."""
-    with proxying(s3_folder[1]["AWS_ENDPOINT_URL"], conditional=True) as made:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", made.url)
-        yield made
+    with proxying(s3_folder[1]["AWS_ENDPOINT_URL"], conditional=True) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield proxy

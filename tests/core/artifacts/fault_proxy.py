@@ -121,8 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.pass_on(body, fault)
         with proxy.lock:  # a condition and the write it guards are one step
             etag = proxy.etags.get(key[1])
-            wanted = self.headers.get("If-Match")
-            if (self.headers.get("If-None-Match") == "*" and etag) or (wanted and wanted != etag):
+            condition = self.headers.get("If-Match")
+            if (self.headers.get("If-None-Match") == "*" and etag) or (condition and condition != etag):
                 return self.reply(412, _error("PreconditionFailed"), {})
             self.pass_on(body, fault)
 

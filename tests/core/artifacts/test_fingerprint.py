@@ -57,8 +57,8 @@ def test_another_process_computes_the_same() -> None:
         "from ifrl_core.config import PipelineConfig; from ifrl_core.artifacts import fingerprint;"
         "print(fingerprint('s', 1, PipelineConfig(), {}))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert found == fingerprint("s", 1, PipelineConfig(), {})
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert printed == fingerprint("s", 1, PipelineConfig(), {})
 
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), print, float("nan"), float("inf"), b"bytes", {1: "a"}])

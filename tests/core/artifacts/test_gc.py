@@ -18,8 +18,8 @@ A, B = "a" * 64, "b" * 64
 
 def collect(store: ArtifactStore, older_than_s: float = DAY_S) -> dict[str, str]:
     """Remove everything that can go; kind by path below the root."""
-    found = leftovers(store, older_than_s=older_than_s)
-    return {str(Path(item.path).relative_to(store.root)): item.kind for item in found if remove(store, item)}
+    items = leftovers(store, older_than_s=older_than_s)
+    return {str(Path(item.path).relative_to(store.root)): item.kind for item in items if remove(store, item)}
 
 
 def root(store: ArtifactStore) -> Path:
@@ -60,9 +60,9 @@ def test_a_dry_run_changes_nothing(store: ArtifactStore) -> None:
     store.writer("rollouts", 1, B, {}, {}).write_table("part-00000.parquet", table(1))
     age(root(store), 2 * DAY_S)
     before = sorted(root(store).rglob("*"))
-    (found,) = leftovers(store, older_than_s=DAY_S)
+    (leftover,) = leftovers(store, older_than_s=DAY_S)
     assert sorted(root(store).rglob("*")) == before
-    assert found.size == sum(path.stat().st_size for path in before if path.is_file())
+    assert leftover.size == sum(path.stat().st_size for path in before if path.is_file())
 
 
 @pytest.mark.parametrize("part", ["", "part-00007.parquet"])
@@ -85,13 +85,13 @@ def test_a_run_that_begins_between_listing_and_removal_keeps_its_files(store: Ar
     writer = store.writer("rollouts", 1, B, {}, {})
     writer.write_table("part-00000.parquet", table(1))
     age(root(store), 2 * DAY_S)
-    (found,) = leftovers(store, older_than_s=DAY_S)
+    (leftover,) = leftovers(store, older_than_s=DAY_S)
     with store.lock("rollouts", B):
-        assert not remove(store, found)
+        assert not remove(store, leftover)
     with store.lock("rollouts", B, "part-00001.parquet"):
-        assert not remove(store, found)
+        assert not remove(store, leftover)
     writer.write_table("part-00001.parquet", table(2))
-    assert not remove(store, found), "the folder is not what was listed any more"
+    assert not remove(store, leftover), "the folder is not what was listed any more"
     assert writer.commit({}).rows == 2
 
 
@@ -162,9 +162,9 @@ def test_of_any_store_it_keeps_what_is_named_or_young_or_locked_and_nothing_else
                     pass
             elif state["lock"] is not None:
                 locks.enter_context(store.lock(*identity, state["lock"]))
-            held = state["lock"] not in (None, "free")
+            is_held = state["lock"] not in (None, "free")
             present = {path for place in (home, scratch) for path in place.rglob("*") if path.is_file()}
-            kept |= present if held or not state["old"] else named if state["committed"] else set()
+            kept |= present if is_held or not state["old"] else named if state["committed"] else set()
         collect(store)
         left = {path for path in Path(folder).rglob("*") if path.is_file() and ".locks" not in path.parts}
         assert left == kept

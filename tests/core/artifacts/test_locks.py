@@ -60,7 +60,7 @@ def test_of_processes_that_want_the_same_artifact_one_makes_it(root: str, tmp_pa
     assert [process.returncode for process in processes] == [0, 0, 0], results
     assert len({digest for digest, _ in results}) == 1
     assert [line.split()[0] for line in log.read_text().splitlines()] == ["begin", "end"]
-    assert sum("waiting for its result" in said for _, said in results) == 2
+    assert sum("waiting for its result" in errors for _, errors in results) == 2
     # Shards of one run only: the stage writes its process id into each.
     store = ArtifactStore(root)
     (name,) = {Path(file.path).parent.name for file in files.listing(store.fs, f"{store.base}/slow")}
@@ -78,8 +78,8 @@ def test_a_killed_holder_is_followed_at_once(root: str, tmp_path: Path) -> None:
     assert waiting.poll() is None
     os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()
-    out, said = waiting.communicate(timeout=lease.PATIENCE_S / 2)
-    assert waiting.returncode == 0, said
+    out, errors = waiting.communicate(timeout=lease.PATIENCE_S / 2)
+    assert waiting.returncode == 0, errors
     assert len(out.strip()) == 64
     assert [line.split()[0] for line in log.read_text().splitlines()] == ["begin", "begin", "end"]
 
@@ -114,7 +114,7 @@ def test_threads_exclude_each_other_and_parts_do_not(root: str) -> None:
 
 def test_runs_that_map_the_same_shards_make_each_once(root: str) -> None:
     """As mapped tasks do: each shard under its own lock, by writers that know nothing of each other."""
-    store, made, lock = ArtifactStore(root), [], threading.Lock()
+    store, written, lock = ArtifactStore(root), [], threading.Lock()
     writers = [store.writer("stage", 1, F, {}, {}) for _ in range(3)]
 
     def work(number: int) -> None:
@@ -123,7 +123,7 @@ def test_runs_that_map_the_same_shards_make_each_once(root: str) -> None:
             with writers[number].alone(name):
                 if not writers[number].recorded(name):
                     with lock:
-                        made.append(name)
+                        written.append(name)
                     writers[number].write_table(name, table(number))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
@@ -131,7 +131,7 @@ def test_runs_that_map_the_same_shards_make_each_once(root: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(made) == [f"part-{index:05d}.parquet" for index in range(4)]
+    assert sorted(written) == [f"part-{index:05d}.parquet" for index in range(4)]
     refs = [writer.commit({}) for writer in writers]
     assert refs[0] == refs[1] == refs[2]
     store.verify(refs[0])
@@ -171,19 +171,19 @@ def test_a_silent_lease_is_taken_over_and_a_beating_one_is_not(
     begun = time.monotonic()
     with locked(fs, lease_path, "x") as check:
         assert time.monotonic() - begun > 3
-        got: list[float] = []
+        times: list[float] = []
 
         def want() -> None:
             with locked(fs, lease_path, "x"):
-                got.append(time.monotonic())
+                times.append(time.monotonic())
 
         other = threading.Thread(target=want)
         other.start()
         time.sleep(6)
-        assert not got, "it was taken from a holder that gave signs of life"
+        assert not times, "it was taken from a holder that gave signs of life"
         check()
     other.join(30)
-    assert got
+    assert times
 
 
 @pytest.mark.server
@@ -192,13 +192,13 @@ def test_a_holder_that_was_replaced_writes_nothing_more(s3: Path, tmp_path: Path
     writer = store.writer("stage", 1, F, {}, {})
     with writer.alone():
         writer.write_table("part-00000.parquet", table(1))
-        (held,) = files.listing(store.fs, store.lock_folder)
-        store.fs.pipe_file(f"{store.lock_folder}/{held.path}", b'{"owner": "another"}')
+        (lock,) = files.listing(store.fs, store.lock_folder)
+        store.fs.pipe_file(f"{store.lock_folder}/{lock.path}", b'{"owner": "another"}')
         for write in (lambda: writer.write_table("part-00001.parquet", table(2)), lambda: writer.commit({})):
             with pytest.raises(ArtifactError, match="another run took over"):
                 write()
     assert store.find("stage", F) is None
-    assert store.fs.cat_file(f"{store.lock_folder}/{held.path}") == b'{"owner": "another"}', "its lease was removed"
+    assert store.fs.cat_file(f"{store.lock_folder}/{lock.path}") == b'{"owner": "another"}', "its lease was removed"
 
 
 @pytest.mark.server
@@ -219,12 +219,12 @@ def test_gc_spares_what_a_live_lease_covers_and_takes_what_a_dead_one_left(s3: P
     writer.write_table("part-00000.parquet", table(1))
     lock = f"{store.lock_folder}/labels-{F[:32]}.lock"
     store.fs.pipe_file(lock, b'{"owner": "another", "machine": "another"}')
-    (found,) = leftovers(store, older_than_s=0)
-    assert found.path.endswith(f"rollouts/{F}")
+    (leftover,) = leftovers(store, older_than_s=0)
+    assert leftover.path.endswith(f"rollouts/{F}")
     os.utime(s3 / "data" / lock, (0, 0))
-    found_now = leftovers(store, older_than_s=0)
-    assert {item.kind for item in found_now} == {"unfinished artifact", "lock"}
-    for item in found_now:
+    items = leftovers(store, older_than_s=0)
+    assert {item.kind for item in items} == {"unfinished artifact", "lock"}
+    for item in items:
         assert remove(store, item) or item.kind == "lock"  # a folder's own lock goes with it
     assert not files.listing(store.fs, store.base)
 

@@ -59,9 +59,9 @@ def test_equal_data_has_an_equal_digest_whatever_it_cost(tmp_path: Path) -> None
 
 def test_a_killed_writer_leaves_its_shards_to_the_next(store: ArtifactStore) -> None:
     first = writer(store)
-    made = first.write_table("part-00000.parquet", table(1, 2))
+    record = first.write_table("part-00000.parquet", table(1, 2))
     second = writer(store)
-    assert second.recorded("part-00000.parquet") == made
+    assert second.recorded("part-00000.parquet") == record
     assert second.recorded("part-00001.parquet") is None
     second.write_table("part-00001.parquet", table(3))
     assert second.commit({}).rows == 3

@@ -10,7 +10,8 @@ import pytest
 from ifrl_core.config.recipes import build_config, load_recipe, shipped_recipes
 from ifrl_core.errors import ConfigError, ModelError
 from ifrl_core.models.shapes import KNOWN, model_shape
-from ifrl_core.plan.plan import make_plan, plan_lines
+from ifrl_core.plan.plan import make_plan
+from ifrl_core.plan.text import plan_lines
 
 GIB = 2**30
 

@@ -1,0 +1,37 @@
+"""A plan in words."""
+
+from ifrl_core.plan.plan import Plan
+
+_PARTS = {
+    "weights": "weights",
+    "gradients": "gradients",
+    "optimizer": "Adam",
+    "reference": "reference",
+    "reward_model": "reward model",
+    "gathered": "gathered",
+    "activations": "activations",
+    "vllm": "vLLM",
+    "kv_cache": "KV cache",
+}
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """The plan for people, a line a subject."""
+    b, m, t = plan.batches, plan.memory, plan.time
+    left_open = "" if b.processes_known else " (the recipe leaves it to the machine: one a GPU)"
+    parts = {name: getattr(m, field) for field, name in _PARTS.items()}
+    return [
+        f"recipe      {plan.recipe}: {plan.model}",
+        f"model       {plan.parameters / 1e9:.3g}B parameters, {plan.trained / 1e9:.3g}B of them trained",
+        f"processes   {b.processes} on {b.machines} machine(s), {b.strategy}; answers by {plan.generation}{left_open}",
+        f"step        {b.prompts} prompts x {b.generations} generations = {b.rollouts} rollouts",
+        f"            = micro-batch {b.micro_batch} x accumulation {b.accumulation} x {b.processes} process(es)",
+        f"device      {m.peak:.1f} of {m.device:.1f} GiB: training {m.training:.1f}, generating {m.generating:.1f} (rough)",
+        "            " + ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.05),
+        f"            the reward-model stage before it: {m.reward_model_training:.1f} GiB on one device",
+        f"machine     {m.host_loading:.0f} GiB of memory while loading; {2 * m.checkpoint:.0f} GiB of disk (two checkpoints)",
+        f"stage       {t.steps} steps, {t.prompts:,} prompts, {t.rollouts:,} rollouts, {t.tokens:,} answer tokens",
+        f"time        {t.hours:g} hours",
+        f"            assuming {t.answer_tokens} tokens an answer and {t.tokens_per_second:,.0f} tokens/s in all "
+        "(policy.launch.assumed; the metric tokens_per_second of a run tells)",
+    ]
