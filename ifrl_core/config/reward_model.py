@@ -36,7 +36,7 @@ class RewardModelConfig(StageConfig):
         "at least this confidence (co-teaching); costs a second training. None: keep them",
     )
     calibrate: bool = Field(
-        True, description="Scale logits so that probabilities match the rules on held-out hard constraints (Platt)"
+        True, description="Scale logits so that probabilities match the rules on hard validation pairs (Platt)"
     )
     label_smoothing: float = Field(
         0.0,
@@ -53,12 +53,12 @@ class RewardModelConfig(StageConfig):
     early_stopping: int | None = Field(
         None,
         ge=1,
-        description="Stop after this many evaluations (one every save_steps) without a lower loss on held-out "
-        "pseudo-labels, and keep the best weights; none: the last weights",
+        description="Stop after this many evaluations (one every save_steps) without a lower loss on validation "
+        "labels, and keep the best weights; none: the last weights",
     )
     baselines: bool = Field(
         True,
-        description="Also score held-out hard pairs by length and by the backbone asked yes or no, to compare with",
+        description="Also score hard validation pairs by length and by the backbone asked yes or no, to compare with",
     )
     save_steps: int = Field(100, ge=1, description="Steps between checkpoints; a kill costs at most this many")
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")

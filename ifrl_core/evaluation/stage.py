@@ -32,16 +32,16 @@ def evaluation_config(recipe: PipelineConfig) -> EvaluationConfig:
 def evaluate(config: EvaluationConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model (base or policy), prompts, reward_model; ifeval and general (problems) when they are to be asked."""
     engine = open_engine(config, inputs["model"], work.store)
-    asked = []
+    completed = []
     for benchmark in BENCHMARKS:
         if benchmark.source in inputs:
             questions = benchmark.questions(config, inputs, work)
             completions = engine.generate(questions.requests, questions.sampling, work.progress)
-            asked.append((benchmark, questions.rows, completions))
+            completed.append((benchmark, questions.rows, completions))
     del engine
     forget_engine()
     figures: Figures = {}
-    for benchmark, rows, completions in asked:
+    for benchmark, rows, completions in completed:
         answers = benchmark.answers(rows, completions, inputs, work.store)
         work.writer.write_table(benchmark.table, pa.Table.from_pylist(answers, schema=benchmark.columns))
         figures |= benchmark.figures(answers)

@@ -42,8 +42,8 @@ def _change(old: Row, new: Row) -> float | None:
 
 
 def _satisfied(row: Row) -> float | None:
-    found = [item["verdict"] for item in row["verdicts"] if item["verdict"] is not None]
-    return fmean(found) if found else None
+    verdicts = [item["verdict"] for item in row["verdicts"] if item["verdict"] is not None]
+    return fmean(verdicts) if verdicts else None
 
 
 def _row(old: Row, new: Row, *, change: float | None, why: str) -> Row:

@@ -106,8 +106,8 @@ def reliability(title: str, bins: Sequence[tuple[float, float, int]]) -> Markup:
     for stated, observed, count in bins:
         dot = Markup('<circle class="bin" cx="{}" cy="{}" r="{}"><title>{}</title></circle>')
         radius = 3 + 6 * math.sqrt(count / largest)
-        said = f"{count} pairs: stated {fixed(stated, 2)}, observed {fixed(observed, 2)}"
-        parts.append(dot.format(_number(_x(stated, unit)), _number(_y(observed, unit)), _number(radius), said))
+        title_of_bin = f"{count} pairs: stated {fixed(stated, 2)}, observed {fixed(observed, 2)}"
+        parts.append(dot.format(_number(_x(stated, unit)), _number(_y(observed, unit)), _number(radius), title_of_bin))
     return _svg(title, parts, WIDTH, HEIGHT)
 
 
@@ -192,7 +192,7 @@ def _line(line: Series, x_span: tuple[float, float], y_span: tuple[float, float]
     if len(dots) > 40:  # points that touch are a smear, and no reader can aim at one
         return drawn
     dot = Markup('<circle class="point {}" cx="{}" cy="{}" r="2.6"><title>{}</title></circle>')
-    return drawn + Markup("").join(dot.format(line.tone, *at, said) for at, said in dots)
+    return drawn + Markup("").join(dot.format(line.tone, *at, label) for at, label in dots)
 
 
 def _guides(places: Sequence[float], tone: str = "guide") -> Markup:

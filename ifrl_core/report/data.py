@@ -109,11 +109,11 @@ def _rounds(inputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> list[Sec
     return [
         {
             "number": number,
-            "audit": found["audit"]["overall"],
-            "balanced": balanced_agreement(found),
-            "trained": number == 1 or not is_worse(found, figures[number - 2]),
+            "audit": of_round["audit"]["overall"],
+            "balanced": balanced_agreement(of_round),
+            "trained": number == 1 or not is_worse(of_round, figures[number - 2]),
         }
-        for number, found in enumerate(figures, 1)
+        for number, of_round in enumerate(figures, 1)
     ]
 
 
@@ -124,11 +124,11 @@ def _pass_rates(ref: ArtifactRef, store: ArtifactStore) -> Section:
 
 def _types(figures: Section) -> Section:
     """{"hard": [[type, count], ...], "soft": ...}, the most frequent first."""
-    found: Section = {"hard": [], "soft": []}
+    rows_of: Section = {"hard": [], "soft": []}
     for name, count in sorted(figures.get("types", {}).items(), key=lambda item: (-item[1], item[0])):
         kind, _, constraint_type = name.partition(" ")
-        found.setdefault(kind, []).append([constraint_type, count])
-    return found
+        rows_of.setdefault(kind, []).append([constraint_type, count])
+    return rows_of
 
 
 def _reward_model(ref: ArtifactRef, store: ArtifactStore) -> Section:

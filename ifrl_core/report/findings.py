@@ -35,7 +35,7 @@ class Finding:
 
 def findings(figures: Mapping[str, Figures]) -> list[Finding]:
     """Findings of a run from its stages' figures, by name (labels, reward_model, ...); the worst first."""
-    found = [
+    sentences = [
         *_gain(figures.get("comparison", {}), figures.get("prompts", {})),
         *_answers(figures.get("comparison", {})),
         *label_findings(figures.get("labels", {})),
@@ -45,7 +45,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
         *_constraints(figures.get("instructions", {}), figures.get("pass_rates", {})),
     ]
     order = ("bad", "warning", "note")
-    return sorted(found, key=lambda finding: order.index(finding.level))
+    return sorted(sentences, key=lambda finding: order.index(finding.level))
 
 
 def too_few(row: Figures) -> bool:
@@ -116,12 +116,13 @@ def _answers(comparison: Figures) -> Iterator[Finding]:
     answer = comparison.get("answer", {})
     length, dropped, cut = (answer.get(name, {}) for name in ("length_words", "task_dropped", "truncated"))
     if length.get("n") and length["before"]:
-        ratio, said = length["after"] / length["before"], f"{fixed(length['before'])} to {fixed(length['after'])} words"
+        ratio = length["after"] / length["before"]
+        lengths = f"{fixed(length['before'])} to {fixed(length['after'])} words on average."
         if ratio < SHRUNK:
-            text = f"{said} on average. Short answers pass many rules cheaply: read the answers below before the gain."
+            text = f"{lengths} Short answers pass many rules cheaply: read the answers below before the gain."
             yield Finding("bad", "Answers got much shorter", text)
         elif ratio > GROWN:
-            yield Finding("warning", "Answers got much longer", f"{said} on average.")
+            yield Finding("warning", "Answers got much longer", lengths)
     if dropped.get("n") and dropped["after"] > 100 * DROPPED:
         grew = dropped["low"] > 0
         text = (
@@ -150,13 +151,14 @@ def label_findings(labels: Figures) -> Iterator[Finding]:
             continue
         level: Literal["bad", "warning"] = "bad" if row["rate"] < MOSTLY_WRONG else "warning"
         how = "mostly wrong" if level == "bad" else "noisy"
-        said = (
+        shares = (
             f"Only {percent(row['rate'])} ({percent_interval(row['low'], row['high'])}) of the {count(row['total'])} "
             f"{side} that a rule can check are right; of the {other} {percent(overall[other]['rate'])}. The average, "
             f"{percent(overall['agreement']['rate'])}, hides this."
         )
-        told = side == "negatives" and overall["positives"]["rate"] is not None and overall["positives"]["rate"] < WEAK
-        text = said if told else f"{said} {_contrast(overall)}"
+        positives = overall["positives"]["rate"]
+        explained = side == "negatives" and positives is not None and positives < WEAK  # already, of the positives
+        text = shares if explained else f"{shares} {_contrast(overall)}"
         yield Finding(level, f"{side.capitalize()} among the pseudo-labels are {how}", text)
 
 
@@ -185,7 +187,7 @@ def _reward_model(quality: Figures) -> Iterator[Finding]:
     within = soft.get("auc_within_types")
     if within is not None and within < CHANCE_AUC:
         text = (
-            f"On {count(soft['n'])} held-out pairs of soft constraints its AUC within types is {fixed(within, 2)} "
+            f"On {count(soft['n'])} validation pairs of soft constraints its AUC within types is {fixed(within, 2)} "
             "(0.5 is chance). What it says of soft constraints is close to noise, and so is the reward made of it."
         )
         yield Finding("warning", "The reward model does not reproduce its labels on soft constraints", text)
@@ -199,12 +201,12 @@ def _baselines(compared: Figures) -> Iterator[Finding]:
     """Baselines that rank at least as well as the model, by AUC within types (pooled if no type has both classes)."""
     figure = "auc_within_types" if compared.get("reward_model", {}).get("auc_within_types") is not None else "auc"
     names = {"length": "the length of the answer", "zero_shot": "the untrained backbone, asked yes or no"}
-    rows = {said: compared[name][figure] for name, said in names.items() if name in compared}
+    rows = {title: compared[name][figure] for name, title in names.items() if name in compared}
     own = compared.get("reward_model", {}).get(figure)
-    if own is not None and (better := {said: value for said, value in rows.items() if value >= own}):
+    if own is not None and (better := {title: value for title, value in rows.items() if value >= own}):
         text = (
             f"AUC {'within types ' if figure != 'auc' else ''}by rules on the same {things(compared['pairs'], 'pair')}: "
-            f"{fixed(own, 2)}; {listing([f'{said} {fixed(value, 2)}' for said, value in better.items()])}."
+            f"{fixed(own, 2)}; {listing([f'{title} {fixed(value, 2)}' for title, value in better.items()])}."
         )
         yield Finding("warning", "A baseline ranks as well as the reward model", text)
 

@@ -80,7 +80,7 @@ def _difference(row: Figures | None) -> Figures | None:
 
 
 def _reward_model(figures: Figures) -> Figures:
-    """Quality on held-out instructions: against rules at the top, against pseudo-labels (soft constraints) below."""
+    """Quality on validation pairs: against rules at the top, against pseudo-labels (soft constraints) below."""
     return {**summary_figures(figures["hard"]), "soft": summary_figures(figures["soft"])}
 
 

@@ -37,8 +37,8 @@ def aggregate(
     has a weight there is nothing to compare: None.
     """
     if how in ("weighted", "reliability"):
-        found = [(weights or {}).get(constraint.type, 1.0) for constraint in constraints]
-        counted = [(part, weight) for part, weight in zip(parts, found, strict=True) if weight > 0]
+        type_weights = [(weights or {}).get(constraint.type, 1.0) for constraint in constraints]
+        counted = [(part, weight) for part, weight in zip(parts, type_weights, strict=True) if weight > 0]
         if not counted or any(part is None for part, _ in counted):
             return None
         return sum((part or 0.0) * weight for part, weight in counted) / sum(weight for _, weight in counted)
@@ -49,9 +49,9 @@ def aggregate(
 
 
 def reliability_weights(figures: Mapping[str, Any]) -> dict[str, float]:
-    """Weight of every soft type from the reward model's figures: 2 AUC - 1 against held-out labels, at least 0.
+    """Weight of every soft type from the reward model's figures: 2 AUC - 1 against validation labels, at least 0.
 
-    A type with too few held-out pairs of both labels takes the pooled figure; rules are believed (weight 1).
+    A type with too few validation pairs of both labels takes the pooled figure; rules are believed (weight 1).
     """
     soft = figures["soft"]
     pooled = _believed(soft["auc"])

@@ -19,10 +19,10 @@ def reward_metrics(
     """Means over the scored parts: `reward/hard`, `reward/soft`, `reward/type/<type>`, and `reward/level/<level>` of
     totals; what is not present, or not scored, has no entry. `unscored_share` is that of rewards."""
     values_of: dict[str, list[float]] = defaultdict(list)
-    for reward, asked, level in zip(rewards, constraints, levels, strict=True):
+    for reward, of_response, level in zip(rewards, constraints, levels, strict=True):
         if reward.total is not None:
             values_of[f"reward/level/{level}"].append(reward.total)
-        for part, constraint in zip(reward.parts, asked, strict=True):
+        for part, constraint in zip(reward.parts, of_response, strict=True):
             if part is not None:
                 values_of[f"reward/{constraint.kind}"].append(part)
                 values_of[f"reward/type/{constraint.type}"].append(part)
@@ -50,8 +50,8 @@ def hack_metrics(
     share whose reward a gate has lowered; `hack/<wire>`, `hack/any`: share that trips a wire (tripwires.py)."""
     answers = [answer_of(response) or "" for response in responses]
     wires = [
-        tripped(seed, answer, asked, reward.parts)
-        for seed, answer, asked, reward in zip(seeds, answers, constraints, rewards, strict=True)
+        tripped(seed, answer, of_response, reward.parts)
+        for seed, answer, of_response, reward in zip(seeds, answers, constraints, rewards, strict=True)
     ]
     return {
         **{f"hack/{name}": fmean(of_answer[name] for of_answer in wires) for name in NAMES},

@@ -46,8 +46,8 @@ def drops_task(seed_prompt: str, response: str) -> bool:
     """
     if len(response.split()) < MIN_WORDS:
         return True
-    asked = _content_stems(seed_prompt)
-    return bool(asked) and asked.isdisjoint(_content_stems(response))
+    content = _content_stems(seed_prompt)
+    return bool(content) and content.isdisjoint(_content_stems(response))
 
 
 def _content_stems(text: str) -> set[str]:

@@ -43,9 +43,9 @@ def tripped(
 
 
 def _echoes(answer: str, constraints: Sequence[Constraint]) -> bool:
-    said = f" {' '.join(_words(answer))} "
+    words = f" {' '.join(_words(answer))} "
     texts = (_words(constraint.text) for constraint in constraints)
-    return any(len(text) >= ECHOED_WORDS and f" {' '.join(text)} " in said for text in texts)
+    return any(len(text) >= ECHOED_WORDS and f" {' '.join(text)} " in words for text in texts)
 
 
 def _stuffed(answer: str) -> bool:

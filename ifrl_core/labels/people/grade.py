@@ -77,21 +77,21 @@ def read_key(path: Path) -> dict[str, Truth]:
 def read_judgements(path: Path, truths: Mapping[str, Truth]) -> dict[str, int | None]:
     """Judgement (1, 0, or None for skipped or empty) by item; rows are counted as spreadsheets do, the header is row 1."""
     rows = _rows(path)
-    found: dict[str, int | None] = {}
-    at: dict[str, int] = {}
+    judgements: dict[str, int | None] = {}
+    row_of: dict[str, int] = {}
     for number, row in enumerate(rows, 2):
-        item, said = ((row.get(name) or "").strip() for name in ("item", "judgement"))
-        if not item and not said:
+        item, judgement = ((row.get(name) or "").strip() for name in ("item", "judgement"))
+        if not item and not judgement:
             continue
         if item not in truths:
             sheet = next(iter(truths.values()))["sheet"]
             raise _wrong(path, number, "item", f"{item!r} is no item of the key, which is of sheet {sheet}")
-        if item in found:
-            raise _wrong(path, number, "item", f"{item!r} is already in row {at[item]}; keep one of the two")
-        if said.lower() not in ALLOWED:
-            raise _wrong(path, number, "judgement", f"{said[:40]!r}; allowed are y, n, skip, or nothing")
-        found[item], at[item] = ALLOWED[said.lower()], number
-    return found
+        if item in judgements:
+            raise _wrong(path, number, "item", f"{item!r} is already in row {row_of[item]}; keep one of the two")
+        if judgement.lower() not in ALLOWED:
+            raise _wrong(path, number, "judgement", f"{judgement[:40]!r}; allowed are y, n, skip, or nothing")
+        judgements[item], row_of[item] = ALLOWED[judgement.lower()], number
+    return judgements
 
 
 def _rows(path: Path) -> list[dict[str, str | None]]:
@@ -126,7 +126,7 @@ def _labels_agreement(judged: Judged) -> dict[str, Any]:
 
 def _agreement(judged: Judged, truth_of: Callable[[Truth], int | bool | None]) -> dict[str, Any]:
     """Share of judgements that equal what `truth_of` says; items of which it says None are left out."""
-    return share(answer == int(said) for truth, answer in judged if (said := truth_of(truth)) is not None)
+    return share(answer == int(expected) for truth, answer in judged if (expected := truth_of(truth)) is not None)
 
 
 def _contrasts(first: Judged) -> dict[str, Any]:

@@ -17,13 +17,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.errors import ArtifactError, InputError
-from ifrl_core.records import printable
+from ifrl_core.records import Row, printable
 from ifrl_core.stages.runs import load_record
 from ifrl_core.statistics.by_hash import rank_by_hash
 
@@ -31,7 +30,6 @@ SHEET_CSV, SHEET_PAGE, KEY = "sheet.csv", "sheet.html", "key.json"
 KEY_FORMAT = "ifrl-label-sheet/1"
 COLUMNS = ("item", "instruction", "constraint", "response", "judgement")
 _FORMULA = tuple("=+-@＝＋－＠")
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,11 @@ def find_labels(name: str | None, store: ArtifactStore) -> ArtifactRef:
     """
     if name is not None and name.startswith("labels/"):
         folder, prefix = store.folder("labels", ""), name.removeprefix("labels/")
-        known = sorted(Path(path).name for path in store.fs.ls(folder, detail=False)) if store.fs.exists(folder) else []
-        fitting = [ref for item in known if item.startswith(prefix) and (ref := store.find("labels", item))]
+        paths = store.fs.ls(folder, detail=False) if store.fs.exists(folder) else []
+        fingerprints = sorted(Path(path).name for path in paths)
+        fitting = [ref for item in fingerprints if item.startswith(prefix) and (ref := store.find("labels", item))]
         if len(fitting) != 1:
-            shown = "\n".join(f"  labels/{fingerprint[:16]}" for fingerprint in known[:20]) or "  none"
+            shown = "\n".join(f"  labels/{fingerprint[:16]}" for fingerprint in fingerprints[:20]) or "  none"
             raise InputError(f"{name} names {len(fitting)} artifacts of {store.root}, not one. Labels there:\n{shown}")
         return fitting[0]
     record = load_record(store, name)
@@ -106,15 +105,15 @@ def write_sheet(
     if not chosen:
         raise InputError(f"{labels.uri} holds no constraint with both a positive and a negative: nothing to compare")
     order = showing_order(chosen, repeat, random.Random(f"sheet {seed} {labels.fingerprint}"))
-    wanted = {shown.label_id for shown in order}
-    rows = {row["label_id"]: row for row in store.rows(labels) if row["label_id"] in wanted}
-    asked = _seed_instructions({row["instruction_id"] for row in rows.values()}, labels, store)
+    label_ids = {shown.label_id for shown in order}
+    rows = {row["label_id"]: row for row in store.rows(labels) if row["label_id"] in label_ids}
+    instructions = _seed_instructions({row["instruction_id"] for row in rows.values()}, labels, store)
     digest = hashlib.sha256(json.dumps([labels.digest, seed, [vars(shown) for shown in order]]).encode())
     sheet = f"s{digest.hexdigest()[:8]}"  # a letter first: no spreadsheet takes it for a number
     items = [
         {
             "item": f"{sheet}-{number:04d}",
-            "instruction": printable(asked[rows[shown.label_id]["instruction_id"]]),
+            "instruction": printable(instructions[rows[shown.label_id]["instruction_id"]]),
             "constraint": printable(rows[shown.label_id]["constraint"]["text"]),
             "response": printable(rows[shown.label_id]["response"]),
         }
@@ -210,7 +209,7 @@ def _truth(row: Row, shown: Shown) -> Row:
     }
 
 
-def _seed_instructions(wanted: set[str], labels: ArtifactRef, store: ArtifactStore) -> dict[str, str]:
+def _seed_instructions(instruction_ids: set[str], labels: ArtifactRef, store: ArtifactStore) -> dict[str, str]:
     """The L0 prompts by instruction_id: context that says nothing about the rung."""
     parent = store.manifest(labels).inputs["prompts"]
     prompts = store.find(*parent.split("/", 1))
@@ -221,7 +220,7 @@ def _seed_instructions(wanted: set[str], labels: ArtifactRef, store: ArtifactSto
     return {
         row["instruction_id"]: row["messages"][-1]["content"]
         for row in store.rows(prompts)
-        if row["level"] == 0 and row["instruction_id"] in wanted
+        if row["level"] == 0 and row["instruction_id"] in instruction_ids
     }
 
 

@@ -54,12 +54,12 @@ class RewardModel:
         scores: Probabilities = [None] * len(pairs)
         batches = token_batches(rows, self._batch_tokens)
         while batch := next(batches, None):
-            found = self._score_if_it_fits(batch)
-            if found is None:
+            scored = self._score_if_it_fits(batch)
+            if scored is None:
                 half = batch[0].length * len(batch) // 2
                 batches = token_batches([*_smaller(batch), *chain.from_iterable(batches)], half)
                 continue
-            for place, value in found:
+            for place, value in scored:
                 scores[place] = value if math.isfinite(value) else None
         return scores
 

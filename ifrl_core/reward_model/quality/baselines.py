@@ -1,4 +1,4 @@
-"""What a trained reward model has to beat, on the same held-out hard pairs against rules.
+"""What a trained reward model has to beat, on the same validation pairs against rules.
 
 majority    the share of positive training labels, whatever the pair
 length      logistic regression of the training labels on log(1 + words of the response): the labels fix its direction
@@ -22,13 +22,13 @@ from ifrl_core.statistics.agreement import reliability_bins, roc_points
 from ifrl_core.statistics.by_hash import rank_by_hash
 
 MOST_PAIRS = 200  # pairs that are compared: asking a backbone of 135M costs 0.07 s a pair on 2 cores
-Scorers = dict[str, list[Scored]]  # the same pairs in the same order, each with its scorer's probability
+ScoredBy = dict[str, list[Scored]]  # by scorer: the same pairs in the same order, each with its scorer's probability
 
 
-def compared(held_out: Sequence[Row], most: int = MOST_PAIRS) -> list[int]:
+def compared(validation: Sequence[Row], most: int = MOST_PAIRS) -> list[int]:
     """Places of the hard pairs that scorers are compared on: all of whole instructions, by hash, at most about `most`."""
     by_instruction: dict[str, list[int]] = {}
-    for place, row in enumerate(held_out):
+    for place, row in enumerate(validation):
         if row["verdict"] is not None:
             by_instruction.setdefault(row["instruction_id"], []).append(place)
     chosen: list[int] = []
@@ -51,32 +51,35 @@ def by_length(train: Sequence[Row], pairs: Sequence[Row]) -> list[float]:
     return [float(p) for p in fitted.predict_proba(_lengths(pairs))[:, 1]] if pairs else []
 
 
-def scorers(scored: Sequence[Scored], others: dict[str, Sequence[float | None]]) -> Scorers:
+def scored_by(scored: Sequence[Scored], others: dict[str, Sequence[float | None]]) -> ScoredBy:
     """The reward model after and before calibration, and the others; a pair that one of them cannot score is left out."""
-    named: dict[str, Sequence[float | None]] = {
+    by_scorer: dict[str, Sequence[float | None]] = {
         "reward_model": [pair.probability for pair in scored],
         "reward_model_raw": [pair.raw_probability for pair in scored],
         **others,
     }
-    known = [place for place in range(len(scored)) if all(found[place] is not None for found in named.values())]
-    return {name: [_said(scored[i], name, found[i]) for i in known] for name, found in named.items()}
+    places = [place for place, of_pair in enumerate(zip(*by_scorer.values(), strict=True)) if None not in of_pair]
+    return {
+        name: [_as_scored(scored[place], name, probabilities[place]) for place in places]
+        for name, probabilities in by_scorer.items()
+    }
 
 
-def _said(pair: Scored, scorer: str, probability: float | None) -> Scored:
+def _as_scored(pair: Scored, scorer: str, probability: float | None) -> Scored:
     """The pair as a scorer sees it; only the reward model's probabilities were scaled, and rank as they were before."""
     raw = pair.raw_probability if scorer == "reward_model" else None
     return replace(pair, probability=probability, raw_probability=raw)
 
 
-def comparison(found: Scorers, hard_pairs: int) -> Figures:
-    """Figures against rules by scorer; `pairs` of the `hard_pairs` held-out ones are compared."""
-    pairs = len(found["reward_model"])
-    return {"pairs": pairs, "hard_pairs": hard_pairs, **{name: against_rules(part) for name, part in found.items()}}
+def comparison(scored: ScoredBy, hard_pairs: int) -> Figures:
+    """Figures against rules by scorer; `pairs` of the `hard_pairs` validation pairs with a verdict are compared."""
+    pairs = len(scored["reward_model"])
+    return {"pairs": pairs, "hard_pairs": hard_pairs, **{name: against_rules(part) for name, part in scored.items()}}
 
 
-def curves(found: Scorers) -> dict[str, Any]:
+def curves(scored: ScoredBy) -> dict[str, Any]:
     """ROC points and reliability bins against rules by scorer: what the report draws."""
-    return {name: _curve(part) for name, part in found.items()}
+    return {name: _curve(part) for name, part in scored.items()}
 
 
 def _curve(pairs: Sequence[Scored]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def cross_fitted(
     Where the other part cannot be fitted, probabilities stay as they are.
     """
     folds = [_fold(group) for group in groups]
-    made: list[float | None] = list(probabilities)
+    scaled: list[float | None] = list(probabilities)
     for fold in range(FOLDS):
         others = [i for i, of in enumerate(folds) if of != fold and verdicts[i] is not None]
         scored = [(p, bool(verdicts[i])) for i in others if (p := probabilities[i]) is not None]
@@ -58,8 +58,8 @@ def cross_fitted(
             continue
         for i, of in enumerate(folds):
             if of == fold and (p := probabilities[i]) is not None:
-                made[i] = scaling.apply(p)
-    return made
+                scaled[i] = scaling.apply(p)
+    return scaled
 
 
 def log_loss(probabilities: Sequence[float], verdicts: Sequence[bool]) -> float:

@@ -1,4 +1,4 @@
-"""How good the reward model's probabilities are on held-out instructions, against rules and against pseudo-labels.
+"""How good the reward model's probabilities are on validation pairs, against rules and against pseudo-labels.
 
 Pooled ranking flatters: types differ in base rate, so knowing the type alone ranks pairs. The mean of the AUC within types
 stands beside it, and position consistency, which compares answers to one constraint only.
@@ -47,10 +47,10 @@ BREAKDOWNS: Mapping[str, Callable[[Scored], str]] = {
 
 def raw_calibration_error(pairs: Sequence[Scored]) -> float | None:
     """Expected calibration error of the probabilities before calibration, on hard constraints against rules."""
-    known = [
+    judged = [
         (p.raw_probability, int(p.verdict)) for p in pairs if p.verdict is not None and p.raw_probability is not None
     ]
-    return expected_calibration_error([p for p, _ in known], [v for _, v in known]) if known else None
+    return expected_calibration_error([p for p, _ in judged], [v for _, v in judged]) if judged else None
 
 
 def quality(pairs: Sequence[Scored]) -> Figures:
@@ -130,14 +130,14 @@ def _figures(pairs: Sequence[Scored], truth: Truth) -> dict[str, Any]:
     """
     probability, ranks = [pair.probability or 0.0 for pair in pairs], [pair.rank for pair in pairs]
     label = [truth(pair) for pair in pairs]
-    said = [int(p >= 0.5) for p in probability]
+    predicted = [int(p >= 0.5) for p in probability]
     orders = position_orders(pairs, truth)
     return {
         "n": len(pairs),
         "base_rate": fmean(label) if pairs else None,
         "auc": auc(ranks, label),
-        "accuracy": fmean(a == b for a, b in zip(said, label, strict=True)) if pairs else None,
-        "f1": f1_score(said, label),
+        "accuracy": fmean(a == b for a, b in zip(predicted, label, strict=True)) if pairs else None,
+        "f1": f1_score(predicted, label),
         "ece": expected_calibration_error(probability, label),
         "kendall_tau": kendall_tau(ranks, label),
         "contrasts": len(orders),

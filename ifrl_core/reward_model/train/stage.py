@@ -1,8 +1,8 @@
 """The reward model: a constraint-wise binary classifier P(satisfied | response, constraint) (paper, section 3.4).
 
 The backbone is the policy's own base model with a one-output head, trained with binary cross-entropy on pseudo-labels;
-pairs of held-out instructions (split "validation") tell how good it is, hard constraints by rules, which it never saw.
-Early stopping looks at the pseudo-labels of those pairs, so that with it only the figures against rules stay held out.
+pairs of instructions kept from it (split "validation") tell how good it is, hard constraints by rules, which it never saw.
+Early stopping looks at the pseudo-labels of those pairs, so that with it only the figures against rules are untouched.
 Training runs in a process of its own, so that its memory goes back.
 """
 
@@ -20,7 +20,15 @@ from ifrl_core.errors import TrainingError
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Row
 from ifrl_core.reward_model.model.settings import write_settings
-from ifrl_core.reward_model.quality.baselines import Scorers, by_length, compared, comparison, curves, majority, scorers
+from ifrl_core.reward_model.quality.baselines import (
+    ScoredBy,
+    by_length,
+    compared,
+    comparison,
+    curves,
+    majority,
+    scored_by,
+)
 from ifrl_core.reward_model.quality.calibration import Calibration, cross_fitted, fit, log_loss
 from ifrl_core.reward_model.quality.figures import Scored, quality, raw_calibration_error
 from ifrl_core.reward_model.quality.plot import curves_png
@@ -63,7 +71,7 @@ VALIDATION = pa.schema(
 )
 def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, labels. Writes model/ (with its scoring settings), validation.parquet, curve.json (training loss) and
-    curves.json with its picture curves.png (ROC and reliability on held-out hard pairs, by scorer).
+    curves.json with its picture curves.png (ROC and reliability on hard validation pairs, by scorer).
 
     Raises:
         TrainingError: when the labels cannot train a classifier, or the training process fails.
@@ -73,7 +81,7 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
     validation = [row for row in work.store.rows(inputs["labels"]) if row["split"] == "validation"]
     if config.early_stopping and not validation:
         raise TrainingError(
-            f"{inputs['labels'].uri}: reward_model.early_stopping needs held-out labels, and there are none; raise "
+            f"{inputs['labels'].uri}: reward_model.early_stopping needs validation labels, and there are none; raise "
             "labels.validation_share, or leave early_stopping out"
         )
     places = compared(validation) if config.baselines else []
@@ -99,7 +107,7 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
     }
 
 
-def _write_artifact(work: Work, final: Path, curve: list[Row], scored: list[Scored], by_scorer: Scorers) -> None:
+def _write_artifact(work: Work, final: Path, curve: list[Row], scored: list[Scored], by_scorer: ScoredBy) -> None:
     work.writer.write_folder(final / MODEL, prefix="model")
     table = pa.Table.from_pylist([vars(row) for row in scored], schema=VALIDATION)
     work.writer.write_table("validation.parquet", table)
@@ -111,10 +119,10 @@ def _write_artifact(work: Work, final: Path, curve: list[Row], scored: list[Scor
 
 def _scorers(
     config: RewardModelConfig, train: list[Row], validation: list[Row], scored: list[Scored], scores: dict[str, Row]
-) -> Scorers:
+) -> ScoredBy:
     """The reward model on the hard pairs, alone or on those that the baselines are compared on."""
     if not config.baselines:
-        return scorers([scored[place] for place in _hard(validation)], {})
+        return scored_by([scored[place] for place in _hard(validation)], {})
     places = compared(validation)
     rows = [validation[place] for place in places]
     others: dict[str, Sequence[float | None]] = {
@@ -122,7 +130,7 @@ def _scorers(
         "length": by_length(train, rows),
         "zero_shot": [scores[row["label_id"]]["zero_shot"] for row in rows],
     }
-    return scorers([scored[place] for place in places], others)
+    return scored_by([scored[place] for place in places], others)
 
 
 def _hard(validation: list[Row]) -> list[int]:
@@ -132,7 +140,7 @@ def _hard(validation: list[Row]) -> list[int]:
 def _calibrated(
     config: RewardModelConfig, validation: list[Row], raw: list[float | None]
 ) -> tuple[list[float | None], Calibration | None]:
-    """Cross-fitted probabilities of the held-out pairs, and the scaling that all of them give; neither when scaling does
+    """Cross-fitted probabilities of the validation pairs, and the scaling that all of them give; neither when scaling does
     not make the verdicts of instructions it was not fitted on likelier (few pairs)."""
     if not config.calibrate:
         return raw, None
@@ -218,7 +226,7 @@ def _noise_rates(config: RewardModelConfig, labels: ArtifactRef, store: Artifact
 
 def _show(work: Work, row: Row) -> None:
     if "eval_loss" in row:
-        message, metrics = f"held-out loss {row['eval_loss']:.3f}", {"held_out/loss": row["eval_loss"]}
+        message, metrics = f"validation loss {row['eval_loss']:.3f}", {"held_out/loss": row["eval_loss"]}
     else:
         message = f"loss {row['loss']:.3f}"
         metrics = {f"train/{name}": row[name] for name in ("loss", "learning_rate", "grad_norm")}

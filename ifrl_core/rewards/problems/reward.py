@@ -26,12 +26,12 @@ def score_problems(
 
 def problem_metrics(rewards: Sequence[Reward], sources: Sequence[str]) -> dict[str, float]:
     """`general/accuracy` and `general/accuracy/<source>` of what was scored."""
-    found: dict[str, list[float]] = defaultdict(list)
+    parts_of: dict[str, list[float]] = defaultdict(list)
     for reward, source in zip(rewards, sources, strict=True):
         if reward.parts[0] is not None:
-            found["general/accuracy"].append(reward.parts[0])
-            found[f"general/accuracy/{source}"].append(reward.parts[0])
-    return {name: fmean(values) for name, values in sorted(found.items())}
+            parts_of["general/accuracy"].append(reward.parts[0])
+            parts_of[f"general/accuracy/{source}"].append(reward.parts[0])
+    return {name: fmean(values) for name, values in sorted(parts_of.items())}
 
 
 def _reward(response: str, kind: str, answer: str, grader: Grader, plan: RewardPlan) -> Reward:

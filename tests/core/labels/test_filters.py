@@ -163,9 +163,9 @@ def test_rules_choose_among_training_labels_alone(store: ArtifactStore) -> None:
         ref = make_labels(LabelsConfig(contradicted=contradicted), made, store)  # type: ignore[arg-type]
         found[contradicted] = (list(store.rows(ref)), store.manifest(ref).figures)
     (every, _), (left, figures) = found["keep"], found["drop_label"]
-    held_out = [row for row in every if row["split"] == "validation"]
-    assert held_out
-    assert [row for row in left if row["split"] == "validation"] == held_out
+    validation = [row for row in every if row["split"] == "validation"]
+    assert validation
+    assert [row for row in left if row["split"] == "validation"] == validation
     right = [row for row in every if row["split"] == "train" and row["verdict"] in (None, bool(row["label"]))]
     assert [row for row in left if row["split"] == "train"] == right
     assert figures["training_audit"]["overall"]["agreement"]["rate"] == 1

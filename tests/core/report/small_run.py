@@ -17,7 +17,7 @@ from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
 from ifrl_core.records import ROLLOUTS, Row, constraint_of
-from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scorers
+from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scored_by
 from ifrl_core.reward_model.quality.figures import Scored, quality
 from ifrl_core.reward_model.train.stage import VALIDATION
 from ifrl_core.rewards.task_drop import drops_task
@@ -109,7 +109,7 @@ def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
     ]
     places = compared(rows)
     others = {name: [source.random() for _ in places] for name in ("majority", "length", "zero_shot")}
-    found = scorers([pairs[place] for place in places], others)
+    found = scored_by([pairs[place] for place in places], others)
     writer = store.writer("reward-model", 1, "c" * 64, {"learning_rate": 4e-5}, {"labels": "labels/0"})
     writer.write_table("validation.parquet", pa.Table.from_pylist([vars(pair) for pair in pairs], schema=VALIDATION))
     curve = [{"step": step, "loss": 0.7 - step / 200} for step in range(1, 31)]

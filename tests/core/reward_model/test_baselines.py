@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.template import render
-from ifrl_core.reward_model.quality.baselines import by_length, compared, comparison, curves, majority, scorers
+from ifrl_core.reward_model.quality.baselines import by_length, compared, comparison, curves, majority, scored_by
 from ifrl_core.reward_model.quality.figures import Scored
 from ifrl_core.reward_model.quality.plot import curves_png
 from ifrl_core.reward_model.quality.zero_shot import NO, YES, first_tokens, questions, zero_shot_probabilities
@@ -31,11 +31,11 @@ def scored(probability: float | None, verdict: bool) -> Scored:
 def test_the_direction_of_length_comes_from_the_training_labels() -> None:
     short_is_positive = [row(3, 1), row(5, 1), row(40, 0), row(60, 0)]
     long_is_positive = [row(3, 0), row(5, 0), row(40, 1), row(60, 1)]
-    # What the held-out rows say of their own labels plays no part.
-    held_out = [row(4, 0), row(50, 1)]
-    first, second = by_length(short_is_positive, held_out)
+    # What the validation rows say of their own labels plays no part.
+    validation = [row(4, 0), row(50, 1)]
+    first, second = by_length(short_is_positive, validation)
     assert first > 0.5 > second
-    first, second = by_length(long_is_positive, held_out)
+    first, second = by_length(long_is_positive, validation)
     assert first < 0.5 < second
     assert by_length(long_is_positive, []) == []
 
@@ -57,7 +57,7 @@ def test_whole_instructions_with_a_verdict_are_compared_up_to_a_cap() -> None:
 
 def test_a_pair_that_one_scorer_cannot_score_is_left_out_of_all() -> None:
     pairs = [scored(0.9, True), scored(None, True), scored(0.2, False), scored(0.4, False)]
-    found = scorers(pairs, {"zero_shot": [0.6, 0.6, None, 0.7]})
+    found = scored_by(pairs, {"zero_shot": [0.6, 0.6, None, 0.7]})
     assert [pair.probability for pair in found["reward_model"]] == [0.9, 0.4]
     assert [pair.probability for pair in found["zero_shot"]] == [0.6, 0.7]
     figures = comparison(found, hard_pairs=7)
@@ -68,16 +68,16 @@ def test_a_pair_that_one_scorer_cannot_score_is_left_out_of_all() -> None:
 
 
 def test_nothing_to_compare_is_undefined_and_never_zero() -> None:
-    figures = comparison(scorers([], {"majority": []}), hard_pairs=0)
+    figures = comparison(scored_by([], {"majority": []}), hard_pairs=0)
     assert figures["majority"]["auc"] is None
     assert figures["majority"]["n"] == 0
-    assert curves(scorers([], {})) == {
+    assert curves(scored_by([], {})) == {
         name: {"roc": [], "reliability": []} for name in ("reward_model", "reward_model_raw")
     }
 
 
 def test_the_picture_is_a_png_and_equal_curves_give_equal_bytes() -> None:
-    drawn = curves(scorers([scored(0.9, True), scored(0.2, False)], {"length": [0.3, 0.6]}))
+    drawn = curves(scored_by([scored(0.9, True), scored(0.2, False)], {"length": [0.3, 0.6]}))
     assert curves_png(drawn).startswith(b"\x89PNG")
     assert curves_png(drawn) == curves_png(json.loads(json.dumps(drawn)))
     assert curves_png(drawn) != curves_png({"reward_model": drawn["reward_model"]})

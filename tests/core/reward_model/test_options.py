@@ -28,7 +28,7 @@ LEARNS = RewardModelConfig(
 )
 
 
-def held_out(*losses: float) -> list[dict[str, Any]]:
+def evaluated(*losses: float) -> list[dict[str, Any]]:
     """A log with one evaluation every two steps."""
     rows: list[dict[str, Any]] = []
     for index, loss in enumerate(losses, start=1):
@@ -39,16 +39,16 @@ def held_out(*losses: float) -> list[dict[str, Any]]:
 
 def test_patience_counts_evaluations_since_the_best() -> None:
     assert not out_of_patience([], 1)
-    assert not out_of_patience(held_out(0.7, 0.6), 1)
-    assert not out_of_patience(held_out(0.7, 0.6, 0.65), 2)
-    assert out_of_patience(held_out(0.7, 0.6, 0.65, 0.61), 2)
-    assert out_of_patience(held_out(0.6, 0.6), 1)  # an equal loss is no progress
-    assert not out_of_patience(held_out(0.7, 0.8, 0.6), 2)
+    assert not out_of_patience(evaluated(0.7, 0.6), 1)
+    assert not out_of_patience(evaluated(0.7, 0.6, 0.65), 2)
+    assert out_of_patience(evaluated(0.7, 0.6, 0.65, 0.61), 2)
+    assert out_of_patience(evaluated(0.6, 0.6), 1)  # an equal loss is no progress
+    assert not out_of_patience(evaluated(0.7, 0.8, 0.6), 2)
 
 
-def test_the_best_step_is_that_of_the_lowest_held_out_loss() -> None:
-    assert best_step(held_out(0.7, 0.5, 0.5, 0.6)) == 4
-    assert loss_curve(held_out(0.7))[-1] == {"step": 2, "loss": 0.4, "held_out_loss": 0.7}
+def test_the_best_step_is_that_of_the_lowest_validation_loss() -> None:
+    assert best_step(evaluated(0.7, 0.5, 0.5, 0.6)) == 4
+    assert loss_curve(evaluated(0.7))[-1] == {"step": 2, "loss": 0.4, "held_out_loss": 0.7}
 
 
 def test_smoothing_moves_the_optimum_away_from_certainty() -> None:
@@ -65,9 +65,9 @@ def test_two_models_of_the_noise_are_refused() -> None:
         RewardModelConfig(label_smoothing=0.1, noise="rates")
 
 
-def test_early_stopping_without_held_out_labels_is_refused(store: ArtifactStore) -> None:
+def test_early_stopping_without_validation_labels_is_refused(store: ArtifactStore) -> None:
     labels = commit_labels(store, [("Blue.", "No commas.", 1), ("Blue, red.", "No commas.", 0)])
-    with pytest.raises(TrainingError, match="early_stopping needs held-out labels"):
+    with pytest.raises(TrainingError, match="early_stopping needs validation labels"):
         train_reward_model(SHORT.model_copy(update={"early_stopping": 1}), {"model": labels, "labels": labels}, store)
 
 
@@ -119,7 +119,7 @@ def test_early_stopping_ends_soon_and_keeps_the_best_weights(
     best = min(losses, key=lambda step: losses[step])
     assert max(losses) == best + 2 * 2
     assert max(losses) < 24  # the steps of two epochs
-    # The committed model is that of the best step: its loss on the held-out pairs is the one that was measured there.
+    # The committed model is that of the best step: its loss on the validation pairs is the one that was measured there.
     rows = model_store.read_table(ref, "validation.parquet").to_pylist()
     likelihoods = [row["raw_probability"] if row["label"] else 1 - row["raw_probability"] for row in rows]
     loss = sum(-math.log(p) for p in likelihoods) / len(likelihoods)
