@@ -30,7 +30,7 @@ def _off_task(job: Job) -> OffTask:
         return off_task_by_words
     seeds = sorted(set(pq.read_table(job.folder / PROMPTS, columns=["seed"])["seed"].to_pylist()))
     judge = EmbeddingIntent(job.model, random.Random(job.seed).sample(seeds, min(REFERENCES, len(seeds))))
-    return lambda asked, answers: [score < chosen.intent_threshold for score in judge.scores(asked, answers)]
+    return lambda prompts, answers: [score < chosen.intent_threshold for score in judge.scores(prompts, answers)]
 
 
 def load_reward_model(job: Job) -> Any:

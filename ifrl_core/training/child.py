@@ -5,18 +5,13 @@
 
 `folder/metrics.jsonl` is what the child appends to with `job.append_row`; `folder/child.log` holds its stdout and stderr.
 Both outlive a kill and are appended to by the next attempt; only what the present attempt writes is reported.
-
-On Linux the kernel ends the child when the parent goes, SIGKILL included. The promise holds one generation deep: a
-process that is started through a launcher (accelerate, torchrun) calls `die_with_launcher` itself.
 """
 
-import ctypes
 import json
 import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,14 +22,13 @@ from types import FrameType
 from ifrl_core.errors import TrainingError
 from ifrl_core.records import Row
 from ifrl_core.training.job import LOG, METRICS, STOP
+from ifrl_core.training.orphans import wrapped
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 120.0  # for a child that was asked; then it is killed
 _POLL_S = 0.2
 _LAST_LINES = 20
-_PR_SET_PDEATHSIG = 1
-_LAUNCHER = "IFRL_LAUNCHER_PID"
 
 _stopping = threading.Event()
 
@@ -55,30 +49,17 @@ def run_child(
         TrainingError: when the child ends with another exit code than 0, with the last lines of its output.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / METRICS).touch()
-    (folder / LOG).touch()
     (folder / STOP).unlink(missing_ok=True)
-    output, metrics = _Tail(folder / LOG), _Tail(folder / METRICS)
-    last: deque[str] = deque(maxlen=_LAST_LINES)
-
-    def report() -> None:
-        for line in output.new_lines():
-            last.append(line)
-            log.info("%s: %s", what, line)
-        for line in metrics.new_lines():
-            on_row(json.loads(line))
-
-    # A wrapper sets the death signal and becomes the command: preexec_fn could deadlock beside other threads.
-    wrapped = [sys.executable, "-m", __name__, str(os.getpid()), *command]
+    output = _Output(folder, what, on_row)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
     with (folder / LOG).open("ab") as sink:
-        child = subprocess.Popen(wrapped, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment)
+        child = subprocess.Popen(wrapped(command), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment)
     try:
         while _running(child) and not _stopping.is_set():
-            report()
+            output.report()
         if _stopping.is_set():
             _let_end(child, folder)
-        report()
+        output.report()
     except BaseException:
         if _stopping.is_set():  # what SIGTERM did before was to raise, in this very thread
             _let_end(child, folder)
@@ -89,7 +70,7 @@ def run_child(
     if child.returncode:
         raise TrainingError(
             f"{what} {_ending(child.returncode)}; its whole output is in {folder / LOG}, its last lines are:\n"
-            + "\n".join(last)
+            + "\n".join(output.last)
         )
 
 
@@ -119,26 +100,27 @@ def sigterm_asks_children_to_stop() -> Iterator[None]:
         _stopping.clear()
 
 
-def die_with_parent(parent: int | None = None) -> None:
-    """Have the kernel end this process when the one that started it ends; at once, if `parent` is gone already."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent is not None and os.getppid() != parent:
-        sys.exit("the process that started this one is gone")
+class _Output:
+    """What a child appends to its files: lines are logged, the `last` of them kept, rows of metrics handed to `on_row`."""
 
+    def __init__(self, folder: Path, what: str, on_row: Callable[[Row], None]) -> None:
+        self._log, self._metrics = _Tail(folder / LOG), _Tail(folder / METRICS)
+        self._what, self._on_row = what, on_row
+        self.last: deque[str] = deque(maxlen=_LAST_LINES)
 
-def die_with_launcher() -> None:
-    """For what the child itself starts (the ranks of a training): end when it ends, or at once if it has ended already."""
-    launcher = os.environ.get(_LAUNCHER)
-    if launcher != str(os.getpid()):  # else it is the child itself, whose death signal is set
-        die_with_parent(int(launcher) if launcher else None)
+    def report(self) -> None:
+        for line in self._log.new_lines():
+            self.last.append(line)
+            log.info("%s: %s", self._what, line)
+        for line in self._metrics.new_lines():
+            self._on_row(json.loads(line))
 
 
 class _Tail:
     """Reads the complete lines that are appended to a file after construction."""
 
     def __init__(self, path: Path) -> None:
+        path.touch()
         self._path, self._offset = path, path.stat().st_size
         self._partial = b""
 
@@ -173,14 +155,3 @@ def _ending(code: int) -> str:
     name = signal.Signals(-code).name
     hint = " (the kernel does that when memory runs out)" if name == "SIGKILL" else ""
     return f"was killed by {name}{hint}"
-
-
-def _become(arguments: list[str]) -> None:
-    parent, *command = arguments
-    die_with_parent(int(parent))
-    os.environ[_LAUNCHER] = str(os.getpid())
-    os.execvp(command[0], command)
-
-
-if __name__ == "__main__":
-    _become(sys.argv[1:])

@@ -7,8 +7,8 @@ from pathlib import Path
 from transformers.utils import logging as transformers_logging
 
 from ifrl_core.errors import IfrlError
-from ifrl_core.training.child import die_with_launcher
 from ifrl_core.training.job import write_failure
+from ifrl_core.training.orphans import die_with_launcher
 
 
 def main(train: Callable[[Path], None]) -> None:

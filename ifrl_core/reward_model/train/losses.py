@@ -30,8 +30,8 @@ def posterior_loss(logits: Tensor, labels: Tensor, prior: Tensor, missed: Tensor
 def corrected_loss(logits: Tensor, labels: Tensor, hit: Tensor, false_alarm: Tensor) -> Tensor:
     """Summed forward-corrected cross-entropy of (N,) logits against labels in {0, 1}; rates (N,) in (0, 1)."""
     truth = logits.sigmoid()
-    said = (truth * hit + (1 - truth) * false_alarm).clamp(1e-6, 1 - 1e-6)
-    return -(labels * said.log() + (1 - labels) * (1 - said).log()).sum()
+    predicted = (truth * hit + (1 - truth) * false_alarm).clamp(1e-6, 1 - 1e-6)
+    return -(labels * predicted.log() + (1 - labels) * (1 - predicted).log()).sum()
 
 
 def unlabelled_loss(logits: Tensor, labels: Tensor, prior: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import logging
 import resource
 import sys
 
-from ifrl_core.training.child import die_with_parent
+from ifrl_core.training.orphans import die_with_parent
 
 MEMORY_BYTES = 4 << 30
 
