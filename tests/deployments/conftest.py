@@ -9,10 +9,9 @@ import pytest
 import yaml
 
 from deployments.wanted import DEPLOYMENT_FILE
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config.recipes import load_recipe
 from tests.deployments.stack_site import Stack, running_stack
-from tests.flows.workplace import CHEAP_OVERRIDES, TINY
+from tests.flows.workplace import CHEAP_OVERRIDES
 
 PLANTED = {
     "IFRL_SERVER_API_KEY": "planted-api-key-5d1c",
@@ -22,16 +21,16 @@ PLANTED = {
 
 
 @pytest.fixture(scope="package")
-def stack(model: ArtifactRef, model_store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`make stack`, up, with keys for the workers and a deployment `pipeline/tiny` whose whole config is in the form."""
     folder = tmp_path_factory.mktemp("stack")
     keys = folder / "worker.env"
     keys.write_text("".join(f"{name}={value}\n" for name, value in PLANTED.items()))
-    with running_stack(model, model_store, IFRL_WORKER_ENV=str(keys)) as made:
+    with running_stack(tiny, IFRL_WORKER_ENV=str(keys)) as made:
         done = made.make("up")
         assert done.returncode == 0, done.stdout + done.stderr
         (made.state / "up.txt").write_text(done.stdout)
-        done = made.call("ifrl", "deploy", "--file", str(_tiny_deployment(folder)))
+        done = made.call("ifrl", "deploy", "--file", str(_tiny_deployment(folder, tiny)))
         assert done.returncode == 0, done.stdout + done.stderr
         yield made
 
@@ -45,14 +44,14 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _tiny_deployment(folder: Path) -> Path:
+def _tiny_deployment(folder: Path, tiny: str) -> Path:
     shipped: dict[str, Any] = yaml.safe_load(DEPLOYMENT_FILE.read_text())
     entry = {
         "name": "tiny",
         "entrypoint": "flows/pipeline.py:pipeline",
         "description": "The whole pipeline at its smallest.",
         "tags": ["ifrl"],
-        "parameters": {"config": load_recipe(TINY, CHEAP_OVERRIDES).model_dump(mode="json", exclude_unset=True)},
+        "parameters": {"config": load_recipe(tiny, CHEAP_OVERRIDES).model_dump(mode="json", exclude_unset=True)},
         "work_pool": next(item["work_pool"] for item in shipped["deployments"] if item["name"] == "pipeline"),
     }
     path = folder / "tiny-deployment.yaml"

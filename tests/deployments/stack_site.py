@@ -19,9 +19,8 @@ from urllib.request import Request, urlopen
 import psutil
 
 from deployments.local_services import PORTS
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from tests.flows.servers import free_port
-from tests.flows.workplace import CHEAP_OVERRIDES, REPO, TINY
+from tests.flows.workplace import CHEAP_OVERRIDES, REPO
 
 FORM_OVERRIDES = [*CHEAP_OVERRIDES, "policy.max_steps=3"]  # what makes of the tiny recipe what the form starts
 
@@ -32,6 +31,7 @@ class Stack:
 
     state: Path
     env: dict[str, str]
+    recipe: str
 
     @property
     def client(self) -> dict[str, str]:
@@ -177,7 +177,7 @@ def mlflow_runs(stack: Stack, identity: str) -> list[dict[str, Any]]:
 def changed_run(stack: Stack, base: Sequence[str] = FORM_OVERRIDES, **values: str) -> str:
     """A new run of the tiny recipe with `base`, in which only what lies below the policy has to be computed."""
     changes = [f"{name.replace('__', '.')}={value}" for name, value in values.items()]
-    return stack.start_run("pipeline/pipeline", {"recipe": TINY, "overrides": [*base, *changes]})
+    return stack.start_run("pipeline/pipeline", {"recipe": stack.recipe, "overrides": [*base, *changes]})
 
 
 def nothing_is_left_or_doubled(stack: Stack, identity: str) -> None:
@@ -210,17 +210,15 @@ def _tag(run: dict[str, Any], name: str) -> str | None:
 
 
 @contextmanager
-def running_stack(model: ArtifactRef, model_store: ArtifactStore, **env: str) -> Iterator[Stack]:
-    """`make stack` with an empty state folder, the converted model in its store; stopped and removed afterwards."""
+def running_stack(recipe: str, **env: str) -> Iterator[Stack]:
+    """`make stack` with an empty state folder; stopped and removed afterwards. Its runs are of `recipe`."""
     # Not under pytest's folder: Postgres runs as a user who cannot look into that of root.
     state = Path(tempfile.mkdtemp(prefix="ifrl-stack-"))
     state.chmod(0o711)
     kept = {name: value for name, value in os.environ.items() if not re.match("PREFECT_|MLFLOW_|IFRL_|AWS_", name)}
     ports = {name: str(free_port()) for name in PORTS}
     python_path = os.pathsep.join([str(REPO), *filter(None, [os.environ.get("PYTHONPATH")])])
-    stack = Stack(state, {**kept, **ports, "IFRL_STACK": str(state), "PYTHONPATH": python_path, **env})
-    source = Path(model_store.folder(model.stage, model.fingerprint))
-    shutil.copytree(source, state / "data" / "s3" / "ifrl" / "store" / model.stage / model.fingerprint)
+    stack = Stack(state, {**kept, **ports, "IFRL_STACK": str(state), "PYTHONPATH": python_path, **env}, recipe)
     try:
         yield stack
     finally:

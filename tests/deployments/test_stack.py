@@ -1,10 +1,13 @@
-"""The stack as a team uses it: up, a run from the form in a browser, MLflow's pages, kills, down and up, no secret anywhere.
+"""The stack as a team uses it: up, a run from the form in a browser, MLflow's pages, a kill, no secret anywhere.
+
+The soak goes on: every kill, every server killed, down and up, back-up and restore.
 
 The tests of this file run in their order on one stack: each starts where the one before ended.
 """
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -26,7 +29,8 @@ from tests.deployments.stack_site import (
     nothing_is_left_or_doubled,
     slots_taken,
 )
-from tests.flows.workplace import REPO, TINY
+from tests.flows.workplace import REPO
+from tests.soak import campaign_seed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -146,7 +150,7 @@ def test_mlflow_shows_parent_and_children_curves_the_report_and_the_model(
 
 
 def test_the_command_line_reaches_the_same_store_and_computes_nothing_again(stack: Stack, run_from_form: str) -> None:
-    given = ["-p", f"recipe={TINY}", "-p", f"overrides={json.dumps(FORM_OVERRIDES)}"]
+    given = ["-p", f"recipe={stack.recipe}", "-p", f"overrides={json.dumps(FORM_OVERRIDES)}"]
     done = stack.call("prefect", "--no-prompt", "deployment", "run", "pipeline/pipeline", *given, "--watch")
     assert done.returncode == 0, done.stdout + done.stderr
     report = stack.call("ifrl", "report", "--json")
@@ -154,15 +158,9 @@ def test_the_command_line_reaches_the_same_store_and_computes_nothing_again(stac
     assert '"cached": false' not in report.stdout
 
 
-@pytest.mark.parametrize(
-    ("killed", "learning_rate"),  # a rate of its own makes the policy something new
-    [(("flow process",), "4e-5"), (("worker",), "5e-5"), (("worker", "flow process"), "6e-5")],
-    ids=["flow process", "worker", "both"],
-)
-def test_what_is_killed_costs_a_run_only_time(
-    stack: Stack, run_from_form: str, killed: tuple[str, ...], learning_rate: str
-) -> None:
-    identity = changed_run(stack, policy__learning_rate=learning_rate)
+def kill_and_wait(stack: Stack, killed: tuple[str, ...], **changes: str) -> None:
+    """Kill parts of a run in its policy stage, and see that it costs the run only time."""
+    identity = changed_run(stack, **changes)
     stack.wait_for(lambda: "policy" in stack.task_states(identity), "the policy stage")
     process = stack.flow_process(identity)
     assert process is not None
@@ -175,11 +173,30 @@ def test_what_is_killed_costs_a_run_only_time(
     nothing_is_left_or_doubled(stack, identity)
 
 
-def test_killed_servers_are_started_again_and_the_run_completes(stack: Stack, run_from_form: str) -> None:
-    """One after the other while the policy trains, which takes longer than all of them."""
-    identity = changed_run(stack, policy__learning_rate="3e-5", policy__max_steps="8")
+KILLS = [("flow process",), ("worker",), ("worker", "flow process")]
+
+
+def test_what_is_killed_costs_a_run_only_time(stack: Stack, run_from_form: str) -> None:
+    """One of the kills, drawn by IFRL_SOAK_SEED; the soak has all of them."""
+    killed = KILLS[campaign_seed() % len(KILLS)]
+    kill_and_wait(stack, killed, policy__learning_rate="2e-5")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("killed", KILLS, ids=["flow process", "worker", "both"])
+def test_each_kill_costs_a_run_only_time(stack: Stack, run_from_form: str, killed: tuple[str, ...]) -> None:
+    rate = f"{4 + KILLS.index(killed)}e-5"  # a rate of its own makes the policy something new
+    kill_and_wait(stack, killed, policy__learning_rate=rate)
+
+
+@pytest.mark.soak
+def test_killed_servers_are_started_again_and_the_run_completes(
+    stack: Stack, run_from_form: str, soak_random: random.Random
+) -> None:
+    """One after the other, in an order drawn by the seed, while the policy trains, which takes longer than all of them."""
+    identity = changed_run(stack, policy__learning_rate="3e-5", policy__max_steps="40")
     stack.wait_for(lambda: "policy" in stack.task_states(identity), "the policy stage")
-    for name in ("prefect", "postgres", "s3", "mlflow"):
+    for name in soak_random.sample(SERVERS, len(SERVERS)):
         before = stack.pid(name)
         kill(before)
         stack.wait_for(lambda name=name, before=before: stack.pid(name) not in {0, before}, f"a new {name}")  # type: ignore[misc]
@@ -188,6 +205,7 @@ def test_killed_servers_are_started_again_and_the_run_completes(stack: Stack, ru
     nothing_is_left_or_doubled(stack, identity)
 
 
+@pytest.mark.soak
 def test_down_and_up_keep_all_state(stack: Stack, run_from_form: str) -> None:
     before = mlflow_runs(stack, run_from_form)
     down = stack.make("down")
@@ -201,6 +219,7 @@ def test_down_and_up_keep_all_state(stack: Stack, run_from_form: str) -> None:
     assert report.returncode == 0, report.stderr
 
 
+@pytest.mark.soak
 def test_a_back_up_is_restored_after_everything_is_lost(stack: Stack, run_from_form: str, tmp_path: Path) -> None:
     """The very commands of docs/operate.md, with `make stack` replaced by what it runs."""
     page = (REPO / "docs" / "operate.md").read_text().split("## Back up and restore")[1]
@@ -226,7 +245,7 @@ def test_a_back_up_is_restored_after_everything_is_lost(stack: Stack, run_from_f
 
 
 def test_no_secret_is_in_a_log_a_database_or_an_object(stack: Stack, run_from_form: str) -> None:
-    """After runs, a crash with its notification, and restarts: all logs, both databases, all objects, all command lines."""
+    """After runs and a crash with its notification: all logs, both databases, all objects, all command lines."""
     own = {path.name: path.read_text() for path in (stack.state / "secrets").iterdir()}
     assert set(own) == {"PGPASSWORD", "AWS_SECRET_ACCESS_KEY"}
     values = [value.encode() for value in (*own.values(), *PLANTED.values())]

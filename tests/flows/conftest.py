@@ -1,4 +1,4 @@
-"""A Prefect server, workplaces for tests that run `ifrl` as a user does, and one run that many of them look at."""
+"""Workplaces for tests that run `ifrl` as a user does, and one run that many of them look at."""
 
 import os
 import shutil
@@ -8,17 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.servers import prefect_server
 from tests.flows.workplace import Workplace
 
 NewWorkplace = Callable[..., Workplace]
-
-
-@pytest.fixture(scope="session")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of one Prefect server for all tests of this process; a temporary one a run costs 6 s each."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as env:
-        yield env
 
 
 @contextmanager

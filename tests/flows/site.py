@@ -77,7 +77,7 @@ class Site:
 
     @contextmanager
     def worker(self, pool: str, **env: str) -> Iterator["subprocess.Popen[bytes]"]:
-        """A worker that polls every 2 seconds, ended with the test."""
+        """A worker that polls every second, ended with the test."""
         with (self.folder / f"worker-{pool}.log").open("a") as log:
             command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool]
             process = subprocess.Popen(command, env={**self.env, **env}, stdout=log, stderr=log, cwd=REPO)
@@ -92,7 +92,7 @@ class Site:
 
 
 def make_site(folder: Path, server: dict[str, str], env: dict[str, str]) -> Site:
-    return Site({**env, **server, "IFRL_CODE": str(REPO), "PREFECT_WORKER_QUERY_SECONDS": "2"}, folder)
+    return Site({**env, **server, "IFRL_CODE": str(REPO), "PREFECT_WORKER_QUERY_SECONDS": "1"}, folder)
 
 
 def wait_until(true: Callable[[], bool], timeout_s: float, about: Callable[[], str] = lambda: "") -> float:

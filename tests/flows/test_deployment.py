@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.servers import prefect_server
 from tests.flows.site import Site, make_site, wait_until
-from tests.flows.workplace import REPO, TINY, Workplace
+from tests.flows.workplace import REPO, Workplace
 
 CI_SCRIPT = str(REPO / "deployments" / "ci" / "run.sh")
-pytestmark = [pytest.mark.e2e, pytest.mark.server]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("prefect")]
 
 
 @dataclass(frozen=True)
@@ -25,24 +24,26 @@ class Deployed:
 
     site: Site
     place: Workplace
+    recipe: str
 
 
 @pytest.fixture(scope="module")
-def deployed(workplace: Callable[..., Workplace], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def deployed(
+    prefect: dict[str, str], workplace: Callable[..., Workplace], tmp_path_factory: pytest.TempPathFactory, tiny: str
+) -> Iterator[Deployed]:
     place = workplace("deployed")
-    folder = tmp_path_factory.mktemp("server")
-    with prefect_server(folder) as server:
-        site = make_site(folder, server, place.env)
-        done = site.ifrl("deploy")
-        assert done.returncode == 0, done.stdout + done.stderr
-        with site.worker("cpu"):
-            yield Deployed(site, place)
+    site = make_site(tmp_path_factory.mktemp("deployed-logs"), prefect, place.env)
+    done = site.ifrl("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with site.worker("cpu"):
+        yield Deployed(site, place, tiny)
 
 
 @pytest.fixture(scope="module")
 def finished(deployed: Deployed) -> "subprocess.CompletedProcess[str]":
     """`prefect deployment run` of the tiny recipe, watched to its end."""
-    return deployed.site.prefect("deployment", "run", "pipeline/pipeline", "-p", f"recipe={TINY}", "--watch")
+    recipe = f"recipe={deployed.recipe}"
+    return deployed.site.prefect("deployment", "run", "pipeline/pipeline", "-p", recipe, "--watch")
 
 
 def test_every_flow_is_deployed(deployed: Deployed) -> None:
@@ -70,9 +71,10 @@ def test_prefect_and_mlflow_point_to_each_other(
     finished: "subprocess.CompletedProcess[str]", deployed: Deployed
 ) -> None:
     record = deployed.place.record()
-    run = deployed.site.ask("/flow_runs/filter", {"flow_runs": {"id": {"any_": [record["prefect"]["flow_run_id"]]}}})[0]
-    assert run["state_type"] == "COMPLETED"
-    markdown = deployed.site.ask("/artifacts/filter", {"artifacts": {"key": {"any_": ["ifrl-report"]}}})[0]["data"]
+    own = {"flow_runs": {"id": {"any_": [record["prefect"]["flow_run_id"]]}}}
+    assert deployed.site.ask("/flow_runs/filter", own)[0]["state_type"] == "COMPLETED"
+    reports = {**own, "artifacts": {"key": {"any_": ["ifrl-report"]}}}
+    markdown = deployed.site.ask("/artifacts/filter", reports)[0]["data"]
     assert record["mlflow"]["run_id"] in markdown
 
 
@@ -93,7 +95,7 @@ def ci_environment(deployed: Deployed, folder: Path, overrides: str, *, watcher:
         (folder / name).write_text(f'#!/bin/sh\n{lost}\nexec {sys.executable} -m {module} "$@"\n')
         (folder / name).chmod(0o755)
     env = {**deployed.site.env, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(REPO)}
-    env |= {"IFRL_ROOT": str(deployed.place.home / "store"), "IFRL_RECIPE": TINY, "IFRL_MIN_GAIN": "1000"}
+    env |= {"IFRL_ROOT": str(deployed.place.home / "store"), "IFRL_RECIPE": deployed.recipe, "IFRL_MIN_GAIN": "1000"}
     return {**env, "IFRL_OVERRIDES": overrides, "PYTHON": sys.executable}
 
 

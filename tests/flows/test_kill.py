@@ -1,18 +1,19 @@
 """SIGKILL at any stage: the same command goes on from what was committed and ends with the same data."""
 
 import os
+import random
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from tests.flows.workplace import Workplace
+from tests.flows.workplace import Workplace, trainings_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("whole-run")]
 
@@ -25,15 +26,14 @@ def wait_for(found: Callable[[], bool], process: "subprocess.Popen[str]", timeou
         time.sleep(0.05)
 
 
-def kill_when(place: Workplace, command: tuple[str, ...], moment: Callable[[], bool]) -> None:
-    process = place.start(*command)
-    wait_for(moment, process)
-    children = psutil.Process(process.pid).children(recursive=True)
+def kill(process: "subprocess.Popen[str]") -> int:
+    """SIGKILL the command; returns how many processes trained for it, which end by themselves."""
+    trainings = trainings_of(psutil.Process(process.pid))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    trainers = [child for child in children if "train_process" in " ".join(_command_line(child))]
-    _, alive = psutil.wait_procs(trainers, timeout=20)
+    _, alive = psutil.wait_procs(trainings, timeout=20)
     assert not alive, "a training process outlived its parent"
+    return len(trainings)
 
 
 def weights_of(place: Workplace, refs: dict[str, Any]) -> dict[str, str]:
@@ -47,17 +47,10 @@ def servers_of(place: Workplace) -> list[int]:
     """Temporary Prefect servers that run for this work folder."""
     return [
         process.pid
-        for process in psutil.process_iter()
-        if "prefect.server.api.server:create_app" in _command_line(process)
+        for process in psutil.process_iter(["cmdline"])
+        if "prefect.server.api.server:create_app" in (process.info["cmdline"] or ())
         and process.environ().get("IFRL_HOME") == str(place.home)
     ]
-
-
-def _command_line(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
 
 
 def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
@@ -71,8 +64,10 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
         "reward model": lambda: bool(list(store.glob(".scratch/reward-model-*/**/metrics.jsonl"))),
         "policy": lambda: bool(list(store.glob(".scratch/policy-*/**/checkpoint-1/trainer_state.json"))),
     }
-    for moment in moments.values():
-        kill_when(killed, command, moment)
+    for stage, moment in moments.items():
+        process = killed.start(*command)
+        wait_for(moment, process)
+        assert bool(kill(process)) == (stage != "rollouts"), stage
     first_shard = next(store.glob("rollouts/*/part-00000.parquet"))
     made_at = first_shard.stat().st_mtime_ns
     assert servers_of(killed), "no orphan to end: this test no longer shows anything"
@@ -80,12 +75,40 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
     assert process.wait(600) == 0, (killed.home.parent / "ifrl.log").read_text()
     assert not servers_of(killed), "a temporary server of a killed run stays behind"
 
-    expected, found = whole_run.records()[0]["refs"], killed.record()["refs"]
+    assert_same_data(killed, whole_run)
+    assert first_shard.stat().st_mtime_ns == made_at, "a committed shard was made again"
+    assert not [path for path in store.rglob(".tmp-*") if "part-" in path.name and path.parent == first_shard.parent]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(1, 21))
+def test_a_random_kill_costs_only_time(
+    whole_run: Workplace,
+    workplace: Callable[..., Workplace],
+    tiny: str,
+    ifeval: tuple[str, ...],
+    soak_random: random.Random,
+    number: int,
+) -> None:
+    """Killed some seconds after some artifact was there: nothing of what is made is lost or changed."""
+    place, command = workplace("soak"), ("run", tiny, *ifeval)
+    artifacts, seconds = soak_random.randrange(len(whole_run.records()[0]["refs"])), soak_random.uniform(0, 8)
+    print(f"killed {seconds:.2f} s after artifact {artifacts}")
+    process = place.start(*command)
+    wait_for(lambda: len(list((place.home / "store").glob("*/*/manifest.json"))) >= artifacts, process)
+    time.sleep(seconds)
+    if process.poll() is None:  # on a fast machine the last moments come after its end
+        kill(process)
+    done = place.run(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_same_data(place, whole_run)
+    shutil.rmtree(place.home)
+
+
+def assert_same_data(place: Workplace, whole_run: Workplace) -> None:
+    """The newest run of a workplace made what the undisturbed run did."""
+    expected, refs = whole_run.records()[0]["refs"], place.record()["refs"]
     # The policy's own digest covers metrics.parquet, whose wall-clock seconds no two runs share; its weights are compared.
     data = [name for name in expected if name not in ("policy", "report")]
-    assert {name: found[name]["digest"] for name in data} == {name: expected[name]["digest"] for name in data}
-    assert weights_of(killed, found) == weights_of(whole_run, expected)
-    assert first_shard.stat().st_mtime_ns == made_at, "a committed shard was made again"
-    assert not [
-        path for path in Path(store).rglob(".tmp-*") if "part-" in path.name and path.parent == first_shard.parent
-    ]
+    assert {name: refs[name]["digest"] for name in data} == {name: expected[name]["digest"] for name in data}
+    assert weights_of(place, refs) == weights_of(whole_run, expected)

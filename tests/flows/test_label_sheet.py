@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,13 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.labels.stage import make_labels
 from tests.core.ladders import ladders
-from tests.flows.workplace import REPO
+from tests.flows.forked import run_forked
 
 HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\"> <b>bold</b>"
 
 
 def ifrl(store: ArtifactStore, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    env = {**os.environ, "IFRL_ROOT": store.root, "PYTHONPATH": str(REPO)}
-    command = [sys.executable, "-m", "flows.cli", *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    return run_forked(arguments, {**os.environ, "IFRL_ROOT": store.root}, timeout_s=120)
 
 
 @pytest.fixture

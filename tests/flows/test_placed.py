@@ -1,6 +1,6 @@
 """Stages on the pool gpu of a pipeline on the pool cpu: same data, one fate, and they are never left behind.
 
-One server serves all tests here, and one workplace: later runs find the earlier stages in the store.
+One workplace serves all tests here: later runs find the earlier stages in the store.
 """
 
 import signal
@@ -11,28 +11,28 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.flows.servers import prefect_server
 from tests.flows.site import Site, make_site, wait_until
-from tests.flows.workplace import TINY, Workplace
+from tests.flows.workplace import Workplace, trainings_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("prefect")]
 
 # So many passes that training is still going on when a test interferes.
-LONG = ["execution.deployments.reward-model=gpu", "reward_model.epochs=400"]
+LONG = ["execution.deployments.reward-model=gpu", "reward_model.epochs=4000"]
+SLOW = "rollouts.max_tokens=600"  # a shard takes longer than it takes to find and kill its pipeline
 
 
 class Placed:
     """A server with workers on both pools, and the workplace that they share."""
 
-    def __init__(self, site: Site, place: Workplace) -> None:
-        self.site, self.place = site, place
+    def __init__(self, site: Site, place: Workplace, recipe: str) -> None:
+        self.site, self.place, self.recipe = site, place, recipe
 
     @property
     def store(self) -> Path:
         return self.place.home / "store"
 
     def start(self, deployment: str, *overrides: str) -> str:
-        return self.site.start(deployment, recipe=TINY, overrides=list(overrides))
+        return self.site.start(deployment, recipe=self.recipe, overrides=list(overrides))
 
     def child_of(self, run_id: str, timeout_s: float = 120) -> dict[str, Any]:
         """The newest stage run that was started for a pipeline's run."""
@@ -57,7 +57,7 @@ class Placed:
 
         began = stage.create_time()
         wait_until(steps, 200, self.site.logs)
-        return next(child for child in stage.children(recursive=True) if "train_process" in " ".join(child.cmdline()))
+        return trainings_of(stage)[-1]
 
     def free_slots(self) -> int:
         limit = self.site.ask("/v2/concurrency_limits/gpu", method="GET")
@@ -65,18 +65,19 @@ class Placed:
 
 
 @pytest.fixture(scope="module")
-def placed(workplace: Callable[..., Workplace], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Placed]:
-    place, folder = workplace("placed"), tmp_path_factory.mktemp("server")
-    with prefect_server(folder) as server:
-        site = make_site(folder, server, place.env)
-        done = site.ifrl("deploy")
-        assert done.returncode == 0, done.stdout + done.stderr
-        with site.worker("cpu"), site.worker("gpu"):
-            yield Placed(site, place)
+def placed(
+    prefect: dict[str, str], workplace: Callable[..., Workplace], tmp_path_factory: pytest.TempPathFactory, tiny: str
+) -> Iterator[Placed]:
+    place = workplace("placed")
+    site = make_site(tmp_path_factory.mktemp("placed-logs"), prefect, place.env)
+    done = site.ifrl("deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with site.worker("cpu"), site.worker("gpu"):
+        yield Placed(site, place, tiny)
 
 
 def test_a_stage_runs_on_the_other_pool_and_a_killed_run_goes_on_from_it(placed: Placed) -> None:
-    run_id = placed.start("dataset/dataset", "execution.deployments.rollouts=gpu")
+    run_id = placed.start("dataset/dataset", "execution.deployments.rollouts=gpu", SLOW)
     child = placed.child_of(run_id)
     assert child["work_pool_name"] == "gpu"
     assert child["parameters"]["name"] == "rollouts"

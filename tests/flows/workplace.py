@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.flows.forked import run_forked
 from tests.flows.servers import ask
 
@@ -50,3 +52,15 @@ class Workplace:
 
     def record(self) -> dict[str, Any]:
         return self.records()[-1]
+
+
+def trainings_of(process: psutil.Process) -> list[psutil.Process]:
+    """The training processes below a process, launchers included, the inner ones last."""
+    trainings = []
+    for child in process.children(recursive=True):
+        try:
+            if {"ifrl_core.policy.process", "ifrl_core.reward_model.train.process"} & set(child.cmdline()):
+                trainings.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return trainings

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.servers import prefect_server, s3_server
+from tests.flows.servers import s3_server
 from tests.flows.workplace import REPO
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect")]
 
 SAVE = "import sys, json; from prefect.blocks.system import Secret; Secret(value=json.loads(sys.argv[2])).save(sys.argv[1])"
 USE = "from tasks.stages import open_store; store = open_store(); store.check_writable(); print(store.root)"
@@ -22,8 +22,10 @@ def python(code: str, *arguments: str, env: dict[str, str]) -> "subprocess.Compl
     return subprocess.run(command, env=env, capture_output=True, text=True, cwd=REPO, timeout=120)
 
 
-def test_a_store_opens_with_the_credentials_of_a_block_and_says_what_is_wrong_with_another(tmp_path: Path) -> None:
-    with prefect_server(tmp_path) as prefect, s3_server(tmp_path) as s3:
+def test_a_store_opens_with_the_credentials_of_a_block_and_says_what_is_wrong_with_another(
+    prefect: dict[str, str], tmp_path: Path
+) -> None:
+    with s3_server(tmp_path) as s3:
         bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         env = {**bare, **prefect, "IFRL_ROOT": "s3://ifrl/team", "IFRL_HOME": str(tmp_path / "home")}
         for name, value in (("ifrl-s3", s3), ("a-list", [1])):
