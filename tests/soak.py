@@ -86,7 +86,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not commit:
         return
     cases = sorted(_case(item.nodeid) for item in items if item.get_closest_marker("soak"))
-    share = set(share_of(commit, cases, measured_seconds(TABLE.read_text()), SHARE_S)) if cases else set()
+    share = (
+        set(share_of(commit, cases, measured_seconds(TABLE.read_text() if TABLE.exists() else ""), SHARE_S))
+        if cases
+        else set()
+    )
     config.hook.pytest_deselected(items=[item for item in items if _case(item.nodeid) not in share])
     items[:] = [item for item in items if _case(item.nodeid) in share]
 

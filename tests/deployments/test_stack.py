@@ -205,39 +205,70 @@ def test_killed_servers_are_started_again_and_the_run_completes(
     nothing_is_left_or_doubled(stack, identity)
 
 
+def test_killed_servers_come_back_with_all_they_hold(stack: Stack, run_from_form: str) -> None:
+    """All at once, while nothing runs; the soak kills them under a run, and takes the stack down and up."""
+    before, pids = mlflow_runs(stack, run_from_form), {name: stack.pid(name) for name in SERVERS}
+    for pid in pids.values():
+        kill(pid)
+    for name, pid in pids.items():
+        stack.wait_for(lambda name=name, pid=pid: stack.pid(name) not in {0, pid}, f"a new {name}")  # type: ignore[misc]
+    assert_state_is_kept(stack, run_from_form, before)
+
+
 @pytest.mark.soak
 def test_down_and_up_keep_all_state(stack: Stack, run_from_form: str) -> None:
     before = mlflow_runs(stack, run_from_form)
     down = stack.make("down")
     assert down.returncode == 0, down.stderr
     assert stack.make("status").returncode == 1
+    assert_state_is_kept(stack, run_from_form, before)
+
+
+def assert_state_is_kept(stack: Stack, run: str, mlflow: list[dict[str, Any]]) -> None:
+    """Once everything is healthy again, the run is there with what MLflow had of it, and its report."""
     up = stack.make("up")
     assert up.returncode == 0, up.stdout + up.stderr
-    assert stack.flow_run(run_from_form)["state_type"] == "COMPLETED"
-    assert mlflow_runs(stack, run_from_form) == before
+    assert stack.flow_run(run)["state_type"] == "COMPLETED"
+    assert mlflow_runs(stack, run) == mlflow
     report = stack.call("ifrl", "report", "--json")
     assert report.returncode == 0, report.stderr
 
 
+def documented(stack: Stack, folder: Path, number: int) -> None:
+    """Run the very commands of docs/operate.md (0: back up, 1: restore), with `make stack` replaced by what it runs."""
+    page = (REPO / "docs" / "operate.md").read_text().split("## Back up and restore")[1]
+    script = "set -eu\n" + page.split("```sh\n")[1 + number].split("```")[0]
+    script = script.replace("make stack\n", f"{sys.executable} -m deployments.stack up\n")
+    programs = os.pathsep.join([str(Path(sys.executable).parent), str(postgres_programs()), stack.env["PATH"]])
+    env = {**stack.env, "PATH": programs, "BACKUP": str(folder)}
+    done = subprocess.run(["sh", "-c", script], env=env, cwd=REPO, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_back_up_holds_both_databases_and_every_object(stack: Stack, run_from_form: str, tmp_path: Path) -> None:
+    """The soak restores one after everything is lost."""
+    documented(stack, tmp_path / "backup", 0)
+    for name, table in (("prefect", "flow_run"), ("mlflow", "registered_models")):
+        restore = [str(postgres_programs() / "pg_restore"), "--list", str(tmp_path / "backup" / f"{name}.dump")]
+        assert (
+            f"TABLE DATA public {table} " in subprocess.run(restore, capture_output=True, check=True, text=True).stdout
+        )
+    for kept, place in (("s3", stack.state / "data" / "s3"), ("secrets", stack.state / "secrets")):
+        assert sizes(tmp_path / "backup" / kept) == sizes(place)
+
+
+def sizes(folder: Path) -> dict[Path, int]:
+    return {path.relative_to(folder): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.soak
 def test_a_back_up_is_restored_after_everything_is_lost(stack: Stack, run_from_form: str, tmp_path: Path) -> None:
-    """The very commands of docs/operate.md, with `make stack` replaced by what it runs."""
-    page = (REPO / "docs" / "operate.md").read_text().split("## Back up and restore")[1]
-    back_up, restore = (part.split("```")[0] for part in page.split("```sh\n")[1:])
-    programs = os.pathsep.join([str(Path(sys.executable).parent), str(postgres_programs()), stack.env["PATH"]])
-    env = {**stack.env, "PATH": programs, "BACKUP": str(tmp_path / "backup")}
-
-    def run(script: str) -> None:
-        script = "set -eu\n" + script.replace("make stack\n", f"{sys.executable} -m deployments.stack up\n")
-        done = subprocess.run(["sh", "-c", script], env=env, cwd=REPO, capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, done.stdout + done.stderr
-
     before = mlflow_runs(stack, run_from_form)
-    run(back_up)
+    documented(stack, tmp_path / "backup", 0)
     assert stack.make("down").returncode == 0
     for name in ("postgres", "data", "secrets"):
         shutil.rmtree(stack.state / name)
-    run(restore)
+    documented(stack, tmp_path / "backup", 1)
     assert stack.flow_run(run_from_form)["state_type"] == "COMPLETED"
     assert mlflow_runs(stack, run_from_form) == before
     verified = stack.call("ifrl", "store", "verify")
