@@ -1,4 +1,7 @@
-"""What stages hand to each other: references to committed, content-addressed folders in one store."""
+"""What stages hand to each other: references to committed, content-addressed folders in one store.
+
+Imports go one way: files, digest, manifest; lease, locks; layout; writer, download; store; listing, gc.
+"""
 
 from ifrl_core.artifacts.fingerprint import canonical_json, fingerprint
 from ifrl_core.artifacts.manifest import ArtifactRef, Manifest, ShardRecord

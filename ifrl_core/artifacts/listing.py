@@ -43,7 +43,7 @@ class Problem:
     problem: str
 
 
-def folders(listed: list[StoredFile]) -> dict[tuple[str, str], dict[str, StoredFile]]:
+def _by_folder(listed: list[StoredFile]) -> dict[tuple[str, str], dict[str, StoredFile]]:
     """The files of a store's listing by (stage, fingerprint) and by name in that folder; files elsewhere are left out."""
     by_folder: dict[tuple[str, str], dict[str, StoredFile]] = defaultdict(dict)
     for file in listed:
@@ -55,8 +55,8 @@ def folders(listed: list[StoredFile]) -> dict[tuple[str, str], dict[str, StoredF
 
 def entries(store: ArtifactStore) -> list[Entry]:
     """Every artifact, finished or not, by stage and then the oldest first."""
-    by_folder = folders(files.listing(store.fs, store.base))
-    unsorted = [_entry(store, stage, fingerprint, stored) for (stage, fingerprint), stored in by_folder.items()]
+    folders = _by_folder(files.listing(store.fs, store.base))
+    unsorted = [_entry(store, stage, fingerprint, stored) for (stage, fingerprint), stored in folders.items()]
     return sorted(unsorted, key=lambda entry: (entry.stage, entry.modified, entry.fingerprint))
 
 
