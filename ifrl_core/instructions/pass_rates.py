@@ -1,7 +1,7 @@
 """How often the model satisfies each hard type, and weights that bring each level's pass rate into a corridor.
 
 Round by round: constraints are drawn for some train seeds, the model answers every level, the rules judge. A round whose
-levels all lie in the corridor is the last; else the weights are moved (constraints/corridor.py) and the next round asks
+levels all lie in the corridor is the last; else the weights are moved (corridor.py) and the next round asks
 other seeds.
 """
 
@@ -69,7 +69,7 @@ def pass_rates_plan(recipe: PipelineConfig) -> PassRatesPlan | None:
     placeable=True,
 )
 def measure_pass_rates(plan: PassRatesPlan, inputs: Inputs, work: Work) -> Figures:
-    """inputs: seeds, model. rates.parquet: schemas.PASS_RATES; part-00000.parquet: schemas.WEIGHTS.
+    """inputs: seeds, model. rates.parquet: records.PASS_RATES; part-00000.parquet: records.WEIGHTS.
 
     Only train seeds are asked. A killed run asks the model only for what it had not answered.
     """

@@ -68,9 +68,9 @@ import_writer = replace(
 def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: seeds; `model` for writers self and llm (unless it is a server's); `pass_rates` for sampling corridor.
 
-    Columns: schemas.INSTRUCTIONS.
+    Columns: records.INSTRUCTIONS.
 
-    Seeds for which no reply of a model could be used go to rejected.parquet (schemas.REJECTED_SEEDS) with reason and reply.
+    Seeds for which no reply of a model could be used go to rejected.parquet (records.REJECTED_SEEDS) with reason and reply.
     A killed run asks a model only for what it had not answered yet.
 
     Raises:
@@ -121,7 +121,7 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
     config=lambda recipe: recipe.ladder,
 )
 def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: instructions; `pass_rates` for the order easy_to_hard. Every rung, ladder by ladder (schemas.PROMPTS)."""
+    """inputs: instructions; `pass_rates` for the order easy_to_hard. Every rung, ladder by ladder (records.PROMPTS)."""
     rates = rates_of(inputs["pass_rates"], work.store) if config.order == "easy_to_hard" else None
     levels: dict[str, Counter[int]] = {split: Counter() for split in SPLITS}
 

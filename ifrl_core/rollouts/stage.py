@@ -22,7 +22,7 @@ from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
     shards=Shards("rollout-shard", shard_count, make_rollout_shard),
 )
 def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: model, prompts. Gathers the shards, making those that are not there yet; columns: schemas.ROLLOUTS."""
+    """inputs: model, prompts. Gathers the shards, making those that are not there yet; columns: records.ROLLOUTS."""
     total = shard_count(config, inputs, work.store)
     for index in range(total):
         make_rollout_shard(config, inputs, work, index)

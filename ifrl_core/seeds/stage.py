@@ -47,7 +47,7 @@ def seeds_source(config: SeedsConfig) -> SeedsSource:
 
 @stage("seeds", version=1, inputs=(), config=lambda recipe: seeds_source(recipe.seeds))
 def make_seeds(config: SeedsSource, inputs: Inputs, work: Work) -> Figures:
-    """Columns: schemas.SEEDS; broken records go to rejected.parquet (schemas.REJECTED) with line and reason."""
+    """Columns: records.SEEDS; broken records go to rejected.parquet (records.REJECTED) with line and reason."""
     texts, rejected = read_seeds(config.paths, builtin=config.builtin)
     seeds = split_seeds(texts, config.held_out_share, work.seed)
     train = at_most([s for s in seeds if s.split == "train"], config.train, work.seed)
