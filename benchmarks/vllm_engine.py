@@ -73,7 +73,6 @@ def ours(folder: Path, requests: list[Request]) -> tuple[float, int, float | Non
     start = time.perf_counter()
     made = engine.generate(requests, Sampling(MAX_TOKENS))
     seconds, rate = time.perf_counter() - start, engine.prefix_hit_rate()
-    engine.close()
     return seconds, sum(item.completion_tokens for item in made), rate
 
 

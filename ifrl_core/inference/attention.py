@@ -33,11 +33,11 @@ def grouped_decode(
     batch, heads, length, size = query.shape
     key_heads = key.shape[1]
     if length > 1 or key_heads == heads or others.get("position_bias") is not None:
-        found, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
-        return found, None
+        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
+        return output, None
     grouped = query.view(batch, key_heads, heads // key_heads, size)
-    found = scaled_dot_product_attention(grouped, key, value, attn_mask=attention_mask, scale=scaling)
-    return found.reshape(batch, 1, heads, size), None
+    output = scaled_dot_product_attention(grouped, key, value, attn_mask=attention_mask, scale=scaling)
+    return output.reshape(batch, 1, heads, size), None
 
 
 AttentionInterface.register(GROUPED_DECODE, grouped_decode)

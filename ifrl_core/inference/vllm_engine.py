@@ -6,7 +6,6 @@ equal seeds across batch compositions, versions or devices: rounding depends on 
 in one call, with the same version on the same machine, gave the same texts in our tests.
 """
 
-import gc
 import importlib.util
 import io
 import os
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Completion, Request, Sampling
+from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.speed import TokenCount
 from ifrl_core.stages.progress import Progress, no_progress
 
@@ -70,38 +70,27 @@ class VllmEngine:
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
     ) -> list[Completion]:
-        prompts = [self._prompt_ids(request) for request in requests]
+        prompts = [prompt_ids(self._tokenizer, request.messages) for request in requests]
         order = sorted(range(len(prompts)), key=lambda index: prompts[index])
-        asked = [{"prompt_token_ids": prompts[index]} for index in order]
+        inputs = [{"prompt_token_ids": prompts[index]} for index in order]
         settings = [_settings(sampling, requests[index].seed) for index in order]
-        made = TokenCount()
-        self._llm.enqueue(asked, settings, use_tqdm=False)
+        count = TokenCount()
+        self._llm.enqueue(inputs, settings, use_tqdm=False)
         outputs = self._llm.wait_for_completion(use_tqdm=partial(_Bar, report=progress))
-        found = {index: _completion(output) for index, output in zip(order, outputs, strict=True)}
-        made.add(sum(completion.completion_tokens for completion in found.values()))
+        completions = {index: _completion(output) for index, output in zip(order, outputs, strict=True)}
+        count.add(sum(completion.completion_tokens for completion in completions.values()))
         rate = self.prefix_hit_rate()
         if rate is None:
-            progress(len(requests), len(requests), str(made))
+            progress(len(requests), len(requests), str(count))
         else:
-            shown = f"{made}, {rate:.0%} of prompt tokens from the prefix cache"
+            shown = f"{count}, {rate:.0%} of prompt tokens from the prefix cache"
             progress(len(requests), len(requests), shown, prefix_cache_hit_rate=rate)
-        return [found[index] for index in range(len(requests))]
+        return [completions[index] for index in range(len(requests))]
 
     def prefix_hit_rate(self) -> float | None:
         """Share of the prompt tokens so far that the prefix cache held; None before any were asked."""
         hits, queries = (now - was for now, was in zip(self._prefix_counts(), self._before, strict=True))
         return hits / queries if queries else None
-
-    def close(self) -> None:
-        """Give the memory back. The engine cannot be used afterwards."""
-        self._llm.llm_engine.engine_core.shutdown()
-        del self._llm
-        gc.collect()
-
-    def _prompt_ids(self, request: Request) -> list[int]:
-        text = self._tokenizer.apply_chat_template(list(request.messages), tokenize=False, add_generation_prompt=True)
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
 
     def _prefix_counts(self) -> tuple[int, int]:
         counts = {metric.name: metric.value for metric in self._llm.get_metrics() if metric.name in _PREFIX_METRICS}

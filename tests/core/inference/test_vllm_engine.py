@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,10 +24,8 @@ needs_vllm = pytest.mark.skipif(not installed, reason="vLLM is not installed: ma
 
 
 @pytest.fixture(scope="module")
-def engine(model: ArtifactRef, model_store: ArtifactStore) -> Iterator[VllmEngine]:
-    made = VllmEngine(model_folder(model, model_store), batch_size=16)
-    yield made
-    made.close()
+def engine(model: ArtifactRef, model_store: ArtifactStore) -> VllmEngine:
+    return VllmEngine(model_folder(model, model_store), batch_size=16)
 
 
 def ladders(count: int) -> list[Request]:
