@@ -31,6 +31,7 @@ def ended_process() -> dict[str, Any]:
         ("torn {", ("held", "silent")),
         ("[]", ("held", "silent")),
     ],
+    ids=["nobody", "me", "another here", "another elsewhere", "torn", "no lease"],
 )
 def test_what_a_lease_is_to_a_run(body: str | None, states: tuple[State, State]) -> None:
     encoded = None if body is None else body.encode()
