@@ -1,4 +1,4 @@
-"""The server engine against real OpenAI-compatible servers: `transformers serve` with the embedded model."""
+"""The server engine against real OpenAI-compatible servers: `transformers serve` with two layers of the embedded model."""
 
 import os
 import signal
@@ -13,13 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import InstructionsConfig, ModelWriterConfig, SeedsConfig
 from ifrl_core.errors import InferenceError
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.instructions import stage as dataset
-from ifrl_core.models.folder import model_folder
 from ifrl_core.seeds import stage as seeds_stage
 from tests.flows.servers import free_port
 
@@ -34,8 +33,8 @@ class ModelServer:
 
 
 @pytest.fixture(scope="module")
-def folder(model: ArtifactRef, model_store: ArtifactStore) -> Path:
-    return model_folder(model, model_store)
+def folder(small_model_folder: Path) -> Path:
+    return small_model_folder
 
 
 @contextmanager

@@ -145,7 +145,7 @@ def test_answers_that_a_kill_left_in_the_journal_are_not_asked_for_again(tmp_pat
 @pytest.mark.model
 @pytest.mark.timeout(300)
 def test_the_policy_itself_writes_and_every_seed_is_written_or_accounted_for(
-    model: ArtifactRef, model_store: ArtifactStore
+    small_model: ArtifactRef, model_store: ArtifactStore
 ) -> None:
     seeds = seeds_stage.make_seeds(seeds_stage.seeds_source(SeedsConfig(train=3, held_out=2)), {}, model_store, seed=41)
     config = InstructionsConfig(
@@ -153,7 +153,7 @@ def test_the_policy_itself_writes_and_every_seed_is_written_or_accounted_for(
         max_words=80,
         model_writer=ModelWriterConfig(references=3, attempts=1, max_tokens=160, batch_size=8),
     )
-    inputs = {"seeds": seeds, "model": model}
+    inputs = {"seeds": seeds, "model": small_model}
     made = dataset.make_instructions(config, inputs, model_store, seed=41)
     rows = list(model_store.rows(made))
     figures = model_store.manifest(made).figures["writing"]
