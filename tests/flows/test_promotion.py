@@ -47,7 +47,7 @@ def run(uri: str, store: ArtifactStore, tmp_path: Path, request: pytest.FixtureR
     new_seeds = fresh.find_fresh_seeds(str(new), seeds_source(SeedsConfig()), (), seed=0)
     seeds = fresh.make_retrain_seeds(new_seeds.source, {}, store)
     config = PipelineConfig(registry=RegistryConfig(policy_name=name))
-    made = Run("run-1", "retrain", config, store, tracker, CostMeter(), refs={"seeds": seeds})
+    made = Run("run-1", "retrain", config, {}, store, tracker, CostMeter(), refs={"seeds": seeds})
     made.meter.stop()
     return made
 
