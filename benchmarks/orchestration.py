@@ -23,7 +23,7 @@ import pyarrow as pa  # noqa: E402
 from prefect import flow  # noqa: E402
 
 from flows.execution.call import Call  # noqa: E402
-from flows.execution.shards import map_shards  # noqa: E402
+from flows.execution.here import map_shards  # noqa: E402
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore  # noqa: E402
 from ifrl_core.config import ExecutionConfig, InstructionsConfig, LadderConfig, RolloutsConfig, SeedsConfig  # noqa: E402
 from ifrl_core.instructions import stage as dataset  # noqa: E402

@@ -10,7 +10,7 @@ from prefect import flow
 
 from flows.execution.call import Call
 from flows.execution.child_runs import run_child, while_parent_runs
-from flows.execution.shards import map_shards
+from flows.execution.here import make_here
 from flows.execution.slots import slot
 from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.config import ExecutionConfig, PlaceableStage
@@ -18,7 +18,7 @@ from ifrl_core.errors import ConfigError, PlacementError
 from ifrl_core.stages import registry
 from ifrl_core.tracking.tracker import TrackedRun
 from ifrl_core.training.child import sigterm_asks_children_to_stop
-from tasks.stages import open_store, stage_task
+from tasks.stages import open_store
 
 
 @flow(name="stage", log_prints=False, result_serializer="json", persist_result=True)
@@ -41,9 +41,7 @@ def stage(
         )
     store = open_store()
     with while_parent_runs(), sigterm_asks_children_to_stop(), slot():
-        if call.find(store) is None:
-            map_shards(call, store, execution)
-        return stage_task(chosen)(call.config, inputs, seed=seed, fingerprint=fingerprint, run=run)
+        return make_here(call, store, execution, name)
 
 
 def run_placed(deployment: str, call: Call, execution: ExecutionConfig) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from flows.execution.call import Call
+from flows.execution.here import make_here
 from flows.execution.placed import run_placed
-from flows.execution.shards import map_shards
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import PipelineConfig
@@ -19,7 +19,6 @@ from ifrl_core.labels.rounds import label_of
 from ifrl_core.stages.registry import Plan
 from ifrl_core.stages.stage import Stage
 from ifrl_core.tracking.tracker import Tracker
-from tasks.stages import stage_task
 
 log = logging.getLogger("ifrl_core.run")
 
@@ -96,11 +95,7 @@ class Run:
         deployment = None if cached else execution.deployment_of(call.stage)
         if deployment is not None:
             return self._elsewhere(deployment, call)
-        if not cached:
-            map_shards(call, self.store, execution)
-        # A cached reference whose manifest is gone must not be believed.
-        task = stage_task(call.stage).with_options(refresh_cache=not cached, task_run_name=label)
-        return task(call.config, call.inputs, seed=call.seed, fingerprint=call.fingerprint, run=call.run)
+        return make_here(call, self.store, execution, label)
 
     def _elsewhere(self, deployment: str, call: Call) -> ArtifactRef:
         """A stage that another work pool runs, on the same storage root."""

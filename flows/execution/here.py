@@ -1,4 +1,4 @@
-"""Shards of a stage as mapped tasks, on the task runner that the recipe names."""
+"""A stage that this process runs: its shards as mapped tasks, on the task runner that the recipe names, then its own task."""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from flows.execution.call import Call
-from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import ExecutionConfig
 from ifrl_core.errors import ConfigError
-from tasks.stages import shard_task
+from tasks.stages import shard_task, stage_task
 
 
 def task_runner(config: ExecutionConfig) -> TaskRunner[Any]:
@@ -46,6 +46,16 @@ def _one_server() -> Iterator[None]:
         url = str(client.api_url)
     with temporary_settings({PREFECT_API_URL: url}):
         yield
+
+
+def make_here(call: Call, store: ArtifactStore, execution: ExecutionConfig, label: str) -> ArtifactRef:
+    """The artifact of a call, out of the store or made in a task run called `label`."""
+    cached = call.find(store) is not None
+    if not cached:
+        map_shards(call, store, execution)
+    # A cached reference whose manifest is gone must not be believed.
+    task = stage_task(call.stage).with_options(refresh_cache=not cached, task_run_name=label)
+    return task(call.config, call.inputs, seed=call.seed, fingerprint=call.fingerprint, run=call.run)
 
 
 def map_shards(call: Call, store: ArtifactStore, execution: ExecutionConfig) -> None:
