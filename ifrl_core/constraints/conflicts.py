@@ -1,14 +1,11 @@
-"""Which constraints cannot, or should not, be asked together.
+"""Which two constraints cannot, or should not, be asked together; a whole set is `satisfy`'s matter.
 
-Pairs first: a rule by type (one type twice, one slot of the text claimed twice) and by argument (what one demands against
-what the other forbids, and the counts of both). Then a set as a whole: its witnesses, composed, must give a text that
-passes every verifier (`satisfy.witness_of`).
+By type (one type twice, one slot of the text claimed twice), by argument (what one demands against what the other forbids,
+and the counts of both), and by what their demands on a text contradict.
 """
 
-from collections.abc import Iterable
-
 from ifrl_core.constraints.catalog.registry import CATALOG
-from ifrl_core.constraints.satisfy import draft_of, satisfiable
+from ifrl_core.constraints.satisfy import draft_of
 from ifrl_core.constraints.verifiers.view import words_of
 from ifrl_core.constraints.witness.contradiction import contradiction
 from ifrl_core.records import Constraint
@@ -42,14 +39,3 @@ def conflict(a: Constraint, b: Constraint) -> bool:
         return False
     draft = draft_of([a, b])
     return draft is not None and contradiction(draft) is not None
-
-
-def without_conflicts(constraints: Iterable[Constraint]) -> list[Constraint]:
-    """The constraints that go with those kept before them, in order: no pair conflicts and the set has a witness."""
-    kept: list[Constraint] = []
-    for constraint in constraints:
-        if any(conflict(constraint, other) for other in kept):
-            continue
-        if constraint.kind == "soft" or satisfiable([*kept, constraint]):
-            kept.append(constraint)
-    return kept

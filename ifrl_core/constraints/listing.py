@@ -20,7 +20,7 @@ def constraints_table(filter: str | None = None, kind: Kind | None = None) -> li
 
     `filter` keeps types whose id or description contains it, in any case; `kind` keeps hard or soft ones.
     """
-    wanted = (filter or "").lower()
+    fragment = (filter or "").lower()
     return [
         {
             "id": type_.id,
@@ -31,7 +31,7 @@ def constraints_table(filter: str | None = None, kind: Kind | None = None) -> li
             "example": _example(type_),
         }
         for type_ in chosen_types(None)
-        if (kind is None or type_.kind == kind) and wanted in f"{type_.id} {type_.description}".lower()
+        if (kind is None or type_.kind == kind) and fragment in f"{type_.id} {type_.description}".lower()
     ]
 
 

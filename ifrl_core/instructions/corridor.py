@@ -32,12 +32,12 @@ def next_weights(
     for position, rate in enumerate(measured):
         now = dict(weights[min(position, len(weights) - 1)]) if weights else {}
         level = position + 1
-        wanted = 0.0 if rate is None else level * _miss(rate, corridor) - moved
-        if rate is None or wanted == 0.0:
+        change = 0.0 if rate is None else level * _miss(rate, corridor) - moved
+        if rate is None or change == 0.0:
             shifted.append(now)
             continue
         before = mean_rate(now, rates, 0.0)
-        target = min(max(before + wanted, 0.0), 1.0)
+        target = min(max(before + change, 0.0), 1.0)
         tilt = _tilt(now, rates, target)
         shifted.append(now | _tilted(now, rates, tilt))
         moved += mean_rate(now, rates, tilt) - before

@@ -81,8 +81,8 @@ def measure_pass_rates(plan: PassRatesPlan, inputs: Inputs, work: Work) -> Figur
     tally, measured = _Tally(), list[list[float | None]]()
     bounds = (chosen.low, chosen.high)
     for number in range(chosen.rounds if plan.to_corridor else 1):
-        asked = _instructions(plan, inputs, work, weights, number)
-        measured.append(_answered(asked, plan, engine, work, tally, number))
+        instructions = _instructions(plan, inputs, work, weights, number)
+        measured.append(_answered(instructions, plan, engine, work, tally, number))
         log.info("pass rates by level, round %d: %s", number + 1, measured[-1])
         if not plan.to_corridor or corridor.inside(measured[-1], bounds) or number + 1 == chosen.rounds:
             break
@@ -128,7 +128,7 @@ def _instructions(plan: PassRatesPlan, inputs: Inputs, work: Work, weights: Weig
     order = sorted(rows)  # ids are hashes: a random order
     count = min(config.corridor.seeds, len(order))
     turn = [order[(number * count + place) % len(order)] for place in range(count)]
-    made = []
+    instructions = []
     for seed_id in turn:
         rng = random.Random(f"{work.seed}:{number}:{seed_id}")
         constraints = sample_constraints(
@@ -140,18 +140,18 @@ def _instructions(plan: PassRatesPlan, inputs: Inputs, work: Work, weights: Weig
             max_words=config.max_words,
             weights=weights,
         )
-        made.append(Instruction(seed_id, rows[seed_id], tuple(constraints), "catalog"))
-    return made
+        instructions.append(Instruction(seed_id, rows[seed_id], tuple(constraints), "catalog"))
+    return instructions
 
 
 def _answered(
-    asked: Sequence[Instruction], plan: PassRatesPlan, engine: Engine, work: Work, tally: _Tally, number: int
+    instructions: Sequence[Instruction], plan: PassRatesPlan, engine: Engine, work: Work, tally: _Tally, number: int
 ) -> list[float | None]:
     """Pass rate of levels 1..n over the model's answers; None where no answer had a hard constraint."""
     chosen = plan.instructions.corridor
     prompts = [
         (instruction, level, messages)
-        for instruction in asked
+        for instruction in instructions
         for level, messages in enumerate(ladder.rungs(instruction, layout=plan.layout))
         if level
     ]

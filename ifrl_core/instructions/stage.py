@@ -1,15 +1,14 @@
-"""From seeds to ladders of prompts: three stages that need no model, unless one writes the constraints.
+"""From seeds to ladders of prompts: two stages that need no model, unless one writes the constraints.
 
-seeds         read, reject, split into train and held-out before anything else
 instructions  a seed with 3..5 constraints, from the catalog or written by a model
 prompts       the ladder L0..Ln of every instruction
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -20,10 +19,10 @@ from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import ladder
 from ifrl_core.instructions.pass_rates import rates_of, weights_of
-from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest
+from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
 from ifrl_core.instructions.writers.write import with_fallback, write, writing_figures
 from ifrl_core.models.stage import import_model, model_source
-from ifrl_core.records import INSTRUCTIONS, PROMPTS, REJECTED_SEEDS, Instruction, constraint_row, instruction_of
+from ifrl_core.records import INSTRUCTIONS, PROMPTS, REJECTED_SEEDS, Instruction, Row, constraint_row, instruction_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 ROWS_PER_SHARD = 5_000
@@ -81,18 +80,7 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
     outcomes = _outcomes(requests, config, inputs, work)
     forget_engine()
     written = with_fallback(requests, outcomes, config, seed=work.seed)
-    rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
-    for item in written:
-        row = seeds[item.seed_id]
-        rows[row["split"]].append(
-            {
-                "instruction_id": item.seed_id.replace("seed-", "i-"),
-                "seed": row["seed"],
-                "constraints": [constraint_row(constraint) for constraint in item.constraints],
-                "writer": item.writer,
-                "split": row["split"],
-            }
-        )
+    rows = _rows_by_split(written, seeds)
     rejected = [outcome for outcome in outcomes if isinstance(outcome, RejectedSeed)]
     if not all(rows.values()):
         raise InputError(
@@ -101,11 +89,11 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
             "allow more attempts or tokens, or choose another model"
         )
     _write_by_split(work, rows, INSTRUCTIONS)
-    bad = [
+    rejected_rows = [
         {**{name: seeds[r.seed_id][name] for name in ("seed_id", "seed", "split")}, "reason": r.reason, "raw": r.raw}
         for r in rejected
     ]
-    work.writer.write_table("rejected.parquet", pa.Table.from_pylist(bad, schema=REJECTED_SEEDS))
+    work.writer.write_table("rejected.parquet", pa.Table.from_pylist(rejected_rows, schema=REJECTED_SEEDS))
     work.progress(1, 1, f"{len(written)} instructions")
     types = Counter(f"{constraint.kind} {constraint.type}" for item in written for constraint in item.constraints)
     figures: Figures = {"types": dict(sorted(types.items())), **{split: len(rows[split]) for split in SPLITS}}
@@ -125,7 +113,7 @@ def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
     rates = rates_of(inputs["pass_rates"], work.store) if config.order == "easy_to_hard" else None
     levels: dict[str, Counter[int]] = {split: Counter() for split in SPLITS}
 
-    def rungs_of(split: str) -> Iterator[dict[str, Any]]:
+    def rungs_of(split: str) -> Iterator[Row]:
         for row in work.store.rows(inputs["instructions"], prefix=f"part-{split}-"):
             instruction = ladder.reordered(instruction_of(row), config.order, seed=work.seed, pass_rates=rates)
             for rung in _rungs(instruction, config.layout, split):
@@ -143,6 +131,23 @@ def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
     }
 
 
+def _rows_by_split(written: Sequence[Written], seeds: Mapping[str, Row]) -> dict[str, list[Row]]:
+    """Rows of records.INSTRUCTIONS; `seeds`: rows of records.SEEDS by seed_id."""
+    rows: dict[str, list[Row]] = {split: [] for split in SPLITS}
+    for item in written:
+        seed = seeds[item.seed_id]
+        rows[seed["split"]].append(
+            {
+                "instruction_id": item.seed_id.replace("seed-", "i-"),
+                "seed": seed["seed"],
+                "constraints": [constraint_row(constraint) for constraint in item.constraints],
+                "writer": item.writer,
+                "split": seed["split"],
+            }
+        )
+    return rows
+
+
 def _outcomes(requests: list[SeedRequest], config: InstructionsConfig, inputs: Inputs, work: Work) -> list[Outcome]:
     """What the writer makes of the seeds; a model's replies are kept in the scratch folder."""
     if config.writer == "catalog":
@@ -153,7 +158,7 @@ def _outcomes(requests: list[SeedRequest], config: InstructionsConfig, inputs: I
     return write(requests, config, seed=work.seed, engine=kept, progress=work.progress)
 
 
-def _rungs(instruction: Instruction, layout: ladder.Layout, split: str) -> Iterator[dict[str, Any]]:
+def _rungs(instruction: Instruction, layout: ladder.Layout, split: str) -> Iterator[Row]:
     for level, messages in enumerate(ladder.rungs(instruction, layout=layout)):
         yield {
             "prompt_id": f"{instruction.instruction_id}-L{level}",
@@ -165,7 +170,7 @@ def _rungs(instruction: Instruction, layout: ladder.Layout, split: str) -> Itera
         }
 
 
-def _write_by_split(work: Work, rows: Mapping[str, Iterable[dict[str, Any]]], schema: pa.Schema) -> None:
+def _write_by_split(work: Work, rows: Mapping[str, Iterable[Row]], schema: pa.Schema) -> None:
     for split, of_split in rows.items():
         for index, batch in enumerate(_batches(of_split, ROWS_PER_SHARD)):
             work.writer.write_table(f"part-{split}-{index:05d}.parquet", pa.Table.from_pylist(batch, schema=schema))

@@ -46,19 +46,19 @@ def _profiles() -> tuple[list[str], dict[str, int], np.ndarray]:
 
 def _rows_of_word(word: str, ended: bool) -> tuple[int, ...]:
     """Rows of the 1-, 2- and 3-grams of one word; inside a run of capitals langdetect takes none."""
-    rows = _profiles()[1]
+    row_of = _profiles()[1]
     padded = f" {word} " if ended else f" {word}"
-    found = []
+    rows = []
     for i in range(1, len(padded)):
         if padded[i].isupper() and padded[i - 1].isupper():
             continue
         for n in (1, 2, 3):
             if i - n + 1 < 0:
                 break
-            row = rows.get(padded[i - n + 1 : i + 1])
+            row = row_of.get(padded[i - n + 1 : i + 1])
             if row is not None and not (n == 1 and padded[i] == " "):
-                found.append(row)
-    return tuple(found)
+                rows.append(row)
+    return tuple(rows)
 
 
 _remembered_rows = lru_cache(maxsize=50_000)(_rows_of_word)

@@ -26,8 +26,8 @@ def checked_arguments(type_id: str, schema: Mapping[str, Argument], args: Mappin
     given = {name: value for name, value in args.items() if value is not None}
     for name in given:
         if name not in schema:
-            known = ", ".join(schema) or "none"
-            raise ConstraintError(f"{type_id}: unknown argument {name!r}; its arguments are: {known}")
+            names = ", ".join(schema) or "none"
+            raise ConstraintError(f"{type_id}: unknown argument {name!r}; its arguments are: {names}")
     canonical = {}
     for name, argument in schema.items():
         if name not in given:

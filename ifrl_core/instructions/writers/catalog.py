@@ -17,12 +17,12 @@ def write(
     Raises:
         ConstraintError: when config.types or config.weights names a type that does not exist.
     """
-    made = []
+    written = []
     for seed_id, text in requests:
         rng = random.Random(f"{seed}:{seed_id}")
         count = rng.randint(config.min_constraints, config.max_constraints)
-        made.append(Written(seed_id, tuple(sample(text, count, rng, config, weights)), "catalog"))
-    return made
+        written.append(Written(seed_id, tuple(sample(text, count, rng, config, weights)), "catalog"))
+    return written
 
 
 def sample(

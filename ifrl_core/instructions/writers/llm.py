@@ -38,8 +38,8 @@ def write(
     for attempt in range(chosen.attempts):
         if not left:
             break
-        asked = [_request(seed_id, text, config, seed, attempt) for seed_id, text in left]
-        replies = engine.generate(asked, sampling, progress)
+        model_requests = [_request(seed_id, text, config, seed, attempt) for seed_id, text in left]
+        replies = engine.generate(model_requests, sampling, progress)
         for request, completion in zip(left, replies, strict=True):
             outcomes[request[0]] = _outcome(request, completion, config, seed, attempt + 1)
         left = [request for request in left if isinstance(outcomes[request[0]], RejectedSeed)]
@@ -59,7 +59,7 @@ def _outcome(
     proposals = read_reply(completion.text, truncated=completion.finish_reason == "length")
     if not proposals:
         return RejectedSeed(seed_id, "no constraints could be read from the reply", raw, attempts)
-    candidates = [made for proposal in proposals if (made := constraint_of(proposal, text))]
+    candidates = [constraint for proposal in proposals if (constraint := constraint_of(proposal, text))]
     kept, dropped = select(candidates, text, config)
     enough = len(kept) >= config.min_constraints
     if not kept or (not enough and config.model_writer.too_few == "reject"):

@@ -43,8 +43,8 @@ def with_fallback(
     rejected = {outcome.seed_id for outcome in outcomes if isinstance(outcome, RejectedSeed)}
     replaced: dict[str, Written] = {}
     if config.model_writer.fallback == "catalog":
-        made = catalog.write([request for request in requests if request[0] in rejected], config, seed=seed)
-        replaced = {item.seed_id: item for item in made}
+        by_catalog = catalog.write([request for request in requests if request[0] in rejected], config, seed=seed)
+        replaced = {item.seed_id: item for item in by_catalog}
     chosen = [replaced.get(item.seed_id) if isinstance(item, RejectedSeed) else item for item in outcomes]
     return [item for item in chosen if item is not None]
 

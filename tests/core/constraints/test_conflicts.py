@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ifrl_core.constraints.catalog.registry import CATALOG
-from ifrl_core.constraints.conflicts import conflict, near_duplicates, without_conflicts
+from ifrl_core.constraints.conflicts import conflict, near_duplicates
 from ifrl_core.records import Constraint
 
 
@@ -59,12 +59,6 @@ def test_conflicting_pairs_are_found_either_way_round(a: Constraint, b: Constrai
 def test_compatible_pairs_are_left_alone(a: Constraint, b: Constraint) -> None:
     assert not conflict(a, b)
     assert not conflict(b, a)
-
-
-def test_the_earlier_of_two_conflicting_constraints_is_kept() -> None:
-    a, b = CONFLICTS[0]
-    c = _c("punctuation:no_comma")
-    assert without_conflicts([a, b, c]) == [a, c]
 
 
 def test_free_soft_constraints_conflict_only_when_they_say_nearly_the_same() -> None:

@@ -82,10 +82,10 @@ def constrained_response(view: View) -> bool:
 
 def number_highlighted_sections(view: View, num_highlights: int) -> bool:
     """At least so many *highlights*; a **double** one that holds text is found by its own pattern."""
-    single = sum(bool(found.strip("*").strip()) for found in _HIGHLIGHT.findall(view.text))
+    single = sum(bool(marked.strip("*").strip()) for marked in _HIGHLIGHT.findall(view.text))
     if single >= num_highlights:
         return True
-    return single + sum(bool(found[2:-2].strip()) for found in _DOUBLE_HIGHLIGHT.findall(view.text)) >= num_highlights
+    return single + sum(bool(marked[2:-2].strip()) for marked in _DOUBLE_HIGHLIGHT.findall(view.text)) >= num_highlights
 
 
 @lru_cache(maxsize=256)

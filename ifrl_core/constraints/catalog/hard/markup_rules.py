@@ -18,14 +18,14 @@ _DASHES = ("—", "–", "--", "-")
 
 def numbered(view: View, num_items: int) -> bool:
     """Exactly so many lines numbered 1., 2., 3. ... in this order."""
-    found = [match.group(1) for match in map(_NUMBERED.match, view.lines) if match]
-    return len(found) == num_items and found == [str(n) for n in range(1, num_items + 1)]
+    numbers = [match.group(1) for match in map(_NUMBERED.match, view.lines) if match]
+    return len(numbers) == num_items and numbers == [str(n) for n in range(1, num_items + 1)]
 
 
 def lettered(view: View, num_items: int) -> bool:
     """Exactly so many lines lettered a), b), c) ... in this order."""
-    found = [match.group(1).lower() for match in map(_LETTERED.match, view.lines) if match]
-    return found == list(string.ascii_lowercase[:num_items])
+    letters = [match.group(1).lower() for match in map(_LETTERED.match, view.lines) if match]
+    return letters == list(string.ascii_lowercase[:num_items])
 
 
 def checkbox(view: View, num_items: int) -> bool:
@@ -46,10 +46,10 @@ def _is_separator(cells: list[str]) -> bool:
 
 def table(view: View, columns: int, rows: int) -> bool:
     """Exactly one markdown table, with so many columns and, below its header, so many rows."""
-    found = [cells for cells in map(_cells, view.lines) if cells]
-    if len(found) != rows + 2 or any(len(cells) != columns for cells in found):
+    table = [cells for cells in map(_cells, view.lines) if cells]
+    if len(table) != rows + 2 or any(len(cells) != columns for cells in table):
         return False
-    return _is_separator(found[1]) and not any(_is_separator(cells) for cells in (found[0], *found[2:]))
+    return _is_separator(table[1]) and not any(_is_separator(cells) for cells in (table[0], *table[2:]))
 
 
 def code_fence(view: View, language: str) -> bool:
@@ -82,13 +82,13 @@ def tag(view: View, tag: str) -> bool:
 
 def fields(view: View, names: list[str]) -> bool:
     """For every name, in this order, a line `Name: text`."""
-    wanted = [f"{name.lower()}:" for name in names]
+    labels = [f"{name.lower()}:" for name in names]
     reached = 0
     for line in view.lower.split("\n"):
         bare = line.strip().lstrip("*_#> ")
-        if reached < len(wanted) and bare.startswith(wanted[reached]) and bare[len(wanted[reached]) :].strip("*_ "):
+        if reached < len(labels) and bare.startswith(labels[reached]) and bare[len(labels[reached]) :].strip("*_ "):
             reached += 1
-    return reached == len(wanted)
+    return reached == len(labels)
 
 
 def hashtags(view: View, count: int) -> bool:

@@ -40,7 +40,7 @@ def include(view: View, number: int) -> bool:
 
 def ascending(view: View, count: int) -> bool:
     """At least so many whole numbers in digits, each greater than the one before."""
-    digits = [found.lstrip("0") for found in _NUMBER.findall(view.text)]
+    digits = [number.lstrip("0") for number in _NUMBER.findall(view.text)]
     sizes = [(len(number), number) for number in digits]  # compared as text: a number may have a million digits
     return len(sizes) >= count and all(a < b for a, b in pairwise(sizes))
 

@@ -59,8 +59,8 @@ def _not_starting(draft: Draft, args: Args) -> None:
 
 
 def _ending(draft: Draft, args: Args) -> None:
-    known = WORDS_ENDING_IN.get(args["suffix"], (f"be{args['suffix']}",))
-    draft.phrases += draft.pick(known, args["count"])
+    words = WORDS_ENDING_IN.get(args["suffix"], (f"be{args['suffix']}",))
+    draft.phrases += draft.pick(words, args["count"])
 
 
 def _in_order(draft: Draft, args: Args) -> None:
