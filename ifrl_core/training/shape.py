@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Literal
 
 from ifrl_core.config import LaunchConfig
@@ -72,6 +73,8 @@ def resolve_here(launch: LaunchConfig) -> Shape:
     Raises:
         ConfigError: when it has too few GPUs.
     """
+    if version("torch").endswith("+cpu"):  # it takes seconds to import
+        return resolve(launch, 0)
     import torch
 
     return resolve(launch, torch.cuda.device_count())
