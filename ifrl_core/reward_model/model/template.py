@@ -10,8 +10,10 @@ on the constraint that follows.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from transformers import PreTrainedTokenizerBase
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TEMPLATE = files("ifrl_core").joinpath("reward_model/model/template.txt").read_text().rstrip("\n")
 _BEFORE, _REST = TEMPLATE.split("{response}")
@@ -32,7 +34,7 @@ def render(response: str, constraint: str) -> str:
 
 
 def encode(
-    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]], max_tokens: int
+    tokenizer: "PreTrainedTokenizerBase", pairs: Sequence[tuple[str, str]], max_tokens: int
 ) -> list[Encoded | None]:
     """Token ids of (response, constraint text) pairs, at most `max_tokens` each; None where the constraint leaves no room."""
     responses = _ids(tokenizer, {response: response for response, _ in pairs})
@@ -46,12 +48,12 @@ def encode(
     return encoded
 
 
-def _ids(tokenizer: PreTrainedTokenizerBase, texts: dict[str, str]) -> dict[str, tuple[int, ...]]:
+def _ids(tokenizer: "PreTrainedTokenizerBase", texts: dict[str, str]) -> dict[str, tuple[int, ...]]:
     """Ids by key. Text that looks like a special token stays text: a response cannot end its own turn."""
     if not texts:
         return {}
-    found = tokenizer(list(texts.values()), add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return {key: tuple(ids) for key, ids in zip(texts, found, strict=True)}
+    ids = tokenizer(list(texts.values()), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return {key: tuple(of_text) for key, of_text in zip(texts, ids, strict=True)}
 
 
 def _without_middle(ids: tuple[int, ...], room: int) -> tuple[int, ...] | None:

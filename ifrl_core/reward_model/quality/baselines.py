@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from ifrl_core.records import Row
 from ifrl_core.reward_model.quality.figures import Scored, against_rules
@@ -47,6 +46,8 @@ def majority(train: Sequence[Row], pairs: Sequence[Row]) -> list[float]:
 
 def by_length(train: Sequence[Row], pairs: Sequence[Row]) -> list[float]:
     """P(positive | words of the response), fitted on both classes of `train`."""
+    from sklearn.linear_model import LogisticRegression
+
     fitted = LogisticRegression().fit(_lengths(train), [row["label"] for row in train])
     return [float(p) for p in fitted.predict_proba(_lengths(pairs))[:, 1]] if pairs else []
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from ifrl_core.statistics.by_hash import rank_by_hash
 
@@ -33,6 +32,8 @@ class Calibration:
 
 def fit(probabilities: Sequence[float], verdicts: Sequence[bool]) -> Calibration | None:
     """The scaling under which the verdicts are likeliest; None when too few, or when the model ranks them backwards."""
+    from sklearn.linear_model import LogisticRegression
+
     if len(verdicts) < FEWEST or min(sum(verdicts), len(verdicts) - sum(verdicts)) < 5:
         return None
     logits = np.array([[_logit(p)] for p in probabilities])

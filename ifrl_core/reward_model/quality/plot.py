@@ -2,10 +2,10 @@
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NAMES = {
     "reward_model": "reward model",
@@ -17,6 +17,8 @@ NAMES = {
 
 def curves_png(curves: Mapping[str, Any]) -> bytes:
     """The curves of `baselines.curves` by rules; a constant (majority) has none worth drawing. Equal curves, equal bytes."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     roc, reliability = figure.subplots(1, 2)
     for name in (name for name in NAMES if name in curves):
@@ -29,12 +31,12 @@ def curves_png(curves: Mapping[str, Any]) -> bytes:
     return picture.getvalue()
 
 
-def _draw(axes: Axes, label: str, points: list[tuple[float, float]], *, marker: str) -> None:
+def _draw(axes: "Axes", label: str, points: list[tuple[float, float]], *, marker: str) -> None:
     if points:
         axes.plot(*zip(*points, strict=True), label=label, marker=marker)
 
 
-def _frame(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+def _frame(axes: "Axes", title: str, x_label: str, y_label: str) -> None:
     axes.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1)
     axes.set(title=title, xlabel=x_label, ylabel=y_label, xlim=(0, 1), ylim=(0, 1))
     if axes.get_legend_handles_labels()[0]:

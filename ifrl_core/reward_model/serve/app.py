@@ -35,18 +35,7 @@ def make_app(scorer: Scorer, limits: Limits, *, model: str, token: str | None = 
     metrics = Metrics()
     batcher = Batcher(scorer, limits, metrics)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        batcher.start()
-        yield
-        await asyncio.to_thread(batcher.close)
-
-    # Their pages would fetch scripts from the network.
-    app = FastAPI(title="ifrl reward model", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(_Observed, metrics=metrics, paths=frozenset({"/predict", "/v1/score", "/health", "/metrics"}))
-    app.add_exception_handler(RefusedError, _refused)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _failed)
+    app = _bare_app(batcher, metrics)
     guarded = [Depends(_bearer(token))] if token else []
 
     async def probabilities(answer: str, constraints: Sequence[str]) -> Probabilities:
@@ -78,6 +67,24 @@ def make_app(scorer: Scorer, limits: Limits, *, model: str, token: str | None = 
     async def exposition() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
+    return app
+
+
+def _bare_app(batcher: Batcher, metrics: Metrics) -> FastAPI:
+    """No endpoint yet; the batcher runs as long as the app does."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        batcher.start()
+        yield
+        await asyncio.to_thread(batcher.close)
+
+    # Their pages would fetch scripts from the network.
+    app = FastAPI(title="ifrl reward model", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(_Observed, metrics=metrics, paths=frozenset({"/predict", "/v1/score", "/health", "/metrics"}))
+    app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _failed)
     return app
 
 

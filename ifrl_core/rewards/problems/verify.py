@@ -43,8 +43,8 @@ def chosen_letter(response: str) -> str | None:
     True
     """
     for pattern in _CHOICES:
-        if found := pattern.findall(response):
-            return str(found[-1])
+        if letters := pattern.findall(response):
+            return str(letters[-1])
     return None
 
 
@@ -104,13 +104,13 @@ class Grader:
         try:
             process.stdin.write(json.dumps(question).encode() + b"\n")
             process.stdin.flush()
-            found = self._read(process, self._limit_s)
+            reply = self._read(process, self._limit_s)
         except BrokenPipeError:
-            found = None
-        if found is None:
+            reply = None
+        if reply is None:
             self.close()
             return None
-        verdict: bool | None = found["correct"]
+        verdict: bool | None = reply["correct"]
         return verdict
 
     def _start(self) -> subprocess.Popen[bytes]:
