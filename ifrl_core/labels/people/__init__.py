@@ -1,1 +1,1 @@
-"""People judge pseudo-labels: a blind sheet to fill (sheet), and what a filled one says (grade)."""
+"""People judge pseudo-labels: which answers they see (draw), the blind sheet (sheet), what a filled one says (grade)."""

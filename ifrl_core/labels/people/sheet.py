@@ -9,11 +9,9 @@ the contrasts is shown a second time, at the end and in the other order, so that
 import csv
 import hashlib
 import io
-import itertools
 import json
 import random
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,35 +20,14 @@ import jinja2
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.errors import ArtifactError, InputError
+from ifrl_core.labels.people.draw import Shown, contrasts_of, draw, showing_order
 from ifrl_core.records import Row, printable
 from ifrl_core.stages.runs import load_record
-from ifrl_core.statistics.by_hash import rank_by_hash
 
 SHEET_CSV, SHEET_PAGE, KEY = "sheet.csv", "sheet.html", "key.json"
 KEY_FORMAT = "ifrl-label-sheet/1"
 COLUMNS = ("item", "instruction", "constraint", "response", "judgement")
 _FORMULA = tuple("=+-@＝＋－＠")
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """One constraint of one instruction with an answer of each label; `rank` is its place in the random draw."""
-
-    rank: str
-    instruction_id: str
-    type: str
-    level: int
-    positive: str  # label_id
-    negative: str  # label_id
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One judgement asked for: which contrast, which of its two answers, and whether for the first or second time."""
-
-    contrast: int
-    label_id: str
-    showing: int
 
 
 @dataclass(frozen=True)
@@ -105,21 +82,20 @@ def write_sheet(
     if not chosen:
         raise InputError(f"{labels.uri} holds no constraint with both a positive and a negative: nothing to compare")
     order = showing_order(chosen, repeat, random.Random(f"sheet {seed} {labels.fingerprint}"))
-    label_ids = {shown.label_id for shown in order}
-    rows = {row["label_id"]: row for row in store.rows(labels) if row["label_id"] in label_ids}
-    instructions = _seed_instructions({row["instruction_id"] for row in rows.values()}, labels, store)
+    rows = _rows_of(order, labels, store)
     digest = hashlib.sha256(json.dumps([labels.digest, seed, [vars(shown) for shown in order]]).encode())
     sheet = f"s{digest.hexdigest()[:8]}"  # a letter first: no spreadsheet takes it for a number
+    instructions = _seed_instructions({row["instruction_id"] for row in rows}, labels, store)
     items = [
         {
             "item": f"{sheet}-{number:04d}",
-            "instruction": printable(instructions[rows[shown.label_id]["instruction_id"]]),
-            "constraint": printable(rows[shown.label_id]["constraint"]["text"]),
-            "response": printable(rows[shown.label_id]["response"]),
+            "instruction": printable(instructions[row["instruction_id"]]),
+            "constraint": printable(row["constraint"]["text"]),
+            "response": printable(row["response"]),
         }
-        for number, shown in enumerate(order, 1)
+        for number, row in enumerate(rows, 1)
     ]
-    truth = {item["item"]: _truth(rows[shown.label_id], shown) for item, shown in zip(items, order, strict=True)}
+    truth = {item["item"]: _truth(row, shown) for item, row, shown in zip(items, rows, order, strict=True)}
     key = {"format": KEY_FORMAT, "sheet": sheet, "labels": labels.uri, "seed": seed, "items": truth}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SHEET_CSV).write_text(csv_text(items), encoding="utf-8", newline="")
@@ -127,61 +103,6 @@ def write_sheet(
     (folder / KEY).write_text(json.dumps(key, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     repeated = sum(shown.showing == 2 for shown in order) // 2
     return Sheet(sheet, len(items), len(chosen), repeated, folder / SHEET_CSV, folder / SHEET_PAGE, folder / KEY)
-
-
-def contrasts_of(labels: Iterable[Row], seed: int) -> Iterator[Contrast]:
-    """One contrast for each instruction and level that has both labels; of several answers a side, one by hash.
-
-    `labels` is in the order of the table: the rows of an instruction stand together.
-    """
-    for instruction_id, rows in itertools.groupby(labels, key=lambda row: row["instruction_id"]):
-        sides: dict[int, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-        types: dict[int, str] = {}
-        for row in rows:
-            sides[row["level"]][row["label"]].append(row["label_id"])
-            types[row["level"]] = row["constraint"]["type"]
-        for level, (negatives, positives) in sides.items():
-            if negatives and positives:
-                positive, negative = (min(ids, key=lambda name: _hash(seed, name)) for ids in (positives, negatives))
-                yield Contrast(_hash(seed, positive), instruction_id, types[level], level, positive, negative)
-
-
-def draw(contrasts: Iterable[Contrast], count: int) -> list[Contrast]:
-    """At most `count` contrasts: types as even as they last, then levels, then by rank."""
-    pools: dict[str, dict[int, list[Contrast]]] = defaultdict(lambda: defaultdict(list))
-    for contrast in sorted(contrasts, key=lambda contrast: contrast.rank, reverse=True):
-        pools[contrast.type][contrast.level].append(contrast)
-    first = {name: max(pool[-1].rank for pool in levels.values()) for name, levels in pools.items()}
-    drawn: list[Contrast] = []
-    of_type, of_level = Counter[str](), Counter[int]()
-    while pools and len(drawn) < count:
-        name = min(pools, key=lambda name: (of_type[name], first[name]))
-        level = min(pools[name], key=lambda level: (of_level[level], level))
-        drawn.append(pools[name][level].pop())
-        of_type[name] += 1
-        of_level[level] += 1
-        if not pools[name][level]:
-            del pools[name][level]
-        if not pools[name]:
-            del pools[name]
-    return drawn
-
-
-def showing_order(contrasts: Sequence[Contrast], repeat: float, source: random.Random) -> list[Shown]:
-    """Every contrast once, its two answers adjacent, both orders random; then a share of them in the other order.
-
-    A share above 0 repeats at least one.
-    """
-    first = [(index, source.random() < 0.5) for index in range(len(contrasts))]  # (contrast, positive first)
-    source.shuffle(first)
-    repeated = source.sample(first, max(round(repeat * len(first)), 1 if repeat else 0))
-    order = [(index, positive_first, 1) for index, positive_first in first]
-    order += [(index, not positive_first, 2) for index, positive_first in repeated]
-    shown = []
-    for index, positive_first, showing in order:
-        sides = (contrasts[index].positive, contrasts[index].negative)
-        shown += [Shown(index, label_id, showing) for label_id in (sides if positive_first else sides[::-1])]
-    return shown
 
 
 def csv_text(items: Sequence[Row]) -> str:
@@ -198,6 +119,13 @@ def page_text(sheet: str, items: Sequence[Row]) -> str:
     template = files("ifrl_core").joinpath("labels/people/sheet.html.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(template).render(sheet=sheet, items=list(items))
+
+
+def _rows_of(order: Sequence[Shown], labels: ArtifactRef, store: ArtifactStore) -> list[Row]:
+    """The row of the labels table of each answer that is shown."""
+    label_ids = {shown.label_id for shown in order}
+    by_id = {row["label_id"]: row for row in store.rows(labels) if row["label_id"] in label_ids}
+    return [by_id[shown.label_id] for shown in order]
 
 
 def _truth(row: Row, shown: Shown) -> Row:
@@ -227,7 +155,3 @@ def _seed_instructions(instruction_ids: set[str], labels: ArtifactRef, store: Ar
 def _inert(value: str) -> str:
     """OWASP's rule against CSV injection, also behind white space, which some programs trim."""
     return f"'{value}" if value.lstrip().startswith(_FORMULA) or value[:1] in ("\t", "\r", "\n") else value
-
-
-def _hash(seed: int, name: str) -> str:
-    return rank_by_hash("sheet", seed, name).hex()

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.errors import ArtifactError, InputError
+from ifrl_core.labels.people.draw import ShownContrast, draw, showing_order
 from ifrl_core.labels.people.grade import grade_sheet
-from ifrl_core.labels.people.sheet import Contrast, Sheet, csv_text, draw, showing_order, write_sheet
+from ifrl_core.labels.people.sheet import Sheet, csv_text, write_sheet
 from ifrl_core.labels.stage import make_labels
 from tests.core.ladders import ladders
 
@@ -56,10 +57,10 @@ def judge(sheet: Sheet, path: Path, judgement: Any) -> Path:
 # --- the draw
 
 
-def contrasts(sizes: dict[tuple[str, int], int]) -> list[Contrast]:
+def contrasts(sizes: dict[tuple[str, int], int]) -> list[ShownContrast]:
     source = random.Random(0)
     return [
-        Contrast(f"{source.random():.17f}", f"i-{n}", name, level, f"{name}{level}{n}+", f"{name}{level}{n}-")
+        ShownContrast(f"{source.random():.17f}", f"i-{n}", name, level, f"{name}{level}{n}+", f"{name}{level}{n}-")
         for (name, level), size in sizes.items()
         for n in range(size)
     ]
