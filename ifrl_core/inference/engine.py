@@ -50,8 +50,6 @@ class Completion:
 class Engine(Protocol):
     """A loaded model that answers requests."""
 
-    name: str
-
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
     ) -> list[Completion]:

@@ -18,24 +18,23 @@ class JournalEngine:
     """
 
     def __init__(self, engine: Engine, path: Path, *, chunk: int = 128) -> None:
-        self.name = engine.name
         self._engine, self._path, self._chunk = engine, path, chunk
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
     ) -> list[Completion]:
         keys = [_key(request, sampling) for request in requests]
-        known = dict(self._read())
-        open_ = [index for index, key in enumerate(keys) if key not in known]
+        completions = dict(self._read())
+        open_ = [index for index, key in enumerate(keys) if key not in completions]
         for start in range(0, len(open_), self._chunk):
             indices = open_[start : start + self._chunk]
             done = len(requests) - len(open_) + start
-            made = self._engine.generate(
+            answered = self._engine.generate(
                 [requests[index] for index in indices], sampling, _counted_from(done, len(requests), progress)
             )
-            self._append([(keys[index], completion) for index, completion in zip(indices, made, strict=True)])
-            known |= {keys[index]: completion for index, completion in zip(indices, made, strict=True)}
-        return [known[key] for key in keys]
+            self._append([(keys[index], completion) for index, completion in zip(indices, answered, strict=True)])
+            completions |= {keys[index]: completion for index, completion in zip(indices, answered, strict=True)}
+        return [completions[key] for key in keys]
 
     def _read(self) -> Iterator[tuple[str, Completion]]:
         if not self._path.is_file():
@@ -65,5 +64,5 @@ def _counted_from(before: int, total: int, progress: Progress) -> Progress:
 
 
 def _key(request: Request, sampling: Sampling) -> str:
-    asked = {"messages": list(request.messages), "seed": request.seed, "sampling": asdict(sampling)}
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    document = {"messages": list(request.messages), "seed": request.seed, "sampling": asdict(sampling)}
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -78,8 +78,7 @@ def _local(engine: str, folder: Path, dtype: str, batch_size: int) -> Engine:
     if engine == "vllm":
         from ifrl_core.inference.vllm_engine import VllmEngine
 
-        made: Engine = VllmEngine(folder, dtype=dtype, batch_size=batch_size)
-        return made
+        return VllmEngine(folder, dtype=dtype, batch_size=batch_size)
     from ifrl_core.inference.transformers_engine import TransformersEngine
 
     return TransformersEngine(folder, dtype=dtype, batch_size=batch_size)

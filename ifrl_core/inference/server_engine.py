@@ -47,8 +47,6 @@ class ServerEngine:
     more than `patience` times for each server, or servers that all had `patience` outages in a row, end the call.
     """
 
-    name = "server"
-
     def __init__(
         self,
         base_urls: Sequence[str],
@@ -91,16 +89,15 @@ class ServerEngine:
         waiting = iter(range(len(requests)))
         key = os.environ.get(self._api_key_variable)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-
-        made = TokenCount()
+        tokens = TokenCount()
 
         async def work(client: httpx.AsyncClient) -> None:
             for index in waiting:
                 body = _body(self._model, requests[index], sampling)
                 completion = await self._answer(client, fleet, body, f"request {index}")
                 completions[index] = completion
-                made.add(completion.completion_tokens)
-                progress(len(completions), len(requests), str(made))
+                tokens.add(completion.completion_tokens)
+                progress(len(completions), len(requests), str(tokens))
 
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(headers=headers, timeout=self._timeout, limits=limits) as client:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
@@ -51,7 +50,6 @@ class TransformersEngine:
         self._ends = _end_tokens(model)
         self._batch_size = batch_size
         self._cache_tokens = cache_tokens
-        self.name = f"transformers {transformers.__version__}"
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress

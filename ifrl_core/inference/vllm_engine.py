@@ -31,8 +31,6 @@ _PREFIX_METRICS = ("vllm:prefix_cache_hits", "vllm:prefix_cache_queries")
 class VllmEngine:
     """A causal model in a local folder, answered by vLLM; `batch_size` is the most sequences at once."""
 
-    name = "vllm"
-
     def __init__(self, folder: Path, *, dtype: str = "bfloat16", batch_size: int = 64) -> None:
         """Load the model: half a minute on a CPU.
 

@@ -14,6 +14,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import GeneralConfig, LaunchConfig, PipelineConfig, PolicyConfig, RewardConfig
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError
+from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
 from ifrl_core.policy.job import POOL, PROMPTS, Job
@@ -151,11 +152,7 @@ def _fitting(prompts: Sequence[Row], model: Path, max_tokens: int) -> list[Row]:
 
     tokenizer = AutoTokenizer.from_pretrained(model)
 
-    def tokens(row: Row) -> int:
-        text = tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
-        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    return [row for row in prompts if tokens(row) <= max_tokens]
+    return [row for row in prompts if len(prompt_ids(tokenizer, row["prompt"])) <= max_tokens]
 
 
 def _askable(rows: Sequence[Row], config: PolicyConfig, *, seed: int) -> list[Row]:

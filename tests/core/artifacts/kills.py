@@ -87,8 +87,6 @@ def start(attempt: Attempt, folder: Path) -> int:
 class QuickEngine:
     """Answers that follow from the request alone, at about 25 requests a second: time to be killed in."""
 
-    name = "quick"
-
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
     ) -> list[Completion]:

@@ -26,7 +26,7 @@ def echo(body: Body, number: int) -> Reply:
 
 @dataclass
 class Asked:
-    """What a server was asked: request bodies, headers, and how many were in flight at most."""
+    """The requests a server got: bodies, headers, and how many were in flight at most."""
 
     url: str
     bodies: list[Body] = field(default_factory=list)
@@ -53,13 +53,13 @@ def serving(reply: Callable[[Body, int], Reply | None] = echo, *, delay_s: float
                 asked.in_flight += 1
                 asked.most_in_flight = max(asked.most_in_flight, asked.in_flight)
             time.sleep(delay_s)
-            made = reply(body, number)
+            answer = reply(body, number)
             with asked.lock:
                 asked.in_flight -= 1
-            if made is None:
+            if answer is None:
                 self.close_connection = True
                 return
-            status, document, headers = made
+            status, document, headers = answer
             data = document if isinstance(document, bytes) else json.dumps(document).encode()
             self.send_response(status)
             for name, value in headers.items():

@@ -107,10 +107,10 @@ def test_killing_a_server_in_the_middle_loses_and_doubles_nothing(servers: list[
             two.process.send_signal(signal.SIGKILL)
 
     engine = ServerEngine([one.url, two.url], str(folder), concurrency=2, first_rest_s=0.2)
-    made = engine.generate(requests(16), sampling, kill_after_four)
+    completions = engine.generate(requests(16), sampling, kill_after_four)
     assert two.process.wait(10) == -signal.SIGKILL
     assert seen == list(range(1, 17))
-    assert [item.text for item in made] == [item.text for item in undisturbed]
+    assert [item.text for item in completions] == [item.text for item in undisturbed]
     assert "POST /v1/chat/completions" in two.log.read_text()
 
 
@@ -123,11 +123,11 @@ def test_the_llm_writer_asks_a_server_that_only_the_environment_names(
         engine="server", served_model=str(folder), references=2, attempts=1, max_tokens=96, structured_output=False
     )
     config = InstructionsConfig(writer="llm", max_words=80, model_writer=writer)
-    made = dataset.make_instructions(config, {"seeds": seeds}, store)
-    figures = store.manifest(made).figures["writing"]
+    instructions = dataset.make_instructions(config, {"seeds": seeds}, store)
+    figures = store.manifest(instructions).figures["writing"]
     assert figures["replies"] == figures["asked"] == 4
     assert figures["written"] + figures["rejected"] == 4
-    raws = [row["raw"] for row in store.read_table(made, "rejected.parquet").to_pylist()]
+    raws = [row["raw"] for row in store.read_table(instructions, "rejected.parquet").to_pylist()]
     assert figures["written"] or any(raws)
     monkeypatch.delenv("IFRL_SERVER_URLS")
-    assert dataset.make_instructions(config, {"seeds": seeds}, store) == made
+    assert dataset.make_instructions(config, {"seeds": seeds}, store) == instructions

@@ -40,9 +40,11 @@ def unused_url() -> str:
 def test_answers_come_in_order_with_their_counts_and_settings() -> None:
     told: list[tuple[int, int]] = []
     with serving() as server:
-        made = engine(server.url).generate(requests(40), SAMPLING, lambda done, total, *_: told.append((done, total)))
-    assert texts(made) == expected(40)
-    assert made[3] == Completion("prompt 3 / 103", "stop", 7, 4)
+        completions = engine(server.url).generate(
+            requests(40), SAMPLING, lambda done, total, *_: told.append((done, total))
+        )
+    assert texts(completions) == expected(40)
+    assert completions[3] == Completion("prompt 3 / 103", "stop", 7, 4)
     assert told == [(done, 40) for done in range(1, 41)]
     body = next(body for body in server.bodies if body["seed"] == 103)
     assert body == {
@@ -87,8 +89,8 @@ def test_concurrency_is_bounded_and_used() -> None:
 
 def test_the_faster_server_gets_more() -> None:
     with serving(delay_s=0.01) as fast, serving(delay_s=0.2) as slow:
-        made = engine(fast.url, slow.url, concurrency=2).generate(requests(60), SAMPLING)
-    assert texts(made) == expected(60)
+        completions = engine(fast.url, slow.url, concurrency=2).generate(requests(60), SAMPLING)
+    assert texts(completions) == expected(60)
     assert len(fast.bodies) > 3 * len(slow.bodies) > 0
 
 
@@ -98,8 +100,8 @@ def test_what_passes_is_tried_again_and_no_row_is_lost_or_doubled(status: int) -
         return (status, {"error": {"message": "later"}}, {}) if number % 3 == 0 else echo(body, number)
 
     with serving(flaky) as server:
-        made = engine(server.url, concurrency=4).generate(requests(30), SAMPLING)
-    assert texts(made) == expected(30)
+        completions = engine(server.url, concurrency=4).generate(requests(30), SAMPLING)
+    assert texts(completions) == expected(30)
     assert len(server.bodies) > 30
 
 
@@ -120,8 +122,8 @@ def test_a_server_that_stays_busy_for_a_while_loses_nothing() -> None:
         return (429, {}, {}) if time.monotonic() < until else echo(body, number)
 
     with serving(busy) as server:
-        made = engine(server.url, concurrency=8, patience=8).generate(requests(30), SAMPLING)
-    assert texts(made) == expected(30)
+        completions = engine(server.url, concurrency=8, patience=8).generate(requests(30), SAMPLING)
+    assert texts(completions) == expected(30)
 
 
 @pytest.mark.parametrize("how", ["refuses", "hangs up", "is slow", "talks nonsense"])
@@ -132,8 +134,8 @@ def test_a_bad_server_costs_a_retry_on_another(how: str) -> None:
     slow = 2.0 if how == "is slow" else 0.0
     with serving() as good, serving(reply, delay_s=slow) as bad:
         url = unused_url() if how == "refuses" else bad.url
-        made = engine(url, good.url, timeout_s=0.5, concurrency=4).generate(requests(30), SAMPLING)
-    assert texts(made) == expected(30)
+        completions = engine(url, good.url, timeout_s=0.5, concurrency=4).generate(requests(30), SAMPLING)
+    assert texts(completions) == expected(30)
     answered = {body["seed"] for body in good.bodies}
     assert answered == {100 + i for i in range(30)}
     if how != "refuses":
@@ -168,16 +170,16 @@ def test_servers_that_are_all_gone_are_named() -> None:
 
 def test_truncation_is_told() -> None:
     with serving(lambda body, number: (200, completion("so far", "length"), {})) as server:
-        (made,) = engine(server.url).generate(requests(1), SAMPLING)
-    assert made.finish_reason == "length"
+        (answer,) = engine(server.url).generate(requests(1), SAMPLING)
+    assert answer.finish_reason == "length"
 
 
 def test_an_answer_without_content_is_empty() -> None:
     empty = completion("")
     empty["choices"][0]["message"]["content"] = None
     with serving(lambda body, number: (200, empty, {})) as server:
-        (made,) = engine(server.url).generate(requests(1), SAMPLING)
-    assert made.text == ""
+        (answer,) = engine(server.url).generate(requests(1), SAMPLING)
+    assert answer.text == ""
 
 
 def test_it_works_where_an_event_loop_runs_already() -> None:

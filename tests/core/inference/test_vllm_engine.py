@@ -45,15 +45,15 @@ def ladders(count: int) -> list[Request]:
 def test_answers_come_in_order_with_counts_and_rungs_meet_in_the_prefix_cache(engine: VllmEngine) -> None:
     requests = ladders(6)
     seen: list[tuple[int, dict[str, float]]] = []
-    made = engine.generate(
+    completions = engine.generate(
         requests, Sampling(8, temperature=0.0), lambda done, total, message="", **metrics: seen.append((done, metrics))
     )
     alone = [engine.generate([request], Sampling(8, temperature=0.0))[0] for request in (requests[0], requests[17])]
-    assert [made[0].text, made[17].text] == [item.text for item in alone]
-    assert made[0].prompt_tokens < made[4].prompt_tokens
-    for item in made:
-        assert 0 < item.completion_tokens <= 8
-        assert item.finish_reason == "length" or item.completion_tokens < 8
+    assert [completions[0].text, completions[17].text] == [completion.text for completion in alone]
+    assert completions[0].prompt_tokens < completions[4].prompt_tokens
+    for completion in completions:
+        assert 0 < completion.completion_tokens <= 8
+        assert completion.finish_reason == "length" or completion.completion_tokens < 8
     assert seen[-1][0] == len(requests)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     # Four of five rungs repeat the one before up to its last block of tokens.
@@ -78,9 +78,9 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another(engine: Vllm
 def test_seeds_work_where_prompts_are_more_than_one_prefill_takes(engine: VllmEngine) -> None:
     texts = [" ".join(f"Point {n} of chapter {chapter} is new." for n in range(40)) for chapter in range(16)]
     requests = [Request([{"role": "user", "content": text}], seed) for seed, text in enumerate(texts)]
-    made = engine.generate(requests, Sampling(1))
-    assert sum(item.prompt_tokens for item in made) > 4096
-    assert [item.completion_tokens for item in made] == [1] * 16
+    completions = engine.generate(requests, Sampling(1))
+    assert sum(completion.prompt_tokens for completion in completions) > 4096
+    assert [completion.completion_tokens for completion in completions] == [1] * 16
 
 
 @pytest.mark.vllm
@@ -88,10 +88,10 @@ def test_seeds_work_where_prompts_are_more_than_one_prefill_takes(engine: VllmEn
 @pytest.mark.timeout(300)
 def test_structured_output_is_json_of_the_asked_shape(engine: VllmEngine) -> None:
     request = Request([{"role": "user", "content": "Write five constraints as JSON."}], 3)
-    (made,) = engine.generate([request], Sampling(400, temperature=0.7, json_schema=SCHEMA))
-    if made.finish_reason == "stop":
-        assert len(read_reply(made.text)) == 5
-    assert made.text.lstrip().startswith("{")
+    (completion,) = engine.generate([request], Sampling(400, temperature=0.7, json_schema=SCHEMA))
+    if completion.finish_reason == "stop":
+        assert len(read_reply(completion.text)) == 5
+    assert completion.text.lstrip().startswith("{")
 
 
 @pytest.mark.skipif(installed, reason="vLLM is installed here")
@@ -114,13 +114,13 @@ def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
     command += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-num-seqs", "16"]
     env = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
     with running(command, env, tmp_path / "vllm.log", f"http://127.0.0.1:{port}/health", timeout_s=240):
-        asked = ServerEngine([f"http://127.0.0.1:{port}/v1"], "policy", concurrency=8)
-        made = asked.generate(ladders(3), Sampling(8, temperature=0.0))
-        assert len(made) == 15
-        for item in made:
-            assert item.text
-            assert item.prompt_tokens > 20
-            assert 0 < item.completion_tokens <= 8
+        engine = ServerEngine([f"http://127.0.0.1:{port}/v1"], "policy", concurrency=8)
+        completions = engine.generate(ladders(3), Sampling(8, temperature=0.0))
+        assert len(completions) == 15
+        for completion in completions:
+            assert completion.text
+            assert completion.prompt_tokens > 20
+            assert 0 < completion.completion_tokens <= 8
         schema = {
             "type": "object",
             "properties": {"n": {"enum": [1, 2]}},
@@ -128,5 +128,5 @@ def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
             "additionalProperties": False,
         }
         number = Request([{"role": "user", "content": "Choose one or two, as JSON with key n."}], 1)
-        (held,) = asked.generate([number], Sampling(40, temperature=0.7, json_schema=schema))
-        assert json.loads(held.text)["n"] in (1, 2)
+        (completion,) = engine.generate([number], Sampling(40, temperature=0.7, json_schema=schema))
+        assert json.loads(completion.text)["n"] in (1, 2)

@@ -29,8 +29,6 @@ SEEDS: list[SeedRequest] = [("seed-a", "Describe a lighthouse."), ("seed-b", "Ex
 class Scripted:
     """A model that says what it is told to: replies come from a function of the request."""
 
-    name = "scripted"
-
     def __init__(self, reply: Callable[[Request], str]) -> None:
         self._reply = reply
         self.asked: list[Request] = []
