@@ -35,20 +35,17 @@ def main() -> None:
     what, root, kills, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     calm, killed = root / "calm", root / "killed"
     attempt = writes_attempt() if what == "writes" else rollouts_attempt(root, with_model=what == "model-rollouts")
-    what = "writes" if what == "writes" else "rollouts"
-    # An attempt is killed when it has made so many more shards, or earlier, within the time that an undisturbed one takes
-    # for half as many again: rollouts must not be finished before the kills are.
-    most = WRITTEN if what == "writes" else LADDERS // (kills + 1)
-    pid, begun, longest = start(attempt, calm), time.monotonic(), 0.0
-    while os.waitpid(pid, os.WNOHANG) == (0, 0):
-        if shards(calm, what) < most * 1.5:
-            longest = time.monotonic() - begun
-        time.sleep(0.002)
+    what, total = ("writes", WRITTEN) if what == "writes" else ("rollouts", LADDERS)
+    begun = time.monotonic()
+    assert os.waitpid(start(attempt, calm), 0)[1] == 0
+    a_shard = (time.monotonic() - begun) / total
     source, shards_at_kill = random.Random(seed), []
     for _ in range(kills):
-        before, pid, ends = shards(killed, what), start(attempt, killed), time.monotonic() + source.uniform(0, longest)
-        while time.monotonic() < ends and shards(killed, what) < before + most:
-            time.sleep(0.002)
+        # By shards, so that the kills spread over the whole stage whatever the machine's pace; no more of them: at the start.
+        goal = min(shards(killed, what) + source.randint(0, 2 * total // (kills + 1)), total)
+        pid = start(attempt, killed)
+        wait_for(pid, killed, what, goal)
+        time.sleep(source.uniform(0, a_shard))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         shards_at_kill.append(shards(killed, what))
@@ -56,6 +53,12 @@ def main() -> None:
     refs = [committed(folder, what) for folder in (calm, killed)]
     digests = [ref.digest for ref in refs]
     print(json.dumps({"digests": digests, "shards_at_kill": shards_at_kill, "fingerprint": refs[0].fingerprint}))
+
+
+def wait_for(pid: int, folder: Path, what: str, goal: int) -> None:
+    """Wait until there are so many shards, or the attempt `pid` has ended."""
+    while shards(folder, what) < goal and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.002)
 
 
 def shards(folder: Path, what: str) -> int:
@@ -100,12 +103,13 @@ class QuickEngine:
 
 def rollouts_attempt(root: Path, *, with_model: bool) -> Attempt:
     """The rollouts stage; `with_model`: of the embedded model, which lies as an artifact in both stores."""
+    from ifrl_core.rollouts import shards as rollout_shards
     from ifrl_core.rollouts import stage as rollouts
 
     model = ArtifactRef.model_validate_json((root / "model.json").read_text())
     engine = model_engine(root, model) if with_model else QuickEngine()
     config = CONFIG if with_model else CONFIG.model_copy(update={"engine": "server", "served_model": "quick"})
-    rollouts.open_engine = lambda *arguments: engine
+    rollout_shards.open_engine = lambda *arguments: engine
     rollouts.forget_engine = lambda: None
 
     def attempt(store: ArtifactStore) -> ArtifactRef:
