@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 REPO = Path(__file__).parent.parent.parent
@@ -33,31 +33,42 @@ def run_forked(
     arguments: Sequence[str], env: Mapping[str, str], *, timeout_s: float
 ) -> "subprocess.CompletedProcess[str]":
     """Run `ifrl ARGUMENTS` and wait for its end, as `subprocess.run` does."""
+    return call_forked(_ifrl, arguments, env, timeout_s=timeout_s)
+
+
+def call_forked(
+    function: Callable[..., None], arguments: Sequence[str], env: Mapping[str, str], *, timeout_s: float
+) -> "subprocess.CompletedProcess[str]":
+    """The same for a function of some module: what it prints, and exit code 1 with a traceback where it raises."""
     with tempfile.TemporaryDirectory(prefix="ifrl-forked-") as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        process = _FORKS.Process(target=_command, args=(list(arguments), dict(env), str(out), str(err)))
+        process = _FORKS.Process(target=_command, args=(function, list(arguments), dict(env), str(out), str(err)))
         process.start()
         process.join(timeout_s)
         if process.exitcode is None:
             process.kill()
             process.join()
-            raise subprocess.TimeoutExpired(["ifrl", *arguments], timeout_s, out.read_text(), err.read_text())
+            raise subprocess.TimeoutExpired(list(arguments), timeout_s, out.read_text(), err.read_text())
         return subprocess.CompletedProcess(
-            ["ifrl", *arguments], process.exitcode, out.read_text("utf8"), err.read_text("utf8")
+            list(arguments), process.exitcode, out.read_text("utf8"), err.read_text("utf8")
         )
 
 
-def _command(arguments: list[str], env: dict[str, str], out: str, err: str) -> None:
+def _command(function: Callable[..., None], arguments: list[str], env: dict[str, str], out: str, err: str) -> None:
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     os.environ.clear()
     os.environ.update(env)
     os.chdir(REPO)
-    sys.argv = ["ifrl", *arguments]
-    from flows.cli.main import main
-
     try:
-        main()
+        function(*arguments)
     finally:  # what an interpreter does at its end, and a fork of multiprocessing does not
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
+
+
+def _ifrl(*arguments: str) -> None:
+    sys.argv = ["ifrl", *arguments]
+    from flows.cli.main import main
+
+    main()

@@ -80,6 +80,7 @@ def test_keys_alone_judge_undo_and_download_and_the_work_outlives_a_reload(
     page.keyboard.press("u")
     page.keyboard.press("Backspace")
     assert count(page) == f"1 of {total}"
+    page.wait_for_timeout(1000)  # Chromium hands what is stored to another process: a reload at once may overtake it
     page.reload()
     assert count(page) == f"1 of {total}"
     for judgement in ("n", "s", *"y" * (total - 3)):

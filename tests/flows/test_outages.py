@@ -10,7 +10,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.tracking import tracker as tracking
+from ifrl_core.tracking.sink import EXPERIMENT
 from tests.flows.servers import free_port, mlflow_server, s3_server
 from tests.flows.workplace import CHEAP, Workplace
 
@@ -88,7 +88,7 @@ def test_mlflow_down_for_the_whole_run_is_told_afterwards(away: Away, tmp_path: 
         client = MlflowClient(uri)
         record = json.loads((away.objects / "runs" / f"{owed['run']}.json").read_text())
         assert record["mlflow"] == {"uri": uri, "run_id": sent["run_id"], "url": sent["url"]}
-        experiment = client.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
+        experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
         children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{sent['run_id']}'")
         runs = {run.info.run_name: run for run in (client.get_run(sent["run_id"]), *children)}
         assert set(runs) == {owed["run"], *owed["stages"]}

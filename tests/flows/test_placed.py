@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("pref
 
 # So many passes that training is still going on when a test interferes.
 LONG = ["execution.deployments.reward-model=gpu", "reward_model.epochs=4000"]
-SLOW = "rollouts.max_tokens=600"  # a shard takes longer than it takes to find and kill its pipeline
+SLOW = "rollouts.max_tokens=400"  # a shard takes longer than it takes to find and kill its pipeline
 
 
 class Placed:

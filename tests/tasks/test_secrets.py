@@ -2,24 +2,28 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.flows.forked import call_forked
 from tests.flows.servers import s3_server
-from tests.flows.workplace import REPO
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect")]
 
-SAVE = "import sys, json; from prefect.blocks.system import Secret; Secret(value=json.loads(sys.argv[2])).save(sys.argv[1])"
-USE = "from tasks.stages import open_store; store = open_store(); store.check_writable(); print(store.root)"
+
+def save(name: str, value: str) -> None:
+    from prefect.blocks.system import Secret
+
+    Secret(value=json.loads(value)).save(name)
 
 
-def python(code: str, *arguments: str, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, cwd=REPO, timeout=120)
+def use() -> None:
+    from tasks.stages import open_store
+
+    store = open_store()
+    store.check_writable()
+    print(store.root)
 
 
 def test_a_store_opens_with_the_credentials_of_a_block_and_says_what_is_wrong_with_another(
@@ -29,15 +33,15 @@ def test_a_store_opens_with_the_credentials_of_a_block_and_says_what_is_wrong_wi
         bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         env = {**bare, **prefect, "IFRL_ROOT": "s3://ifrl/team", "IFRL_HOME": str(tmp_path / "home")}
         for name, value in (("ifrl-s3", s3), ("a-list", [1])):
-            made = python(SAVE, name, json.dumps(value), env=env)
+            made = call_forked(save, [name, json.dumps(value)], env, timeout_s=120)
             assert made.returncode == 0, made.stderr
         endpoint = {"AWS_ENDPOINT_URL": s3["AWS_ENDPOINT_URL"], "AWS_EC2_METADATA_DISABLED": "true"}
-        without = python(USE, env={**env, **endpoint})
+        without = call_forked(use, [], {**env, **endpoint}, timeout_s=120)
         assert without.returncode == 1
-        found = python(USE, env={**env, "IFRL_SECRETS_BLOCK": "ifrl-s3"})
+        found = call_forked(use, [], {**env, "IFRL_SECRETS_BLOCK": "ifrl-s3"}, timeout_s=120)
         assert found.returncode == 0, found.stderr
         assert s3["AWS_SECRET_ACCESS_KEY"] not in found.stdout + found.stderr
-        missing = python(USE, env={**env, "IFRL_SECRETS_BLOCK": "nobody"})
+        missing = call_forked(use, [], {**env, "IFRL_SECRETS_BLOCK": "nobody"}, timeout_s=120)
         assert "names the Secret block 'nobody', which cannot be loaded" in missing.stderr
-        wrong = python(USE, env={**env, "IFRL_SECRETS_BLOCK": "a-list"})
+        wrong = call_forked(use, [], {**env, "IFRL_SECRETS_BLOCK": "a-list"}, timeout_s=120)
         assert "holds list; expected a JSON object" in wrong.stderr
