@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
+from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
 from flows.execution.call import Call
 from flows.execution.placed import stage as run_stage
@@ -18,7 +17,7 @@ from ifrl_core.report.data import report_data
 from ifrl_core.stages import registry
 from tasks.stages import stage_task
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect")]
 MODULE = """
 import pyarrow as pa
 
@@ -53,25 +52,19 @@ def count_toys(config: SeedsConfig, inputs: Inputs, work: Work) -> Figures:
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
-
-
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PipelineConfig]:
+def recipe(prefect: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PipelineConfig]:
     (tmp_path / "toy_stage.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("IFRL_ROOT", str(tmp_path / "store"))
     monkeypatch.setattr(registry, "DECLARED", (*registry.DECLARED[:-1], "toy_stage:count_toys", registry.DECLARED[-1]))
     registry.stages.cache_clear()
-    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path / "results"}):
+    api = prefect["PREFECT_API_URL"]
+    with temporary_settings({PREFECT_API_URL: api, PREFECT_LOCAL_STORAGE_PATH: tmp_path / "results"}):
         yield load_recipe("demo-cpu", ["seeds.train=3", "seed=5", "execution.deployments={toy-count: gpu}"])
     registry.stages.cache_clear()
 
 
-@pytest.mark.usefixtures("server")
 def test_a_stage_of_one_module_and_one_line_runs_is_placed_and_is_on_the_report(recipe: PipelineConfig) -> None:
     toy, store = registry.find("toy-count"), ArtifactStore(os.environ["IFRL_ROOT"])
     assert recipe.execution.deployment_of(toy) == "stage/gpu"
