@@ -11,11 +11,11 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, listing
 from ifrl_core.artifacts.gc import leftovers
 from ifrl_core.artifacts.listing import Problem
 from ifrl_core.errors import ArtifactError
+from ifrl_core.records import Row
 from ifrl_core.report.stage import by_frequency
 from ifrl_core.report.text import fixed, interval, percent, percent_interval
 from ifrl_core.rewards.problems.stage import make_problems
 
-Row = dict[str, Any]
 _DAY_S = 24 * 3600
 
 
@@ -25,8 +25,8 @@ def audit(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config
     with started("audit", recipe, overrides, config, until=make_problems) as run:
         labels = wiring.dataset(run)["labels"]
         figures = run.store.manifest(labels).figures
-        found = figures["audit"]
-        create_table_artifact(type_rows(found), key="ifrl-label-audit", description=run.name)
+        audited = figures["audit"]
+        create_table_artifact(type_rows(audited), key="ifrl-label-audit", description=run.name)
         problems = _problems(run.store, labels)
         health = health_rows(run.store, labels, problems)
         create_table_artifact(health, key="ifrl-store-health", description=run.store.root)
@@ -37,7 +37,7 @@ def audit(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config
                 f"{len(problems)} files that the labels are made of are bad: {named}. Remove the folders of those artifacts, "
                 "and the next run makes them again"
             )
-    agreement = found["overall"]["agreement"]
+    agreement = audited["overall"]["agreement"]
     return {
         "run": run.name,
         "labels": labels.model_dump(),
@@ -47,7 +47,7 @@ def audit(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config
     }
 
 
-def type_rows(found: Mapping[str, Any]) -> list[Row]:
+def type_rows(audited: Mapping[str, Any]) -> list[Row]:
     """A row for each hard type of `audit_figures`, the one with the most labels first."""
     return [
         {
@@ -60,7 +60,7 @@ def type_rows(found: Mapping[str, Any]) -> list[Row]:
             "contrast": fixed(row["contrast"]["difference"], 2),
             "contrast interval": interval(row["contrast"]["low"], row["contrast"]["high"]),
         }
-        for name, row in by_frequency(found["by_type"])
+        for name, row in by_frequency(audited["by_type"])
     ]
 
 
@@ -69,8 +69,8 @@ def health_rows(store: ArtifactStore, labels: ArtifactRef, problems: Sequence[Pr
     entries, left = listing.entries(store), leftovers(store, older_than_s=_DAY_S)
     rows = []
     for state in ("committed", "unfinished", "damaged"):
-        held = [entry for entry in entries if entry.state == state]
-        rows.append({"what": f"{state} artifacts", "count": len(held), "MiB": _mib(entry.size for entry in held)})
+        sizes = [entry.size for entry in entries if entry.state == state]
+        rows.append({"what": f"{state} artifacts", "count": len(sizes), "MiB": _mib(sizes)})
     made_of = {item["artifact"] for item in listing.lineage(store, labels)} | {f"{labels.stage}/{labels.fingerprint}"}
     return [
         *rows,

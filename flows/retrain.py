@@ -67,13 +67,13 @@ def retrain(
         version = _register(run, refs)
         decision = promotion.decide(store.manifest(refs["comparison"]).figures, chosen.retrain)
         _carry_out(run, refs, decision, version, champion)
-        said = _said(decision, version, champion)
-        _publish(run.name, decision, said, version, champion)
+        sentence = _in_words(decision, version, champion)
+        _publish(run.name, decision, sentence, version, champion)
     return _ended(
         {
             "run": run.name,
             "decision": registry.PROMOTED if decision.promote else registry.REFUSED,
-            "said": said,
+            "said": sentence,
             "version": version.version,
             "champion": version.version if decision.promote else champion.version if champion else None,
             "report": refs["report"].model_dump(),
@@ -104,10 +104,10 @@ def _champion_artifact(champion: Version | None, store: ArtifactStore) -> Artifa
 
 def _measuring_guards(config: PipelineConfig, champion: Version | None) -> PipelineConfig:
     """The recipe, started from the champion, with general problems to ask when their guard is on."""
-    asked = config.evaluation.general_prompts
-    if not asked and config.retrain.accuracy_margin is not None:
-        asked = config.retrain.general_prompts
-    evaluation = config.evaluation.model_copy(update={"general_prompts": asked})
+    prompts = config.evaluation.general_prompts
+    if not prompts and config.retrain.accuracy_margin is not None:
+        prompts = config.retrain.general_prompts
+    evaluation = config.evaluation.model_copy(update={"general_prompts": prompts})
     model = champion.uri if champion else config.model
     return config.model_copy(update={"evaluation": evaluation, "model": model})
 
@@ -151,11 +151,11 @@ def _carry_out(run: Run, refs: Refs, decision: Decision, version: Version, champ
     )
     if decision.promote:
         registry.promote(uri, version.name, version.version, previous=champion)
-    said = registry.PROMOTED if decision.promote else registry.REFUSED
-    ledger.mark_used(run.store, version.name, seeds, run=run.name, decision=said, version=version.version)
+    outcome = registry.PROMOTED if decision.promote else registry.REFUSED
+    ledger.mark_used(run.store, version.name, seeds, run=run.name, decision=outcome, version=version.version)
 
 
-def _said(decision: Decision, version: Version, champion: Version | None) -> str:
+def _in_words(decision: Decision, version: Version, champion: Version | None) -> str:
     against = (
         f"version {champion.version}, the champion" if champion else "the recipe's model, as there was no champion"
     )
@@ -165,15 +165,15 @@ def _said(decision: Decision, version: Version, champion: Version | None) -> str
     return f"refused: version {version.version} of {version.name} was compared with {against}: {reasons}"
 
 
-def _publish(run: str, decision: Decision, said: str, version: Version, champion: Version | None) -> None:
+def _publish(run: str, decision: Decision, sentence: str, version: Version, champion: Version | None) -> None:
     """The decision as a table in Prefect, and as an event that automations can listen to."""
-    create_table_artifact(_rows(decision), key="ifrl-promotion", description=f"{run}: {said}")
+    create_table_artifact(_rows(decision), key="ifrl-promotion", description=f"{run}: {sentence}")
     emit_event(
         "ifrl.promotion" if decision.promote else "ifrl.promotion-refused",
         resource={"prefect.resource.id": f"ifrl.model.{version.name}", "prefect.resource.name": version.name},
         payload={
             "run": run,
-            "said": said,
+            "said": sentence,
             "model": version.name,
             "version": version.version,
             "previous_champion": champion.version if champion else None,

@@ -78,8 +78,8 @@ class TaskProgress:
         self._last_ui = now
         percent = 100.0 * done / max(total, 1)
         if self._artifact is None:
-            made = create_progress_artifact(percent, key=self._key("progress"), description=message or self._label)
-            self._artifact = made if isinstance(made, UUID) else None
+            artifact = create_progress_artifact(percent, key=self._key("progress"), description=message or self._label)
+            self._artifact = artifact if isinstance(artifact, UUID) else None
         else:
             update_progress_artifact(self._artifact, progress=percent, description=message or self._label)
 

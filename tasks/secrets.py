@@ -29,10 +29,10 @@ def load_secrets() -> None:
         block: Any = Secret.load(name, _sync=True)  # type: ignore[call-arg]
     except ValueError as error:
         raise ConfigError(f"{VARIABLE} names the Secret block {name!r}, which cannot be loaded: {error}") from None
-    held = block.get()
-    if not isinstance(held, dict) or not all(isinstance(item, str) for pair in held.items() for item in pair):
+    variables = block.get()
+    if not isinstance(variables, dict) or not all(isinstance(item, str) for pair in variables.items() for item in pair):
         raise ConfigError(
-            f"the Secret block {name!r} holds {type(held).__name__}; expected a JSON object from variable names to texts"
+            f"the Secret block {name!r} holds {type(variables).__name__}; expected a JSON object from variable names to texts"
         )
-    for variable, value in held.items():
+    for variable, value in variables.items():
         os.environ.setdefault(variable, value)

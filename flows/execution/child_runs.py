@@ -119,14 +119,14 @@ def _watch(parent: UUID, own: UUID, ended: threading.Event) -> None:
     while not ended.is_set():
         try:
             with get_client(sync_client=True) as client:
-                found = client.read_flow_run(parent)
+                waiting = client.read_flow_run(parent)
         except ObjectNotFound:
             break
         except httpx.HTTPError:
             log.debug("the Prefect server does not answer: the parent is looked at later")
         else:
-            attempt = attempt or found.run_count
-            if found.state is None or not found.state.is_running() or found.run_count != attempt:
+            attempt = attempt or waiting.run_count
+            if waiting.state is None or not waiting.state.is_running() or waiting.run_count != attempt:
                 break
         ended.wait(_WATCH_S)
     if ended.is_set():

@@ -36,9 +36,9 @@ def slot() -> Iterator[None]:
         return
     with ExitStack() as stack:
         log.info("waiting for a slot of %s", name)
-        held = concurrency(name, lease_duration=LEASE_S, strict=True, raise_on_lease_renewal_failure=False)
+        lease = concurrency(name, lease_duration=LEASE_S, strict=True, raise_on_lease_renewal_failure=False)
         try:
-            stack.enter_context(held)
+            stack.enter_context(lease)
         except ConcurrencySlotAcquisitionError as error:
             raise PlacementError(
                 f"{VARIABLE} names the concurrency limit {name!r}, and no slot of it can be had: {error}. `ifrl deploy` "

@@ -20,7 +20,7 @@ class _Placeable:
 
 
 def _checked(name: str) -> str:
-    names = [repr(known) for known in registry.placeable()]
+    names = [repr(placeable) for placeable in registry.placeable()]
     if repr(name) in names:
         return name
     expected = f"{', '.join(names[:-1])} or {names[-1]}"

@@ -91,13 +91,13 @@ SAMPLING = frozenset(
 )
 
 
-def refuse_fields(wanted: Iterable[str]) -> None:
+def refuse_fields(names: Iterable[str]) -> None:
     """Check the names under `policy.grpo`.
 
     Raises:
         ValueError: one clause a wrong name: what to use instead, or what it may have been meant to be.
     """
-    faults = [_fault(name) for name in wanted if name in OWNED or name not in grpo_fields()]
+    faults = [_fault(name) for name in names if name in OWNED or name not in grpo_fields()]
     if faults:
         raise ValueError("; ".join(faults))
 

@@ -88,7 +88,7 @@ def _ifeval(figures: Mapping[str, Figures]) -> Figures | None:
     sides = {side: figures.get(side, {}).get("ifeval") for side in ("before", "after")}
     if not all(sides.values()):
         return None
-    return {side: {metric: found[metric] for metric in IFEVAL} for side, found in sides.items() if found}
+    return {side: {metric: scores[metric] for metric in IFEVAL} for side, scores in sides.items() if scores}
 
 
 def _report(refs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Figures | None:
@@ -113,11 +113,11 @@ def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     rows: list[tuple[str, str, str]] = []
     for name, what in (("gain", "hard constraints, by rules"), ("soft_gain", "soft constraints, by the reward model")):
         if row := summary[name]:
-            said = f"{fixed(row['before'])}% → {fixed(row['after'])}% ({signed(row['mean'])})"
-            rows.append((what, said, interval(row["low"], row["high"])))
+            change = f"{fixed(row['before'])}% → {fixed(row['after'])}% ({signed(row['mean'])})"
+            rows.append((what, change, interval(row["low"], row["high"])))
     if row := summary["general"]:
-        said = f"{fixed(row['before'])}% → {fixed(row['after'])}% ({signed(row['mean'])})"
-        rows.append(("general problems, right answers", said, interval(row["low"], row["high"])))
+        change = f"{fixed(row['before'])}% → {fixed(row['after'])}% ({signed(row['mean'])})"
+        rows.append(("general problems, right answers", change, interval(row["low"], row["high"])))
     detail = summary["label_agreement_detail"] or {}
     for side, row in detail.items():
         rows.append((f"{side} that are right", percent(row["rate"]), percent_interval(row["low"], row["high"])))

@@ -83,7 +83,7 @@ def test_one_that_is_no_better_changes_no_alias_and_its_seeds_are_used_as_well(r
     first = champion_of(run)
     retrain._carry_out(run, run.refs, NO_BETTER, version(run, "2"), first)
     assert champion_of(run) == first
-    said = retrain._said(NO_BETTER, version(run, "2"), first)
+    said = retrain._in_words(NO_BETTER, version(run, "2"), first)
     assert said.startswith(
         f"refused: version 2 of {name_of(run)} was compared with version 1, the champion: hard constraints:"
     )
