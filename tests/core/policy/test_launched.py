@@ -57,8 +57,11 @@ def kill_in_training(arguments: list[str], checkpoints: Path, moments: list[tupl
         while time.monotonic() < end and saved(checkpoints) < steps - 1:
             time.sleep(0.01)
         assert victim.poll() is None, "it ended before it was killed"
+        training = psutil.Process(victim.pid).children(recursive=True)
         victim.kill()
         victim.wait()
+        _, alive = psutil.wait_procs(training, timeout=30)
+        assert alive == [], "it outlived its stage"
 
 
 def assert_kills_change_nothing(

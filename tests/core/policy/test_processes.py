@@ -1,15 +1,13 @@
-"""One training process or two: the same prompts, rollouts, rewards and metrics, and nobody outlives the stage."""
+"""One training process or two: the same prompts, rollouts, rewards and metrics."""
 
 import json
 import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -39,11 +37,6 @@ CONFIG = PolicyConfig(
     trained_layers=1,
     save_steps=1,
     curriculum=CurriculumConfig(levels=((1,),)),
-)
-ALONE = (
-    "from ifrl_core.policy.job import Job; from ifrl_core.policy.launch import policy_launch\n"
-    "from ifrl_core.training.launch import run_training; import pathlib, sys\n"
-    "job = Job.read(pathlib.Path(sys.argv[1])); run_training(job.folder, policy_launch(job.config))"
 )
 
 
@@ -163,36 +156,3 @@ def test_adapters_are_trained_twice_on_the_same_rollouts_and_merged(
     changed = {name for name in base if not torch.equal(base[name], trained[name])}
     assert changed, "nothing was learnt"
     assert all("_proj" in name for name in changed), "only linear modules have adapters"
-
-
-@pytest.mark.model
-@pytest.mark.timeout(200)
-@pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
-def test_every_process_dies_with_the_stage(
-    small_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
-) -> None:
-    job = job_of(tmp_path / "job", model_folder(small_model, model_store), 2, max_tokens=500)
-    stage = subprocess.Popen([sys.executable, "-c", ALONE, str(job.folder / "job.json")])
-
-    def launched() -> list[psutil.Process]:
-        """torchrun and its ranks."""
-        return [
-            process
-            for process in psutil.Process(stage.pid).children(recursive=True)
-            if "ifrl_core.policy.process" in _line(process) and str(job.folder) in _line(process)[-1]
-        ]
-
-    while len(started := launched()) < 3:
-        assert stage.poll() is None
-        time.sleep(0.1)
-    stage.kill()
-    stage.wait()
-    _, alive = psutil.wait_procs(started, timeout=60)
-    assert alive == []
-
-
-def _line(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline() or [""]
-    except psutil.Error:
-        return [""]

@@ -1,9 +1,13 @@
 """How `policy.launch` becomes processes: what is started, what accelerate reads, what is refused."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
@@ -130,6 +134,41 @@ def test_an_error_of_ours_arrives_as_its_type_with_the_last_whole_checkpoint(tmp
     with pytest.raises(CollapseError, match=r"^it is spoilt. The last whole checkpoint is .*checkpoint-7$"):
         run_training(tmp_path, TOY)
     assert not (tmp_path / FINAL).exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
+def test_every_process_dies_with_the_stage(tmp_path: Path) -> None:
+    (tmp_path / JOB.name).write_text(json.dumps({"seconds": 600}))
+    config = LaunchConfig(device="cpu", processes_per_machine=2)
+    launch = TOY.model_copy(update={"config": config})
+    code = (
+        "from ifrl_core.training.launch import Launch, run_training; import pathlib, sys\n"
+        "run_training(pathlib.Path(sys.argv[1]), Launch.model_validate_json(sys.argv[2]))"
+    )
+    stage = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), launch.model_dump_json()])
+
+    def launched() -> list[psutil.Process]:
+        """torchrun and its ranks."""
+        return [
+            process
+            for process in psutil.Process(stage.pid).children(recursive=True)
+            if TOY.module in _line(process) and str(tmp_path) in _line(process)[-1]
+        ]
+
+    while len(started := launched()) < 3:
+        assert stage.poll() is None
+        time.sleep(0.1)
+    stage.kill()
+    stage.wait()
+    _, alive = psutil.wait_procs(started, timeout=60)
+    assert alive == []
+
+
+def _line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline() or [""]
+    except psutil.Error:
+        return [""]
 
 
 def test_machines_find_each_other_by_the_environment() -> None:

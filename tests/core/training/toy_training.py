@@ -1,7 +1,8 @@
-"""A training process that trains nothing: it writes down which devices transformers would train on, or fails."""
+"""A training process that trains nothing: it writes down which devices transformers would train on, or fails, or waits."""
 
 import json
 import os
+import time
 from pathlib import Path
 
 from transformers import TrainingArguments
@@ -12,8 +13,10 @@ from ifrl_core.training.job import FINAL, renamed_when_whole
 
 
 def train(document: Path) -> None:
-    if error := json.loads(document.read_text()).get("error"):
+    job = json.loads(document.read_text())
+    if error := job.get("error"):
         raise CollapseError(error)
+    time.sleep(job.get("seconds", 0))
     arguments = TrainingArguments(output_dir=str(document.parent))
     devices = {
         "gpus": arguments.n_gpu,
