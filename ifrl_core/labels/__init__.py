@@ -12,4 +12,5 @@ audited     what filters leave that do not ask a rule, types and classes untouch
 trained     the rows of split "train", after rules, types and classes have chosen: figures `training_audit`, `counts.train_*`
 
 Validation rows (kept from the reward model, of instructions of their own) are the audited ones: nothing chooses among them.
+The reward model's `counts.train_pairs` are what it took of the trained ones: at most `max_pairs`, without the misranked.
 """

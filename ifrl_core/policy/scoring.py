@@ -1,11 +1,11 @@
 """What a training process scores its answers with: the reward model, and the plan of the gates."""
 
 import random
-from typing import Any
 
 import pyarrow.parquet as pq
 
 from ifrl_core.policy.job import PROMPTS, Job
+from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.intent import REFERENCES, EmbeddingIntent
 from ifrl_core.rewards.score import OffTask, RewardPlan, off_task_by_words
 
@@ -33,7 +33,8 @@ def _off_task(job: Job) -> OffTask:
     return lambda prompts, answers: [score < chosen.intent_threshold for score in judge.scores(prompts, answers)]
 
 
-def load_reward_model(job: Job) -> Any:
+def load_reward_model(job: Job) -> Scorer | None:
+    """None where no prompt has a soft constraint."""
     if job.reward_model is None:
         return None
     if job.config.launch.reward_model == "service":

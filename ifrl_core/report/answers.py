@@ -5,13 +5,11 @@ change in satisfied constraints. The page says which is which, because the ends 
 """
 
 from statistics import fmean
-from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.records import printable
+from ifrl_core.records import Row, printable
 from ifrl_core.statistics.by_hash import rank_by_hash
 
-Row = dict[str, Any]
 FIXED, IMPROVED, REGRESSED = 4, 2, 2
 
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from importlib import resources
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pydantic import Field
@@ -23,6 +22,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.digest import digest_of_source
 from ifrl_core.config import PipelineConfig, StageConfig
 from ifrl_core.errors import InputError
+from ifrl_core.records import Row
 from ifrl_core.rewards.problems.verify import KINDS, LETTERS, Grader
 from ifrl_core.row_files import JSONL, PARQUET, read_chunks, wrong
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
@@ -40,7 +40,6 @@ PROBLEMS = pa.schema(
     ]
 )
 _ROWS_AT_ONCE = 1_024
-Row = dict[str, Any]
 
 
 class GeneralSource(StageConfig):
