@@ -62,7 +62,7 @@ def test_killed_with_its_stage_it_goes_on_and_ends_with_the_same_digest(
 def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
     model_store: ArtifactStore, tiny_model: ArtifactRef, tmp_path: Path
 ) -> None:
-    config = SHORT.model_copy(update={"epochs": 40, "save_steps": 1000, "baselines": False})
+    config = SHORT.model_copy(update={"epochs": 24, "save_steps": 1000, "baselines": False})
     inputs = {"model": tiny_model, "labels": commit_labels(model_store, toy(64, 24), toy(8, 25))}
     told: list[int] = []
 
@@ -74,7 +74,7 @@ def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
                     process.terminate()
 
     again = copied(model_store, inputs, tmp_path / "again")
-    with pytest.raises(StoppedError, match=r"asked to stop at step \d+ of 320. The last whole checkpoint is"):
+    with pytest.raises(StoppedError, match=r"asked to stop at step \d+ of 192. The last whole checkpoint is"):
         train_reward_model(config, inputs, again, end_the_training_process)
     seen: list[int] = []
     with forked_trainings():
