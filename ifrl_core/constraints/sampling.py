@@ -64,14 +64,10 @@ def sample_constraints(
     for _ in range(count * _TRIES_PER_CONSTRAINT):
         if len(constraints) == count:
             break
-        pool = pools["hard" if rng.random() < hard_share else "soft"] or pools["hard"] or pools["soft"]
-        if not pool:
-            break
         by_type = weights[min(len(constraints), len(weights) - 1)] if weights else {}
-        relative = [by_type.get(t.id, 1.0) for t in pool]
-        if not any(relative):
+        type_ = _drawn_type(pools, hard_share, by_type, rng)
+        if type_ is None:
             break
-        (type_,) = rng.choices(pool, relative)
         args = type_.sample(rng, max_words=max_words, seed_text=seed_text)
         candidate = type_.constraint(args, rng.randrange(len(type_.wordings)))
         if any(conflict(candidate, other) for other in constraints):
@@ -79,6 +75,15 @@ def sample_constraints(
         if candidate.kind == "soft" or _possible([*constraints, candidate], max_words):
             constraints.append(candidate)
     return constraints
+
+
+def _drawn_type(
+    pools: Mapping[str, list[ConstraintType]], hard_share: float, weights: Mapping[str, float], rng: random.Random
+) -> ConstraintType | None:
+    """A type of the kind that `rng` says, or of the other where there is none; None when no type has a weight."""
+    pool = pools["hard" if rng.random() < hard_share else "soft"] or pools["hard"] or pools["soft"]
+    relative = [weights.get(type_.id, 1.0) for type_ in pool]
+    return rng.choices(pool, relative)[0] if any(relative) else None
 
 
 def catalog_digest(types: Sequence[str] | None = None) -> str:

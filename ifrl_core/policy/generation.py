@@ -9,7 +9,6 @@ Measured by benchmarks/policy_step.py.
 """
 
 import copy
-import hashlib
 import time
 from typing import Any
 
@@ -21,6 +20,7 @@ from ifrl_core.inference.decode import check_layers, decode
 from ifrl_core.inference.engine import Sampling
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.policy.adapter import plain_model, plain_weights
+from ifrl_core.statistics.by_hash import seed_by_hash
 from ifrl_core.training.clock import StepClock
 
 
@@ -70,5 +70,4 @@ class CopyRollouts:
 
 def row_seed(seed: int, step: int, row: int) -> int:
     """The seed of a rollout; `row` is its place among those of the step: prompt x generations + index in its group."""
-    digest = hashlib.sha256(f"rollout\0{seed}\0{step}\0{row}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    return seed_by_hash("rollout", seed, step, row)
