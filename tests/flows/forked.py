@@ -16,17 +16,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 REPO = Path(__file__).parent.parent.parent
+PRELOADED = [
+    "mlflow.pyfunc",
+    "transformers.models.llama.modeling_llama",
+    "ifrl_core.evaluation.stage",
+    "ifrl_core.policy.stage",
+    "ifrl_core.report.stage",
+    "ifrl_core.reward_model.train.stage",
+]
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        "mlflow.pyfunc",
-        "transformers.models.llama.modeling_llama",
-        "ifrl_core.evaluation.stage",
-        "ifrl_core.policy.stage",
-        "ifrl_core.report.stage",
-        "ifrl_core.reward_model.train.stage",
-    ]
-)
+_FORKS.set_forkserver_preload(PRELOADED)
 
 
 def run_forked(

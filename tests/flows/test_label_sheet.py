@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,20 @@ def count(page: Any) -> str:
     return str(page.inner_text("#count"))
 
 
+def reload(page: Any, expected: str) -> None:
+    """Reload until the count is `expected`.
+
+    Chromium hands what a page stores to another process; a reload may overtake that, and shows what was there before.
+    """
+    end = time.monotonic() + 60
+    while True:
+        page.reload()
+        if count(page) == expected:
+            return
+        assert time.monotonic() < end, f"{count(page)} instead of {expected}"
+        page.wait_for_timeout(250)
+
+
 @pytest.mark.browser
 def test_keys_alone_judge_undo_and_download_and_the_work_outlives_a_reload(
     page: Any, sheet: Path, store: ArtifactStore, tmp_path: Path
@@ -80,9 +95,7 @@ def test_keys_alone_judge_undo_and_download_and_the_work_outlives_a_reload(
     page.keyboard.press("u")
     page.keyboard.press("Backspace")
     assert count(page) == f"1 of {total}"
-    page.wait_for_timeout(1000)  # Chromium hands what is stored to another process: a reload at once may overtake it
-    page.reload()
-    assert count(page) == f"1 of {total}"
+    reload(page, f"1 of {total}")
     for judgement in ("n", "s", *"y" * (total - 3)):
         page.keyboard.press(judgement)
     assert page.is_visible("#end")

@@ -1,0 +1,35 @@
+"""A forked command is to a test what a process is."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.flows.forked import PRELOADED, call_forked
+
+pytestmark = pytest.mark.model  # torch and MLflow are imported
+
+
+def probe(argument: str, code: str) -> None:
+    print(argument, sorted(os.environ), "torch" in sys.modules)
+    print("told", file=sys.stderr)
+    sys.exit(int(code))
+
+
+def broken() -> None:
+    raise RuntimeError("out of milk")
+
+
+def test_it_has_its_own_environment_output_and_exit_code() -> None:
+    done = call_forked(probe, ["said", "3"], {"HOME": str(Path.home())}, timeout_s=120)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "said ['HOME'] True\n", "told\n")
+    failed = call_forked(broken, [], {}, timeout_s=120)
+    assert failed.returncode == 1
+    assert failed.stderr.endswith("RuntimeError: out of milk\n")
+
+
+def test_all_that_is_to_be_preloaded_is_there() -> None:
+    """The fork server passes over a module that it cannot import."""
+    assert all(find_spec(name) for name in PRELOADED)
