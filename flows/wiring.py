@@ -6,6 +6,7 @@ A stage takes its inputs out of `refs` by name, and adds its artifact to them.
 import logging
 
 from flows.execution.run import Refs, Run
+from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.evaluation.benchmarks.ifeval import import_ifeval
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.stage import evaluate_after, evaluate_before
@@ -47,13 +48,13 @@ def train(run: Run, refs: Refs) -> Refs:
 
     The reward model is trained from the base model in every round, the policy from the policy of the round before.
     """
-    refs = _train_round(run, refs, refs)
+    refs = _train_round(run, refs, refs["model"])
     for number in range(2, run.config.rounds + 1):
         labelled = _label(run, refs | {"model": refs["policy"]}, number)
         if is_worse(*(run.store.manifest(ref).figures for ref in (labelled["labels"], refs["labels"]))):
             log.warning("round %d ends the loop: its labels agree less with the rules than those before", number)
             break
-        refs = _train_round(run, refs | labelled, {"model": refs["policy"]}, number)
+        refs = _train_round(run, refs | labelled, refs["policy"], number)
     return refs
 
 
@@ -63,10 +64,10 @@ def _label(run: Run, refs: Refs, number: int = 1) -> Refs:
     return answers | run.stage(make_labels, refs | answers, number=number)
 
 
-def _train_round(run: Run, refs: Refs, start: Refs, number: int = 1) -> Refs:
-    """The reward model of refs["labels"], and the policy that it makes of start["model"]."""
+def _train_round(run: Run, refs: Refs, start: ArtifactRef, number: int = 1) -> Refs:
+    """The reward model of refs["labels"], and the policy that it makes of the model `start`."""
     refs = refs | run.stage(train_reward_model, refs, number=number)
-    return refs | run.stage(train_policy, refs | {"model": start["model"]}, number=number)
+    return refs | run.stage(train_policy, refs | {"model": start}, number=number)
 
 
 def evaluate(run: Run, refs: Refs) -> Refs:

@@ -78,9 +78,7 @@ class Stage:
     title: str = ""  # as people read it; "": like the label
     label: str = ""  # what a run calls it; "": its name
     output: str = ""  # the input of later stages that its artifact becomes; "": like the label
-    config: Callable[[Recipe], BaseModel | None] = (
-        _left_out  # what a recipe makes it with: a section, or files by content
-    )
+    config: Callable[[Recipe], BaseModel | None] = _left_out  # of a recipe: a section, or what it points to, by content
     check: Callable[[Recipe], None] | None = None  # raises ConfigError for what cannot be done here
     inputs: tuple[str, ...] | None = None  # None: all that it is given
     inputs_when: Mapping[str, Callable[[Recipe], bool]] = field(default_factory=dict)  # further ones, of some recipes

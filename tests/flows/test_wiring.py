@@ -1,0 +1,125 @@
+"""Which stages a recipe goes through, in which order, and what each is made of: the wiring without anything computed."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from flows import wiring
+from flows.execution.run import Refs, Run
+from ifrl_core.artifacts import ArtifactRef
+from ifrl_core.config.recipes import load_recipe
+from ifrl_core.labels.rounds import label_of
+from ifrl_core.stages import registry
+from ifrl_core.stages.stage import Stage
+
+
+class Recorder:
+    """Goes through stages like a Run; an artifact is named after the label that it was made under."""
+
+    def __init__(self, *overrides: str, rates: dict[str, float] | None = None) -> None:
+        self.config = load_recipe("demo-cpu", overrides)
+        self.plan = registry.look(self.config)
+        self.store = SimpleNamespace(manifest=lambda ref: SimpleNamespace(figures=agreement((rates or {})[ref.uri])))
+        self.refs: Refs = {}
+        self.made_of: dict[str, dict[str, str]] = {}
+
+    def stage(self, stage: Stage, refs: Refs, *, number: int = 1) -> Refs:
+        if stage.optional and stage.label not in self.plan:
+            return {}
+        assert type(self.plan[stage.label]) is stage.config_type
+        label = label_of(stage.label, number)
+        inputs = stage.inputs_of(self.config, refs)
+        self.made_of[label] = {name: ref.uri for name, ref in inputs.items() if ref.uri != name.replace("_", "-")}
+        self.refs[label] = ArtifactRef(uri=label, stage=stage.name, fingerprint="0" * 64, digest="", rows=0)
+        return {stage.output: self.refs[label]}
+
+    def pipeline(self) -> dict[str, dict[str, str]]:
+        """Of each label in order the inputs that are not called like the label of their artifact."""
+        run = cast(Run, self)
+        refs = wiring.evaluate(run, wiring.train(run, wiring.dataset(run)))
+        wiring.report(run, refs)
+        return self.made_of
+
+
+def agreement(rate: float) -> dict[str, Any]:
+    return {"audit": {"overall": {"positives": {"rate": rate}, "negatives": {"rate": rate}}}}
+
+
+SIDES = {"before": "evaluation-before", "after": "evaluation-after"}
+AS_NAMED = [
+    "seeds",
+    "model",
+    "instructions",
+    "prompts",
+    "rollouts",
+    "labels",
+    "reward-model",
+    "policy",
+    "evaluation-before",
+]
+PLAIN: dict[str, dict[str, str]] = {
+    **{label: {} for label in AS_NAMED},
+    "evaluation-after": {"model": "policy"},
+    "comparison": SIDES,
+    "report": SIDES,
+}
+
+
+def test_a_plain_recipe_goes_through_the_method_in_its_order() -> None:
+    made_of = Recorder().pipeline()
+    assert made_of == PLAIN
+    assert list(made_of) == list(PLAIN)
+
+
+def test_the_policy_of_a_round_makes_the_rollouts_of_the_next_and_starts_its_training() -> None:
+    made_of = Recorder("rounds=2", rates={"labels": 0.6, "labels-2": 0.7}).pipeline()
+    assert made_of["rollouts-2"] == {"model": "policy"}
+    assert made_of["labels-2"] == {"rollouts": "rollouts-2"}
+    assert made_of["reward-model-2"] == {"labels": "labels-2"}
+    assert made_of["policy-2"] == {"model": "policy", "reward_model": "reward-model-2"}
+    assert made_of["evaluation-after"] == {"model": "policy-2", "reward_model": "reward-model-2"}
+    assert {"labels_1": "labels", "labels": "labels-2"}.items() <= made_of["report"].items()
+
+
+def test_a_round_that_made_labels_worse_ends_the_loop_with_the_policy_before_it() -> None:
+    made_of = Recorder("rounds=3", rates={"labels": 0.6, "labels-2": 0.5}).pipeline()
+    assert "labels-2" in made_of
+    assert not {"policy-2", "rollouts-3"} & set(made_of)
+    assert made_of["evaluation-after"] == {"model": "policy"}
+
+
+def test_what_a_recipe_adds_is_made_before_it_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "ifeval.jsonl").write_text("{}\n")
+    made_of = Recorder(
+        "instructions.sampling=corridor",
+        "policy.general.ratio=0.25",
+        "evaluation.general_prompts=5",
+        f"evaluation.ifeval_path={tmp_path / 'ifeval.jsonl'}",
+    ).pipeline()
+    order = list(made_of)
+    for first, then in (
+        ("pass-rates", "instructions"),
+        ("general-problems", "policy"),
+        ("ifeval-prompts", "evaluation-before"),
+    ):
+        assert order.index(first) < order.index(then)
+    problems = {"general": "general-problems"}
+    assert made_of["policy"] == problems
+    assert made_of["evaluation-before"] == problems | {"ifeval": "ifeval-prompts"}
+    assert made_of["report"] == problems | SIDES, "where IFEval's prompts came from is no part of the report"
+
+
+@pytest.mark.parametrize(
+    ("writer", "model"),
+    [
+        (["instructions.writer=self"], {}),
+        (
+            ["instructions.writer=llm", "instructions.model_writer.model=embedded:smollm2-135m"],
+            {"model": "writer-model"},
+        ),
+    ],
+)
+def test_constraints_are_written_by_the_model_of_the_recipe(writer: list[str], model: dict[str, str]) -> None:
+    assert Recorder(*writer).pipeline()["instructions"] == model
