@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from ifrl_core.inference.draws import draw, uniforms
 from ifrl_core.inference.engine import Sampling
@@ -12,30 +11,28 @@ from ifrl_core.inference.engine import Sampling
 
 @pytest.mark.parametrize("vocabulary", [5, 256, 700])
 def test_tokens_are_drawn_as_often_as_they_are_probable(vocabulary: int) -> None:
-    # 40,000 draws of 5 tokens: a frequency is off by 0.015 (6 standard deviations) with odds of 1e-8.
+    # 10,000 draws of 5 tokens: a frequency is off by 0.03 (6 standard deviations) with odds of 1e-8.
     probabilities = torch.zeros(vocabulary)
     tokens = torch.linspace(0, vocabulary - 1, 5).long()
     probabilities[tokens] = torch.tensor([0.5, 0.3, 0.1, 0.09, 0.01])
-    drawn = draw(probabilities.log().expand(40_000, -1), uniforms(0, 40_000), Sampling(1))
+    drawn = draw(probabilities.log().expand(10_000, -1), uniforms(0, 10_000), Sampling(1))
     frequencies = torch.bincount(torch.tensor(drawn), minlength=vocabulary) / len(drawn)
     assert frequencies.shape == probabilities.shape
     assert bool((frequencies[probabilities == 0] == 0).all())
-    torch.testing.assert_close(frequencies, probabilities, atol=0.015, rtol=0)
+    torch.testing.assert_close(frequencies, probabilities, atol=0.03, rtol=0)
 
 
 @pytest.mark.parametrize("spread", [0.5, 2.0, 6.0])
 def test_a_drawn_token_is_that_of_the_running_sum(spread: float) -> None:
-    logits = spread * torch.randn(200, 5_000, generator=torch.Generator().manual_seed(1))
-    numbers = uniforms(2, 200)
-    assert draw(logits, numbers, Sampling(1)) == by_running_sum(logits, numbers)
-
-
-def by_running_sum(logits: Tensor, numbers: list[float]) -> list[int]:
+    """At numbers where one token ends and the next begins: another order of rounding would draw a neighbour."""
+    source = torch.Generator().manual_seed(1)
+    logits = spread * torch.randn(200, 5_000, generator=source)
     cumulative = torch.softmax(logits, dim=-1).cumsum(dim=-1)
-    tokens: list[int] = torch.searchsorted(cumulative, torch.tensor(numbers)[:, None] * cumulative[:, -1:], right=True)[
-        :, 0
-    ].tolist()
-    return tokens
+    total = cumulative[:, -1:]
+    borders = torch.randint(0, 4_000, (200, 1), generator=source)
+    numbers = cumulative.gather(1, borders) / total
+    expected = torch.searchsorted(cumulative, numbers * total, right=True)[:, 0].tolist()
+    assert draw(logits, numbers[:, 0].tolist(), Sampling(1)) == expected
 
 
 @given(
