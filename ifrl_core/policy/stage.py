@@ -46,7 +46,7 @@ def _check_training(recipe: PipelineConfig) -> None:
 
 @stage(
     "policy",
-    version=4,
+    version=5,
     title="Policy (GRPO)",
     inputs=("model", "prompts", "reward_model"),
     inputs_when={"general": lambda recipe: recipe.policy.general.ratio > 0},
