@@ -38,7 +38,7 @@ lint: install
 
 # No model, no server: 90 seconds at most.
 fast: install
-	$(PYTEST) -m "not model and not server and not browser and not vllm and not e2e and not soak"
+	$(PYTEST) $(SHARED_CORES) -m "not model and not server and not browser and not vllm and not e2e and not soak"
 
 # All that users rely on: a quarter of an hour on 2 idle cores.
 test: lint
