@@ -24,6 +24,7 @@ pytest_plugins = ["tests.soak"]
 _LONGEST = ("e2e", "model", "server")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `--dist loadgroup`: a group of tests is what a file holds, unless they name one; the longest groups begin."""
     groups: dict[str, list[pytest.Item]] = {}
