@@ -6,10 +6,9 @@ INSTALLED := $(VENV)/.installed
 IFEVAL ?=
 GPU ?=
 COMMIT ?=
-# Two processes share the cores: many tests wait for servers. Tests that share a server or a run are a group, in one process;
-# the longest groups begin.
+# Two processes share the cores: many tests wait for servers. tests/groups.py says which tests stay in one process.
 PYTEST = $(BIN)/pytest --durations=25
-SHARED_CORES = -n 2 --dist loadgroup --no-loadscope-reorder
+SHARED_CORES = -n 2 --no-loadscope-reorder
 
 .PHONY: demo stack stack-down stack-status test soak test-vllm vllm-cpu lint fast install clean
 

@@ -20,28 +20,7 @@ settings.load_profile("untimed")
 TINY = Path(__file__).parent / "flows" / "tiny.yaml"
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
-pytest_plugins = ["tests.soak"]
-_LONGEST = ("e2e", "model", "server")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`: a group of tests is what a file holds, unless they name one; the longest groups begin."""
-    groups: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        mark = item.get_closest_marker("xdist_group")
-        if mark is None:
-            name = f"{item.path.parent.name}/{item.path.stem}"
-            item.add_marker(pytest.mark.xdist_group(name))
-        else:
-            name = mark.args[0]
-        groups.setdefault(name, []).append(item)
-    items[:] = [item for group in sorted(groups.values(), key=_rank) for item in group]
-
-
-def _rank(group: list[pytest.Item]) -> int:
-    marks = {mark.name for item in group for mark in item.iter_markers()}
-    return next((rank for rank, name in enumerate(_LONGEST) if name in marks), len(_LONGEST))
+pytest_plugins = ["tests.groups", "tests.soak"]
 
 
 @pytest.fixture

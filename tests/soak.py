@@ -72,7 +72,7 @@ def table_of(rows: Mapping[str, tuple[float, str]], campaign: int) -> str:
 @pytest.fixture
 def soak_random(request: pytest.FixtureRequest) -> random.Random:
     """What a case draws its moments from; the seed is printed where the case fails."""
-    seed = case_seed(_case(request.node.nodeid), campaign_seed())
+    seed = case_seed(request.node.nodeid, campaign_seed())
     print(f"IFRL_SOAK_SEED={campaign_seed()}, seed of this case {seed}")
     return random.Random(seed)
 
@@ -85,14 +85,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     commit = config.getoption("--soak-share")
     if not commit:
         return
-    cases = sorted(_case(item.nodeid) for item in items if item.get_closest_marker("soak"))
+    cases = sorted(item.nodeid for item in items if item.get_closest_marker("soak"))
     share = (
         set(share_of(commit, cases, measured_seconds(TABLE.read_text() if TABLE.exists() else ""), SHARE_S))
         if cases
         else set()
     )
-    config.hook.pytest_deselected(items=[item for item in items if _case(item.nodeid) not in share])
-    items[:] = [item for item in items if _case(item.nodeid) in share]
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in share])
+    items[:] = [item for item in items if item.nodeid in share]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -109,14 +109,9 @@ class _TableWriter:
         self.rows: dict[str, tuple[float, str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        case = _case(report.nodeid)
+        case = report.nodeid
         seconds, outcome = self.rows.get(case, (0.0, "passed"))
         self.rows[case] = (seconds + report.duration, outcome if report.passed else report.outcome)
 
     def pytest_sessionfinish(self) -> None:
         self.path.write_text(table_of(self.rows, campaign_seed()))
-
-
-def _case(nodeid: str) -> str:
-    """A test's name without the group that `--dist loadgroup` adds to it."""
-    return nodeid.rsplit("@", 1)[0] if nodeid.rfind("@") > nodeid.rfind("]") else nodeid

@@ -18,7 +18,7 @@ from deployments.wanted import Pool, deployment_file, server_file
 from tests.flows.site import Site, make_site, wait_until
 from tests.flows.workplace import REPO
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.server]
 
 SMALL = str(REPO / "tests" / "flows" / "small.yaml")
 SECRET = "T0KEN-OF-THE-WEBHOOK"

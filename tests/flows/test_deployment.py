@@ -15,7 +15,7 @@ from tests.flows.site import Site, make_site, wait_until
 from tests.flows.workplace import REPO, Workplace
 
 CI_SCRIPT = str(REPO / "deployments" / "ci" / "run.sh")
-pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 
 @dataclass(frozen=True)

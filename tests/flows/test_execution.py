@@ -9,7 +9,7 @@ import pytest
 
 from tests.flows.workplace import REPO, Workplace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("whole-run")]
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 DATASET = "import sys; from flows.pipeline import dataset; dataset(recipe=sys.argv[1], overrides=sys.argv[2:])"
 

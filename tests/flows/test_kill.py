@@ -15,7 +15,7 @@ import pytest
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from tests.flows.workplace import Workplace, trainings_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("whole-run")]
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 
 def wait_for(found: Callable[[], bool], process: "subprocess.Popen[str]", timeout_s: float = 300) -> None:

@@ -14,7 +14,7 @@ from ifrl_core.tracking.sink import EXPERIMENT
 from tests.flows.servers import free_port, mlflow_server, s3_server
 from tests.flows.workplace import CHEAP, Workplace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 
 @dataclass(frozen=True)

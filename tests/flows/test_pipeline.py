@@ -10,7 +10,7 @@ import pytest
 from tests.core.artifacts.makers import flip_byte
 from tests.flows.workplace import Workplace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("whole-run")]
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 STAGES = [
     "seeds",

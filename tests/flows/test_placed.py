@@ -14,7 +14,7 @@ import pytest
 from tests.flows.site import Site, make_site, wait_until
 from tests.flows.workplace import Workplace, trainings_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 # So many passes that training is still going on when a test interferes.
 LONG = ["execution.deployments.reward-model=gpu", "reward_model.epochs=4000"]

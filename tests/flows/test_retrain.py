@@ -16,7 +16,7 @@ from ifrl_core.seeds import ledger
 from tests.flows.site import wait_until
 from tests.flows.workplace import CHEAP, Workplace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 SMALL = [
     "seeds.train=20",

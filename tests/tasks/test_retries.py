@@ -12,7 +12,7 @@ from ifrl_core.errors import ArtifactError, StoreOutageError
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from tasks.stages import stage_task
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.server]
 
 
 @pytest.mark.parametrize(("error", "attempts"), [(StoreOutageError, 2), (ArtifactError, 1)])

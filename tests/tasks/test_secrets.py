@@ -9,7 +9,7 @@ import pytest
 from tests.flows.forked import call_forked
 from tests.flows.servers import s3_server
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.server]
 
 
 def save(name: str, value: str) -> None:

@@ -17,7 +17,7 @@ from ifrl_core.report.data import report_data
 from ifrl_core.stages import registry
 from tasks.stages import stage_task
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.server]
 MODULE = """
 import pyarrow as pa
 
