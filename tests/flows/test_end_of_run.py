@@ -11,7 +11,7 @@ RECORD = {
     "seconds": 61.0,
     "peak_rss_mb": 2048,
     "stages": {"seeds": {"cached": True}, "policy": {"cached": False}},
-    "mlflow": {"url": None, "uri": "sqlite:////home/a b/.ifrl/mlflow.db"},
+    "mlflow": {"url": None, "uri": "sqlite:////some/a b/.ifrl/mlflow.db"},
     "prefect": {"url": None},
 }
 
@@ -19,7 +19,7 @@ RECORD = {
 def test_a_run_that_measured_no_gain_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PREFECT_HOME", "/home/x/.ifrl/prefect")
+    monkeypatch.setenv("PREFECT_HOME", "/some/x/.ifrl/prefect")
     _print_end(RECORD, {"gain": None}, "/r/report.html", [])
     assert "gain       not measured" in capsys.readouterr().out
 
@@ -27,9 +27,9 @@ def test_a_run_that_measured_no_gain_says_so(
 def test_printed_commands_are_commands_whatever_the_paths_hold(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PREFECT_HOME", "/home/a b/$(x)/.ifrl/prefect")
+    monkeypatch.setenv("PREFECT_HOME", "/some/a b/$(x)/.ifrl/prefect")
     _print_end(RECORD, {"gain": {"mean": 1.0, "low": -1.0, "high": 3.0}}, "/r/report.html", [])
     lines = {line[:10].strip(): line[11:] for line in capsys.readouterr().out.splitlines() if line}
     assert shlex.split(lines["mlflow"])[-1] == RECORD["mlflow"]["uri"]  # type: ignore[index]
-    assert shlex.split(lines["prefect"])[0] == "PREFECT_HOME=/home/a b/$(x)/.ifrl/prefect"
+    assert shlex.split(lines["prefect"])[0] == "PREFECT_HOME=/some/a b/$(x)/.ifrl/prefect"
     assert lines["gain"].startswith("+1.0 points [-1.0, +3.0]")
