@@ -113,6 +113,15 @@ def test_keys_alone_judge_undo_and_download_and_the_work_outlives_a_reload(
 
 
 @pytest.mark.browser
+def test_opening_writes_no_judgements(page: Any) -> None:
+    """What an opened page restored may be older than what the browser is still storing: writing it would lose the newer."""
+    stored = "Object.keys(localStorage).filter((name) => !name.endsWith('-probe'))"
+    assert page.evaluate(stored) == []
+    page.keyboard.press("y")
+    assert len(page.evaluate(stored)) == 1
+
+
+@pytest.mark.browser
 def test_hostile_answers_are_shown_as_they_are_and_run_nothing(page: Any, sheet: Path) -> None:
     seen = []
     total = len(json.loads((sheet / "key.json").read_text())["items"])
