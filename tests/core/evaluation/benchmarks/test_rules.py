@@ -1,0 +1,104 @@
+"""Agreement of the outside benchmarks' rules with their official checkers, on recorded verdicts."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ifrl_core.constraints.verdict import loose_views
+from ifrl_core.constraints.verifiers.rule import Rule, checked_arguments
+from ifrl_core.constraints.verifiers.sentences import split_sentences
+from ifrl_core.constraints.verifiers.view import View
+from ifrl_core.evaluation.benchmarks import text
+from ifrl_core.evaluation.benchmarks.collie import rules as collie
+from ifrl_core.evaluation.benchmarks.followbench import rules as followbench
+from ifrl_core.evaluation.benchmarks.ifbench.rules import OFFICIAL, RULES, UNSCORED
+
+GOLDEN = Path(__file__).parents[5] / "shared" / "golden"
+BROKEN = {"repeat:repeat_span", "format:line_indent"}
+recorded = pytest.mark.skipif(not GOLDEN.exists(), reason="the golden verdicts are not beside this checkout")
+
+
+def rows(name: str) -> Iterator[dict[str, Any]]:
+    for batch in pq.ParquetFile(GOLDEN / f"{name}.parquet").iter_batches():
+        yield from batch.to_pylist()
+
+
+def strict_and_loose(rule: Rule, row: dict[str, Any]) -> tuple[bool, bool]:
+    arguments = checked_arguments(row["instruction_id"], rule.arguments, json.loads(row["kwargs"]))
+    view = View(row["response"])
+    strict = bool(view.stripped) and rule.check(view, **arguments)
+    return strict, strict or any(rule.check(other, **arguments) for other in loose_views(row["response"]))
+
+
+@recorded
+@pytest.mark.parametrize("name", ["ifbench_verdicts", "ifbench_quirks"])
+def test_ifbench_as_upstream_equals_every_official_verdict(name: str) -> None:
+    wrong = [
+        (row["instruction_id"], row["response"][:80])
+        for row in rows(name)
+        if strict_and_loose(OFFICIAL[row["instruction_id"]], row) != (row["strict"], row["loose"])
+    ]
+    assert wrong == []
+
+
+@recorded
+def test_where_two_checkers_of_ifbench_are_broken_the_words_of_the_prompt_count() -> None:
+    quirks = [row for row in rows("ifbench_quirks") if row["instruction_id"] in BROKEN]
+    verdicts = [strict_and_loose(RULES[row["instruction_id"]], row)[0] for row in quirks]
+    assert len(quirks) >= 17
+    assert verdicts == [row["plain"] for row in quirks]
+    assert {name for name in RULES if RULES[name] is not OFFICIAL[name]} == BROKEN
+
+
+def test_ifbench_has_58_types() -> None:
+    assert len(RULES.keys() | UNSCORED) == 58
+
+
+@recorded
+def test_collie_equals_the_official_verdicts_but_for_quotes_asked_for_as_words() -> None:
+    wrong = [
+        row["group"]
+        for row in rows("collie_verdicts")
+        if collie.satisfied(json.loads(row["constraint"]), json.loads(row["targets"]), row["text"]) != row["satisfied"]
+    ]
+    assert wrong == ["guten_c07"] * 2
+
+
+@recorded
+def test_followbench_equals_every_official_verdict() -> None:
+    fields = ("lang", "category", "source", "level", "target", "response")
+    wrong = [
+        (row["source"], row["level"], row["response"][:80])
+        for row in rows("followbench_rules")
+        if followbench.satisfied(*(row[field] for field in fields)) is not row["satisfied"]
+    ]
+    assert wrong == []
+
+
+ODD = st.text(st.sampled_from("aA1 \n\t.?!,;:\"'`*-_()[]{}<>/|=é中か😀\u200d\ufe0f\u0301\r\x00\ud800"), max_size=60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ODD)
+def test_no_text_makes_a_rule_of_ifbench_raise(response: str) -> None:
+    arguments = {
+        "N": 2, "small_n": 1, "n": 1, "m": 1, "percentage": 50, "min_words": 1, "max_words": 9, "keyword": "a", "word": "a",
+        "options": "a/b", "sep": "-", "reference_text": "aa", "prompt_to_repeat": "a b", "n_start": 0, "n_end": 1,
+        **{f"keyword{i}": "a" for i in range(1, 6)},
+    }  # fmt: skip
+    view = View(response)
+    for rule in OFFICIAL.values():
+        assert isinstance(rule.check(view, **{name: arguments[name] for name in rule.arguments}), bool)
+
+
+@settings(max_examples=150, deadline=None)
+@given(ODD)
+def test_words_cut_one_by_one_are_those_of_nltk(response: str) -> None:
+    for sentence in split_sentences(response):
+        assert list(text.sentence_tokens(sentence)) == text._tokenizer().tokenize(sentence)
