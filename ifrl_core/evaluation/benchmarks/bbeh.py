@@ -1,0 +1,52 @@
+"""BIG-Bench Extra Hard: what counts as the answer of a response, and when it is right.
+
+Source: Kazemi et al., BIG-Bench Extra Hard (arXiv 2502.19187); rules of its repository's evaluation: the answer follows "The
+answer is:"; formatting goes; option letters, numbers, quotes and brackets match leniently. Mini: the share of right ones.
+Full: the harmonic mean over tasks of percent plus one.
+"""
+
+import re
+from collections.abc import Mapping
+from statistics import harmonic_mean
+
+_PREFIXES = ("the answer is:", "the final answer is:", "the final answer is", "the answer is")
+
+
+def answer_in(response: str) -> str:
+    """The normalised answer of a response, "" when nothing follows its announcement."""
+    text = response
+    for prefix in _PREFIXES:
+        position = text.lower().rfind(prefix)
+        if position >= 0:
+            text = text[position + len(prefix) :]
+            break
+    lines = text.strip().splitlines()
+    text = lines[0].strip() if lines else ""
+    text = re.sub(r"\\(?:boxed|text|textbf)\{(.*?)\}", r"\1", text.replace("$", ""))
+    return text.replace("**", "").strip().rstrip(".").strip().lower()
+
+
+def right(response: str, target: str) -> bool:
+    """Whether the response's answer is `target`, leniently."""
+    answer, expected = answer_in(response), target.strip().lower()
+    if answer == expected or answer.strip("'\"") == expected or f"[{answer}]" == expected or f"({answer})" == expected:
+        return True
+    if re.fullmatch(r"\([a-z]\)", expected) and re.match(rf"\(?{expected[1]}\)?(?![\w])", answer):
+        return True
+    if answer.endswith("?") and answer[:-1] == expected:
+        return True
+    if re.sub(r"\s*,\s*", ",", answer) == re.sub(r"\s*,\s*", ",", expected):
+        return True
+    try:
+        return float(answer) == float(expected)
+    except ValueError:
+        return False
+
+
+def full_score(share_by_task: Mapping[str, float]) -> float:
+    """The harmonic mean over tasks of percent + 1; shares in [0, 1].
+
+    Raises:
+        StatisticsError: without tasks.
+    """
+    return harmonic_mean([100 * share + 1 for share in share_by_task.values()])
