@@ -6,7 +6,7 @@ from typing import Any
 
 _OBJECT = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
 _YES_NO = re.compile(r"\b(yes|no)\b|(是|否)", re.IGNORECASE)
-_TRUE = {
+_TRUE: dict[int | str, bool] = {
     1: True,
     0: False,
     **dict.fromkeys(("1", "yes", "是", "true"), True),
