@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,10 +15,12 @@ import pyarrow.parquet as pq
 
 from ifrl_core.artifacts.files import filesystem, is_local
 from ifrl_core.errors import InputError
+from ifrl_core.records import printable
+from ifrl_core.seeds.lines import lines_of
+from ifrl_core.seeds.record import FIELDS, is_read, missing, seed_of
 
 log = logging.getLogger(__name__)
 
-FIELDS = ("seed", "instruction", "prompt", "text")  # the first one that a record has is its seed
 SUFFIXES = (".jsonl", ".ndjson", ".parquet", ".txt")
 _EXCERPT = 200
 _ROWS_AT_ONCE = 1_024
@@ -76,7 +80,8 @@ def records_of(path: str) -> Iterator[Record]:
     kinds = dict(zip(SUFFIXES, (_json_lines, _json_lines, _parquet_rows, _text_lines), strict=True))
     suffix = path_of(path).suffix.lower()
     if suffix not in kinds:
-        raise InputError(f"{path}: unknown kind of file {suffix!r}; expected one of {', '.join(kinds)}")
+        remedy = f". {_as_lines(path, '.[]')}" if suffix == ".json" else ""
+        raise InputError(f"{path}: unknown kind of file {suffix!r}; expected one of {', '.join(kinds)}{remedy}")
     try:
         fs, inner = filesystem(path)
         stream = fs.open(inner, "rb")
@@ -86,60 +91,95 @@ def records_of(path: str) -> Iterator[Record]:
         yield from kinds[suffix](stream, path)
 
 
-def _lines(stream: Any) -> Iterator[tuple[int, str, str]]:
-    """(1-based number, text, problem) of each line; a byte order mark and line ends are taken off."""
-    for number, raw in enumerate(stream, start=1):
-        data = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-        try:
-            yield number, data.decode().rstrip("\r\n"), ""
-        except UnicodeDecodeError as error:
-            text = data.decode(errors="replace")
-            yield number, text, f"line is not valid UTF-8 at byte {error.start + 1}; expected UTF-8"
-
-
 def _text_lines(stream: Any, path: str) -> Iterator[Record]:
-    for number, line, problem in _lines(stream):
-        yield Record(number, line, "", line[:_EXCERPT], problem)
+    for number, line, problem in lines_of(stream, path):
+        yield Record(number, line, "", _excerpt(line), problem)
 
 
 def _json_lines(stream: Any, path: str) -> Iterator[Record]:
-    expected = f"expected a JSON object with one of the fields {', '.join(FIELDS)}"
-    for number, line, problem in _lines(stream):
+    begun = False
+    for number, line, problem in lines_of(stream, path):
+        if not begun and line.strip():
+            begun = True
+            _check_shape(line, path)
         value, field = None, ""
-        if not problem and not line.strip():
-            problem = f"line is empty; {expected}"
         if not problem:
-            try:
-                document = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                problem = f"line is not valid JSON ({error}); {expected}"
-            else:
-                if not isinstance(document, dict):
-                    problem = f"line is a JSON {type(document).__name__}; {expected}"
-                elif field := next((name for name in FIELDS if name in document), ""):
-                    value = document[field]
-                else:
-                    names = ", ".join(map(repr, list(document)[:8])) or "none"
-                    problem = f"no field {', '.join(map(repr, FIELDS))}; found {names}"
-        yield Record(number, value, field, line[:_EXCERPT], problem)
+            document, problem = _document(line)
+            if not problem:
+                value, field, problem = seed_of(document)
+        yield Record(number, value, field, _excerpt(line), problem)
+
+
+def _document(line: str) -> tuple[dict[str, Any], str]:
+    """The object of a line, or why it holds none."""
+    expected = f"expected a JSON object with one of the fields {', '.join(FIELDS)}"
+    if not line.strip():
+        return {}, f"line is empty; {expected}"
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        comma = ", a comma stands behind it" if line.rstrip().endswith("},") else ""
+        return {}, f"line is not valid JSON ({error}{comma}); {expected}"
+    if not isinstance(document, dict):
+        return {}, f"line is a JSON {type(document).__name__}; {expected}"
+    return document, ""
+
+
+def _check_shape(line: str, path: str) -> None:
+    """Whether a file that begins with `line` can be JSON lines.
+
+    Raises:
+        InputError: when it is one array, one object over several lines, or a table such as CSV.
+    """
+    start = line.strip()
+    try:
+        document = json.loads(start)
+    except (ValueError, RecursionError):
+        document = None
+    if start.startswith("[") and (document is None or any(isinstance(item, dict) for item in document)):
+        raise InputError(f"{path}: holds one JSON array; expected an object a line. {_as_lines(path, '.[]')}")
+    if start == "{":
+        raise InputError(
+            f"{path}: its objects go over several lines; expected an object a line. {_as_lines(path, '.')}"
+        )
+    if document is None and not start.startswith("{"):
+        header = {name.strip("\"' ").lower() for name in re.split(r"[,;\t]", start)}
+        if header & set(FIELDS):
+            raise InputError(f"{path}: holds a table with a header such as CSV; write it as JSON lines or Parquet")
+
+
+def _as_lines(path: str, items: str) -> str:
+    """How to make JSON lines of a JSON document."""
+    target = path_of(path).with_suffix("").name + "-lines.jsonl"
+    return f"Make lines of it: jq -c {shlex.quote(items)} {shlex.quote(path)} > {shlex.quote(target)}"
 
 
 def _parquet_rows(stream: Any, path: str) -> Iterator[Record]:
     try:
         table = pq.ParquetFile(stream)
-        columns = table.schema_arrow.names
-        field = next((name for name in FIELDS if name in columns), "")
-        if not field:
-            raise InputError(f"{path}: no column {', '.join(FIELDS)}; found {', '.join(columns) or 'none'}")
+        names = table.schema_arrow.names
+        if not set(FIELDS) & set(names):
+            raise InputError(f"{path}: {missing(dict.fromkeys(names))}")
+        columns = [name for name in names if is_read(name)]
         line = 0
-        for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=[field]):
-            for scalar in batch.column(0):
+        for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
+            for row in range(batch.num_rows):
                 line += 1
-                try:
-                    value = scalar.as_py()
-                except UnicodeDecodeError:
-                    yield Record(line, None, field, "", f"field {field!r} is not valid UTF-8; expected UTF-8")
-                    continue
-                yield Record(line, value, field, str(value)[:_EXCERPT])
+                yield _row(line, {name: batch.column(name)[row] for name in batch.schema.names})
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({error})") from error
+
+
+def _row(line: int, cells: dict[str, pa.Scalar]) -> Record:
+    record = {}
+    for name, cell in cells.items():
+        try:
+            record[name] = cell.as_py()
+        except UnicodeDecodeError:
+            return Record(line, None, name, "", f"field {name!r} is not valid UTF-8; expected UTF-8")
+    value, field, problem = seed_of(record)
+    return Record(line, value, field, _excerpt(str(value)), problem)
+
+
+def _excerpt(text: str) -> str:
+    return printable(text[:_EXCERPT])

@@ -7,6 +7,7 @@ A record is a line of JSONL or text, or a row of Parquet. Each ends as a seed or
 """
 
 import hashlib
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from ifrl_core.seeds.files import path_of, records_of
 
 MAX_CHARACTERS = 8_000
 BUILTIN = "builtin"
+# Control characters but tab and line ends, and the two code points that are never text.
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -122,4 +125,6 @@ def _problem(value: Any, field: str) -> str:
         return f"{named} has {len(value):,} characters; expected at most {MAX_CHARACTERS:,}"
     if any("\ud800" <= char <= "\udfff" for char in value):
         return f"{named} holds half of a surrogate pair; expected valid Unicode"
+    if found := _NO_TEXT.search(value):
+        return f"{named} holds the control character U+{ord(found.group()):04X}; expected text without any"
     return ""

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifrl_core.errors import ConfigError, InputError
-from ifrl_core.seeds.files import FIELDS
 from ifrl_core.seeds.read import MAX_CHARACTERS, SeedText, normalised, read_seeds, seed_id
+from ifrl_core.seeds.record import FIELDS
 from ifrl_core.seeds.split import at_most, split_hash, split_seeds
 
 
@@ -174,7 +174,7 @@ def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> Non
 
 def test_a_parquet_file_without_a_seed_column_says_what_it_found(tmp_path: Path) -> None:
     path = parquet(tmp_path, "a.parquet", pa.table({"question": ["x"]}))
-    with pytest.raises(InputError, match="no column seed, instruction, prompt, text; found question"):
+    with pytest.raises(InputError, match="no field 'seed', 'instruction', 'prompt', 'text'; found 'question'"):
         read_seeds([path], builtin=False)
 
 

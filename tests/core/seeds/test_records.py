@@ -1,0 +1,183 @@
+"""Seed files as people have them: other columns, other types, other encodings, other kinds of file."""
+
+import gzip
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ifrl_core.errors import InputError
+from ifrl_core.seeds.read import Rejected, read_seeds
+from ifrl_core.seeds.record import CONTEXT, CONVERSATIONS, FIELDS, seed_of
+
+TIDES = "Explain tides."
+
+
+def read(folder: Path, name: str, content: str | bytes) -> tuple[list[str], list[Rejected]]:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    seeds, rejected = read_seeds([str(path)], builtin=False)
+    return [seed.text for seed in seeds], rejected
+
+
+def lines(*records: Any) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", None, "<noinput>", "nan", float("nan"), [], {}, ["", None], False])
+@pytest.mark.parametrize("field", ["input", "context", "history", "System"])
+def test_an_empty_field_beside_the_seed_is_no_loss(field: str, nothing: Any) -> None:
+    assert seed_of({"instruction": TIDES, field: nothing, "output": "x"}) == (TIDES, "instruction", "")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("input", "The tide rises twice a day."),
+        ("context", "The moon pulls."),
+        ("Input", "The moon pulls."),
+        ("system", "You are a pirate."),
+        ("history", [["Hello", "Hi!"]]),
+        ("choices", ["the moon", "the sun"]),
+        ("messages", [{"role": "user", "content": TIDES}, {"role": "assistant", "content": "ok"},
+                      {"role": "user", "content": "And waves?"}]),
+        ("conversations", [{"from": "human", "value": "Something else."}]),
+    ],
+)  # fmt: skip
+def test_a_field_that_says_more_of_the_task_than_the_seed_refuses_the_record_by_name(
+    tmp_path: Path, field: str, value: Any
+) -> None:
+    texts, (rejected,) = read(
+        tmp_path, "a.jsonl", lines({"instruction": TIDES, field: value}, {"instruction": "Name a fruit."})
+    )
+    assert texts == ["Name a fruit."]
+    assert f"field {field!r} says more of the task than 'instruction' and is not read" in rejected.reason
+    assert "write all of it into 'instruction'" in rejected.reason
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "Shorten this: The moon pulls.", "input": "The moon\npulls."},
+        {"prompt": TIDES, "messages": [{"role": "user", "content": TIDES}, {"role": "assistant", "content": "ok"}]},
+        {"prompt": TIDES, "output": "The moon.", "category": "science", "id": 7},
+    ],
+)
+def test_what_the_seed_says_too_and_answers_are_no_loss(record: dict[str, Any]) -> None:
+    assert seed_of(record)[2] == ""
+
+
+def test_a_file_of_conversations_says_what_to_write(tmp_path: Path) -> None:
+    chat = {"conversations": [{"from": "human", "value": TIDES}, {"from": "gpt", "value": "ok"}]}
+    with pytest.raises(InputError, match=r"conversations \('conversations'\) are not read: write the request of each"):
+        read(tmp_path, "a.jsonl", lines(chat))
+
+
+@pytest.mark.parametrize("wrong", [42, None, "", ["x"], {"a": 1}, 0.5])
+def test_a_field_of_a_wrong_type_hides_no_good_one(tmp_path: Path, wrong: Any) -> None:
+    texts, rejected = read(tmp_path, "a.jsonl", lines({"seed": wrong, "instruction": TIDES}))
+    assert (texts, rejected) == ([TIDES], [])
+
+
+def test_parquet_rows_are_looked_at_in_the_same_way(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "seed": [1, 2, 3],
+            "instruction": pa.array([TIDES, "Shorten it.", "Name a fruit."], pa.large_string()).dictionary_encode(),
+            "input": ["", "The moon pulls.", None],
+            "messages": [[], [{"role": "user", "content": "x"}], None],
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    seeds, (rejected,) = read_seeds([str(tmp_path / "a.parquet")], builtin=False)
+    assert [seed.text for seed in seeds] == [TIDES, "Name a fruit."]
+    assert rejected.line == 2
+    assert "field 'input' says more" in rejected.reason
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str, end: str) -> None:
+    text = f"{TIDES}{end}Erkläre Ebbe – kurz.{end}潮汐是什么?{end}"
+    assert read(tmp_path, "a.txt", text.encode(encoding)) == ([TIDES, "Erkläre Ebbe – kurz.", "潮汐是什么?"], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", TIDES.encode("utf-16-le"), "looks like UTF-16 without a byte order mark"),
+        ("a.txt", TIDES.encode("utf-16-be"), "looks like UTF-16 without a byte order mark"),
+        ("a.txt", b"\xff\xfeE\x00x", "is not valid UTF-16 at byte"),
+        ("a.txt", "Erkläre Ebbe.".encode("latin-1"), "line is not valid UTF-8"),
+        ("a.jsonl", gzip.compress(b"x"), "is packed (gzip); unpack it first"),
+        ("a.txt", b"PAR1xxxx", "is a Parquet file; name it .parquet"),
+        ("a.jsonl", json.dumps([{"seed": TIDES}]), "holds one JSON array; expected an object a line. Make lines of it"),
+        ("a.jsonl", json.dumps([{"seed": TIDES}], indent=2), "jq -c '.[]'"),
+        ("a.jsonl", json.dumps({"seed": TIDES}, indent=2), "its objects go over several lines"),
+        ("a.jsonl", "instruction,input\nExplain,\n", "holds a table with a header such as CSV"),
+        ("a.jsonl", '{"seed": "x"},\n{"seed": "y"},\n', "a comma stands behind it"),
+        ("a.jsonl", "\n\n", "line is empty"),
+        ("a.json", json.dumps([{"seed": TIDES}]), "unknown kind of file '.json'"),
+        ("a.json", "[]", "Make lines of it: jq -c '.[]'"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_with_what_to_do(
+    tmp_path: Path, name: str, content: str | bytes, message: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        read(tmp_path, name, content)
+    assert message in str(error.value)
+    assert str(tmp_path / name) in str(error.value)
+
+
+@pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x7f", "\x92", "\ufffe"])
+def test_control_characters_are_named(tmp_path: Path, character: str) -> None:
+    texts, (rejected,) = read(tmp_path, "a.jsonl", lines({"seed": f"Explain{character} tides."}, {"seed": TIDES}))
+    assert texts == [TIDES]
+    assert f"field 'seed' holds the control character U+{ord(character):04X}" in rejected.reason
+
+
+def test_tabs_and_line_ends_are_text(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.jsonl", lines({"seed": "Sort:\r\n\tb\n\ta"}))[1] == []
+
+
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "from", "content", "value", "x"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.dictionaries(st.sampled_from([*FIELDS, *CONTEXT, *CONVERSATIONS, "other"]), VALUE, max_size=5))
+def test_a_record_gives_its_seed_whole_or_a_problem(record: dict[str, Any]) -> None:
+    value, field, problem = seed_of(record)
+    assert bool(field) == any(name in record for name in FIELDS)
+    if field and not problem:
+        assert value is record[field]
+        others = [record[name] for name in (*CONTEXT, *CONVERSATIONS) if isinstance(record.get(name), str)]
+        if isinstance(value, str):
+            assert all(" ".join(text.split()) in " ".join(value.split()) or text.strip().lower() in
+                       ("", "<noinput>", "nan", "none", "null", "n/a") for text in others)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=80))
+def test_any_bytes_end_as_seeds_rejections_or_one_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    for name in ("a.txt", "a.jsonl"):
+        with suppress(InputError):
+            texts, rejected = read(folder, name, content)
+            assert texts
+            assert all(item.reason for item in rejected)
