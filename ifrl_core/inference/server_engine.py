@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 
 from ifrl_core.errors import InferenceError
+from ifrl_core.inference.control_marks import COMMON, plain_messages
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server
 from ifrl_core.inference.speed import TokenCount
@@ -159,7 +160,7 @@ async def _post(client: httpx.AsyncClient, url: str, body: bytes) -> Completion:
 def _body(model: str, request: Request, sampling: Sampling) -> bytes:
     body: dict[str, Any] = {
         "model": model,
-        "messages": list(request.messages),
+        "messages": plain_messages(request.messages, COMMON),
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

@@ -14,6 +14,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import GeneralConfig, LaunchConfig, PipelineConfig, PolicyConfig, RewardConfig
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError
+from ifrl_core.inference.control_marks import marks_of, plain_messages
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
@@ -151,8 +152,9 @@ def _fitting(prompts: Sequence[Row], model: Path, max_tokens: int) -> list[Row]:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model)
-
-    return [row for row in prompts if len(prompt_ids(tokenizer, row["prompt"])) <= max_tokens]
+    # Marks are broken up here, because trl renders the prompts by itself.
+    plain = ({**row, "prompt": plain_messages(row["prompt"], marks_of(tokenizer))} for row in prompts)
+    return [row for row in plain if len(prompt_ids(tokenizer, row["prompt"])) <= max_tokens]
 
 
 def _askable(rows: Sequence[Row], config: PolicyConfig, *, seed: int) -> list[Row]:

@@ -20,6 +20,7 @@ from ifrl_core.inference.length_batches import length_batches
 _MAX_TOKENS = 256  # of a text; what comes later is not read
 _BATCH_TOKENS = 8_192  # at once, padding included
 REFERENCES = 64
+_AS_TEXT = {"add_special_tokens": False, "split_special_tokens": True}  # a mark in an answer is text
 
 
 class EmbeddingIntent:
@@ -55,7 +56,7 @@ class EmbeddingIntent:
     @torch.inference_mode()
     def _embed(self, texts: Sequence[str]) -> Tensor:
         """(len(texts), hidden) in float32: mean over tokens, texts of like length together."""
-        token_ids = self._tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS, add_special_tokens=False)
+        token_ids = self._tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS, **_AS_TEXT)
         inputs: list[list[int]] = token_ids["input_ids"]
         means: list[Tensor] = [torch.empty(0)] * len(texts)
         for places in length_batches(range(len(texts)), lambda place: len(inputs[place]), max_tokens=_BATCH_TOKENS):
