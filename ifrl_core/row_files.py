@@ -96,7 +96,9 @@ class RowWriter:
                 table = table.append_column(name, pa.array([more.get(name) for more in added], self._types.get(name)))
             if self._parquet is None:
                 self._parquet = pq.ParquetWriter(self._temporary, table.schema)
-            self._parquet.write_table(table.cast(self._parquet.schema))
+            if table.schema != self._parquet.schema:  # pyarrow 25 cannot cast a list of nulls even to its own type
+                table = table.cast(self._parquet.schema)
+            self._parquet.write_table(table)
         except (pa.ArrowException, UnicodeError, ValueError) as error:
             raise InputError(f"{self._path}: rows do not fit Parquet ({error}); write JSONL instead") from None
 

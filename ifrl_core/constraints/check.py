@@ -5,15 +5,13 @@ and a list of `kwargs`); both carry `response`. Every other column is passed thr
 stands between reasoning tags is cut off first.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import strict_and_loose
 from ifrl_core.constraints.verifiers.answer import THINK, ReasoningTags, answer_of
-from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Constraint, Row
 from ifrl_core.row_files import RowWriter, check_paths, read_chunks, written, wrong
 
@@ -33,38 +31,6 @@ class CheckSummary:
     by_type: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # type -> (constraints, strict, loose)
 
 
-def _parsed(path: Path, number: int, name: str, value: Any) -> Any:
-    """A JSON value, given as text or already parsed."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise wrong(path, number, name, f"not JSON ({error})") from None
-
-
-def _constraints_of(path: Path, number: int, row: Row) -> tuple[list[Constraint], bool]:
-    """The constraints of a row, and whether they came as IFEval's lists."""
-    listed = row.get("instruction_id_list") is not None
-    name = "instruction_id_list" if listed else "instruction_id"
-    if row.get(name) is None:
-        raise wrong(path, number, name, "missing; a row needs instruction_id and kwargs, or IFEval's lists of them")
-    ids = _parsed(path, number, name, row[name]) if listed else [row[name]]
-    kwargs = _parsed(path, number, "kwargs", row.get("kwargs"))
-    kwargs = kwargs if listed else [kwargs]
-    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
-        raise wrong(path, number, name, "expected a string" if not listed else "expected a list of strings")
-    if not isinstance(kwargs, list) or len(kwargs) != len(ids):
-        raise wrong(path, number, "kwargs", f"expected a list as long as instruction_id_list ({len(ids)})")
-    constraints = []
-    for id_, args in zip(ids, kwargs, strict=True):
-        args = _parsed(path, number, "kwargs", args)
-        if args is not None and not isinstance(args, dict):
-            raise wrong(path, number, "kwargs", f"expected an object of arguments, found {type(args).__name__}")
-        constraints.append(Constraint(id_, "hard", "", args or {}))
-    return constraints, listed
-
-
 def check_row(path: Path, number: int, row: Row, tags: ReasoningTags | None = THINK) -> tuple[list[Constraint], Row]:
     """The constraints of a row and the columns to add to it.
 
@@ -75,13 +41,12 @@ def check_row(path: Path, number: int, row: Row, tags: ReasoningTags | None = TH
     if not isinstance(response, str):
         problem = "missing" if response is None else f"expected text, found {type(response).__name__}"
         raise wrong(path, number, "response", problem)
-    constraints, listed = _constraints_of(path, number, row)
-    answer = answer_of(response, tags)
     try:
-        # Without an answer nothing is satisfied; the arguments are still looked at.
-        strict, loose = strict_and_loose(constraints, answer or "")
-    except ConstraintError as error:
-        raise wrong(path, number, "kwargs", str(error)) from None
+        constraints, listed = constraints_given(row)
+    except GivenError as error:
+        raise wrong(path, number, error.field, error.problem) from None
+    # Without an answer nothing is satisfied; the arguments have been looked at.
+    strict, loose = strict_and_loose(constraints, answer_of(response, tags) or "")
     if not listed:
         return constraints, {"strict": strict[0], "loose": loose[0]}
     return constraints, {"strict": strict, "loose": loose, "strict_all": all(strict), "loose_all": all(loose)}

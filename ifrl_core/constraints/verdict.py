@@ -23,8 +23,9 @@ def rule_of(type_id: str) -> Rule:
     type_ = CATALOG.get(type_id)
     if type_ is None or type_.rule is None:
         hard = [id for id, other in CATALOG.items() if other.rule is not None]
-        near = get_close_matches(type_id, hard, n=3) or sorted(hard)
-        raise ConstraintError(f"no verifier has the id {type_id!r}; known ids: {', '.join(near)}")
+        near = ", ".join(map(repr, get_close_matches(type_id, hard, n=3)))
+        why = f"{type_id!r} is soft: no rule decides it" if type_ is not None else f"no verifier has the id {type_id!r}"
+        raise ConstraintError(f"{why}{near and f'; nearest: {near}'}; `ifrl constraints --kind hard` lists them")
     return type_.rule
 
 

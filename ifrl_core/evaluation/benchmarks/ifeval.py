@@ -17,9 +17,10 @@ from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.artifacts.digest import digest_of_source
 from ifrl_core.artifacts.files import filesystem
 from ifrl_core.config import EvaluationConfig, StageConfig
-from ifrl_core.constraints.verdict import strict_and_loose, validated
+from ifrl_core.constraints.given import GivenError, constraints_given
+from ifrl_core.constraints.verdict import strict_and_loose
 from ifrl_core.constraints.verifiers.answer import answer_of
-from ifrl_core.errors import ConstraintError, InputError
+from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.inference import Completion, Request, Sampling
@@ -39,7 +40,7 @@ ANSWERS = pa.schema(
     ]
 )
 METRICS = ("prompt_strict", "prompt_loose", "inst_strict", "inst_loose")
-_FIELDS = {"key": int, "prompt": str, "instruction_id_list": list, "kwargs": list}
+_FIELDS: dict[str, type] = {"key": int, "prompt": str, "instruction_id_list": list}
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def read_rows(path: str) -> list[IFEvalRow]:
 
 
 def parse_row(document: Any, *, where: str = "IFEval row") -> IFEvalRow:
-    """A row from `{"key": int, "prompt": str, "instruction_id_list": [str], "kwargs": [{...}]}`.
+    """A row from `{"key": int, "prompt": str, "instruction_id_list": [str], "kwargs": [{...}]}` (constraints/given.py).
 
     Arguments that are null in `kwargs` do not belong to their instruction and are dropped.
 
@@ -188,22 +189,19 @@ def parse_row(document: Any, *, where: str = "IFEval row") -> IFEvalRow:
         InputError: when a field, an instruction's id or its arguments are not as expected, starting with `where`.
     """
     if not isinstance(document, dict):
-        raise InputError(f"{where}: a JSON {type(document).__name__}; expected an object with {', '.join(_FIELDS)}")
+        raise InputError(
+            f"{where}: a JSON {type(document).__name__}; expected an object with {', '.join(_FIELDS)}, kwargs"
+        )
     for name, kind in _FIELDS.items():
         value = document.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
             given = type(value).__name__ if name in document else "missing"
             raise InputError(f"{where}: field {name!r} is {given}; expected {kind.__name__}")
-    ids, kwargs = document["instruction_id_list"], document["kwargs"]
-    if not ids or len(ids) != len(kwargs):
-        raise InputError(
-            f"{where}: {len(ids)} entries in 'instruction_id_list' and {len(kwargs)} in 'kwargs'; "
-            "expected as many of one as of the other, and at least one"
-        )
-    constraints = tuple(
-        _constraint(*pair, f"{where}: entry {i}") for i, pair in enumerate(zip(ids, kwargs, strict=True))
-    )
-    return IFEvalRow(document["key"], document["prompt"], constraints)
+    try:
+        constraints, _ = constraints_given(document)
+    except GivenError as error:
+        raise InputError(f"{where}: {error}") from None
+    return IFEvalRow(document["key"], document["prompt"], tuple(constraints))
 
 
 def subset(rows: Sequence[IFEvalRow], n: int) -> list[IFEvalRow]:
@@ -221,19 +219,6 @@ def _document(line: bytes, where: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not valid JSON ({error})") from error
-
-
-def _constraint(type_id: Any, kwargs: Any, where: str) -> Constraint:
-    if not isinstance(type_id, str):
-        raise InputError(f"{where} of 'instruction_id_list' is {type(type_id).__name__}; expected str")
-    if not isinstance(kwargs, dict):
-        raise InputError(f"{where} of 'kwargs' is {type(kwargs).__name__}; expected an object")
-    args = {name: value for name, value in kwargs.items() if value is not None}
-    try:
-        validated(type_id, args)
-    except ConstraintError as error:
-        raise InputError(f"{where}: {error}") from error
-    return Constraint(type=type_id, kind="hard", text="", args=args)
 
 
 IFEVAL = Benchmark("ifeval", "ifeval.parquet", ANSWERS, questions, answers, figures, compared)

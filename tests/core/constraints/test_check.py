@@ -76,12 +76,29 @@ def test_reasoning_is_not_part_of_the_answer(tmp_path: Path) -> None:
         ({**_row("a"), "response": None}, "row 2, field 'response': missing"),
         ({**_row("a"), "response": 3}, "row 2, field 'response': expected text, found int"),
         ({**_row("a"), "kwargs": "{"}, "row 2, field 'kwargs': not JSON"),
-        ({**_row("a"), "kwargs": "[1]"}, "row 2, field 'kwargs': expected an object"),
-        ({**_row("a"), "instruction_id": "no:such"}, "no verifier has the id 'no:such'"),
+        (
+            {**_row("a"), "instruction_id": "no:such"},
+            "row 2, field 'instruction_id': no verifier has the id 'no:such'; `",
+        ),
+        ({**_row("a"), "instruction_id": "punctuation:no_coma"}, "nearest: 'punctuation:no_comma'"),
+        ({**_row("a"), "instruction_id": "tone:formal"}, "row 2, field 'instruction_id': "),
+        ({**_row("a"), "kwargs": "[1]"}, "row 2, field 'kwargs': list; expected an object"),
+        (
+            {"response": "a", "instruction_id_list": ["punctuation:no_comma", "no:such"], "kwargs": [None, None]},
+            "row 2, field 'instruction_id_list[1]': no verifier has the id 'no:such'",
+        ),
+        (
+            {"response": "a", "instruction_id_list": ["length_constraints:number_words"], "kwargs": [None]},
+            "row 2, field 'kwargs[0]': length_constraints:number_words: argument 'num_words' is missing",
+        ),
+        (
+            {**_row("a"), "instruction_id": "language:response_language", "kwargs": {"language": "klingon"}},
+            "argument 'language' is 'klingon'; expected a language code or tag such as en or pt-BR; detected are af, ar",
+        ),
         ({**_row("a"), "instruction_id": None}, "row 2, field 'instruction_id': missing"),
         (
             {"response": "a", "instruction_id_list": ["a", "b"], "kwargs": [{}]},
-            "row 2, field 'kwargs': expected a list",
+            "row 2, field 'kwargs': 1 entries; expected a list as long as instruction_id_list (2)",
         ),
         ([1], "row 2 is not a JSON object"),
     ],
@@ -108,3 +125,51 @@ def test_lone_surrogates_survive_a_jsonl_round_trip(tmp_path: Path) -> None:
     check_file(_jsonl(tmp_path / "in.jsonl", [_row("a \ud800 b")]), tmp_path / "out.jsonl")
     (found,) = _read(tmp_path / "out.jsonl")
     assert found["response"] == "a \ud800 b"
+
+
+@pytest.mark.parametrize("kwargs", [None, "null", {}, "{}", {"num_words": None}])
+def test_no_arguments_can_be_written_in_any_way(tmp_path: Path, kwargs: Any) -> None:
+    one = {**_row("a b"), "kwargs": kwargs}
+    listed = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [kwargs], "response": "a b"}
+    for row in (one, listed):
+        check_file(_jsonl(tmp_path / "in.jsonl", [row]), tmp_path / "out.jsonl")
+        assert _read(tmp_path / "out.jsonl")[0]["strict"] in (True, [True])
+
+
+def test_an_id_may_come_twice_in_a_row(tmp_path: Path) -> None:
+    twice = ["length_constraints:number_words"] * 2
+    kwargs = [{"relation": "at least", "num_words": n} for n in (20, 2)]
+    row = {"instruction_id_list": twice, "kwargs": kwargs, "response": "one two three"}
+    check_file(_jsonl(tmp_path / "in.jsonl", [row]), tmp_path / "out.jsonl")
+    assert _read(tmp_path / "out.jsonl")[0]["strict"] == [False, True]
+
+
+NULL = pa.null()
+COLUMNS: dict[str, tuple[list[Any], pa.DataType]] = {
+    "list<null>": ([[None, None], []], pa.list_(NULL)),
+    "large_list<null>": ([[None, None], None], pa.large_list(NULL)),
+    "fixed_size_list<null>": ([[None, None], [None, None]], pa.list_(NULL, 2)),
+    "list<list<null>>": ([[[None], [None]], [[]]], pa.list_(pa.list_(NULL))),
+    "null": ([None, None], NULL),
+    "struct of nulls": ([{"a": None}, None], pa.struct([("a", NULL)])),
+    "list of structs of nulls": ([[{"a": None}, {"a": None}], []], pa.list_(pa.struct([("a", NULL)]))),
+    "large_string": (["a", "b"], pa.large_string()),
+    "binary": ([b"\xff", None], pa.binary()),
+    "map": ([[("a", 1)], []], pa.map_(pa.string(), pa.int64())),
+    "dictionary": (["a", "b"], pa.dictionary(pa.int32(), pa.string())),
+    "list of dictionary": ([["a"], []], pa.list_(pa.dictionary(pa.int32(), pa.string()))),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_parquet_columns_of_any_type_pass_through(tmp_path: Path, name: str) -> None:
+    values, type_ = COLUMNS[name]
+    many = 300  # two batches
+    table = pa.Table.from_pylist([_row("a b"), _row("a, b")] * many).append_column(
+        "extra", pa.array(values * many, type_)
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    check_file(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    found = pq.read_table(tmp_path / "out.parquet")
+    assert found.drop_columns(["strict", "loose"]).equals(table)
+    assert found["strict"].to_pylist() == [True, False] * many

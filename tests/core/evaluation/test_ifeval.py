@@ -53,8 +53,8 @@ def test_every_row_survives_the_store() -> None:
 
 
 def test_null_arguments_are_dropped(tmp_path: Path) -> None:
-    path = written(tmp_path, row(kwargs=[{"num_words": None, "keyword": None}]))
-    assert read_rows(path)[0].constraints == (NO_COMMA,)
+    for kwargs in ([{"num_words": None, "keyword": None}], [None], "[null]", ["{}"]):
+        assert read_rows(written(tmp_path, row(kwargs=kwargs)))[0].constraints == (NO_COMMA,)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_null_arguments_are_dropped(tmp_path: Path) -> None:
         (row(key=...), "field 'key' is missing; expected int"),
         (row(key=True), "field 'key' is bool; expected int"),
         (row(prompt=None), "field 'prompt' is NoneType; expected str"),
-        (row(kwargs={}), "field 'kwargs' is dict; expected list"),
-        (row(kwargs=[]), "1 entries in 'instruction_id_list' and 0 in 'kwargs'"),
+        (row(kwargs={}), "field 'kwargs': dict; expected a list as long as instruction_id_list (1)"),
+        (row(kwargs=[]), "field 'kwargs': 0 entries; expected a list as long as instruction_id_list (1)"),
         (row(instruction_id_list=[], kwargs=[]), "at least one"),
-        (row(instruction_id_list=[3]), "entry 0 of 'instruction_id_list' is int"),
-        (row(kwargs=["{}"]), "entry 0 of 'kwargs' is str; expected an object"),
-        (row(instruction_id_list=["punctuation:no_coma"]), "punctuation:no_comma"),
+        (row(instruction_id_list=[3]), "field 'instruction_id_list[0]': int; expected an id"),
+        (row(kwargs=["[]"]), "field 'kwargs[0]': list; expected an object"),
+        (row(instruction_id_list=["punctuation:no_coma"]), "nearest: 'punctuation:no_comma'"),
         (row(instruction_id_list=["length_constraints:number_words"], kwargs=[{"relation": "at least"}]), "num_words"),
         (row(), "key 1 is also that of line 1"),
     ],

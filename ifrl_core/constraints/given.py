@@ -1,0 +1,82 @@
+"""Hard constraints as rows of files name them, for `ifrl check` and for IFEval alike.
+
+    {"instruction_id": "punctuation:no_comma", "kwargs": null}
+    {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{"num_words": null}]}
+
+Arguments may be JSON text; null, an argument that is null, and no arguments at all are the same.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ifrl_core.constraints.verdict import rule_of, validated
+from ifrl_core.errors import ConstraintError
+from ifrl_core.records import Constraint
+
+ID, IDS, KWARGS = "instruction_id", "instruction_id_list", "kwargs"
+
+
+class GivenError(Exception):
+    """What is wrong with a field; whoever knows file and row says where."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"field {field!r}: {problem}")
+        self.field, self.problem = field, problem
+
+
+def constraints_given(row: Mapping[str, Any]) -> tuple[list[Constraint], bool]:
+    """The constraints of a row, and whether they came as IFEval's lists.
+
+    Raises:
+        GivenError: for a missing or unusable value, an id that no rule has, or arguments that are not the type's.
+    """
+    if row.get(IDS) is not None:
+        ids = _parsed(IDS, row[IDS])
+        if not isinstance(ids, list) or not ids:
+            raise GivenError(IDS, f"{_kind(ids)}; expected a list of ids, at least one")
+        kwargs = _parsed(KWARGS, row.get(KWARGS))
+        if not isinstance(kwargs, list) or len(kwargs) != len(ids):
+            found = f"{len(kwargs)} entries" if isinstance(kwargs, list) else _kind(kwargs)
+            raise GivenError(KWARGS, f"{found}; expected a list as long as instruction_id_list ({len(ids)})")
+        return _all(ids, kwargs), True
+    if row.get(ID) is None:
+        raise GivenError(ID, "missing; a row needs instruction_id and kwargs, or IFEval's lists of them")
+    return [_constraint(ID, KWARGS, row[ID], row.get(KWARGS))], False
+
+
+def _all(ids: Sequence[Any], kwargs: Sequence[Any]) -> list[Constraint]:
+    pairs = enumerate(zip(ids, kwargs, strict=True))
+    return [_constraint(f"{IDS}[{place}]", f"{KWARGS}[{place}]", *pair) for place, pair in pairs]
+
+
+def _constraint(id_field: str, args_field: str, type_id: Any, kwargs: Any) -> Constraint:
+    if not isinstance(type_id, str):
+        raise GivenError(id_field, f"{_kind(type_id)}; expected an id")
+    args = _parsed(args_field, kwargs)
+    if args is not None and not isinstance(args, dict):
+        raise GivenError(args_field, f"{_kind(args)}; expected an object of arguments")
+    args = {name: value for name, value in (args or {}).items() if value is not None}
+    try:
+        rule_of(type_id)
+    except ConstraintError as error:
+        raise GivenError(id_field, str(error)) from None
+    try:
+        validated(type_id, args)
+    except ConstraintError as error:
+        raise GivenError(args_field, str(error)) from None
+    return Constraint(type_id, "hard", "", args)
+
+
+def _parsed(field: str, value: Any) -> Any:
+    """A JSON value, given as text or already parsed."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise GivenError(field, f"not JSON ({error})") from None
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else type(value).__name__
