@@ -6,7 +6,7 @@ and the counts of both), and by what their demands on a text contradict.
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.satisfy import draft_of
-from ifrl_core.constraints.verifiers.view import words_of
+from ifrl_core.constraints.verifiers.words import words_of
 from ifrl_core.constraints.witness.contradiction import contradiction
 from ifrl_core.records import Constraint
 

@@ -6,15 +6,7 @@ from functools import cached_property
 from ifrl_core.constraints.verifiers.capitals import count_capital_words
 from ifrl_core.constraints.verifiers.language import detect_language
 from ifrl_core.constraints.verifiers.sentences import split_sentences
-
-_WORD_CHARS = re.compile(r"\w+")
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_ASCII_NON_WORD_TO_SPACE = "".join(chr(c) if chr(c).isalnum() or chr(c) == "_" else " " for c in range(128))
-
-
-def words_of(text: str) -> list[str]:
-    """Words as a reader counts them: letters and digits, with inner apostrophes and hyphens."""
-    return _WORD.findall(text)
+from ifrl_core.constraints.verifiers.words import count_runs, folded, words_of
 
 
 class View:
@@ -35,9 +27,12 @@ class View:
     @cached_property
     def word_count(self) -> int:
         r"""IFEval's word count: runs of `\w`, so that "don't" counts two."""
-        if self.text.isascii():
-            return len(self.text.translate(_ASCII_NON_WORD_TO_SPACE).split())
-        return len(_WORD_CHARS.findall(self.text))
+        return count_runs(self.text)
+
+    @cached_property
+    def folded(self) -> str:
+        """The text as words are looked for in it (`words.folded`)."""
+        return folded(self.text)
 
     @cached_property
     def words(self) -> list[str]:

@@ -1,6 +1,6 @@
 """The sentences of the running text, without marks: openings, demanded phrases woven in, filler up to every count."""
 
-from ifrl_core.constraints.verifiers.view import words_of
+from ifrl_core.constraints.verifiers.words import words_of
 from ifrl_core.constraints.witness.draft import Draft
 from ifrl_core.constraints.witness.filler import Filler
 from ifrl_core.constraints.witness.plan import Plan

@@ -3,7 +3,8 @@
 from ifrl_core.constraints.verifiers.arguments import Choice, Integer
 from ifrl_core.constraints.verifiers.rule import Rule
 from ifrl_core.constraints.verifiers.sentences import split_sentences
-from ifrl_core.constraints.verifiers.view import View, words_of
+from ifrl_core.constraints.verifiers.view import View
+from ifrl_core.constraints.verifiers.words import words_of
 
 _MANY = 100_000
 

@@ -6,12 +6,13 @@ from itertools import pairwise
 from ifrl_core.constraints.catalog.hard.words_rules import LETTERS
 from ifrl_core.constraints.verifiers.arguments import Choice, Integer, Text
 from ifrl_core.constraints.verifiers.rule import Rule
-from ifrl_core.constraints.verifiers.view import View, words_of
+from ifrl_core.constraints.verifiers.view import View
+from ifrl_core.constraints.verifiers.words import begins_with, folded, is_word, whole_word, words_of
 
 # Name of a script -> runs of its letters.
 SCRIPTS = {
-    "Greek": re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]+"),
-    "Cyrillic": re.compile(r"[\u0400-\u04ff]+"),
+    "Greek": re.compile(r"[\u0370-\u03ff\u1f00-\u1fff][\u0300-\u03ff\u1f00-\u1fff]*"),
+    "Cyrillic": re.compile(r"[\u0400-\u04ff][\u0400-\u04ff\u0300-\u036f]*"),
     "Hebrew": re.compile(r"[\u0590-\u05ff]+"),
     "Arabic": re.compile(r"[\u0600-\u06ff]+"),
     "Hangul": re.compile(r"[\uac00-\ud7a3]+"),
@@ -57,7 +58,7 @@ def distinct_starts(view: View, num_sentences: int) -> bool:
 
 def avoid_start(view: View, word: str) -> bool:
     """No sentence begins with the word."""
-    return not any(_first_word(sentence) == word.lower() for sentence in view.sentences)
+    return not any(begins_with(sentence[:200], word) for sentence in view.sentences)
 
 
 def begin_phrase(view: View, phrase: str) -> bool:
@@ -106,7 +107,9 @@ def script_words(view: View, script: str, count: int) -> bool:
 
 def capital_word(view: View, word: str) -> bool:
     """The word occurs in capital letters."""
-    return word.upper() in view.words
+    if is_word(word):
+        return word.upper() in view.words
+    return any(found.group().isupper() for found in whole_word(folded(word)).finditer(view.folded))
 
 
 def first_line_capitals(view: View) -> bool:

@@ -3,6 +3,7 @@
 from ifrl_core.constraints.verifiers.arguments import Choice, Integer, Text
 from ifrl_core.constraints.verifiers.rule import Rule
 from ifrl_core.constraints.verifiers.view import View
+from ifrl_core.constraints.verifiers.words import begins_with, ends_with, folded, is_word, whole_word
 
 LETTERS = Choice(tuple("abcdefghijklmnopqrstuvwxyz"))
 FIRST_PERSON = frozenset("i me my mine myself we us our ours ourselves".split())  # noqa: SIM905
@@ -14,11 +15,11 @@ _WITH_IS = frozenset(
 
 
 def first_word(view: View, word: str) -> bool:
-    return view.lower_words[:1] == [word.lower()]
+    return begins_with(view.text, word)
 
 
 def last_word(view: View, word: str) -> bool:
-    return view.lower_words[-1:] == [word.lower()]
+    return ends_with(view.text, word)
 
 
 def max_length(view: View, max_letters: int) -> bool:
@@ -48,9 +49,12 @@ def ending(view: View, suffix: str, count: int) -> bool:
 
 def order(view: View, first: str, second: str) -> bool:
     """Both words occur, and the first one's first occurrence comes before the second one's."""
-    words = view.lower_words
-    first, second = first.lower(), second.lower()
-    return first in words and second in words and words.index(first) < words.index(second)
+    if is_word(first) and is_word(second):
+        words = view.lower_words
+        first, second = first.lower(), second.lower()
+        return first in words and second in words and words.index(first) < words.index(second)
+    places = [whole_word(folded(word)).search(view.folded) for word in (first, second)]
+    return all(places) and places[0].start() < places[1].start()
 
 
 def hyphenated(view: View, count: int) -> bool:
