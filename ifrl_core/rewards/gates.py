@@ -3,6 +3,8 @@
 An empty answer, or reasoning that never ended, is no answer at all: its parts are 0 before any gate (score.py).
 """
 
+from ifrl_core.rewards.scripts import count_words, unspaced, window
+
 FEWEST_WORDS = 24  # below which repetition says nothing
 LEAST_DISTINCT = 0.5  # share of distinct word trigrams
 
@@ -10,9 +12,15 @@ LEAST_DISTINCT = 0.5  # share of distinct word trigrams
 def is_degenerate(answer: str) -> bool:
     """Whether an answer goes round in circles: fewer than half of its word trigrams are distinct.
 
+    Where words have no spaces between them, of its runs of about three words' letters.
+
     >>> is_degenerate("and so on " * 20)
     True
     """
+    if letters := unspaced(answer):
+        size = window(letters)
+        runs = [letters[i : i + size] for i in range(len(letters) - size + 1)]
+        return count_words(letters) >= FEWEST_WORDS and len(set(runs)) < LEAST_DISTINCT * len(runs)
     words = answer.lower().split()
     trigrams = [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
     return len(words) >= FEWEST_WORDS and len(set(trigrams)) < LEAST_DISTINCT * len(trigrams)

@@ -9,6 +9,7 @@ from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.errors import HackError
 from ifrl_core.records import Constraint
 from ifrl_core.rewards.score import Reward
+from ifrl_core.rewards.scripts import count_words
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rewards.tripwires import NAMES, tripped
 
@@ -57,7 +58,7 @@ def hack_metrics(
         **{f"hack/{name}": fmean(of_answer[name] for of_answer in wires) for name in NAMES},
         "hack/any": fmean(any(of_answer.values()) for of_answer in wires),
         "gated": fmean(reward.gate < 1 for reward in rewards),
-        "length/words": fmean(len(answer.split()) for answer in answers),
+        "length/words": fmean(count_words(answer) for answer in answers),
         "task_dropped": fmean(drops_task(seed, answer) for seed, answer in zip(seeds, answers, strict=True)),
     }
 

@@ -18,6 +18,7 @@ from ifrl_core.inference import Completion, Request, Sampling, request_seed
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Constraint, Row, constraint_of
 from ifrl_core.rewards.score import Reward, score_responses
+from ifrl_core.rewards.scripts import count_words
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rewards.tripwires import tripped
 from ifrl_core.stages.stage import Figures, Inputs, Work
@@ -114,7 +115,7 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
     return {
         **{kind: _shares(groups) for kind, groups in scores.items()},
         "answers": len(rows),
-        "length_words": fmean(len(row["text"].split()) for row in rows),
+        "length_words": fmean(count_words(row["text"]) for row in rows),
         "task_dropped": fmean(row["task_dropped"] for row in rows),
         "hacked": fmean(bool(row["tripped"]) for row in rows),
         "truncated": fmean(row["finish_reason"] == "length" for row in rows),
@@ -145,7 +146,7 @@ def compared(before: Sequence[Row], after: Sequence[Row]) -> Figures:
         "hard": _compare_kind(before, after, "hard"),
         "soft": _compare_kind(before, after, "soft"),
         "answer": {
-            "length_words": _compare_answers(before, after, lambda row: len(row["text"].split()), scale=1.0),
+            "length_words": _compare_answers(before, after, lambda row: count_words(row["text"]), scale=1.0),
             "task_dropped": _compare_answers(before, after, lambda row: row["task_dropped"]),
             "hacked": _compare_answers(before, after, lambda row: bool(row["tripped"])),
             "truncated": _compare_answers(before, after, lambda row: row["finish_reason"] == "length"),
