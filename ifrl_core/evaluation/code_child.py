@@ -1,0 +1,129 @@
+"""The child process that runs code out of a dataset (see limited_code.py); a script of the standard library alone.
+
+It reads one JSON object from its standard input, gives up what it does not need, runs the code, and writes one JSON object to
+the descriptor it was given. First it leaves the network and the user's namespace, where the system lets it, and starts itself
+again; then it loads the modules that checkers use, sets limits that the kernel holds, and from there on an audit hook refuses
+every event that is not on a short list: opening files, sockets, processes, threads, other imports, signals, ctypes.
+"""
+
+import json
+import os
+import sys
+
+MODULES = [
+    "ast",
+    "bisect",
+    "calendar",
+    "collections",
+    "copy",
+    "csv",
+    "datetime",
+    "decimal",
+    "difflib",
+    "enum",
+    "fractions",
+    "functools",
+    "heapq",
+    "html",
+    "io",
+    "itertools",
+    "json",
+    "locale",
+    "math",
+    "operator",
+    "random",
+    "re",
+    "statistics",
+    "string",
+    "textwrap",
+    "time",
+    "traceback",
+    "typing",
+    "unicodedata",
+]
+ALLOWED_EVENTS = frozenset(
+    (
+        "compile",
+        "exec",
+        "import",  # of modules that are loaded: others are looked at by name below
+        "object.__getattr__",
+        "object.__setattr__",
+        "object.__delattr__",
+        "sys._getframe",
+        "code.__new__",
+        "builtins.id",
+        "marshal.loads",
+    )
+)
+NEW_USER, NEW_NETWORK, NEW_IPC = 0x10000000, 0x40000000, 0x08000000
+
+
+def leave_namespaces() -> None:
+    """Leave the network and the user's namespace where the kernel allows it, and start again without ctypes."""
+    import ctypes
+
+    ctypes.CDLL(None).unshare(NEW_USER | NEW_NETWORK | NEW_IPC)
+    os.execv(sys.executable, [sys.executable, "-I", "-S", __file__, *sys.argv[1:], "inside"])
+
+
+def limit(memory_bytes: int, cpu_seconds: int, wall_seconds: float) -> None:
+    """Limits that the kernel holds: memory, CPU and wall time, no files written, no core, no further descriptors."""
+    import resource
+    import signal
+
+    signal.setitimer(signal.ITIMER_REAL, wall_seconds)  # its signal ends the process
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    for name, value in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 16),
+    ):
+        resource.setrlimit(name, (value, value))
+
+
+def refuse_the_rest() -> None:
+    """From here on every audited event that is not allowed raises, for the rest of the process."""
+    loaded = frozenset(sys.modules)
+
+    def hook(event: str, args: tuple[object, ...]) -> None:
+        if event not in ALLOWED_EVENTS or (event == "import" and args[0] not in loaded):
+            raise PermissionError(f"code of a dataset may not do this: {event} {args[:1]!r}")
+
+    sys.addaudithook(hook)
+
+
+def run(source: str, function: str, value: object, official: bool) -> object:
+    """`function(value)` of the code; its own globals, or the official way: globals and locals apart."""
+    space: dict[str, object] = {"__name__": "checker"}
+    if official:
+        local: dict[str, object] = {}
+        exec(source, space, local)
+        return local[function](value)  # type: ignore[operator]
+    exec(source, space)
+    return space[function](value)  # type: ignore[operator]
+
+
+def main() -> None:
+    descriptor = int(sys.argv[1])
+    if sys.argv[-1] != "inside":
+        leave_namespaces()
+    job = json.load(sys.stdin)
+    for name in MODULES:
+        __import__(name)
+    limit(job["memory_bytes"], job["cpu_seconds"], job["wall_seconds"])
+    refuse_the_rest()
+    try:
+        result = run(job["source"], job["function"], job["value"], job["official"])
+        if not (result is None or isinstance(result, bool | int | float | str)):
+            raise TypeError(f"the checker returned {type(result).__name__}; expected a bool, a number or text")
+        answer = {"outcome": "returned", "value": result}
+    except BaseException as error:  # the code may raise anything
+        answer = {"outcome": "error", "detail": f"{type(error).__name__}: {error}"[:500]}
+    os.write(descriptor, json.dumps(answer)[:100_000].encode())
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
