@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from pydantic import BaseModel
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
+from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.errors import StoreOutageError
 from ifrl_core.settings import store_root
 from ifrl_core.stages import registry
@@ -52,6 +53,11 @@ def _cached(name: str, key: Callable[[dict[str, Any]], str]) -> Callable[[Callab
     )
 
 
+def _of_shard(arguments: dict[str, Any]) -> str:
+    """Which shard, and how they are cut, which the config says and the fingerprint does not."""
+    return f"{arguments['index']}-{digest_of_bytes(arguments['config'].model_dump_json().encode())[:16]}"
+
+
 @cache
 def stage_task(stage: Stage) -> StageTask:
     """The task of a stage: same arguments, plus the fingerprint that keys its cache and the MLflow run it logs to."""
@@ -73,7 +79,7 @@ def shard_task(stage: Stage) -> ShardTask:
     assert shards is not None, f"{name} is not made by shards"
     unit = shards.name
 
-    @_cached(unit, lambda arguments: f"{unit}-{arguments['fingerprint']}-{arguments['index']}")
+    @_cached(unit, lambda arguments: f"{unit}-{arguments['fingerprint']}-{_of_shard(arguments)}")
     def make_shard(
         config: BaseModel,
         inputs: dict[str, ArtifactRef],

@@ -1,6 +1,6 @@
 """One fingerprint for everything: it names the folder in the store, the Prefect cache key and the MLflow tag.
 
-It says *what* is made (stage, version, config, inputs), never where or how: no paths, devices or shard counts.
+It says *what* is made (stage, version, config, content, inputs), never where or how: ifrl_core/identity.py has the rule.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ifrl_core.artifacts.digest import digest_of_bytes
+from ifrl_core.identity import identity_of
 
 
 def canonical_json(value: Any) -> str:
@@ -36,12 +37,7 @@ def _stable(value: Any, where: str) -> Any:
             raise TypeError(f"{where}: {value} has no stable form; use a finite number or null")
         return value
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        # A field declared with exclude=True says where or how, not what; so does a section with says_what=False.
-        values = {name: getattr(value, name) for name in fields if not fields[name].exclude}
-        return {
-            name: _stable(item, f"{where}.{name}") for name, item in values.items() if getattr(item, "says_what", True)
-        }
+        return {name: _stable(item, f"{where}.{name}") for name, item in identity_of(value).items()}
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):

@@ -1,11 +1,11 @@
 """What a run is: one frozen pydantic model per stage, composed into PipelineConfig. Importing it pulls in no torch.
 
-A recipe (YAML) holds only what differs from the defaults; unknown keys and wrong values are refused by name. Every field
-here says *what* is made and so enters a fingerprint; where the data lies and which server is asked are settings of the
-environment (see ifrl_core/settings.py).
+A recipe (YAML) holds only what differs from the defaults; unknown keys and wrong values are refused by name. A field says
+*what* is made and so enters a fingerprint, unless it is marked as one that does not (ifrl_core/identity.py); where the data
+lies and which server is asked are settings of the environment (ifrl_core/settings.py).
 """
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -32,6 +32,7 @@ from ifrl_core.config.policy import (
 )
 from ifrl_core.config.reward_model import RewardModelConfig
 from ifrl_core.config.stage_names import PlaceableStage
+from ifrl_core.identity import How, used
 
 if TYPE_CHECKING:  # it would load pyarrow, which a recipe does without
     from ifrl_core.stages.stage import Stage
@@ -77,13 +78,17 @@ class EvaluationConfig(GenerationConfig):
     temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
     samples: int = Field(1, ge=1, le=64, description="Answers per held-out prompt")
     levels: tuple[int, ...] = Field((1, 2, 3, 4, 5), description="Rungs of the held-out ladders that are asked")
-    ifeval_path: str | None = Field(None, description="IFEval's input_data.jsonl; none: IFEval is left out")
-    ifeval_prompts: int = Field(541, ge=1, description="Size of the fixed IFEval subset")
-    ifeval_max_tokens: int = Field(1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)")
+    ifeval_path: How[str | None] = Field(None, description="IFEval's input_data.jsonl; none: IFEval is left out")
+    ifeval_prompts: How[int] = Field(541, ge=1, description="Size of the fixed IFEval subset")
+    ifeval_max_tokens: Annotated[int, used(lambda section: section.ifeval_path is not None)] = Field(
+        1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)"
+    )
     general_prompts: int = Field(
         0, ge=0, description="At most this many held-out problems of policy.general.sources are asked; 0: none"
     )
-    general_max_tokens: int = Field(1024, ge=1, description="Longest answer to such a problem, in tokens (greedy)")
+    general_max_tokens: Annotated[int, used(lambda section: section.general_prompts > 0)] = Field(
+        1024, ge=1, description="Longest answer to such a problem, in tokens (greedy)"
+    )
 
     @model_validator(mode="after")
     def _not_served(self) -> Self:
@@ -111,8 +116,6 @@ class RegistryConfig(StageConfig):
 
 class RetrainConfig(StageConfig):
     """When a retraining starts, and by how much its guards may get worse for a challenger to become champion."""
-
-    says_what: ClassVar[bool] = False
 
     min_new_seeds: int = Field(
         20, ge=3, description="Fewer seeds than this that no retraining has used: nothing is done"
@@ -167,7 +170,7 @@ class PipelineConfig(StageConfig):
         "embedded:smollm2-135m", description="Policy and RM backbone: folder, hub id, s3://, models:/ or embedded: URI"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice")
-    rounds: int = Field(
+    rounds: How[int] = Field(
         1,
         ge=1,
         le=10,
@@ -182,9 +185,9 @@ class PipelineConfig(StageConfig):
     reward_model: RewardModelConfig = RewardModelConfig()
     policy: PolicyConfig = PolicyConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    registry: RegistryConfig = RegistryConfig()
-    execution: ExecutionConfig = ExecutionConfig()
-    retrain: RetrainConfig = RetrainConfig()
+    registry: How[RegistryConfig] = RegistryConfig()
+    execution: How[ExecutionConfig] = ExecutionConfig()
+    retrain: How[RetrainConfig] = RetrainConfig()
 
     @model_validator(mode="after")
     def _corridor_keeps_levels(self) -> Self:

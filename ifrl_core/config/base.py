@@ -1,17 +1,21 @@
 """What all sections share."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ifrl_core.identity import How, used
 
 Dtype = Literal["bfloat16", "float32"]
 
 
 class StageConfig(BaseModel):
-    """Base of all sections. Fields keep their order in the Prefect form through `position`."""
+    """Base of all sections. Fields keep their order in the Prefect form through `position`.
+
+    A field says what is made, or its annotation says that it does not (ifrl_core/identity.py).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    says_what: ClassVar[bool] = True  # False: the section says where or how, and enters no fingerprint
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -29,8 +33,10 @@ class GenerationConfig(StageConfig):
         description="transformers (embedded), vllm (in this process), or server: OpenAI-compatible, at IFRL_SERVER_URLS",
     )
     served_model: str = Field("", description="For engine server: the name under which it serves the model's weights")
-    batch_size: int = Field(64, ge=1, description="Prompts generated together (transformers) or at once (vllm)")
-    dtype: Dtype = Field("bfloat16", description="Number format of the weights while generating (not on servers)")
+    batch_size: How[int] = Field(64, ge=1, description="Prompts generated together (transformers) or at once (vllm)")
+    dtype: Annotated[Dtype, used(lambda section: section.engine != "server")] = Field(
+        "bfloat16", description="Number format of the weights while generating (not on servers)"
+    )
 
     @model_validator(mode="after")
     def _served(self) -> Self:

@@ -5,22 +5,28 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ifrl_core.config.base import GenerationConfig, StageConfig
+from ifrl_core.identity import How, used
 
 
 class SeedsConfig(StageConfig):
     """Which seed instructions are used, and how they are split before anything else happens."""
 
-    files: tuple[str, ...] = Field((), description="JSONL, Parquet or text files of seed instructions (path or URL)")
+    files: How[tuple[str, ...]] = Field(
+        (), description="JSONL, Parquet or text files of seed instructions (path or URL)"
+    )
     builtin: bool = Field(True, description="Also use the seed instructions that ship with ifrl")
     train: int = Field(3000, ge=2, description="At most this many train seeds (chosen by hash)")
     held_out: int = Field(200, ge=2, description="At most this many held-out seeds (chosen by hash)")
     held_out_share: float = Field(0.2, gt=0, lt=1, description="Share of all seeds that is never trained on")
 
 
+_SAMPLED = used(lambda section: section.temperature > 0)  # greedy answers have no nucleus
+
+
 class ModelWriterConfig(GenerationConfig):
     """How a model writes constraints (writers llm and self)."""
 
-    model: str = Field("", description="Model of writer llm (a model URI); empty with engine server")
+    model: How[str] = Field("", description="Model of writer llm (a model URI); empty with engine server")
     references: int = Field(8, ge=1, le=40, description="Constraint types that a prompt shows, with example wordings")
     attempts: int = Field(3, ge=1, le=20, description="Times a seed is asked for until a reply can be used")
     too_few: Literal["top_up", "reject"] = Field(
@@ -30,9 +36,11 @@ class ModelWriterConfig(GenerationConfig):
         "catalog", description="When no reply can be used: take constraints from the catalog, or leave the seed out"
     )
     temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature; 0 is greedy")
-    top_p: float = Field(0.95, gt=0, le=1, description="Nucleus sampling mass")
+    top_p: Annotated[float, _SAMPLED] = Field(0.95, gt=0, le=1, description="Nucleus sampling mass")
     max_tokens: int = Field(512, ge=16, description="Longest reply, in tokens (reasoning included)")
-    structured_output: bool = Field(True, description="Hold the model to JSON of the right shape (vllm, server)")
+    structured_output: Annotated[bool, used(lambda section: section.engine != "transformers")] = Field(
+        True, description="Hold the model to JSON of the right shape (vllm, server)"
+    )
 
 
 class CorridorConfig(GenerationConfig):
@@ -77,8 +85,8 @@ class InstructionsConfig(StageConfig):
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         {}, description="For weighted: relative weight by type or family (tone:); 1 where none is given"
     )
-    corridor: CorridorConfig = CorridorConfig()
-    model_writer: ModelWriterConfig = ModelWriterConfig()
+    corridor: How[CorridorConfig] = CorridorConfig()  # what the stage pass-rates makes of it is an input
+    model_writer: Annotated[ModelWriterConfig, used(lambda section: section.writer != "catalog")] = ModelWriterConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -111,9 +119,11 @@ class RolloutsConfig(GenerationConfig):
 
     samples: int = Field(1, ge=1, le=64, description="Answers per rung")
     temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
-    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling mass")
+    top_p: Annotated[float, _SAMPLED] = Field(1.0, gt=0, le=1, description="Nucleus sampling mass")
     max_tokens: int = Field(2048, ge=1, description="Longest answer, in tokens")
-    ladders_per_shard: int = Field(16, ge=1, description="Ladders per shard: the unit of work that a kill can cost")
+    ladders_per_shard: How[int] = Field(
+        16, ge=1, description="Ladders per shard: the unit of work that a kill can cost"
+    )
 
 
 class LabelsConfig(StageConfig):

@@ -1,11 +1,13 @@
 """Sections of policy training: rewards, curriculum, general problems, launch, and GRPO itself."""
 
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from ifrl_core.config.base import StageConfig
+from ifrl_core.config.trl_fields import PLACING
+from ifrl_core.identity import How, Identity, used, without
 
 
 class RewardConfig(StageConfig):
@@ -19,18 +21,20 @@ class RewardConfig(StageConfig):
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         {}, description="For weighted: weight by type or family (tone:); 1 where none is given"
     )
-    decay: float = Field(
+    decay: Annotated[float, used(lambda section: section.aggregation == "ordered")] = Field(
         0.8, gt=0, le=1, description="For ordered: what each further constraint counts of the one before"
     )
     intent_factor: float = Field(
         0.5, ge=0, le=1, description="What is left of the reward of an answer that leaves the task aside; 1: no gate"
     )
-    intent: Literal["words", "embedding"] = Field(
+    intent: Annotated[Literal["words", "embedding"], used(lambda section: section.intent_factor < 1)] = Field(
         "words",
         description="How the intent gate tells: words shared with the seed, or hidden states of the base model (a forward "
         "pass an answer)",
     )
-    intent_threshold: float = Field(
+    intent_threshold: Annotated[
+        float, used(lambda section: section.intent == "embedding" and section.intent_factor < 1)
+    ] = Field(
         0.8,
         gt=0,
         le=1,
@@ -40,7 +44,7 @@ class RewardConfig(StageConfig):
         0.0, ge=0, le=1, description="What is left of the reward of an answer that goes round in circles; 1: no gate"
     )
     require_reasoning: bool = Field(False, description="An answer without closed reasoning (</think>) earns nothing")
-    max_hack_share: float = Field(
+    max_hack_share: How[float] = Field(
         1.0, ge=0, le=1, description="More answers of a step than this that trip a wire stop the run; 1: never"
     )
 
@@ -53,8 +57,6 @@ class RewardConfig(StageConfig):
 
 class GuardsConfig(StageConfig):
     """What ends GRPO early because going on is of no use. A loss that is not a number always does."""
-
-    says_what: ClassVar[bool] = False
 
     min_entropy: float = Field(0.01, ge=0, description="Least mean entropy of a token, in nats; 0: never stop for it")
     min_length: float = Field(1.5, ge=0, description="Least mean length of an answer, in tokens; 0: never stop for it")
@@ -84,8 +86,6 @@ class AssumedConfig(StageConfig):
 
 class LaunchConfig(StageConfig):
     """How the training processes are started: it changes nothing of what they make but the last digits."""
-
-    says_what: ClassVar[bool] = False
 
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="auto: GPUs where there are some, else the CPU")
     processes_per_machine: int | None = Field(
@@ -151,6 +151,18 @@ def batch_fault(prompts: int, generations: int, micro_batch: int, processes: int
     )
 
 
+_BY_PASS_RATE = used(lambda section: section.strategy == "corridor")
+
+
+def _asked(section: "CurriculumConfig", levels: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    """The levels as the strategy goes through them."""
+    if section.strategy == "final":
+        return levels[-1:]
+    if section.strategy == "incremental":
+        return levels
+    return (tuple(sorted({level for of_stage in levels for level in of_stage})),)
+
+
 class CurriculumConfig(StageConfig):
     """Which prompts each step asks (ifrl_core/policy/curriculum has the rules)."""
 
@@ -162,6 +174,7 @@ class CurriculumConfig(StageConfig):
     levels: Annotated[
         tuple[Annotated[tuple[int, ...], Field(min_length=1)], ...],
         Field(min_length=1, description="Levels of each stage, in order; mixed and corridor take all of them"),
+        Identity(_asked),
     ] = ((1,), (2,), (3,), (4,), (5,))
     promote_at: float | None = Field(
         None,
@@ -170,14 +183,18 @@ class CurriculumConfig(StageConfig):
         description="For incremental: leave a stage early when its mean reward over the window reaches this; the steps "
         "saved go to later stages. None: by budget alone, the steps shared out evenly",
     )
-    window: int = Field(5, ge=1, description="Steps of a stage that promote_at averages over")
-    low: float = Field(0.2, ge=0, le=1, description="For corridor: a prompt's pass rate must be above this")
-    high: float = Field(0.8, ge=0, le=1, description="For corridor: and at most this")
-    passed: Literal["mean", "all"] = Field(
+    window: Annotated[int, used(lambda section: section.promote_at is not None)] = Field(
+        5, ge=1, description="Steps of a stage that promote_at averages over"
+    )
+    low: Annotated[float, _BY_PASS_RATE] = Field(
+        0.2, ge=0, le=1, description="For corridor: a prompt's pass rate must be above this"
+    )
+    high: Annotated[float, _BY_PASS_RATE] = Field(0.8, ge=0, le=1, description="For corridor: and at most this")
+    passed: Annotated[Literal["mean", "all"], _BY_PASS_RATE] = Field(
         "mean",
         description="For corridor: a rollout passes by the share of its hard constraints that hold, or only when all hold",
     )
-    remeasured: float = Field(
+    remeasured: Annotated[float, _BY_PASS_RATE] = Field(
         0.25, ge=0, le=1, description="For corridor: share of a step's prompts from outside, longest ago first"
     )
     rest: int = Field(
@@ -197,12 +214,12 @@ class GeneralConfig(StageConfig):
     """Problems with a known answer, mixed into training so that general ability stays (paper: math and science)."""
 
     ratio: float = Field(0.0, ge=0, lt=1, description="Share of each step's prompts that are such problems; 0: none")
-    sources: tuple[str, ...] = Field(
+    sources: How[tuple[str, ...]] = Field(
         ("builtin:math", "builtin:science"),
         description="Where they come from: the two that ship with ifrl, and Parquet or JSONL files (path) with the columns "
         "prompt, answer and kind (math, choice or exact)",
     )
-    held_out_share: float = Field(
+    held_out_share: How[float] = Field(
         0.5, gt=0, lt=1, description="Share of the problems (by hash) that evaluation asks and training never sees"
     )
 
@@ -237,19 +254,21 @@ class PolicyConfig(StageConfig):
         "prompt whose rewards differ by a hair (soft constraints of an unsure RM) pulls as hard as one that passes or fails",
     )
     reward: RewardConfig = RewardConfig()
-    guards: GuardsConfig = GuardsConfig()
-    max_unscored_share: float = Field(0.05, ge=0, le=1, description="More unscored rewards than this stop the run")
-    micro_batch: int = Field(8, ge=1, description="Rollouts per forward/backward pass")
-    save_steps: int = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")
+    guards: How[GuardsConfig] = GuardsConfig()
+    max_unscored_share: How[float] = Field(0.05, ge=0, le=1, description="More unscored rewards than this stop the run")
+    micro_batch: How[int] = Field(8, ge=1, description="Rollouts per forward/backward pass")
+    save_steps: How[int] = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
-    gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, more time")
+    gradient_checkpointing: How[bool] = Field(False, description="Recompute activations: less memory, more time")
     lora: LoraConfig | None = Field(None, description="Train adapters instead of all weights; none: all weights")
     generation: Literal["transformers", "vllm_colocate", "vllm_server"] = Field(
         "transformers",
         description="What answers: the trainer itself, vLLM on the training GPUs, or the vLLM server at IFRL_VLLM_URL",
     )
-    grpo: dict[str, Any] = Field({}, description="Any other field of trl's GRPOConfig, such as {epsilon_high: 0.28}")
-    launch: LaunchConfig = LaunchConfig()
+    grpo: Annotated[dict[str, Any], without(PLACING)] = Field(
+        {}, description="Any other field of trl's GRPOConfig, such as {epsilon_high: 0.28}"
+    )
+    launch: How[LaunchConfig] = LaunchConfig()
 
     @property
     def rollouts(self) -> int:

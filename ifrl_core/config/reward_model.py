@@ -1,10 +1,11 @@
 """The section of the reward model."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ifrl_core.config.base import StageConfig
+from ifrl_core.identity import How, used
 
 
 class RewardModelConfig(StageConfig):
@@ -15,7 +16,7 @@ class RewardModelConfig(StageConfig):
     batch_size: int = Field(
         16, ge=1, description="Responses per optimizer step; each brings its constraints, often two"
     )
-    micro_batch: int = Field(4, ge=1, description="Responses per forward and backward pass; divides batch_size")
+    micro_batch: How[int] = Field(4, ge=1, description="Responses per forward and backward pass; divides batch_size")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps with rising learning rate")
     layers: int | None = Field(None, ge=1, description="Use only the lowest layers of the backbone; none: all of them")
     max_tokens: int = Field(2560, ge=32, description="Longest input (response and constraint), in tokens")
@@ -60,7 +61,9 @@ class RewardModelConfig(StageConfig):
         True,
         description="Also score hard validation pairs by length and by the backbone asked yes or no, to compare with",
     )
-    save_steps: int = Field(100, ge=1, description="Steps between checkpoints; a kill costs at most this many")
+    save_steps: Annotated[int, used(lambda section: section.early_stopping is not None)] = Field(
+        100, ge=1, description="Steps between checkpoints; a kill costs at most this many"
+    )
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
 
     @model_validator(mode="after")

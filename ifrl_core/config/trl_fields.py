@@ -76,6 +76,40 @@ OWNED = {
     "disable_tqdm": "nothing: progress goes to Prefect",
 }
 
+# Fields that say where a training runs, how fast, and what it writes down. Whatever they are, the policy is the same but for
+# its last digits, so none of them enters a fingerprint.
+PLACING = frozenset(
+    {
+        *("vllm_tensor_parallel_size", "vllm_enable_sleep_mode", "vllm_server_timeout", "vllm_group_port"),
+        *(
+            "ds3_gather_for_generation",
+            "gradient_checkpointing_kwargs",
+            "torch_empty_cache_steps",
+            "pad_to_multiple_of",
+        ),
+        *("torch_compile", "torch_compile_backend", "torch_compile_mode", "enable_jit_checkpoint"),
+        *(
+            "ddp_find_unused_parameters",
+            "ddp_bucket_cap_mb",
+            "ddp_broadcast_buffers",
+            "ddp_static_graph",
+            "ddp_backend",
+        ),
+        *("ddp_timeout", "local_rank", "debug", "skip_memory_metrics", "restore_callback_states_from_checkpoint"),
+        *("dataloader_num_workers", "dataloader_pin_memory", "dataloader_persistent_workers"),
+        *("dataloader_prefetch_factor", "dataloader_multiprocessing_context"),
+        *("logging_first_step", "logging_nan_inf_filter", "log_on_each_node", "log_level", "log_level_replica"),
+        *("log_unique_prompts", "log_multimodal", "include_num_input_tokens_seen", "run_name", "project"),
+        *("trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
+        *("hub_token", "hub_private_repo", "hub_model_id", "hub_strategy", "hub_always_push", "hub_revision"),
+        # Of evaluation by the trainer, which does not happen.
+        *("eval_steps", "eval_delay", "eval_on_start", "eval_do_concat_batches", "eval_use_gather_object"),
+        *("eval_accumulation_steps", "per_device_eval_batch_size", "num_generations_eval", "prediction_loss_only"),
+        *("bf16_full_eval", "fp16_full_eval", "include_for_metrics", "batch_eval_metrics", "label_names"),
+        *("metric_for_best_model", "greater_is_better", "length_column_name", "do_train"),
+    }
+)
+
 # Fields that change how tokens are drawn or made: with one of them ifrl's own generation on the CPU steps aside for trl's.
 SAMPLING = frozenset(
     {

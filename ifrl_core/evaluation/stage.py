@@ -4,18 +4,30 @@ The same prompts, sampling and seeds are used for every model, so that two evalu
 """
 
 from dataclasses import replace
+from pathlib import PurePath
 
 import pyarrow as pa
 
 from ifrl_core.config import EvaluationConfig, PipelineConfig
+from ifrl_core.constraints.catalog.registry import IFEVAL_TYPES
+from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.evaluation.benchmarks.registry import BENCHMARKS
 from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 
-def evaluation_config(recipe: PipelineConfig) -> EvaluationConfig:
-    """The section without where IFEval's file lies, which is no part of what is measured: its rows are an input."""
-    return recipe.evaluation.model_copy(update={"ifeval_path": None})
+class EvaluationPlan(EvaluationConfig, Judging):
+    """The section, and the types whose rules judge; IFEval's file by its name alone, since its rows are an input."""
+
+
+def evaluation_plan(recipe: PipelineConfig) -> EvaluationPlan:
+    """With IFEval, its types are judged too."""
+    path, types = recipe.evaluation.ifeval_path, recipe.instructions.types
+    plan: EvaluationPlan = judging(EvaluationPlan, recipe.evaluation, recipe)
+    if path is None:
+        return plan
+    known = (*types, *IFEVAL_TYPES) if types else ()
+    return plan.model_copy(update={"ifeval_path": PurePath(path).name, "types": known})
 
 
 @stage(
@@ -26,10 +38,11 @@ def evaluation_config(recipe: PipelineConfig) -> EvaluationConfig:
         "ifeval": lambda recipe: recipe.evaluation.ifeval_path is not None,
         "general": lambda recipe: recipe.evaluation.general_prompts > 0,
     },
-    config=evaluation_config,
+    config=evaluation_plan,
+    content=rules_of,
     placeable=True,
 )
-def evaluate(config: EvaluationConfig, inputs: Inputs, work: Work) -> Figures:
+def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: model (base or policy), prompts, reward_model; ifeval and general (problems) when they are to be asked."""
     engine = open_engine(config, inputs["model"], work.store)
     completed = []

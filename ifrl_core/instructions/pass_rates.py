@@ -10,15 +10,18 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import InstructionsConfig, PipelineConfig, StageConfig
-from ifrl_core.constraints.sampling import Weights, catalog_digest, chosen_types, sample_constraints, type_weights
+from ifrl_core.constraints.identity import drawing_of, rules_of
+from ifrl_core.constraints.sampling import Weights, chosen_types, sample_constraints, type_weights
 from ifrl_core.constraints.verdict import verdicts
 from ifrl_core.constraints.verifiers.answer import answer_of
+from ifrl_core.identity import Identity, identity_of
 from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.journal import JournalEngine
@@ -30,10 +33,21 @@ from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 log = logging.getLogger(__name__)
 
 
+_DRAWN = ("max_constraints", "hard_share", "max_words", "types", "weights")
+_TO_CORRIDOR = ("low", "high", "rounds")
+
+
+def _measured(plan: "PassRatesPlan", instructions: InstructionsConfig) -> dict[str, Any]:
+    """What of the section is asked: how constraints are drawn, and the corridor as far as it is to be reached."""
+    corridor = identity_of(instructions.corridor)
+    kept = {name: value for name, value in corridor.items() if plan.to_corridor or name not in _TO_CORRIDOR}
+    return {**{name: getattr(instructions, name) for name in _DRAWN}, "corridor": kept}
+
+
 class PassRatesPlan(StageConfig):
     """What is measured: constraints as the recipe draws them; without `to_corridor` in one round, weights untouched."""
 
-    instructions: InstructionsConfig
+    instructions: Annotated[InstructionsConfig, Identity(_measured)]
     layout: ladder.Layout
     to_corridor: bool = Field(description="Move the weights until every level lies in the corridor")
 
@@ -64,7 +78,7 @@ def pass_rates_plan(recipe: PipelineConfig) -> PassRatesPlan | None:
     inputs=("seeds", "model"),
     config=pass_rates_plan,
     check=lambda recipe: check_engine(recipe.instructions.corridor),
-    content=lambda plan: catalog_digest(plan.instructions.types or None),
+    content=lambda plan: drawing_of(plan.instructions.types) | rules_of(plan.instructions),
     optional=True,
     placeable=True,
 )

@@ -13,12 +13,13 @@ from typing import TypeVar
 import pyarrow as pa
 
 from ifrl_core.config import InstructionsConfig, LadderConfig, PipelineConfig
-from ifrl_core.constraints.sampling import catalog_digest
+from ifrl_core.constraints.identity import drawing_of
 from ifrl_core.errors import InputError
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import ladder
 from ifrl_core.instructions.pass_rates import rates_of, weights_of
+from ifrl_core.instructions.writers import prompt
 from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
 from ifrl_core.instructions.writers.write import with_fallback, write, writing_figures
 from ifrl_core.models.stage import import_model, model_source
@@ -44,6 +45,11 @@ def _check_writer(recipe: PipelineConfig) -> None:
         check_engine(recipe.instructions.model_writer)
 
 
+def _drawn_and_asked(config: InstructionsConfig) -> dict[str, str]:
+    asked = {} if config.writer == "catalog" else {"prompt.txt": prompt.template_digest()}
+    return drawing_of(config.types) | asked
+
+
 import_writer = replace(
     import_model,
     label="writer-model",
@@ -61,7 +67,7 @@ import_writer = replace(
     inputs_when={"model": _uses_model, "pass_rates": lambda recipe: recipe.instructions.sampling == "corridor"},
     config=lambda recipe: recipe.instructions,
     check=_check_writer,
-    content=lambda config: catalog_digest(config.types or None),
+    content=_drawn_and_asked,
     placeable=True,
 )
 def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from ifrl_core.config import LabelsConfig
+from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.labels.audit import Cell, agreement_by_type, audit_figures
 from ifrl_core.labels.contrasts import Candidate, make_contrasts
 from ifrl_core.labels.filters import Tally, kept
@@ -20,14 +21,19 @@ from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 ROWS_PER_SHARD = 20_000
 
 
+class LabelsPlan(LabelsConfig, Judging):
+    """The section, and the types whose rules audit the labels."""
+
+
 @stage(
     "labels",
     version=5,
     title="Pseudo-labels",
     inputs=("prompts", "rollouts"),
-    config=lambda recipe: recipe.labels,
+    config=lambda recipe: judging(LabelsPlan, recipe.labels, recipe),
+    content=rules_of,
 )
-def make_labels(config: LabelsConfig, inputs: Inputs, work: Work) -> Figures:
+def make_labels(config: LabelsPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: prompts, rollouts. Columns: records.LABELS; figures: `counts` of the rows, `dropped` by reason, and what the
     package says of candidates (`filters`), audited (`audit`) and trained labels (`training_audit`)."""
     tally = Tally()

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import GeneralConfig, LaunchConfig, PipelineConfig, PolicyConfig, RewardConfig
+from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError
 from ifrl_core.inference.control_marks import marks_of, plain_messages
@@ -30,10 +31,15 @@ from ifrl_core.training.job import CHECKPOINTS, FINAL, metrics_by_step
 from ifrl_core.training.run import train_in_child
 
 
-def policy_config(recipe: PipelineConfig) -> PolicyConfig:
+class PolicyPlan(PolicyConfig, Judging):
+    """The section, and the types whose rules reward."""
+
+
+def policy_plan(recipe: PipelineConfig) -> PolicyPlan:
     """The section without where the general problems lie, which is no part of what is trained: their rows are an input."""
     general = GeneralConfig(ratio=recipe.policy.general.ratio)
-    return recipe.policy.model_copy(update={"general": general})
+    plan: PolicyPlan = judging(PolicyPlan, recipe.policy, recipe, general=general)
+    return plan
 
 
 def _check_training(recipe: PipelineConfig) -> None:
@@ -51,11 +57,12 @@ def _check_training(recipe: PipelineConfig) -> None:
     title="Policy (GRPO)",
     inputs=("model", "prompts", "reward_model"),
     inputs_when={"general": lambda recipe: recipe.policy.general.ratio > 0},
-    config=policy_config,
+    config=policy_plan,
     check=_check_training,
+    content=rules_of,
     placeable=True,
 )
-def train_policy(config: PolicyConfig, inputs: Inputs, work: Work) -> Figures:
+def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts, reward_model (needed when prompts have soft constraints), and general (problems) when mixed.
 
     Writes model/ (bf16 safetensors and tokenizer), metrics.parquet (a row per step) and samples.parquet.

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.config import StageConfig
 from ifrl_core.report import charts, text
 from ifrl_core.report.data import Section, report_data
@@ -44,10 +45,15 @@ class ReportConfig(StageConfig):
     model: str
 
 
+def _templates(config: ReportConfig) -> dict[str, str]:
+    return _template_digests()
+
+
 @stage(
     "report",
     version=4,
     config=lambda recipe: ReportConfig(name=recipe.name, model=recipe.model),
+    content=_templates,
     seeded=False,
 )
 def write_report(config: ReportConfig, inputs: Inputs, work: Work) -> Figures:
@@ -81,6 +87,14 @@ def named_metrics(rows: Mapping[str, Any]) -> Named:
 
 
 ORDERS = (by_change, by_frequency, named_metrics)
+
+
+@cache
+def _template_digests() -> dict[str, str]:
+    loader = _environment().loader
+    assert loader is not None
+    sources = {name: loader.get_source(_environment(), name)[0] for name in loader.list_templates()}
+    return {name: digest_of_bytes(source.encode()) for name, source in sources.items()}
 
 
 @cache

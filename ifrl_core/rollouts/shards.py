@@ -22,17 +22,28 @@ TRAIN = "part-train-"
 
 
 def shard_count(config: RolloutsConfig, inputs: Inputs, store: ArtifactStore) -> int:
-    ladders: int = store.manifest(inputs["prompts"]).figures["train_ladders"]
-    return math.ceil(ladders / config.ladders_per_shard)
+    return math.ceil(_ladders(inputs, store) / config.ladders_per_shard)
 
 
 def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int) -> ShardRecord:
     """Shard `index`: found if another run committed it, else generated and committed."""
-    name = f"part-{index:05d}.parquet"
+    name = _name(config, inputs, work.store, index)
     if record := work.writer.recorded(name):
         return record
     with work.writer.alone(name):
         return work.writer.recorded(name) or _generate_shard(config, inputs, work, index, name)
+
+
+def _name(config: RolloutsConfig, inputs: Inputs, store: ArtifactStore, index: int) -> str:
+    """By the ladders that it holds, first and end: what a killed run left of another size is not taken for it."""
+    first = index * config.ladders_per_shard
+    end = min(first + config.ladders_per_shard, _ladders(inputs, store))
+    return f"part-{first:06d}-{end:06d}.parquet"
+
+
+def _ladders(inputs: Inputs, store: ArtifactStore) -> int:
+    ladders: int = store.manifest(inputs["prompts"]).figures["train_ladders"]
+    return ladders
 
 
 def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int, name: str) -> ShardRecord:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.artifacts.digest import digest_of_bytes, digest_of_source
+from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.artifacts.listing import lineage
 from ifrl_core.config import StageConfig
 from ifrl_core.errors import InputError
+from ifrl_core.identity import How
 from ifrl_core.seeds.files import seed_files
-from ifrl_core.seeds.read import Rejected, read_seeds
+from ifrl_core.seeds.read import Rejected, digest_of_seeds, read_seeds
 from ifrl_core.seeds.split import Seed, at_most, split_seeds
 from ifrl_core.seeds.stage import SeedsSource, write_seeds
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
@@ -25,11 +26,11 @@ _SEED_STAGES = ("seeds", "retrain-seeds")
 
 
 class RetrainSeedsSource(StageConfig):
-    """What the retrain-seeds stage reads, by content. `fresh`: digest of the new seeds that were not used before."""
+    """What the retrain-seeds stage reads, as SeedsSource. `fresh`: digest of the new seeds that were not used before."""
 
-    paths: tuple[str, ...] = Field(exclude=True)
-    digests: tuple[str, ...]
-    used: tuple[str, ...] = Field(exclude=True)
+    paths: How[tuple[str, ...]] = Field(exclude=True)
+    digest: str
+    used: How[tuple[str, ...]] = Field(exclude=True)
     fresh: str
     recipe: SeedsSource
 
@@ -54,12 +55,12 @@ def find_fresh_seeds(location: str, recipe: SeedsSource, used: Collection[str], 
         InputError: when there is no such folder, or a file that cannot be read.
     """
     paths = seed_files(location)
-    texts = _split(paths, recipe, seed)[0] if paths else []
+    texts, rejected = _split(paths, recipe, seed) if paths else ([], [])
     fresh = tuple(_fresh(texts, recipe, used, seed))
     ids = "\n".join(sorted(item.seed_id for item in fresh))
     source = RetrainSeedsSource(
         paths=paths,
-        digests=tuple(sorted(digest_of_source(path) for path in paths)),
+        digest=digest_of_seeds((item.text for item in texts), rejected),
         used=tuple(sorted(used)),
         fresh=digest_of_bytes(ids.encode()),
         recipe=recipe,

@@ -10,11 +10,13 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from ifrl_core.artifacts import canonical_json
+from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.errors import InputError
 from ifrl_core.seeds.files import path_of, records_of
 
@@ -101,6 +103,12 @@ def normalised(text: str) -> str:
 def seed_id(text: str) -> str:
     """Identity of a seed: 64 bits of sha256 over its normalised text (a million seeds collide once in 37 million)."""
     return f"seed-{hashlib.sha256(normalised(text).encode()).hexdigest()[:16]}"
+
+
+def digest_of_seeds(texts: Iterable[str], rejected: Iterable[Rejected]) -> str:
+    """What seeds say, in any order, and what could not be used beside them, wherever it stood."""
+    said = [sorted(texts), sorted(record.record for record in rejected)]
+    return digest_of_bytes(canonical_json(said).encode())
 
 
 def _source_names(paths: Sequence[str]) -> list[str]:

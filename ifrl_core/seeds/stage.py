@@ -2,25 +2,25 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from importlib.resources import files
 
 import pyarrow as pa
 from pydantic import Field
 
-from ifrl_core.artifacts.digest import digest_of_bytes, digest_of_source
 from ifrl_core.config import SeedsConfig, StageConfig
 from ifrl_core.errors import InputError
+from ifrl_core.identity import How
 from ifrl_core.records import REJECTED, SEEDS
-from ifrl_core.seeds.read import Rejected, read_seeds
+from ifrl_core.seeds.read import Rejected, digest_of_seeds, read_seeds
 from ifrl_core.seeds.split import Seed, at_most, split_seeds
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 
 class SeedsSource(StageConfig):
-    """What the seeds stage reads, by content: renaming or moving a file makes nothing new."""
+    """What the seeds stage reads, by what its readers make of it: files of other names, places or kinds that hold the same
+    seeds make nothing new, and a reader that reads one file otherwise does."""
 
-    paths: tuple[str, ...] = Field(exclude=True)
-    digests: tuple[str, ...]
+    paths: How[tuple[str, ...]] = Field(exclude=True)
+    digest: str
     builtin: bool
     train: int
     held_out: int
@@ -28,16 +28,15 @@ class SeedsSource(StageConfig):
 
 
 def seeds_source(config: SeedsConfig) -> SeedsSource:
-    """Name the seeds by their content.
+    """Name the seeds by what they say.
 
     Raises:
-        InputError: for a file that cannot be read.
+        InputError: as `read_seeds`.
     """
-    shipped = digest_of_bytes(files("ifrl_core").joinpath("data/seeds.jsonl").read_bytes())
-    digests = sorted(digest_of_source(path) for path in config.files)
+    texts, rejected = read_seeds(config.files, builtin=config.builtin)
     return SeedsSource(
         paths=config.files,
-        digests=(*digests, *([shipped] if config.builtin else [])),
+        digest=digest_of_seeds((item.text for item in texts), rejected),
         builtin=config.builtin,
         train=config.train,
         held_out=config.held_out,

@@ -82,7 +82,8 @@ class Stage:
     check: Callable[[Recipe], None] | None = None  # raises ConfigError for what cannot be done here
     inputs: tuple[str, ...] | None = None  # None: all that it is given
     inputs_when: Mapping[str, Callable[[Recipe], bool]] = field(default_factory=dict)  # further ones, of some recipes
-    content: Callable[[Any], str] | None = None  # digest of what else its output depends on: data in installed code
+    # Digests, by name, of what else its output depends on: rules of constraint types, templates, data in installed code.
+    content: Callable[[Any], Mapping[str, str]] | None = None
     optional: bool = False  # a recipe need not have it: then its config is None
     seeded: bool = True  # False: the recipe's seed is no part of what it makes
     placeable: bool = False  # another work pool may run it
@@ -127,9 +128,9 @@ class Stage:
         }
 
     def fingerprint(self, config: BaseModel, inputs: Inputs, *, seed: int) -> str:
-        identity = {"config": config, "seed": seed}
+        identity: dict[str, Any] = {"config": config, "seed": seed}
         if self.content is not None:
-            identity["content"] = self.content(config)
+            identity["content"] = dict(self.content(config))
         return fingerprint(self.name, self.version, identity, {name: ref.fingerprint for name, ref in inputs.items()})
 
     def work(self, config: BaseModel, inputs: Inputs, store: ArtifactStore, progress: Progress, *, seed: int) -> Work:

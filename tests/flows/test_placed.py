@@ -81,7 +81,7 @@ def test_a_stage_runs_on_the_other_pool_and_a_killed_run_goes_on_from_it(placed:
     child = placed.child_of(run_id)
     assert child["work_pool_name"] == "gpu"
     assert child["parameters"]["name"] == "rollouts"
-    wait_until(lambda: bool(list(placed.store.glob("rollouts/*/part-00000.parquet.json"))), 120, placed.site.logs)
+    wait_until(lambda: bool(list(placed.store.glob("rollouts/*/part-000000-*.parquet.json"))), 120, placed.site.logs)
     placed.site.process_of(run_id).send_signal(signal.SIGKILL)
 
     assert placed.site.ended(child["id"], 60)["state_type"] in ("CANCELLED", "COMPLETED"), (

@@ -25,6 +25,9 @@ FAMILIES: tuple[tuple[ConstraintType, ...], ...] = (
     *SOFT_FAMILIES,
 )
 
+# The types of the benchmark IFEval, by id.
+IFEVAL_TYPES: tuple[str, ...] = tuple(type_.id for type_ in (*ifeval_words.TYPES, *ifeval_format.TYPES))
+
 CATALOG: dict[str, ConstraintType] = {type_.id: type_ for family in FAMILIES for type_ in family}
 
-__all__ = ["CATALOG", "FAMILIES"]
+__all__ = ["CATALOG", "FAMILIES", "IFEVAL_TYPES"]

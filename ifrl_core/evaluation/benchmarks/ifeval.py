@@ -23,6 +23,7 @@ from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
 from ifrl_core.evaluation.difference import difference
+from ifrl_core.identity import How
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.records import CONSTRAINT, Constraint, Row, constraint_of, constraint_row
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
@@ -55,7 +56,7 @@ class IFEvalRow:
 class IFEvalSource(StageConfig):
     """The fixed IFEval subset, by content."""
 
-    path: str = Field(exclude=True)
+    path: How[str] = Field(exclude=True)
     digest: str
     prompts: int
 

@@ -6,6 +6,7 @@ import string
 from functools import cache
 from importlib.resources import files
 
+from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.config import InstructionsConfig
 from ifrl_core.constraints.sampling import chosen_types
 from ifrl_core.constraints.types import ConstraintType
@@ -42,6 +43,11 @@ def _example(type_: ConstraintType, seed_text: str, config: InstructionsConfig, 
 def _reference(constraint: Constraint) -> str:
     shown = {"text": constraint.text, "type": constraint.type, "args": constraint.args}
     return f"- {json.dumps(shown, ensure_ascii=False)}"
+
+
+def template_digest() -> str:
+    """Of prompt.txt."""
+    return digest_of_bytes(_template().template.encode())
 
 
 @cache

@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Row
 from ifrl_core.reward_model.model.settings import write_settings
+from ifrl_core.reward_model.model.template import TEMPLATE
 from ifrl_core.reward_model.quality.baselines import (
     ScoredBy,
     by_length,
@@ -67,6 +69,7 @@ VALIDATION = pa.schema(
     version=4,
     inputs=("model", "labels"),
     config=lambda recipe: recipe.reward_model,
+    content=lambda config: {"template.txt": digest_of_bytes(TEMPLATE.encode())},
     placeable=True,
 )
 def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) -> Figures:

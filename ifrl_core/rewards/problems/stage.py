@@ -22,6 +22,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.digest import digest_of_source
 from ifrl_core.config import PipelineConfig, StageConfig
 from ifrl_core.errors import InputError
+from ifrl_core.identity import How
 from ifrl_core.records import Row
 from ifrl_core.rewards.problems.verify import KINDS, LETTERS, Grader
 from ifrl_core.row_files import JSONL, PARQUET, read_chunks, wrong
@@ -47,7 +48,7 @@ class GeneralSource(StageConfig):
 
     names: tuple[str, ...]
     digests: tuple[str, ...]
-    paths: tuple[str, ...] = Field(exclude=True)
+    paths: How[tuple[str, ...]] = Field(exclude=True)
     held_out_share: float
 
 

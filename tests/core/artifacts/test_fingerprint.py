@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
 
 from ifrl_core.artifacts import canonical_json, fingerprint
 from ifrl_core.config import LabelsConfig, PipelineConfig, StageConfig
+from ifrl_core.identity import How
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -20,7 +20,7 @@ JSON = st.recursive(
 
 
 class Located(StageConfig):
-    path: str = Field(exclude=True)
+    path: How[str]
     digest: str
 
 
