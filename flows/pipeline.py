@@ -78,7 +78,7 @@ def started(
     load_secrets()
     plan = registry.look(chosen, until=until)
     trains = train_reward_model.label in plan
-    with open_run(name, chosen, plan, need_bytes=training_disk_bytes(chosen.model) if trains else 0) as run:
+    with open_run(name, chosen, plan, need_bytes=training_disk_bytes(plan) if trains else 0) as run:
         yield run
 
 

@@ -61,7 +61,7 @@ def retrain(
     start = _champion_artifact(champion, store)
     chosen = _measuring_guards(chosen, champion)
     plan = look(chosen, without=(make_seeds, import_model) if start else (make_seeds,))
-    need = training_disk_bytes_from(start, store) if start else training_disk_bytes(chosen.model)
+    need = training_disk_bytes_from(start, store) if start else training_disk_bytes(plan)
     with open_run("retrain", chosen, {**plan, make_seeds.label: fresh_seeds.source}, need_bytes=need) as run:
         refs = _train(run, start)
         version = _register(run, refs)

@@ -4,10 +4,11 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import fsspec
+from filelock import FileLock
 
 from ifrl_core.artifacts import files
 from ifrl_core.errors import ArtifactError, InputError
@@ -38,30 +39,38 @@ def digest_of_file(path: Path) -> str:
 
 
 def digest_once(path: Path) -> str:
-    """As `digest_of_file`, for files that many processes ask about: a model of 28 GB is hashed once a machine.
+    """As `digest_of_file`, for files that many processes ask about: a model of 60 GB is hashed once a machine.
 
-    A note in the cache folder, one for each path, holds the digest while size, time and inode of the file stay.
+    A note in the cache folder, one for each path, holds the digest while size, time and inode of the file stay. Of several
+    processes that find none, one reads the file and the others wait for its note.
     """
-    stat = path.stat()
-    state = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-    note = cache_folder() / "digests" / digest_of_bytes(str(path.resolve()).encode())
-    if stat.st_size < _WORTH_A_NOTE:
+    if path.stat().st_size < _WORTH_A_NOTE:
         return digest_of_file(path)
-    if (noted := _noted(note)) and noted[:-1] == state:
-        return str(noted[-1])
-    digest = digest_of_file(path)
-    if time.time_ns() - stat.st_mtime_ns > _CLOCK_TICK_NS:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        partial = note.with_name(f"{files.TEMPORARY}{uuid.uuid4().hex}")
-        partial.write_text(json.dumps([*state, digest]))
-        partial.replace(note)
+    if noted := _noted(path):
+        return noted
+    note = _note(path)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    lock = note.with_name(f"{note.name}.lock")
+    with FileLock(lock):
+        digest = _noted(path) or _noting(path, note)
+        lock.unlink(missing_ok=True)  # whoever waits for it sees that it is gone, and takes another
     return digest
+
+
+def remember_digest(path: Path, digest: str) -> None:
+    """Note the digest of a file that is whole and that nobody writes to any more, so that it is not read again for it."""
+    if path.stat().st_size >= _WORTH_A_NOTE:
+        _write_note(_note(path), _state(path), digest)
 
 
 def digest_of_folder(paths: Iterable[Path]) -> str:
     """Of the names and contents of files that lie in one folder."""
-    lines = (f"{path.name}\0{digest_once(path)}\n" for path in sorted(paths))
-    return digest_of_bytes("".join(lines).encode())
+    return digest_of_files({path.name: digest_once(path) for path in paths})
+
+
+def digest_of_files(digests: Mapping[str, str]) -> str:
+    """Of the names and contents of several files: `digests` by name."""
+    return digest_of_bytes("".join(f"{name}\0{digests[name]}\n" for name in sorted(digests)).encode())
 
 
 def digest_of_source(path: str) -> str:
@@ -85,9 +94,35 @@ def check_digest(path: str, digest: str, recorded: str) -> None:
         )
 
 
-def _noted(note: Path) -> list[int | str] | None:
+def _note(path: Path) -> Path:
+    return cache_folder() / "digests" / digest_of_bytes(str(path.resolve()).encode())
+
+
+def _state(path: Path) -> list[int]:
+    """What changes with a file's content, as far as the disk tells."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+
+
+def _noted(path: Path) -> str | None:
+    """The digest in the file's note, if it was written for the file as it is now."""
     try:
-        noted: list[int | str] = json.loads(note.read_text())
+        *state, digest = json.loads(_note(path).read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return noted
+    return str(digest) if state == _state(path) else None
+
+
+def _noting(path: Path, note: Path) -> str:
+    """The digest of a file, which is noted unless the file is so young that it can change and keep its time."""
+    state, digest = _state(path), digest_of_file(path)
+    if time.time_ns() - path.stat().st_mtime_ns > _CLOCK_TICK_NS:
+        _write_note(note, state, digest)
+    return digest
+
+
+def _write_note(note: Path, state: list[int], digest: str) -> None:
+    note.parent.mkdir(parents=True, exist_ok=True)
+    partial = note.with_name(f"{files.TEMPORARY}{uuid.uuid4().hex}")
+    partial.write_text(json.dumps([*state, digest]))
+    partial.replace(note)

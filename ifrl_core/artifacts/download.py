@@ -10,14 +10,14 @@ from pathlib import Path
 import fsspec
 
 from ifrl_core.artifacts import files, locks
-from ifrl_core.artifacts.digest import check_digest, digest_of_bytes, digest_of_file
+from ifrl_core.artifacts.digest import check_digest, digest_of_bytes, digest_of_file, digest_once, remember_digest
 
 _BLOCK = 8 << 20  # bytes of one request
 _BLOCKS_AT_ONCE = 8
 
 
 def download(fs: fsspec.AbstractFileSystem, path: str, target: Path, *, size: int, digest: str | None = None) -> None:
-    """Have the file at `path`, of `size` bytes, as `target`; one of that size that is there is taken as it is.
+    """Have the file at `path`, of `size` bytes, as `target`; one of that size and digest that is there is taken as it is.
 
     Of several processes one reads it, and the others wait.
 
@@ -25,17 +25,19 @@ def download(fs: fsspec.AbstractFileSystem, path: str, target: Path, *, size: in
         FileNotFoundError: when there is no such file.
         ArtifactError: when the store does not answer (the next call goes on), or the digest is wrong.
     """
-    if _is_whole(target, size):
+    if _is_whole(target, size, digest):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     version = digest_of_bytes((digest or files.version(fs, path)).encode())[:16]
     partial = target.with_name(f"{files.TEMPORARY}{version}-{target.name}")
     disk, lock = files.filesystem(f"{partial}{locks.SUFFIX}")
     with locks.locked(disk, lock, path):
-        if _is_whole(target, size):
+        if _is_whole(target, size, digest):
             return
         _read(fs, path, partial, size, digest)
         partial.replace(target)
+        if digest is not None:
+            remember_digest(target, digest)
         files.remove(disk, lock)  # whoever waits for it sees that it is gone, and takes another
 
 
@@ -54,17 +56,18 @@ def _read(fs: fsspec.AbstractFileSystem, path: str, partial: Path, size: int, di
 
 
 def _blocks(fs: fsspec.AbstractFileSystem, path: str, start: int, size: int) -> Iterator[bytes]:
-    """The file's bytes from `start` on, up to the first block that cannot be read; that one's error is raised."""
+    """The file's bytes from `start` on, up to the first block that cannot be read; that one's error is raised.
+
+    A block that fails among those read at once is read alone, which is tried again like every read of a store.
+    """
     while start < size:
-        starts = range(start, size, _BLOCK)[:_BLOCKS_AT_ONCE]
-        blocks = files.read_ranges(fs, path, [(first, min(first + _BLOCK, size)) for first in starts])
-        for block in blocks:
-            if isinstance(block, Exception):
-                with files.naming(path, "read"):
-                    raise block
-            yield block
-        start = starts[-1] + _BLOCK
+        ranges = [(first, min(first + _BLOCK, size)) for first in range(start, size, _BLOCK)[:_BLOCKS_AT_ONCE]]
+        for block, (first, end) in zip(files.read_ranges(fs, path, ranges), ranges, strict=True):
+            yield files.read_range(fs, path, first, end) if isinstance(block, Exception) else block
+        start = ranges[-1][1]
 
 
-def _is_whole(target: Path, size: int) -> bool:
-    return target.exists() and target.stat().st_size == size
+def _is_whole(target: Path, size: int, digest: str | None) -> bool:
+    if not target.exists() or target.stat().st_size != size:
+        return False
+    return digest is None or digest_once(target) == digest

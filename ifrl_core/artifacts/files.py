@@ -28,11 +28,13 @@ _TIMEOUT_S = 15
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a listing: its path below the listed folder, its bytes, and when it was written (seconds since 1970)."""
+    """One file of a listing: its path below the listed folder, its bytes, when it was written (seconds since 1970), and what
+    else its store says that changes with its content (ETag, inode)."""
 
     path: str
     size: int
     modified: float
+    tag: str = ""
 
 
 def filesystem(root: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -151,6 +153,18 @@ def read_ranges(fs: fsspec.AbstractFileSystem, path: str, ranges: Sequence[tuple
     ]
 
 
+def read_range(fs: fsspec.AbstractFileSystem, path: str, start: int, end: int) -> bytes:
+    """The bytes of a file from `start` to `end`, in one stream, which s3fs tries again when its body ends early.
+
+    Raises FileNotFoundError, or ArtifactError when the store does not answer or the file ends before.
+    """
+    with naming(path, "read"):
+        block: bytes = fs.cat_file(path, start=start, end=end)
+        if len(block) != end - start:
+            raise OSError(f"it ends before byte {end}")
+    return block
+
+
 def version(fs: fsspec.AbstractFileSystem, path: str) -> str:
     """What changes with the file's content: its size, time and ETag, as far as its store tells. Raises FileNotFoundError."""
     with naming(path, "looked at"):
@@ -170,7 +184,10 @@ def listing(fs: fsspec.AbstractFileSystem, folder: str) -> list[StoredFile]:
         except FileNotFoundError:
             return []
     return sorted(
-        (StoredFile(path[len(folder) + 1 :], info["size"], _modified(info)) for path, info in infos.items()),
+        (
+            StoredFile(path[len(folder) + 1 :], info["size"], _modified(info), _tag(info))
+            for path, info in infos.items()
+        ),
         key=lambda file: file.path,
     )
 
@@ -224,6 +241,10 @@ def _link(source: Path, target: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _tag(info: dict[str, Any]) -> str:
+    return str(info.get("ETag") or info.get("ino") or "")
 
 
 def _modified(info: dict[str, Any]) -> float:

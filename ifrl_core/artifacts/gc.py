@@ -5,7 +5,7 @@ unfinished artifact   <stage>/<fingerprint>/ without a manifest             ever
 unnamed files         <stage>/<fingerprint>/ with a manifest                what the manifest does not name
 shard records         <stage>/<fingerprint>/ with a manifest                <shard>.json of shards that it names
 lock                  .locks/<name>.lock                                    the file
-temporary file        .tmp-… or .probe-… elsewhere, and of cut downloads    the file
+temporary file        .tmp-… or .probe-… elsewhere, and of cut downloads    the file, or the folder
 scratch folder        <stage>-<fingerprint>/ in this machine's scratch      everything
 
 what stays                               because
@@ -49,7 +49,10 @@ _SHAPES: Mapping[Area, tuple[tuple[Kind | None, re.Pattern[str]], ...]] = {
         ("temporary file", re.compile(rf"(?!\.scratch/){_TEMPORARY_FILE}")),
     ),
     "scratch": (("scratch folder", re.compile(r"(?P<work>[^/]+-[0-9a-f]{32})/(?P<name>.+)")),),
-    "downloads": (("temporary file", re.compile(_TEMPORARY_FILE)),),
+    "downloads": (
+        ("temporary file", re.compile(rf"{re.escape(TEMPORARY)}[^/]*/(?P<name>.+)")),
+        ("temporary file", re.compile(_TEMPORARY_FILE)),
+    ),
 }
 
 

@@ -54,7 +54,8 @@ def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: Arti
 
         return ServerEngine(server_urls(), config.served_model)
     assert model is not None
-    return _local(config.engine, model_folder(model, store), config.dtype, config.batch_size)
+    folder = model_folder(model, store)
+    return _local(config.engine, folder, model.digest, config.dtype, config.batch_size)
 
 
 def describe_engine(config: GenerationConfig, model: ArtifactRef) -> dict[str, str]:
@@ -74,7 +75,8 @@ def forget_engine() -> None:
 
 
 @lru_cache(maxsize=1)
-def _local(engine: str, folder: Path, dtype: str, batch_size: int) -> Engine:
+def _local(engine: str, folder: Path, digest: str, dtype: str, batch_size: int) -> Engine:
+    """`digest`: of the artifact, as what lies in a folder can change."""
     if engine == "vllm":
         from ifrl_core.inference.vllm_engine import VllmEngine
 

@@ -1,70 +1,70 @@
-"""Model URIs become local folders of safetensors, tokenizer and config, ready for from_pretrained."""
+"""The local folder of a model, ready for from_pretrained: of an artifact, exactly the files that it was made from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
-from ifrl_core.artifacts.digest import digest_of_bytes
-from ifrl_core.artifacts.download import download
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts.digest import digest_of_files
 from ifrl_core.errors import ModelError
-from ifrl_core.models.uri import FORMS, form
-from ifrl_core.settings import cache_folder, tracking_uri
+from ifrl_core.models.content import digests_of_model
+from ifrl_core.models.copies import copy_of
+from ifrl_core.models.resolve import locate
 
-FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")  # what of a folder makes the model
+SOURCE = "source.json"  # of a model artifact that points to its files: uri, pinned, digest, and the sha256 of each file
 
 
 def model_folder(ref: ArtifactRef, store: ArtifactStore) -> Path:
-    """The local folder of any artifact that holds a model (stages model, policy, reward-model)."""
+    """The local folder of any artifact that holds a model (stages model, policy, reward-model), its files checked.
+
+    Raises:
+        ModelError: when a model that it points to is gone, or no longer what it was.
+        ArtifactError: when a file of its own is missing or altered.
+    """
     if any(shard.name.startswith("model/") for shard in store.manifest(ref).shards):
         return store.local_folder(ref, prefix="model/")
-    return local_folder(store.read_json(ref, "source.json")["uri"])
+    source = store.read_json(ref, SOURCE)
+    uri, digest = source["uri"], source["digest"]
+    return pinned_folder(uri, source.get("pinned", uri), digest, source.get("files", {}))
 
 
 def local_folder(uri: str) -> Path:
-    """The local folder of a model URI other than embedded ones, fetched where it is elsewhere.
+    """The local folder of what a model URI names now, other than embedded ones.
 
     Raises:
         ModelError: when it names nothing, saying what was looked for.
     """
-    match form(uri):
-        case "registered":
-            return _registered(uri)
-        case "remote":
-            return _fetched(uri)
-        case "folder":
-            return Path(uri).expanduser()
-        case "hub":
-            return _hub_snapshot(uri)
-        case "embedded":
-            raise ModelError(f"model {uri!r} is not a folder; {FORMS}")
+    return locate(uri).folder
 
 
-def _registered(uri: str) -> Path:
-    from mlflow.artifacts import download_artifacts
-    from mlflow.exceptions import MlflowException
+def pinned_folder(uri: str, pinned: str, digest: str, recorded: Mapping[str, str]) -> Path:
+    """The local folder with the files of `digest`, which `pinned` named when `uri` was resolved.
 
-    try:
-        return Path(download_artifacts(uri, tracking_uri=tracking_uri()))
-    except MlflowException as error:
-        raise ModelError(f"model {uri!r} is not in MLflow's registry: {error}") from error
+    `recorded`: sha256 by file, to say which one has changed; may be empty.
+
+    Raises:
+        ModelError: when it holds other files now, naming both digests.
+    """
+    if folder := copy_of(digest):
+        return folder
+    faults = []
+    for candidate in dict.fromkeys((pinned, uri)):  # what was meant may have moved, and lie where `uri` says now
+        try:
+            folder = locate(candidate).folder
+        except ModelError as error:
+            faults.append(str(error))
+            continue
+        found = digests_of_model(folder)
+        if digest_of_files(found) == digest:
+            return folder
+        faults.append(_change(folder, found, recorded))
+    raise ModelError(
+        f"model {uri!r} is not what was imported, with digest {digest}: {'; '.join(faults)}. Put that back, or start the run "
+        "again: it imports what is there now as another model"
+    )
 
 
-def _fetched(uri: str) -> Path:
-    fs, folder = files.filesystem(uri)
-    remote = files.listing(fs, folder)
-    if "config.json" not in {file.path for file in remote}:
-        raise ModelError(f"model {uri!r} has no config.json there")
-    target = cache_folder() / "models" / digest_of_bytes(uri.encode())[:32]
-    for file in remote:
-        download(fs, f"{folder}/{file.path}", target / file.path, size=file.size)
-    return target
-
-
-def _hub_snapshot(uri: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(uri, allow_patterns=list(FILES)))
-    except Exception as error:
-        raise ModelError(
-            f"model {uri!r} is not a local folder, and the hub did not give it: {error}; {FORMS}"
-        ) from error
+def _change(folder: Path, found: Mapping[str, str], recorded: Mapping[str, str]) -> str:
+    """What a folder holds now, and which files are not as recorded."""
+    changed = sorted(name for name in {*found, *recorded} if found.get(name) != recorded.get(name)) if recorded else []
+    which = f" (other: {', '.join(changed[:3])})" if changed else ""
+    return f"{folder} now has digest {digest_of_files(found)}{which}"

@@ -1,54 +1,66 @@
 """The stage `model`: a base model in the store, by what its files hold."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from ifrl_core.artifacts.digest import digest_of_folder, digest_once
+from pydantic import Field
+
+from ifrl_core.artifacts.digest import digest_once
 from ifrl_core.config import StageConfig
-from ifrl_core.errors import ModelError
+from ifrl_core.models.content import CONFIG, check_names, digest_of_model, digests_of_model, model_files
 from ifrl_core.models.embedded import convert_gguf, gguf_file
-from ifrl_core.models.folder import FILES, local_folder
+from ifrl_core.models.folder import SOURCE, pinned_folder
+from ifrl_core.models.resolve import locate
 from ifrl_core.models.uri import form
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 
 class ModelSource(StageConfig):
-    """Identity of a base model: what it is called and what its files hold."""
+    """Identity of a base model, what it is called and what its files hold; and where they were found (models/resolve.py)."""
 
     uri: str
     digest: str
+    pinned: str = Field("", exclude=True)
+    revision: str = Field("", exclude=True)
 
 
-def model_source(uri: str) -> ModelSource:
+def model_source(uri: str, *, look: Callable[[Path], None] = lambda folder: None) -> ModelSource:
     """Resolve `uri` far enough to know its content, without loading anything.
+
+    `look` may refuse the folder, before its large files are hashed; the embedded model has none yet.
 
     Raises:
         ModelError: when it names nothing, saying what was looked for.
     """
     if form(uri) == "embedded":
         return ModelSource(uri=uri, digest=digest_once(gguf_file(uri)))
-    return ModelSource(uri=uri, digest=_folder_digest(local_folder(uri), uri))
+    found = locate(uri)
+    check_names(set(model_files(found.folder)), uri, found.folder)
+    look(found.folder)
+    digest = digest_of_model(found.folder)
+    return ModelSource(uri=uri, digest=digest, pinned=found.pinned, revision=found.revision)
 
 
 @stage("model", version=1, inputs=(), config=lambda recipe: model_source(recipe.model), seeded=False)
 def import_model(config: ModelSource, inputs: Inputs, work: Work) -> Figures:
-    """Bring a base model into the store: the embedded one as converted safetensors, others as a pointer to their folder."""
+    """Bring a base model into the store: the embedded one as converted safetensors, others as a pointer to their files.
+
+    Raises:
+        ModelError: when the files are not those of its digest any more.
+    """
     work.progress(0, 1, f"preparing {config.uri}")
+    source: dict[str, object] = {"uri": config.uri, "digest": config.digest}
     if form(config.uri) == "embedded":
         folder = work.scratch / "model"
         convert_gguf(gguf_file(config.uri), folder)
         work.writer.write_folder(folder, prefix="model")
     else:
-        folder = local_folder(config.uri)
-    document = json.loads((folder / "config.json").read_text())
-    work.writer.write_json("source.json", {"uri": config.uri, "digest": config.digest})
+        pinned = config.pinned or config.uri
+        folder = pinned_folder(config.uri, pinned, config.digest, {})
+        source |= {"pinned": pinned, "revision": config.revision, "files": digests_of_model(folder)}
+    document = json.loads((folder / CONFIG).read_text())
+    work.writer.write_json(SOURCE, source)
     work.progress(1, 1, "model ready")
-    return {"architecture": document.get("architectures"), "hidden_size": document.get("hidden_size")}
-
-
-def _folder_digest(folder: Path, uri: str) -> str:
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"model {uri!r}: {folder} has no config.json, so it is not a Hugging Face model folder")
-    if not any(folder.glob("*.safetensors")):
-        raise ModelError(f"model {uri!r}: {folder} has no *.safetensors (pickled weights are never read)")
-    return digest_of_folder(path for pattern in FILES for path in folder.glob(pattern))
+    figures = {"architecture": document.get("architectures"), "hidden_size": document.get("hidden_size")}
+    return figures | ({"revision": config.revision} if config.revision else {})

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from ifrl_core.config.recipes import load_recipe
+from ifrl_core.models.stage import import_model
+from ifrl_core.stages import registry
 from tests.core.artifacts.makers import flip_byte
-from tests.flows.workplace import Workplace
+from tests.flows.forked import call_forked
+from tests.flows.workplace import REPO, Workplace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -94,6 +98,35 @@ def test_again_nothing_is_computed_and_the_log_says_so(place: Workplace, tiny: s
         assert f"{stage}: from cache" in done.stdout + done.stderr
     with sqlite3.connect(place.home / "mlflow.db") as db:
         assert db.execute("select count(*) from model_versions").fetchone() == (2,)
+
+
+def test_the_models_that_a_run_prints_are_found_on_default_settings(
+    place: Workplace, tiny: str, tmp_path: Path
+) -> None:
+    """Where a model URI is taken: by `ifrl score` and `ifrl serve`, and by a recipe."""
+    stray = REPO / "mlflow.db"
+    assert not stray.exists(), f"{stray} is of another test, or of you: remove it"
+    rows = [{"response": "Blue.", "constraint": "Use no comma."}]
+    (tmp_path / "in.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    done = place.run("score", str(tmp_path / "in.jsonl"), "--reward-model", "models:/ifrl-reward-model@challenger")
+    assert done.returncode == 0, done.stderr
+    assert 0 < json.loads((tmp_path / "in-scored.jsonl").read_text())["probability"] < 1
+    done = place.run("score", str(tmp_path / "in.jsonl"), "--reward-model", "models:/ifrl-policy@challenger")
+    assert done.returncode == 1
+    assert "is not a reward model" in done.stderr
+    done = place.run("score", str(tmp_path / "in.jsonl"), "--reward-model", "models:/ifrl-policy@champion")
+    assert done.returncode == 1
+    assert "is not in MLflow's registry" in done.stderr
+    assert "Traceback" not in done.stderr
+    looked = call_forked(look_at_model, [tiny, "models:/ifrl-policy@challenger"], place.env, timeout_s=60)
+    assert looked.stdout.strip() == "models:/ifrl-policy/1", looked.stderr
+    assert not stray.exists()
+
+
+def look_at_model(recipe: str, uri: str) -> None:
+    """Print what a recipe's model is resolved to, as `ifrl run` does before it starts anything."""
+    source = registry.look(load_recipe(recipe, [f"model={uri}"]), until=import_model)["model"]
+    print(source.revision)  # type: ignore[attr-defined]
 
 
 def test_one_changed_value_of_the_policy_recomputes_what_lies_below_it(

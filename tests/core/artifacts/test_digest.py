@@ -2,12 +2,21 @@
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ifrl_core.artifacts import digest
-from ifrl_core.artifacts.digest import digest_of_bytes, digest_of_file, digest_of_folder, digest_of_source, digest_once
+from ifrl_core.artifacts.digest import (
+    digest_of_bytes,
+    digest_of_file,
+    digest_of_files,
+    digest_of_folder,
+    digest_of_source,
+    digest_once,
+    remember_digest,
+)
 from ifrl_core.artifacts.files import filesystem
 from ifrl_core.errors import InputError
 from tests.core.artifacts.makers import age
@@ -25,7 +34,20 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def notes(path: Path) -> list[Path]:
-    return list((path.parent / "cache").rglob("*"))
+    return [note for note in (path.parent / "cache").rglob("*") if note.is_file()]
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that `digest_once` reads, as it reads them."""
+    read: list[Path] = []
+
+    def counting(path: Path) -> str:
+        read.append(path)
+        return digest_of_file(path)
+
+    monkeypatch.setattr(digest, "digest_of_file", counting)
+    return read
 
 
 def test_all_ways_to_read_a_file_give_its_sha256(path: Path) -> None:
@@ -33,17 +55,10 @@ def test_all_ways_to_read_a_file_give_its_sha256(path: Path) -> None:
     assert digest_of_bytes(DATA) == digest_of_file(path) == digest_once(path) == digest_once(path) == sha256
     assert digest.digest_of_stored(*filesystem(str(path))) == digest_of_source(f"file://{path}") == sha256
     line = hashlib.sha256(f"weights\0{sha256}\n".encode()).hexdigest()
-    assert digest_of_folder([path]) == line
+    assert digest_of_folder([path]) == digest_of_files({"weights": sha256}) == line
 
 
-def test_a_file_is_hashed_once_and_again_after_any_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed: list[Path] = []
-
-    def counting(path: Path) -> str:
-        hashed.append(path)
-        return digest_of_file(path)
-
-    monkeypatch.setattr(digest, "digest_of_file", counting)
+def test_a_file_is_hashed_once_and_again_after_any_change(path: Path, hashed: list[Path]) -> None:
     for _ in range(3):
         digest_once(path)
     assert len(hashed) == 1
@@ -56,7 +71,19 @@ def test_a_file_is_hashed_once_and_again_after_any_change(path: Path, monkeypatc
     path.write_bytes(DATA)
     age(path, 60)
     assert digest_once(path) == hashlib.sha256(DATA).hexdigest()
-    assert len([note for note in notes(path) if note.is_file()]) == 1, "a note for each path, not for each state of it"
+    assert len(notes(path)) == 1, "a note for each path, not for each state of it"
+
+
+def test_of_those_who_ask_at_once_one_reads_the_file(path: Path, hashed: list[Path]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(digest_once, [path] * 8)) == {hashlib.sha256(DATA).hexdigest()}
+    assert len(hashed) == 1
+
+
+def test_a_digest_that_is_known_costs_no_reading(path: Path, hashed: list[Path]) -> None:
+    remember_digest(path, "0" * 64)
+    assert digest_once(path) == "0" * 64
+    assert not hashed
 
 
 def test_no_note_of_what_may_still_change_or_is_small(path: Path) -> None:
@@ -71,7 +98,7 @@ def test_no_note_of_what_may_still_change_or_is_small(path: Path) -> None:
 
 def test_a_torn_note_is_no_answer(path: Path) -> None:
     digest_once(path)
-    (note,) = (note for note in notes(path) if note.is_file())
+    (note,) = notes(path)
     note.write_text(note.read_text()[:20])
     assert digest_once(path) == hashlib.sha256(DATA).hexdigest()
 

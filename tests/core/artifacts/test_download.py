@@ -12,7 +12,7 @@ import pytest
 from ifrl_core.artifacts import ArtifactStore, download, files
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.artifacts.gc import leftovers
-from ifrl_core.errors import ArtifactError
+from ifrl_core.errors import ArtifactError, ModelError
 from ifrl_core.models.folder import local_folder
 from tests.core.artifacts.fault_proxy import Fault, Plan, Proxy, Request
 
@@ -65,6 +65,12 @@ def test_a_file_is_there_whole_and_nothing_beside_it(source: Path, tmp_path: Pat
     source.write_bytes(DATA[::-1])
     fetch(source, target, digest=digest)
     assert target.read_bytes() == DATA, "what is there is not read again"
+
+
+def test_what_is_there_with_another_digest_is_read_again(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "copy").write_bytes(DATA[::-1])
+    fetch(source, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == DATA
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
@@ -190,3 +196,76 @@ def test_a_connection_that_is_cut_is_gone_on_from(
         assert (folder / "model.safetensors").read_bytes() == DATA
         assert proxy.sent - before < len(DATA) - 10 * BLOCK + 20_000
         assert not [path for path in folder.rglob("*") if path.name.startswith(".tmp-")]
+
+
+def put_model(folder: str, weights: bytes) -> None:
+    """A model on S3, beside pickled weights of as many bytes."""
+    for name, data in (("config.json", b"{}"), ("model.safetensors", weights), ("pytorch_model.bin", weights)):
+        files.write_bytes(*files.filesystem(f"{folder}/{name}"), data)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("IFRL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "models"
+
+
+@pytest.mark.server
+def test_weights_of_equal_size_on_s3_are_seen_and_pickles_stay_there(proxy: Proxy, cache: Path) -> None:
+    uri = "s3://ifrl/equal"
+    put_model(uri, DATA)
+    first, before = local_folder(uri), proxy.sent
+    assert local_folder(uri) == first
+    assert proxy.sent - before < 20_000, "it was read again"
+    put_model(uri, DATA[::-1])
+    second = local_folder(uri)
+    assert (first / "model.safetensors").read_bytes() == DATA
+    assert (second / "model.safetensors").read_bytes() == DATA[::-1]
+    assert not [path for method, path in proxy.seen if method == "GET" and path.endswith(".bin")]
+    assert {path.name for path in cache.iterdir()} == {first.name, second.name, ".sources", ".placing.lock"}
+
+
+@pytest.mark.server
+def test_a_model_whose_reads_are_cut_is_read_again_at_once(proxy: Proxy, cache: Path) -> None:
+    put_model("s3://ifrl/retried", DATA)
+    proxy.plan = lambda request: "cut" if request.path.endswith("safetensors") and request.number % 3 == 0 else None
+    folder = local_folder("s3://ifrl/retried")
+    assert (folder / "model.safetensors").read_bytes() == DATA
+    assert [fault for fault, request in proxy.faults if request.method == "GET"]
+
+
+@pytest.mark.server
+def test_a_model_that_changes_while_it_is_read_is_refused(s3: Path, proxy: Proxy, cache: Path) -> None:
+    uri = "s3://ifrl/changing"
+    put_model(uri, DATA)
+
+    def change(request: Request) -> None:
+        if request.method == "GET" and request.path.endswith("safetensors") and request.number == 2:
+            (s3 / "data" / "ifrl" / "changing" / "model.safetensors").write_bytes(DATA[::-1])
+
+    proxy.plan = change
+    with pytest.raises(ModelError, match="changed while it was read"):
+        local_folder(uri)
+
+
+MODEL_SCRIPT = """
+import sys
+from ifrl_core.artifacts import download
+from ifrl_core.models.content import digest_of_model
+from ifrl_core.models.folder import local_folder
+download._BLOCK = 50_000
+print(digest_of_model(local_folder(sys.argv[1])))
+"""
+
+
+@pytest.mark.server
+def test_of_processes_that_want_a_model_one_fetches_it_and_all_have_it_whole(proxy: Proxy, cache: Path) -> None:
+    put_model("s3://ifrl/wanted", DATA)
+    before = proxy.sent
+    command = [sys.executable, "-c", MODEL_SCRIPT, "s3://ifrl/wanted"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(2)]  # type: ignore[call-overload]
+    told = [process.communicate(timeout=120) for process in processes]
+    (copy,) = (path.name for path in cache.iterdir() if not path.name.startswith("."))
+    assert [out.strip() for out, _ in told] == [copy, copy], told
+    assert proxy.sent - before < 1.1 * len(DATA)

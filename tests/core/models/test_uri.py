@@ -7,9 +7,9 @@ import pytest
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.errors import ModelError
-from ifrl_core.models.folder import local_folder, model_folder
+from ifrl_core.models.folder import model_folder
 from ifrl_core.models.stage import import_model, model_source
-from ifrl_core.models.uri import form
+from ifrl_core.models.uri import form, split_revision
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ def test_the_forms(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert form("models:/ifrl-policy@champion") == "registered"
     assert form("s3://bucket/prefix") == "remote"
     assert form(str(folder)) == "folder"
-    assert form("Qwen/Qwen2.5-7B-Instruct") == "hub"
+    assert form("Qwen/Qwen2.5-7B-Instruct") == form("Qwen/Qwen2.5-7B-Instruct@a09a354") == "hub"
+    assert split_revision("Qwen/Qwen2.5-7B-Instruct@a09a354") == ("Qwen/Qwen2.5-7B-Instruct", "a09a354")
+    assert split_revision("a/b") == ("a/b", None)
     monkeypatch.chdir(folder.parent.parent)
     assert form(f"{folder.parent.name}/m") == "folder", "a folder goes before a hub id"
 
@@ -58,19 +60,3 @@ def test_identity_is_what_the_files_of_the_model_hold(folder: Path, store: Artif
     (folder / "training.log").write_text("more")
     assert model_source(str(folder)) == source
     assert model_folder(import_model(source, {}, store), store) == folder
-
-
-def test_a_model_on_another_file_system_is_copied_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IFRL_CACHE", str(folder.parent / "cache"))
-    (folder / "deep").mkdir()
-    (folder / "deep" / "tokens.json").write_text("[1]")
-    copy = local_folder(f"file://{folder}")
-    assert copy.is_relative_to(folder.parent / "cache" / "models")
-    assert {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()} == {
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
-    }
-    (folder / "config.json").write_text("{ }")
-    assert (local_folder(f"file://{folder}") / "config.json").read_text() == "{ }", "its size has changed"
-    (folder / "config.json").unlink()
-    with pytest.raises(ModelError, match=r"has no config\.json there"):
-        local_folder(f"file://{folder}")

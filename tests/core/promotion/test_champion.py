@@ -10,6 +10,8 @@ from mlflow.tracking import MlflowClient
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import ConfigError, TrackingError
+from ifrl_core.models.folder import model_folder
+from ifrl_core.models.stage import import_model, model_source
 from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion.champion import Version
 from ifrl_core.promotion.gate import Decision, decide
@@ -128,3 +130,34 @@ def test_an_alias_of_a_late_registration_stays_on_what_came_after(
     version = register_folder(run.uri, run.run_id, tmp_path / "model", "late", "challenger", ref, {}, at=1)
     assert version == "2"
     assert MlflowClient(uri).get_model_version_by_alias("late", "challenger").version in (1, "1")
+
+
+def test_a_model_of_the_registry_is_downloaded_once_a_machine(
+    uri: str, tmp_path: Path, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the alias of its version at that time, from then on by its digest: the registry is asked no more."""
+    monkeypatch.setenv("IFRL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.chdir(tmp_path)
+    run = Tracker.start(uri, None, "run", {}).run
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    for number, weights in ((1, b"some weights"), (2, b"more weights")):
+        (folder / "model.safetensors").write_bytes(weights)
+        (folder / "pytorch_model.bin").write_bytes(b"pickled")
+        assert _register(run, folder, "served", number) == str(number)
+        if number == 1:
+            ref = import_model(model_source("models:/served@challenger"), {}, store)
+            first = model_folder(ref, store)
+    second = model_folder(import_model(model_source("models:/served@challenger"), {}, store), store)
+    assert {path.name for path in second.iterdir()} == {"config.json", "model.safetensors"}
+    assert (second / "model.safetensors").read_bytes() == b"more weights"
+    assert store.manifest(ref).figures["revision"] == "models:/served/1"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert model_folder(ref, store) == first == tmp_path / "cache" / "models" / first.name
+    assert (first / "model.safetensors").read_bytes() == b"some weights"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingError, match="MLflow does not say where it is"):
+        model_source("models:/served@challenger")
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "weights", "store"}, "something was left over"

@@ -1,0 +1,88 @@
+"""This machine's copies of models that lie elsewhere: fetched once, whole or not there, under the digest of what they hold.
+
+<cache>/models/<digest>/            a copy; its name is what its files are checked against whenever it is used
+<cache>/models/.tmp-<key>/          one that is being fetched; after a kill, the next fetch goes on from it
+<cache>/models/.sources/<key>.json  what a source held when it was last looked at: [state, digest]
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from ifrl_core.artifacts import files, locks
+from ifrl_core.artifacts.digest import digest_of_bytes, digest_of_file, digest_of_files, remember_digest
+from ifrl_core.errors import ModelError
+from ifrl_core.models.content import digest_of_model, model_files
+from ifrl_core.settings import cache_folder
+
+log = logging.getLogger(__name__)
+
+
+def copy_of(digest: str) -> Path | None:
+    """The folder of this machine's copy, None when it has none or something has changed it."""
+    folder = _root() / digest
+    return folder if folder.is_dir() and digest_of_model(folder) == digest else None
+
+
+def fetched(source: str, state: Callable[[], str], fetch: Callable[[Path], None]) -> Path:
+    """The copy of what `source` holds now, fetched unless this machine has it. Of several processes one fetches it.
+
+    `state()` changes with what the source holds and is quickly told; `fetch` puts the model's files into a folder, in which
+    those that an earlier, killed call has put there are whole.
+
+    Raises:
+        ModelError: when the source changes while it is read.
+    """
+    before, note = state(), _root() / ".sources" / f"{_key(source)}.json"
+    if folder := _noted(note, before):
+        return folder
+    staging = _root() / f"{files.TEMPORARY}{_key(source + before)}"
+    disk, lock = files.filesystem(f"{staging}{locks.SUFFIX}")
+    with locks.locked(disk, lock, source):
+        folder = _noted(note, before)
+        if folder is None:
+            log.info("fetching %s, once on this machine", source)
+            staging.mkdir(parents=True, exist_ok=True)
+            fetch(staging)
+            if state() != before:
+                shutil.rmtree(staging)
+                raise ModelError(f"model {source!r} changed while it was read: run again when its writer has ended")
+            folder = _placed(staging)
+            files.write_bytes(disk, str(note), json.dumps([before, folder.name]).encode())
+        files.remove(disk, lock)  # whoever waits for it sees that it is gone, and takes another
+    return folder
+
+
+def _placed(staging: Path) -> Path:
+    """Move a fetched model to its place, whose name is its digest; one that is there already stays unless it is damaged."""
+    digests = {name: digest_of_file(path) for name, path in model_files(staging).items()}
+    folder = _root() / digest_of_files(digests)
+    with FileLock(_root() / f".placing{locks.SUFFIX}"):  # two sources may hold the same
+        if copy_of(folder.name) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            staging.rename(folder)
+            for name, digest in digests.items():
+                remember_digest(folder / name, digest)
+    shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def _noted(note: Path, state: str) -> Path | None:
+    """The copy of a source, if its note was written in this state and the copy is whole."""
+    try:
+        noted, digest = json.loads(note.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return copy_of(digest) if noted == state else None
+
+
+def _key(text: str) -> str:
+    return digest_of_bytes(text.encode())[:32]
+
+
+def _root() -> Path:
+    return cache_folder() / "models"
