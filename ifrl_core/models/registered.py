@@ -3,6 +3,7 @@
 The registry's address is that of the run (`settings.tracking_uri`): MLflow's own default would be another database.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ def download_registered(registered: Registered, target: Path) -> None:
             repository.download_artifacts(name, str(partial))  # type: ignore[no-untyped-call]
         (target / name).parent.mkdir(exist_ok=True)
         (partial / name).replace(target / name)
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 def _names(repository: "ArtifactRepository") -> list[str]:
