@@ -4,10 +4,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import Field
-
 from ifrl_core.artifacts.digest import digest_once
 from ifrl_core.config import StageConfig
+from ifrl_core.identity import How
 from ifrl_core.models.content import CONFIG, check_names, digest_of_model, digests_of_model, model_files
 from ifrl_core.models.embedded import convert_gguf, gguf_file
 from ifrl_core.models.folder import SOURCE, pinned_folder
@@ -21,8 +20,8 @@ class ModelSource(StageConfig):
 
     uri: str
     digest: str
-    pinned: str = Field("", exclude=True)
-    revision: str = Field("", exclude=True)
+    pinned: How[str] = ""
+    revision: How[str] = ""
 
 
 def model_source(uri: str, *, look: Callable[[Path], None] = lambda folder: None) -> ModelSource:
