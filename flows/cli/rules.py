@@ -20,12 +20,19 @@ def check(
         Path | None, typer.Option("-o", "--output", help="Where the rows go, with strict and loose")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
+    official: Annotated[
+        bool, typer.Option("--official", help="IFBench: the two broken checkers as upstream, not as their prompts say")
+    ] = False,
 ) -> None:
-    """Rule verdicts of responses: the same rows in the same order, plus `strict` and `loose`."""
+    """Rule verdicts of responses, by types of the catalog, IFEval's or IFBench's: the same rows in the same order, plus
+    `strict` and `loose`."""
     from ifrl_core.constraints.check import check_file
+    from ifrl_core.evaluation.benchmarks.ifbench.rules import rules
 
     target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
-    summary = check_file(file, target, progress=_count_rows if sys.stderr.isatty() else None)
+    summary = check_file(
+        file, target, rules=rules(official=official), progress=_count_rows if sys.stderr.isatty() else None
+    )
     if as_json:
         typer.echo(json.dumps({**asdict(summary), "output": str(target)}, indent=2))
         return

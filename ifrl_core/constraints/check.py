@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ifrl_core.constraints.given import GivenError, constraints_given
-from ifrl_core.constraints.verdict import strict_and_loose
+from ifrl_core.constraints.verdict import Rules, rule_of, strict_and_loose
 from ifrl_core.constraints.verifiers.answer import THINK, ReasoningTags, answer_of
 from ifrl_core.records import Constraint, Row
 from ifrl_core.row_files import RowWriter, check_paths, read_chunks, written, wrong
@@ -31,7 +31,9 @@ class CheckSummary:
     by_type: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # type -> (constraints, strict, loose)
 
 
-def check_row(path: Path, number: int, row: Row, tags: ReasoningTags | None = THINK) -> tuple[list[Constraint], Row]:
+def check_row(
+    path: Path, number: int, row: Row, tags: ReasoningTags | None = THINK, rules: Rules = rule_of
+) -> tuple[list[Constraint], Row]:
     """The constraints of a row and the columns to add to it.
 
     Raises:
@@ -42,11 +44,11 @@ def check_row(path: Path, number: int, row: Row, tags: ReasoningTags | None = TH
         problem = "missing" if response is None else f"expected text, found {type(response).__name__}"
         raise wrong(path, number, "response", problem)
     try:
-        constraints, listed = constraints_given(row)
+        constraints, listed = constraints_given(row, rules)
     except GivenError as error:
         raise wrong(path, number, error.field, error.problem) from None
     # Without an answer nothing is satisfied; the arguments have been looked at.
-    strict, loose = strict_and_loose(constraints, answer_of(response, tags) or "")
+    strict, loose = strict_and_loose(constraints, answer_of(response, tags) or "", rules)
     if not listed:
         return constraints, {"strict": strict[0], "loose": loose[0]}
     return constraints, {"strict": strict, "loose": loose, "strict_all": all(strict), "loose_all": all(loose)}
@@ -73,13 +75,15 @@ def check_file(
     path_out: str | Path,
     *,
     tags: ReasoningTags | None = THINK,
+    rules: Rules = rule_of,
     progress: Callable[[int], None] | None = None,
 ) -> CheckSummary:
     """Write the rows of `path_in` with verdicts to `path_out`, in the same order; formats go by the suffixes.
 
     Columns added: `strict` and `loose` (booleans), or for IFEval's lists lists of booleans and `strict_all`, `loose_all`.
     Verdicts that the file already has are replaced, and the summary counts those that changed. The output appears under
-    its name only when it is complete. `progress` is told the number of rows done after each batch.
+    its name only when it is complete. `rules`: whose ids the rows may name, the catalog's by default. `progress` is told the
+    number of rows done after each batch.
 
     Raises:
         InputError: for a missing file, an unknown suffix, or a bad row (naming row and field); no output is left then.
@@ -91,7 +95,7 @@ def check_file(
         for rows, batch in read_chunks(source, _BATCH_ROWS):
             added = []
             for row in rows:
-                constraints, more = check_row(source, summary.rows + 1, row, tags)
+                constraints, more = check_row(source, summary.rows + 1, row, tags, rules)
                 _count(summary, constraints, row, more)
                 added.append(more)
             writer.write(rows, added, batch)

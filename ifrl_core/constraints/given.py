@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ifrl_core.constraints.verdict import rule_of, validated
+from ifrl_core.constraints.verdict import Rules, rule_of, validated
 from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Constraint
 
@@ -25,7 +25,7 @@ class GivenError(Exception):
         self.field, self.problem = field, problem
 
 
-def constraints_given(row: Mapping[str, Any]) -> tuple[list[Constraint], bool]:
+def constraints_given(row: Mapping[str, Any], rules: Rules = rule_of) -> tuple[list[Constraint], bool]:
     """The constraints of a row, and whether they came as IFEval's lists.
 
     Raises:
@@ -39,18 +39,18 @@ def constraints_given(row: Mapping[str, Any]) -> tuple[list[Constraint], bool]:
         if not isinstance(kwargs, list) or len(kwargs) != len(ids):
             found = f"{len(kwargs)} entries" if isinstance(kwargs, list) else _kind(kwargs)
             raise GivenError(KWARGS, f"{found}; expected a list as long as instruction_id_list ({len(ids)})")
-        return _all(ids, kwargs), True
+        return _all(ids, kwargs, rules), True
     if row.get(ID) is None:
         raise GivenError(ID, "missing; a row needs instruction_id and kwargs, or IFEval's lists of them")
-    return [_constraint(ID, KWARGS, row[ID], row.get(KWARGS))], False
+    return [_constraint(ID, KWARGS, row[ID], row.get(KWARGS), rules)], False
 
 
-def _all(ids: Sequence[Any], kwargs: Sequence[Any]) -> list[Constraint]:
+def _all(ids: Sequence[Any], kwargs: Sequence[Any], rules: Rules) -> list[Constraint]:
     pairs = enumerate(zip(ids, kwargs, strict=True))
-    return [_constraint(f"{IDS}[{place}]", f"{KWARGS}[{place}]", *pair) for place, pair in pairs]
+    return [_constraint(f"{IDS}[{place}]", f"{KWARGS}[{place}]", *pair, rules) for place, pair in pairs]
 
 
-def _constraint(id_field: str, args_field: str, type_id: Any, kwargs: Any) -> Constraint:
+def _constraint(id_field: str, args_field: str, type_id: Any, kwargs: Any, rules: Rules) -> Constraint:
     if not isinstance(type_id, str):
         raise GivenError(id_field, f"{_kind(type_id)}; expected an id")
     args = _parsed(args_field, kwargs)
@@ -58,11 +58,11 @@ def _constraint(id_field: str, args_field: str, type_id: Any, kwargs: Any) -> Co
         raise GivenError(args_field, f"{_kind(args)}; expected an object of arguments")
     args = {name: value for name, value in (args or {}).items() if value is not None}
     try:
-        rule_of(type_id)
+        rules(type_id)
     except ConstraintError as error:
         raise GivenError(id_field, str(error)) from None
     try:
-        validated(type_id, args)
+        validated(type_id, args, rules)
     except ConstraintError as error:
         raise GivenError(args_field, str(error)) from None
     return Constraint(type_id, "hard", "", args)

@@ -1,6 +1,6 @@
 """Verdicts: is a constraint satisfied by a response, strictly and by IFEval's loose rule."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,6 +10,8 @@ from ifrl_core.constraints.verifiers.rule import Rule, checked_arguments
 from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Constraint
+
+Rules = Callable[[str], Rule]  # the rule of an id; raises ConstraintError when there is none
 
 
 def rule_of(type_id: str) -> Rule:
@@ -29,13 +31,13 @@ def rule_of(type_id: str) -> Rule:
     return type_.rule
 
 
-def validated(type_id: str, args: Mapping[str, Any]) -> dict[str, Any]:
+def validated(type_id: str, args: Mapping[str, Any], rules: Rules = rule_of) -> dict[str, Any]:
     """The canonical arguments of a hard type.
 
     Raises:
         ConstraintError: naming the type, the argument and the allowed values.
     """
-    return checked_arguments(type_id, rule_of(type_id).arguments, args)
+    return checked_arguments(type_id, rules(type_id).arguments, args)
 
 
 def verify(type: str, args: Mapping[str, Any], view: View) -> bool:
@@ -76,7 +78,9 @@ class LooseViews:
         return iter(self._views)
 
 
-def strict_and_loose(constraints: Sequence[Constraint], response: str) -> tuple[list[bool], list[bool]]:
+def strict_and_loose(
+    constraints: Sequence[Constraint], response: str, rules: Rules = rule_of
+) -> tuple[list[bool], list[bool]]:
     """Strict and loose verdicts of hard constraints, in their order. One view per variant serves all of them.
 
     Raises:
@@ -87,7 +91,7 @@ def strict_and_loose(constraints: Sequence[Constraint], response: str) -> tuple[
     strict: list[bool] = []
     loose: list[bool] = []
     for constraint in constraints:
-        check, args = rule_of(constraint.type).check, validated(constraint.type, constraint.args)
+        check, args = rules(constraint.type).check, validated(constraint.type, constraint.args, rules)
         satisfied = bool(view.stripped) and check(view, **args)
         strict.append(satisfied)
         loose.append(satisfied or any(check(variant, **args) for variant in loose_of))

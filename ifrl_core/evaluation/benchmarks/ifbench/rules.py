@@ -8,8 +8,10 @@ are. `words:start_verb` needs a tagger, so it has no rule and stays unscored. No
 
 from collections.abc import Mapping
 
+from ifrl_core.constraints.verdict import Rules, rule_of
 from ifrl_core.constraints.verifiers.arguments import Argument, Integer, Text
 from ifrl_core.constraints.verifiers.rule import Rule
+from ifrl_core.errors import ConstraintError
 from ifrl_core.evaluation.benchmarks.ifbench import (
     count_rules,
     custom_rules,
@@ -97,3 +99,19 @@ OFFICIAL = RULES | {
     "format:line_indent": Rule(format_rules.line_indent_official),
     "repeat:repeat_span": Rule(repeat_rules.repeat_span_official, _SPAN),
 }
+
+
+def rules(*, official: bool = False) -> Rules:
+    """The rule of an id of IFBench, or of the catalog (IFEval's ids among it).
+
+    Raises (the returned function):
+        ConstraintError: for an id that neither has, or that needs what is not here.
+    """
+    own = OFFICIAL if official else RULES
+
+    def rule(type_id: str) -> Rule:
+        if type_id in UNSCORED:
+            raise ConstraintError(f"{type_id!r} needs a part-of-speech tagger, which ifrl has not: leave its rows out")
+        return own[type_id] if type_id in own else rule_of(type_id)
+
+    return rule

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ifrl_core.constraints.check import check_file
 from ifrl_core.constraints.verdict import loose_views
 from ifrl_core.constraints.verifiers.rule import Rule, checked_arguments
 from ifrl_core.constraints.verifiers.sentences import split_sentences
 from ifrl_core.constraints.verifiers.view import View
+from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks import text
 from ifrl_core.evaluation.benchmarks.collie import rules as collie
 from ifrl_core.evaluation.benchmarks.followbench import rules as followbench
-from ifrl_core.evaluation.benchmarks.ifbench.rules import OFFICIAL, RULES, UNSCORED
+from ifrl_core.evaluation.benchmarks.ifbench.rules import OFFICIAL, RULES, UNSCORED, rules
 
 GOLDEN = Path(__file__).parents[5] / "shared" / "golden"
 BROKEN = {"repeat:repeat_span", "format:line_indent"}
@@ -102,3 +104,17 @@ def test_no_text_makes_a_rule_of_ifbench_raise(response: str) -> None:
 def test_words_cut_one_by_one_are_those_of_nltk(response: str) -> None:
     for sentence in split_sentences(response):
         assert list(text.sentence_tokens(sentence)) == text._tokenizer().tokenize(sentence)
+
+
+@recorded
+def test_check_knows_the_types_of_ifbench(tmp_path: Path) -> None:
+    source, target = tmp_path / "responses.jsonl", tmp_path / "checked.jsonl"
+    quirks = list(rows("ifbench_quirks"))
+    source.write_text("".join(json.dumps(row) + "\n" for row in quirks))
+    assert check_file(source, target, rules=rules(official=True)).changed == 0
+    assert check_file(source, target, rules=rules()).changed == sum(row["instruction_id"] in BROKEN for row in quirks)
+    source.write_text(json.dumps({"instruction_id": "words:start_verb", "kwargs": None, "response": "Go."}))
+    with pytest.raises(
+        InputError, match="row 1, field 'instruction_id': 'words:start_verb' needs a part-of-speech tagger"
+    ):
+        check_file(source, target, rules=rules())
