@@ -223,8 +223,9 @@ def _policy(policy: Figures) -> Iterator[Finding]:
 
 def _seeds(seeds: Figures) -> Iterator[Finding]:
     if seeds.get("rejected"):
-        text = f"Of {count(seeds['read'] + seeds['rejected'])} records read; line and reason are listed below."
-        yield Finding("note", f"Rejected: {things(seeds['rejected'], 'seed record')}", text)
+        kinds = "; ".join(f"{kind}: {count(many)}" for kind, many in list(seeds.get("rejected_kinds", {}).items())[:3])
+        text = f"Of {count(seeds['read'] + seeds['rejected'])} records read; line and reason are listed below. {kinds}"
+        yield Finding("note", f"Rejected: {things(seeds['rejected'], 'seed record')}", text.strip())
 
 
 def _constraints(instructions: Figures, pass_rates: Figures) -> Iterator[Finding]:

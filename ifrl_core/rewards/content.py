@@ -90,7 +90,7 @@ def is_about(seed: str, answer: str) -> bool:
     if any(gram in text for gram in content.grams):
         return True
     if content.scripts.isdisjoint(_scripts(text, 0.1)):
-        return True
+        return any(map(str.isalpha, text))
     return "Latin" in content.scripts and _in_other_words(_folded(seed), text)
 
 

@@ -22,6 +22,7 @@ from ifrl_core.seeds.files import path_of, records_of
 
 MAX_CHARACTERS = 8_000
 BUILTIN = "builtin"
+_OWN = re.compile(r"(?<=duplicate) of .*| \(.*?\)(?=;)| at byte \d+|(?<=has )[\d,]+ (?=characters)")
 # Control characters but tab and line ends, and the two code points that are never text.
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
@@ -43,6 +44,11 @@ class Rejected:
     line: int
     reason: str
     record: str
+
+    @property
+    def kind(self) -> str:
+        """The reason without what is this record's own: places, counts, other lines."""
+        return _OWN.sub("", self.reason)
 
 
 def read_seeds(paths: Sequence[str], *, builtin: bool) -> tuple[list[SeedText], list[Rejected]]:

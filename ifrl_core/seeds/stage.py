@@ -71,13 +71,16 @@ def write_seeds(
     work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=SEEDS))
     bad = [{"source": r.source, "line": r.line, "reason": r.reason, "record": r.record} for r in rejected]
     work.writer.write_table("rejected.parquet", pa.Table.from_pylist(bad, schema=REJECTED))
-    work.progress(1, 1, f"{len(train)} train and {len(held_out)} held-out seeds, {len(bad)} rejected")
+    kinds = Counter(item.kind for item in rejected)
+    why = f", most often: {kinds.most_common(1)[0][0]}" if kinds else ""
+    work.progress(1, 1, f"{len(train)} train and {len(held_out)} held-out seeds, {len(bad)} rejected{why}")
     sources = Counter(seed.source for seed in (*train, *held_out))
     return {
         "read": read,
         "train": len(train),
         "held_out": len(held_out),
         "rejected": len(bad),
+        "rejected_kinds": dict(kinds.most_common(20)),
         "rejected_examples": bad[:20],
         "sources": dict(sources),
     }

@@ -138,6 +138,7 @@ def test_an_answer_in_the_language_that_was_asked_for_is_not_dropped(answer: str
 
 def test_a_short_answer_in_another_script_is_dropped_and_so_is_english_beside_the_task() -> None:
     assert drops_task(ENGLISH_SEED, "好的。")
+    assert drops_task(ENGLISH_SEED, "1800, 1801, 1802, 1803, 1804, 1805 🙂")
     assert drops_task(ENGLISH_SEED, "The cat sleeps on the roof and the dog barks at night.")
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,13 @@ def test_a_field_that_says_more_of_the_task_than_the_seed_refuses_the_record_by_
 )
 def test_what_the_seed_says_too_and_answers_are_no_loss(record: dict[str, Any]) -> None:
     assert seed_of(record)[2] == ""
+
+
+def test_reasons_are_counted_by_kind(tmp_path: Path) -> None:
+    lost = [{"instruction": f"Sum up {n}.", "input": f"Text {n}."} for n in range(3)]
+    twice = [{"instruction": TIDES}, {"instruction": TIDES}]
+    _, rejected = read(tmp_path, "a.jsonl", lines(*lost, *twice, {"instruction": "x" * 9000}) + "{\n{a\n")
+    assert sorted(Counter(item.kind for item in rejected).values()) == [1, 1, 2, 3]
 
 
 def test_a_file_of_conversations_says_what_to_write(tmp_path: Path) -> None:
