@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 
 from ifrl_core.errors import InputError
 from ifrl_core.records import Row
+from ifrl_core.text_lines import check_shape, lines_of
 
 Chunk = tuple[list[Row], pa.RecordBatch | None]  # rows, and what they were read from when that is Parquet
 PARQUET = (".parquet", ".pq")
 JSONL = (".jsonl", ".ndjson")
+_USUAL = ("prompt", "response", "instruction_id", "instruction_id_list", "constraint", "answer")  # in a header of CSV
 
 
 def check_paths(source: Path, target: Path) -> None:
@@ -146,13 +148,17 @@ def _jsonl_chunks(path: Path, rows: int) -> Iterator[list[Row]]:
     chunk: list[Row] = []
     number = 0
     with path.open("rb") as lines:
-        for line in lines:
+        for _, line, problem in lines_of(lines, str(path)):
             if not line.strip():
                 continue
             number += 1
+            if problem:
+                raise InputError(f"{path}: row {number} is not JSON ({problem})")
+            if number == 1:
+                check_shape(line, str(path), _USUAL)
             try:
                 row = json.loads(line)
-            except (ValueError, RecursionError) as error:  # also bytes that are not UTF-8
+            except (ValueError, RecursionError) as error:
                 raise InputError(f"{path}: row {number} is not JSON ({error})") from None
             if not isinstance(row, dict):
                 raise InputError(f"{path}: row {number} is not a JSON object")

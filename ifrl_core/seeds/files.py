@@ -2,8 +2,6 @@
 
 import json
 import logging
-import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,8 +14,8 @@ import pyarrow.parquet as pq
 from ifrl_core.artifacts.files import filesystem, is_local
 from ifrl_core.errors import InputError
 from ifrl_core.records import printable
-from ifrl_core.seeds.lines import lines_of
 from ifrl_core.seeds.record import FIELDS, is_read, missing, seed_of
+from ifrl_core.text_lines import as_lines, check_shape, lines_of
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +78,7 @@ def records_of(path: str) -> Iterator[Record]:
     kinds = dict(zip(SUFFIXES, (_json_lines, _json_lines, _parquet_rows, _text_lines), strict=True))
     suffix = path_of(path).suffix.lower()
     if suffix not in kinds:
-        remedy = f". {_as_lines(path, '.[]')}" if suffix == ".json" else ""
+        remedy = f". {as_lines(path, '.[]')}" if suffix == ".json" else ""
         raise InputError(f"{path}: unknown kind of file {suffix!r}; expected one of {', '.join(kinds)}{remedy}")
     try:
         fs, inner = filesystem(path)
@@ -101,7 +99,7 @@ def _json_lines(stream: Any, path: str) -> Iterator[Record]:
     for number, line, problem in lines_of(stream, path):
         if not begun and line.strip():
             begun = True
-            _check_shape(line, path)
+            check_shape(line, path, FIELDS)
         value, field = None, ""
         if not problem:
             document, problem = _document(line)
@@ -123,35 +121,6 @@ def _document(line: str) -> tuple[dict[str, Any], str]:
     if not isinstance(document, dict):
         return {}, f"line is a JSON {type(document).__name__}; {expected}"
     return document, ""
-
-
-def _check_shape(line: str, path: str) -> None:
-    """Whether a file that begins with `line` can be JSON lines.
-
-    Raises:
-        InputError: when it is one array, one object over several lines, or a table such as CSV.
-    """
-    start = line.strip()
-    try:
-        document = json.loads(start)
-    except (ValueError, RecursionError):
-        document = None
-    if start.startswith("[") and (document is None or any(isinstance(item, dict) for item in document)):
-        raise InputError(f"{path}: holds one JSON array; expected an object a line. {_as_lines(path, '.[]')}")
-    if start == "{":
-        raise InputError(
-            f"{path}: its objects go over several lines; expected an object a line. {_as_lines(path, '.')}"
-        )
-    if document is None and not start.startswith("{"):
-        header = {name.strip("\"' ").lower() for name in re.split(r"[,;\t]", start)}
-        if header & set(FIELDS):
-            raise InputError(f"{path}: holds a table with a header such as CSV; write it as JSON lines or Parquet")
-
-
-def _as_lines(path: str, items: str) -> str:
-    """How to make JSON lines of a JSON document."""
-    target = path_of(path).with_suffix("").name + "-lines.jsonl"
-    return f"Make lines of it: jq -c {shlex.quote(items)} {shlex.quote(path)} > {shlex.quote(target)}"
 
 
 def _parquet_rows(stream: Any, path: str) -> Iterator[Record]:

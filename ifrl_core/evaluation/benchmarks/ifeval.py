@@ -28,6 +28,7 @@ from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.records import CONSTRAINT, Constraint, Row, constraint_of, constraint_row
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.statistics.by_hash import rank_by_hash
+from ifrl_core.text_lines import check_shape, lines_of
 
 PROMPTS = pa.schema([("key", pa.int64()), ("prompt", pa.string()), ("constraints", pa.list_(CONSTRAINT))])
 ANSWERS = pa.schema(
@@ -168,9 +169,13 @@ def read_rows(path: str) -> list[IFEvalRow]:
     rows: list[IFEvalRow] = []
     seen: dict[int, int] = {}
     with stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line, problem in lines_of(stream, path):
             if not line.strip():
                 continue
+            if problem:
+                raise InputError(f"{path} line {number}: not valid JSON ({problem})")
+            if not rows:
+                check_shape(line, path, _FIELDS)
             row = parse_row(_document(line, f"{path} line {number}"), where=f"{path} line {number}")
             if row.key in seen:
                 raise InputError(f"{path} line {number}: key {row.key} is also that of line {seen[row.key]}")
@@ -215,7 +220,7 @@ def subset(rows: Sequence[IFEvalRow], n: int) -> list[IFEvalRow]:
     return [row for row in rows if row.key in chosen]
 
 
-def _document(line: bytes, where: str) -> Any:
+def _document(line: str, where: str) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -173,3 +173,26 @@ def test_parquet_columns_of_any_type_pass_through(tmp_path: Path, name: str) -> 
     found = pq.read_table(tmp_path / "out.parquet")
     assert found.drop_columns(["strict", "loose"]).equals(table)
     assert found["strict"].to_pylist() == [True, False] * many
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (json.dumps([_row("a")]), "holds one JSON array; expected an object a line. Make lines of it: jq -c"),
+        (json.dumps(_row("a"), indent=1), "its objects go over several lines"),
+        ("instruction_id,response\n", "holds a table with a header such as CSV"),
+        (b"\x1f\x8bxx", "is packed (gzip)"),
+    ],
+)
+def test_a_file_that_is_no_json_lines_says_what_to_do(tmp_path: Path, content: str | bytes, message: str) -> None:
+    (tmp_path / "in.jsonl").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError) as caught:
+        check_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "in.jsonl").write_bytes((json.dumps(_row("é"), ensure_ascii=False) + "\r\n").encode(encoding))
+    check_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert _read(tmp_path / "out.jsonl")[0]["response"] == "é"

@@ -1,8 +1,15 @@
-"""Lines of a text file as UTF-8, whatever line ends and byte order mark it has; files that are no text are refused."""
+"""Lines of a text file, whatever its line ends and byte order mark, and whether they can be JSON lines.
+
+Files that are no text, and text that is one JSON document or a table, are refused with what to do about it.
+"""
 
 import codecs
 import io
-from collections.abc import Iterator
+import json
+import re
+import shlex
+from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 from ifrl_core.errors import InputError
@@ -35,6 +42,33 @@ def lines_of(stream: Any, path: str) -> Iterator[tuple[int, str, str]]:
         except UnicodeDecodeError as error:
             text = raw.decode(errors="replace").rstrip("\r\n")
             yield number, text, f"line is not valid UTF-8 at byte {error.start + 1}; expected UTF-8"
+
+
+def check_shape(line: str, path: str, fields: Collection[str]) -> None:
+    """Whether a file that begins with `line` can be JSON lines of records with one of `fields`.
+
+    Raises:
+        InputError: when it is one array, one object over several lines, or a table such as CSV.
+    """
+    start = line.strip()
+    try:
+        document = json.loads(start)
+    except (ValueError, RecursionError):
+        document = None
+    if start.startswith("[") and (document is None or any(isinstance(item, dict) for item in document)):
+        raise InputError(f"{path}: holds one JSON array; expected an object a line. {as_lines(path, '.[]')}")
+    if start == "{":
+        raise InputError(f"{path}: its objects go over several lines; expected an object a line. {as_lines(path, '.')}")
+    if document is None and not start.startswith("{"):
+        header = {name.strip("\"' ").lower() for name in re.split(r"[,;\t]", start)}
+        if header & set(fields):
+            raise InputError(f"{path}: holds a table with a header such as CSV; write it as JSON lines or Parquet")
+
+
+def as_lines(path: str, items: str) -> str:
+    """How to make JSON lines of a JSON document."""
+    target = f"{PurePosixPath(path).stem}-lines.jsonl"
+    return f"Make lines of it: jq -c {shlex.quote(items)} {shlex.quote(path)} > {shlex.quote(target)}"
 
 
 def _raw_lines(stream: Any, path: str) -> Iterator[bytes]:
