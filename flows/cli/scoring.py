@@ -45,7 +45,7 @@ def score(
 
     target = output or file.with_name(f"{file.stem}-scored{file.suffix}")
     check_paths(file, target)  # before the model is loaded
-    scorer = _load(reward_model, dtype)
+    scorer = _load(_folder(reward_model), dtype)
     with tqdm(unit=" rows", disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -75,6 +75,7 @@ def serve(
     max_bytes: Annotated[int, typer.Option(min=1, help="Longest request")] = 1 << 20,
 ) -> None:
     """The reward model over HTTP: POST /predict, POST /v1/score, GET /health and /metrics. SIGTERM ends it gracefully."""
+    from ifrl_core.reward_model.model.settings import folder_digest
     from ifrl_core.reward_model.serve.app import make_app
     from ifrl_core.reward_model.serve.limits import Limits
     from ifrl_core.reward_model.serve.server import bind, is_loopback, run
@@ -84,7 +85,8 @@ def serve(
     if token is None and not is_loopback(bound):
         typer.secho("anyone who reaches this address can use the model: see --token-env", fg="yellow", err=True)
     limits = Limits(body_bytes=max_bytes, queue_pairs=queue_pairs, batch_pairs=batch_pairs)
-    app = make_app(_load(reward_model, dtype), limits, model=reward_model, token=token)
+    folder = _folder(reward_model)
+    app = make_app(_load(folder, dtype), limits, model=reward_model, digest=folder_digest(folder), token=token)
     run(app, bound, ready=lambda url: typer.echo(f"serving {reward_model} on {url}"))
 
 
@@ -97,12 +99,17 @@ def _token(name: str | None) -> str | None:
     return token
 
 
-def _load(uri: str, dtype: Precision | None) -> "RewardModel":
+def _folder(uri: str) -> Path:
+    from ifrl_core.reward_model.model.files import reward_model_folder
+
+    return reward_model_folder(uri)
+
+
+def _load(folder: Path, dtype: Precision | None) -> "RewardModel":
     configure_processor()
     from transformers.utils.logging import disable_progress_bar
 
-    from ifrl_core.reward_model.model.files import reward_model_folder
     from ifrl_core.reward_model.model.score import RewardModel
 
     disable_progress_bar()
-    return RewardModel(reward_model_folder(uri), dtype=dtype and dtype.value)
+    return RewardModel(folder, dtype=dtype and dtype.value)

@@ -40,7 +40,7 @@ def load_reward_model(job: Job) -> Scorer | None:
     if job.config.launch.reward_model == "service":
         from ifrl_core.reward_model.serve.client import open_client
 
-        return open_client()
+        return open_client(job.reward_model)
     from ifrl_core.reward_model.model.score import RewardModel
 
     return RewardModel(job.reward_model)

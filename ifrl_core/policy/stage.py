@@ -23,6 +23,7 @@ from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import check_launch, policy_launch
 from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table
 from ifrl_core.records import Row
+from ifrl_core.reward_model.serve.client import open_client
 from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.rewards.problems.stage import problems_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
@@ -87,6 +88,8 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
         seed=work.seed,
         folder=work.scratch.resolve(),
     )
+    if job.reward_model is not None and config.launch.reward_model == "service":
+        open_client(job.reward_model)  # before any process is started: it may serve another model
     _train(job, rows, work)
     metrics = metrics_by_step(work.scratch)
     work.writer.write_folder(work.scratch / FINAL, prefix="model")

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ifrl_core.artifacts.digest import digest_of_folder
 from ifrl_core.errors import ModelError
 from ifrl_core.reward_model.model.template import TEMPLATE
 from ifrl_core.reward_model.quality.calibration import Calibration
@@ -18,6 +19,11 @@ class Settings:
     max_tokens: int
     scale: float
     bias: float
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 over what scores: weights, settings and tokenizer. Copies of a model have the same wherever they lie."""
+    return digest_of_folder([*folder.glob("*.safetensors"), *folder.glob("*.json")])
 
 
 def write_settings(folder: Path, *, max_tokens: int, calibration: Calibration | None = None) -> None:

@@ -30,8 +30,9 @@ from ifrl_core.reward_model.serve.metrics import CONTENT_TYPE, Metrics
 _UNSCORED = "this pair cannot be scored: the constraint alone fills the model's input, or its output is not a number"
 
 
-def make_app(scorer: Scorer, limits: Limits, *, model: str, token: str | None = None) -> FastAPI:
-    """The service of one model; `model` is how it is called in /health, `token` what clients have to bear."""
+def make_app(scorer: Scorer, limits: Limits, *, model: str, digest: str = "", token: str | None = None) -> FastAPI:
+    """The service of one model; `model` is how it is called in /health, beside its `digest` (`folder_digest`), by which a
+    training knows its own; `token` what clients have to bear."""
     metrics = Metrics()
     batcher = Batcher(scorer, limits, metrics)
 
@@ -61,7 +62,7 @@ def make_app(scorer: Scorer, limits: Limits, *, model: str, token: str | None = 
 
     @app.get("/health")
     async def health() -> dict[str, str]:
-        return {"status": "ok", "model": model}
+        return {"status": "ok", "model": model, "digest": digest}
 
     @app.get("/metrics", dependencies=guarded)
     async def exposition() -> Response:

@@ -3,11 +3,14 @@
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import httpx
 
 from ifrl_core.errors import ConfigError, InferenceError
 from ifrl_core.reward_model.model.scorer import Pair, Probabilities
+from ifrl_core.reward_model.model.settings import folder_digest
 
 URL_VARIABLE = "IFRL_REWARD_MODEL_URL"
 TOKEN_VARIABLE = "IFRL_REWARD_MODEL_TOKEN"
@@ -38,19 +41,43 @@ class RewardModelClient:
                 probabilities[place] = value
         return probabilities
 
+    def check_serves(self, folder: Path) -> None:
+        """Look which model the service has loaded.
+
+        Raises:
+            ConfigError: when it is not the one in `folder`, naming the digests of both.
+            InferenceError: when it does not answer.
+        """
+        digest = folder_digest(folder)
+        health = self._asked("GET", "/health")
+        served = str(health.get("digest") or "")
+        if served != digest:
+            found = f"the model {served[:12]}… ({health.get('model')})" if served else "a model that it does not name"
+            raise ConfigError(
+                f"the reward model at {self._url} serves {found}, and this policy is trained with {digest[:12]}…: start "
+                f"`ifrl serve {folder} --port PORT` there and run the same command again, or set "
+                "policy.launch.reward_model to local"
+            )
+
     def _score(self, response: str, constraints: list[str]) -> Probabilities:
+        body = {"response": response, "constraints": constraints}
+        probabilities: Probabilities = self._asked("POST", "/v1/score", body)["probabilities"]
+        return probabilities
+
+    def _asked(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the service answers, asked again while it is busy or away."""
         problem = ""
         for attempt in range(self._attempts):
             if attempt:
                 time.sleep(self._pause_s * 2 ** (attempt - 1))
             try:
-                answer = self._client.post("/v1/score", json={"response": response, "constraints": constraints})
+                answer = self._client.request(method, path, json=body)
             except httpx.TransportError as error:
                 problem = f"{type(error).__name__}: {error}"
                 continue
             if answer.status_code == 200:
-                probabilities: Probabilities = answer.json()["probabilities"]
-                return probabilities
+                answered: dict[str, Any] = answer.json()
+                return answered
             problem = f"{answer.status_code}: {answer.text[:500]}"
             if answer.status_code not in _BUSY:
                 raise InferenceError(f"the reward model at {self._url} refused a request with {problem}")
@@ -72,6 +99,13 @@ def service_url() -> str:
     )
 
 
-def open_client() -> RewardModelClient:
-    """The client of the service that the environment names; raises ConfigError when it names none."""
-    return RewardModelClient(service_url(), token=os.environ.get(TOKEN_VARIABLE))
+def open_client(folder: Path) -> RewardModelClient:
+    """The client of the service that the environment names, which has to serve the reward model in `folder`.
+
+    Raises:
+        ConfigError: when it names none, or that one serves another model.
+        InferenceError: when it does not answer.
+    """
+    client = RewardModelClient(service_url(), token=os.environ.get(TOKEN_VARIABLE))
+    client.check_serves(folder)
+    return client

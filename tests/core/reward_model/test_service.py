@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,8 +14,11 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ifrl_core.errors import ConfigError
+from ifrl_core.reward_model.model.settings import folder_digest
 from ifrl_core.reward_model.serve.app import make_app
 from ifrl_core.reward_model.serve.batcher import Batcher, QueueFullError
+from ifrl_core.reward_model.serve.client import RewardModelClient
 from ifrl_core.reward_model.serve.limits import Limits
 from ifrl_core.reward_model.serve.metrics import Metrics
 
@@ -135,7 +139,7 @@ def test_a_model_that_fails_fails_its_batch_alone(client: TestClient) -> None:
 
 def test_a_token_is_asked_for_everywhere_but_on_health() -> None:
     with TestClient(make_app(LengthScorer(), Limits(), model="toy", token="secret")) as guarded:
-        assert guarded.get("/health").json() == {"status": "ok", "model": "toy"}
+        assert guarded.get("/health").json() == {"status": "ok", "model": "toy", "digest": ""}
         for header in (
             {},
             {"Authorization": "Bearer wrong"},
@@ -277,3 +281,34 @@ def test_everyone_gets_their_own_answers(requests: list[tuple[int, list[int]]]) 
     futures = [batcher.submit(f"answer {answer}", ["x" * n for n in lengths]) for answer, lengths in requests]
     batcher.close()
     assert [future.result(0) for future in futures] == [[1 / (1 + n) for n in lengths] for _, lengths in requests]
+
+
+@pytest.mark.parametrize("change", ["model.safetensors", "reward_model.json", "tokenizer.json"])
+def test_a_service_of_another_model_is_refused_by_both_digests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    for folder in (mine := tmp_path / "mine", other := tmp_path / "other"):
+        folder.mkdir()
+        for name in ("model.safetensors", "reward_model.json", "tokenizer.json"):
+            (folder / name).write_text(name)
+    (other / change).write_text("another")
+    asked = RewardModelClient("http://testserver")
+    for served, fine in ((mine, True), (other, False)):
+        digest = folder_digest(served)
+        with TestClient(make_app(LengthScorer(), Limits(), model=str(served), digest=digest)) as client:
+            monkeypatch.setattr(asked, "_client", client)
+            if fine:
+                asked.check_serves(mine)
+                continue
+            with pytest.raises(
+                ConfigError, match=f"serves the model {digest[:12]}.*{folder_digest(mine)[:12]}.*ifrl serve"
+            ):
+                asked.check_serves(mine)
+
+
+def test_a_service_that_names_no_model_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = RewardModelClient("http://testserver")
+    with TestClient(make_app(LengthScorer(), Limits(), model="toy")) as client:
+        monkeypatch.setattr(asked, "_client", client)
+        with pytest.raises(ConfigError, match="a model that it does not name"):
+            asked.check_serves(tmp_path)
