@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from prefect import Flow
@@ -16,8 +16,9 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.automations import AutomationCore
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ifrl_core.config.names import PrefectName
 from ifrl_core.errors import ConfigError
 
 HERE = Path(__file__).parent
@@ -35,7 +36,7 @@ class _Section(BaseModel):
 class Pool(_Section):
     """A work pool; with `slots`, a global concurrency limit of its name as well."""
 
-    name: str
+    name: PrefectName
     type: str
     description: str
     slots: int | None = Field(None, ge=1)
@@ -56,11 +57,20 @@ class ServerFile(_Section):
 
 
 class Schedule(_Section):
-    slug: str
+    slug: PrefectName
     cron: str
     timezone: str = "UTC"
     active: bool = True
     parameters: Document = {}
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        """Prefect's own rules for cron lines and time zones, before anything is created on the server."""
+        try:
+            CronSchedule(cron=self.cron, timezone=self.timezone)
+        except ValidationError as error:
+            raise ValueError("; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors())) from None
+        return self
 
     def to_create(self, *, active: bool) -> DeploymentScheduleCreate:
         cron = CronSchedule(cron=self.cron, timezone=self.timezone)
@@ -68,8 +78,8 @@ class Schedule(_Section):
 
 
 class WorkPool(_Section):
-    name: str
-    work_queue_name: str = "default"
+    name: PrefectName
+    work_queue_name: PrefectName = "default"
     job_variables: Document = {}
 
 
@@ -86,7 +96,7 @@ class Concurrency(_Section):
 class Entry(_Section):
     """One deployment of prefect.yaml."""
 
-    name: str
+    name: PrefectName
     entrypoint: str = Field(pattern=r"^[\w/]+\.py:\w+$")
     description: str
     tags: tuple[str, ...] = ()
@@ -159,5 +169,8 @@ def _read(path: Path, model: type[Model]) -> Model:
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        lines = [
+            f"  {'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
         raise ConfigError(f"{path} is not valid:\n" + "\n".join(lines)) from error

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -45,6 +45,25 @@ def run_child(deployment: str, parameters: dict[str, Any]) -> State[Any]:
             break
         log.warning("%s crashed: %s; attempt %d of %d follows", deployment, state.message, attempt + 1, ATTEMPTS)
     return state
+
+
+def check_deployments(names: Iterable[str]) -> None:
+    """Whether the server has what stages will be started as, before any of them works.
+
+    Raises:
+        PlacementError: naming the first that it has not.
+    """
+    for name in names:
+        try:
+            with get_client(sync_client=True) as client:
+                client.read_deployment_by_name(name)
+        except ObjectNotFound as error:
+            raise PlacementError(
+                f"execution places stages as deployment {name}, which the Prefect server does not have: `ifrl deploy` makes "
+                "those of ifrl; or correct execution.pool or execution.deployments"
+            ) from error
+        except httpx.HTTPError as error:  # an outage: it is asked again when the stage is due
+            log.warning("the Prefect server does not say whether it has %s: %s", name, error)
 
 
 @contextmanager

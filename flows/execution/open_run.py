@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 from prefect.runtime import flow_run
 
+from flows.execution.child_runs import check_deployments
 from flows.execution.run import Run
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import IfrlError
 from ifrl_core.settings import mlflow_artifact_folder, tracking_uri
-from ifrl_core.stages.registry import Plan
+from ifrl_core.stages.registry import Plan, stages
 from ifrl_core.stages.runs import write_record
 from ifrl_core.tracking.journal import journal_of, unsent
 from ifrl_core.tracking.sync import sync_run
@@ -29,6 +30,8 @@ def open_run(flow_name: str, config: PipelineConfig, plan: Plan, *, need_bytes: 
     """Start the parent MLflow run, check the storage root, and leave the run's record whatever happens."""
     store = open_store()
     store.check_writable(need_bytes=need_bytes)
+    places = {config.execution.deployment_of(stage) for stage in stages() if stage.label in plan}
+    check_deployments(sorted(place for place in places if place))
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.name}-{uuid.uuid4().hex[:4]}"
     journal = journal_of(store, name)
     tags = {"flow": flow_name, "prefect.flow_run_id": str(flow_run.id), "prefect.url": str(flow_run.ui_url)}

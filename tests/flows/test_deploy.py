@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from prefect.utilities.templating import apply_values
 
-from deployments.wanted import Pool, deployment_file, server_file
+from deployments.wanted import DEPLOYMENT_FILE, Pool, deployment_file, server_file
+from ifrl_core.errors import ConfigError
 from tests.flows.site import Site, make_site, wait_until
 from tests.flows.workplace import REPO
 
@@ -301,10 +302,27 @@ def test_every_deployment_of_a_stage_names_slots_of_its_own_pool() -> None:
 
 
 def test_files_of_wishes_are_read_strictly(tmp_path: Path) -> None:
-    from ifrl_core.errors import ConfigError
-
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(Path(SMALL).read_text().replace("concurrency_limit", "concurency_limit"))
     with pytest.raises(ConfigError, match="concurency_limit"):
         deployment_file(wrong)
     assert {pool.name for pool in server_file().pools} == {"cpu", "gpu", "gpu-docker", "gpu-k8s"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('cron: "0 3 * * 0"', 'cron: "0 3 * * 9"', 'Invalid cron string: "0 3 * * 9"'),
+        ("timezone: UTC", "timezone: Berlin", 'Invalid timezone: "Berlin"'),
+        ("- name: retrain", "- name: re/train", "Prefect takes a name without"),
+    ],
+)
+def test_what_prefect_would_refuse_is_refused_before_anything_is_created(
+    tmp_path: Path, before: str, after: str, message: str
+) -> None:
+    text = DEPLOYMENT_FILE.read_text()
+    assert before in text
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text.replace(before, after))
+    with pytest.raises(ConfigError, match=message):
+        deployment_file(wrong)
