@@ -42,9 +42,14 @@ def audit(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config
         "run": run.name,
         "labels": labels.model_dump(),
         "agreement": agreement["rate"],
-        "said": f"{percent(agreement['rate'])} of {agreement['total']} labels of hard constraints agree with their rule; "
-        "no file that they are made of is bad",
+        "said": f"{agreement_in_words(agreement)}; no file that they are made of is bad",
     }
+
+
+def agreement_in_words(agreement: Mapping[str, Any]) -> str:
+    if not agreement["total"]:
+        return "no label is of a hard constraint, so no rule can audit them"
+    return f"{percent(agreement['rate'])} of {agreement['total']} labels of hard constraints agree with their rule"
 
 
 def type_rows(audited: Mapping[str, Any]) -> list[Row]:
@@ -86,8 +91,7 @@ def audit_markdown(run: str, figures: Mapping[str, Any], problems: Sequence[Prob
     dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(figures["dropped"].items())) or "none"
     lines = [
         f"# Labels of {run}",
-        f"{percent(overall['rate'])} of {overall['total']} labels of hard constraints agree with their rule "
-        f"({percent_interval(overall['low'], overall['high'])}).",
+        f"{agreement_in_words(overall)} ({percent_interval(overall['low'], overall['high']) or 'no interval'}).",
         "| | rule satisfied | rule violated |\n| --- | --- | --- |\n"
         f"| positive labels | {confusion['positive_passes']} | {confusion['positive_fails']} |\n"
         f"| negative labels | {confusion['negative_passes']} | {confusion['negative_fails']} |",

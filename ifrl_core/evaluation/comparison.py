@@ -13,15 +13,15 @@ def compare(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     figures: Figures = {}
     for benchmark in BENCHMARKS:
         before, after = (_rows_of(benchmark.table, inputs[side], work.store) for side in ("before", "after"))
-        if before:
+        if before is not None and after is not None:
             figures |= benchmark.compared(before, after)
     work.writer.write_json("comparison.json", figures)
     return figures
 
 
-def _rows_of(table: str, ref: ArtifactRef, store: ArtifactStore) -> list[Row]:
-    """The rows of a table that an evaluation has or, when it was not asked for, has not."""
+def _rows_of(table: str, ref: ArtifactRef, store: ArtifactStore) -> list[Row] | None:
+    """The rows of a table; None where the evaluation was not asked for it."""
     if table not in {shard.name for shard in store.manifest(ref).shards}:
-        return []
+        return None
     rows: list[Row] = store.read_table(ref, table).to_pylist()
     return rows

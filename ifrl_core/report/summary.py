@@ -101,6 +101,8 @@ def _report(refs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Figures | 
 
 def _headline(summary: Mapping[str, Any]) -> str:
     gain = summary["gain"]
+    if gain is None and summary["answers"]:
+        return "No hard constraint was measured on held-out instructions, so no rule can tell a gain."
     if gain is None:
         return f"The run is {summary['state']} and did not reach a comparison of the policy with its base model."
     return (

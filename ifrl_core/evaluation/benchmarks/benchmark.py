@@ -3,8 +3,9 @@
 A benchmark is one file beside this one and a line in registry.py.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import pyarrow as pa
 
@@ -40,3 +41,9 @@ class Benchmark:
     answers: Callable[[Sequence[Row], Sequence[Completion], Inputs, ArtifactStore], list[Row]]
     figures: Callable[[Sequence[Row]], Figures]
     compared: Callable[[Sequence[Row], Sequence[Row]], Figures]
+
+
+def mean_of(values: Iterable[float]) -> float | None:
+    """The mean; None of no values, as nothing was measured then."""
+    present = list(values)
+    return fmean(present) if present else None

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import EvaluationConfig
 from ifrl_core.constraints.verifiers.answer import answer_of
-from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
+from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions, mean_of
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.inference import Completion, Request, Sampling, request_seed
 from ifrl_core.models.folder import model_folder
@@ -115,10 +115,10 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
     return {
         **{kind: _shares(groups) for kind, groups in scores.items()},
         "answers": len(rows),
-        "length_words": fmean(count_words(row["text"]) for row in rows),
-        "task_dropped": fmean(row["task_dropped"] for row in rows),
-        "hacked": fmean(bool(row["tripped"]) for row in rows),
-        "truncated": fmean(row["finish_reason"] == "length" for row in rows),
+        "length_words": mean_of(count_words(row["text"]) for row in rows),
+        "task_dropped": mean_of(row["task_dropped"] for row in rows),
+        "hacked": mean_of(bool(row["tripped"]) for row in rows),
+        "truncated": mean_of(row["finish_reason"] == "length" for row in rows),
     }
 
 
@@ -134,7 +134,7 @@ def _shares(groups: Mapping[str, list[float]]) -> Figures:
 
     overall = groups.get("overall", [])
     return {
-        "overall": {"mean": fmean(overall) if overall else None, "n": len(overall)},
+        "overall": {"mean": mean_of(overall), "n": len(overall)},
         "by_type": below("type/"),
         "by_level": below("level/"),
     }

@@ -8,7 +8,7 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import EvaluationConfig
 from ifrl_core.constraints.verifiers.answer import answer_of
-from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
+from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions, mean_of
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.records import Row
@@ -57,11 +57,11 @@ def figures(rows: Sequence[Row]) -> Figures:
     sources = sorted({row["source"] for row in checked})
     return {
         "general": {
-            "accuracy": fmean(row["correct"] for row in checked) if checked else None,
+            "accuracy": mean_of(row["correct"] for row in checked),
             "by_source": {s: fmean(row["correct"] for row in checked if row["source"] == s) for s in sources},
             "prompts": len(rows),
             "unchecked": len(rows) - len(checked),
-            "truncated": fmean(row["finish_reason"] == "length" for row in rows),
+            "truncated": mean_of(row["finish_reason"] == "length" for row in rows),
         }
     }
 

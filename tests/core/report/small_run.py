@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ Whole = tuple[ArtifactStore, Refs]
 HOSTILE = "<script>alert(1)</script><img src=https://example.org/x onerror=alert(2)>&amp;\x00\x1b\u202e "
 TEXT = "The river runs past old mills, slow and brown; people fish there. It is quiet in the morning, and cold."
 LEVELS = (1, 3)
+WRITTEN = InstructionsConfig(max_words=50)
 
 
 def small_run(
@@ -39,21 +41,24 @@ def small_run(
     general: int = 0,
     train: int = 12,
     held_out: int = 8,
+    written: InstructionsConfig = WRITTEN,
+    levels: Sequence[int] = LEVELS,
 ) -> Refs:
     """Refs of every stage, by the names under which the report gets them. `hostile` is put into answers and prompts.
 
-    `ifeval`, `general`: how many IFEval prompts and general problems both evaluations hold; 0 leaves them out.
+    `ifeval`, `general`: how many IFEval prompts and general problems both evaluations hold; 0 leaves them out. `levels`: what
+    they ask.
     """
     source = SeedsConfig(train=train, held_out=held_out, files=(seeds_file,) if seeds_file else ())
     seeds = seeds_stage.make_seeds(seeds_stage.seeds_source(source), {}, store)
-    instructions = dataset.make_instructions(InstructionsConfig(max_words=50), {"seeds": seeds}, store)
+    instructions = dataset.make_instructions(written, {"seeds": seeds}, store)
     prompts = dataset.make_prompts(LadderConfig(), {"instructions": instructions}, store)
     refs = {"seeds": seeds, "instructions": instructions, "prompts": prompts, "model": _model(store)}
     refs["rollouts"] = _rollouts(store, prompts)
     refs["labels"] = make_labels(LabelsConfig(), {"prompts": prompts, "rollouts": refs["rollouts"]}, store)
     refs["reward_model"] = _reward_model(store, refs["labels"])
     refs["policy"] = _policy(store, hostile)
-    asked = {"ifeval": ifeval, "general": general}
+    asked: dict[str, Any] = {"ifeval": ifeval, "general": general, "levels": levels}
     refs["before"] = _evaluation(store, prompts, "before", hostile, longest=60, **asked)
     refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20, **asked)
     sides = {"before": refs["before"], "after": refs["after"]}
@@ -179,10 +184,18 @@ def _step(step: int, source: random.Random) -> Row:
 
 
 def _evaluation(
-    store: ArtifactStore, prompts: ArtifactRef, side: str, hostile: str, *, longest: int, ifeval: int, general: int
+    store: ArtifactStore,
+    prompts: ArtifactRef,
+    side: str,
+    hostile: str,
+    *,
+    longest: int,
+    ifeval: int,
+    general: int,
+    levels: Sequence[int],
 ) -> ArtifactRef:
     source = random.Random(f"evaluation {side}")
-    asked = [row for row in store.rows(prompts, prefix="part-held_out-") if row["level"] in LEVELS]
+    asked = [row for row in store.rows(prompts, prefix="part-held_out-") if row["level"] in levels]
     tables = {HELD_OUT: [_answered(prompt, hostile + answer(source, longest), hostile, source) for prompt in asked]}
     if ifeval:
         marks = [[source.random() < 0.5 for _ in range(2)] for _ in range(ifeval)]
@@ -194,7 +207,7 @@ def _evaluation(
         tables[PROBLEMS] = [
             _solved(number, right=number % 2 == 0 if side == "before" else number < 2) for number in range(general)
         ]
-    config = {"max_tokens": 64, "levels": list(LEVELS)}
+    config = {"max_tokens": 64, "levels": list(levels)}
     identity = fingerprint("evaluation", 1, {"side": side}, {})
     writer = store.writer("evaluation", 1, identity, config, {"model": "model/0"})
     figures: dict[str, Any] = {}
