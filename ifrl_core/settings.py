@@ -5,6 +5,7 @@ never what. Those of the stack (ports, folders, public addresses) are in docker/
 """
 
 import os
+import re
 from pathlib import Path
 
 from ifrl_core.errors import ConfigError
@@ -91,7 +92,15 @@ def cache_folder() -> Path:
 
 
 def store_root() -> str:
-    return os.environ.get("IFRL_ROOT") or str(home_folder() / "store")
+    """The storage root.
+
+    Raises:
+        ConfigError: for what is neither a folder nor s3://bucket/prefix, and would become a folder of that name.
+    """
+    root = os.environ.get("IFRL_ROOT") or str(home_folder() / "store")
+    if re.match(r"s3:(/(?!/)|//(/|$))", root):
+        raise ConfigError(f"IFRL_ROOT {root!r} names no bucket: use s3://bucket/prefix, or a folder")
+    return root
 
 
 def tracking_uri() -> str:

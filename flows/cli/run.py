@@ -46,10 +46,13 @@ def plan(
 ) -> None:
     """What a recipe's training takes: processes, batches, memory, hours. Refuses arithmetic that cannot work."""
     from ifrl_core.config.recipes import load_recipe
+    from ifrl_core.instructions.types import check_types
     from ifrl_core.plan.plan import make_plan
     from ifrl_core.plan.text import plan_lines
 
-    recipe_plan = make_plan(load_recipe(recipe, overrides))
+    config = load_recipe(recipe, overrides)
+    check_types(config)
+    recipe_plan = make_plan(config)
     typer.echo(json.dumps(asdict(recipe_plan), indent=2) if as_json else "\n".join(plan_lines(recipe_plan)))
 
 

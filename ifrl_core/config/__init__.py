@@ -5,11 +5,12 @@ A recipe (YAML) holds only what differs from the defaults; unknown keys and wron
 lies and which server is asked are settings of the environment (ifrl_core/settings.py).
 """
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from ifrl_core.config.base import Dtype, GenerationConfig, NoConfig, StageConfig
+from ifrl_core.config.base import Dtype, GenerationConfig, NoConfig, StageConfig, VllmConfig
+from ifrl_core.config.contradictions import contradiction_faults
 from ifrl_core.config.data import (
     CorridorConfig,
     InstructionsConfig,
@@ -19,6 +20,8 @@ from ifrl_core.config.data import (
     RolloutsConfig,
     SeedsConfig,
 )
+from ifrl_core.config.modes import unused_faults
+from ifrl_core.config.names import Alias, ModelName, Place
 from ifrl_core.config.policy import (
     AssumedConfig,
     CurriculumConfig,
@@ -31,6 +34,7 @@ from ifrl_core.config.policy import (
     batch_fault,
 )
 from ifrl_core.config.reward_model import RewardModelConfig
+from ifrl_core.config.secrets import secret_faults
 from ifrl_core.config.stage_names import PlaceableStage
 from ifrl_core.identity import How, used
 
@@ -65,6 +69,7 @@ __all__ = [
     "RolloutsConfig",
     "SeedsConfig",
     "StageConfig",
+    "VllmConfig",
     "batch_fault",
 ]
 
@@ -100,9 +105,9 @@ class EvaluationConfig(GenerationConfig):
 class RegistryConfig(StageConfig):
     """Names under which MLflow's registry keeps the results."""
 
-    policy_name: str = Field("ifrl-policy", min_length=1, description="Registered model name of the policy")
-    reward_model_name: str = Field("ifrl-reward-model", min_length=1, description="Registered model name of the RM")
-    alias: str = Field("challenger", min_length=1, description="Alias set on the new versions")
+    policy_name: ModelName = Field("ifrl-policy", description="Registered model name of the policy")
+    reward_model_name: ModelName = Field("ifrl-reward-model", description="Registered model name of the RM")
+    alias: Alias = Field("challenger", description="Alias set on the new versions")
 
     @field_validator("alias")
     @classmethod
@@ -144,12 +149,12 @@ class ExecutionConfig(StageConfig):
         "threads", description="What rollout shards run on; ray: the cluster of RAY_ADDRESS, or a local one"
     )
     workers: int = Field(1, ge=1, description="Shards at once; one in this process already uses every core or GPU")
-    pool: str = Field(
+    pool: Place = Field(
         "",
         description="Work pool of the stages that always use the model (pass-rates, rollouts, reward-model, policy, "
         "evaluation), such as gpu; empty: where the pipeline runs",
     )
-    deployments: dict[PlaceableStage, str] = Field(
+    deployments: dict[PlaceableStage, Place] = Field(
         {},
         description="Single stages elsewhere, by pool (policy: gpu-k8s) or deployment (policy: stage/other); these go first",
     )
@@ -165,7 +170,14 @@ class ExecutionConfig(StageConfig):
 class PipelineConfig(StageConfig):
     """The whole pipeline, in the order in which data flows."""
 
-    name: str = Field("pipeline", pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name of the runs in Prefect and MLflow")
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    name: str = Field(
+        "pipeline",
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        max_length=100,  # of a run's name, which is a file's too
+        description="Name of the runs in Prefect and MLflow",
+    )
     model: str = Field(
         "embedded:smollm2-135m", description="Policy and RM backbone: folder, hub id, s3://, models:/ or embedded: URI"
     )
@@ -189,11 +201,15 @@ class PipelineConfig(StageConfig):
     execution: How[ExecutionConfig] = ExecutionConfig()
     retrain: How[RetrainConfig] = RetrainConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secrets(cls, value: Any) -> Any:
+        if faults := list(secret_faults(value)):
+            raise ValueError("\n".join(faults))
+        return value
+
     @model_validator(mode="after")
-    def _corridor_keeps_levels(self) -> Self:
-        if self.instructions.sampling == "corridor" and self.ladder.order != "as_written":
-            raise ValueError(
-                f"ladder.order {self.ladder.order} would move the constraints that instructions.sampling corridor draws "
-                "for each level; use as_written"
-            )
+    def _consistent(self) -> Self:
+        if faults := [*contradiction_faults(self), *unused_faults(self)]:
+            raise ValueError("\n".join(faults))
         return self

@@ -289,9 +289,10 @@ class PolicyConfig(StageConfig):
     @classmethod
     def _fields_of_trl(cls, value: dict[str, Any]) -> dict[str, Any]:
         if value:
-            from ifrl_core.config.trl_fields import refuse_fields
+            from ifrl_core.config.trl_fields import refuse_fields, refuse_values
 
             refuse_fields(value)
+            refuse_values(value)
         return value
 
     @model_validator(mode="after")

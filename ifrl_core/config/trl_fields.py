@@ -7,9 +7,11 @@ hundredths of one.
 import ast
 import difflib
 import importlib.util
+import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _CLASSES = {
     "GRPOConfig": ("trl", "trainer/grpo_config.py"),
@@ -134,6 +136,19 @@ def refuse_fields(names: Iterable[str]) -> None:
     faults = [_fault(name) for name in names if name in OWNED or name not in grpo_fields()]
     if faults:
         raise ValueError("; ".join(faults))
+
+
+def refuse_values(values: Mapping[str, Any]) -> None:
+    """Check that what lies under `policy.grpo` can be written as JSON, which identity rests on.
+
+    Raises:
+        ValueError: naming the field.
+    """
+    for name, value in values.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}: numbers, texts, lists and mappings are expected ({error})") from None
 
 
 @cache

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import GenerationConfig
+from ifrl_core.config import GenerationConfig, VllmConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Engine
 from ifrl_core.models.folder import model_folder
@@ -55,7 +55,7 @@ def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: Arti
         return ServerEngine(server_urls(), config.served_model)
     assert model is not None
     folder = model_folder(model, store)
-    return _local(config.engine, folder, model.digest, config.dtype, config.batch_size)
+    return _local(config.engine, folder, model.digest, config.dtype, config.batch_size, config.vllm)
 
 
 def describe_engine(config: GenerationConfig, model: ArtifactRef) -> dict[str, str]:
@@ -75,12 +75,12 @@ def forget_engine() -> None:
 
 
 @lru_cache(maxsize=1)
-def _local(engine: str, folder: Path, digest: str, dtype: str, batch_size: int) -> Engine:
+def _local(engine: str, folder: Path, digest: str, dtype: str, batch_size: int, vllm: VllmConfig) -> Engine:
     """`digest`: of the artifact, as what lies in a folder can change."""
     if engine == "vllm":
         from ifrl_core.inference.vllm_engine import VllmEngine
 
-        return VllmEngine(folder, dtype=dtype, batch_size=batch_size)
+        return VllmEngine(folder, dtype=dtype, batch_size=batch_size, config=vllm)
     from ifrl_core.inference.transformers_engine import TransformersEngine
 
     return TransformersEngine(folder, dtype=dtype, batch_size=batch_size)

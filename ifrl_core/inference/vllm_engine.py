@@ -17,12 +17,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ifrl_core.config import VllmConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.speed import TokenCount
 from ifrl_core.stages.progress import Progress, no_progress
 
+_ONE_GPU = VllmConfig()
 _CPU_CACHE_GIB = "2"
 _CPU_BLOCK = 32  # tokens; the CPU's usual 128 is longer than most rungs, which then share nothing
 _PREFIX_METRICS = ("vllm:prefix_cache_hits", "vllm:prefix_cache_queries")
@@ -31,7 +33,9 @@ _PREFIX_METRICS = ("vllm:prefix_cache_hits", "vllm:prefix_cache_queries")
 class VllmEngine:
     """A causal model in a local folder, answered by vLLM; `batch_size` is the most sequences at once."""
 
-    def __init__(self, folder: Path, *, dtype: str = "bfloat16", batch_size: int = 64) -> None:
+    def __init__(
+        self, folder: Path, *, dtype: str = "bfloat16", batch_size: int = 64, config: VllmConfig = _ONE_GPU
+    ) -> None:
         """Load the model: half a minute on a CPU.
 
         Raises:
@@ -50,10 +54,14 @@ class VllmEngine:
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         from vllm import LLM
 
+        self._longest = config.max_model_len
         self._llm: Any = LLM(
             model=str(folder),
             dtype=dtype,
             max_num_seqs=batch_size,
+            tensor_parallel_size=config.tensor_parallel_size,
+            max_model_len=config.max_model_len,
+            **({} if on_cpu else {"gpu_memory_utilization": config.gpu_memory_utilization}),
             enable_prefix_caching=True,
             enforce_eager=on_cpu,
             block_size=_CPU_BLOCK if on_cpu else None,
@@ -68,7 +76,14 @@ class VllmEngine:
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
     ) -> list[Completion]:
+        """Raises ConfigError when a prompt and its answer may be longer than the recipe keeps memory for."""
         prompts = [prompt_ids(self._tokenizer, request.messages) for request in requests]
+        longest = max(map(len, prompts), default=0) + sampling.max_tokens
+        if self._longest is not None and longest > self._longest:
+            raise ConfigError(
+                f"a prompt of {longest - sampling.max_tokens} tokens and an answer of {sampling.max_tokens} are more than "
+                f"vllm.max_model_len {self._longest}: use {longest} or more there, or a smaller max_tokens"
+            )
         order = sorted(range(len(prompts)), key=lambda index: prompts[index])
         inputs = [{"prompt_token_ids": prompts[index]} for index in order]
         settings = [_settings(sampling, requests[index].seed) for index in order]

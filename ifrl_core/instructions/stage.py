@@ -19,6 +19,7 @@ from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import ladder
 from ifrl_core.instructions.pass_rates import rates_of, weights_of
+from ifrl_core.instructions.types import check_types
 from ifrl_core.instructions.writers import prompt
 from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
 from ifrl_core.instructions.writers.write import with_fallback, write, writing_figures
@@ -41,6 +42,7 @@ def _uses_model(recipe: PipelineConfig) -> bool:
 
 
 def _check_writer(recipe: PipelineConfig) -> None:
+    check_types(recipe)
     if recipe.instructions.writer != "catalog":
         check_engine(recipe.instructions.model_writer)
 

@@ -13,7 +13,7 @@ from ifrl_core.models.shapes import ModelShape
 from ifrl_core.plan.batches import Batches
 
 GIB = 2**30
-_OVERHEAD = 2 * GIB  # CUDA context, NCCL buffers, the allocator's gaps
+OVERHEAD = 2 * GIB  # CUDA context, NCCL buffers, the allocator's gaps
 _ACTIVATION = 34  # bytes a token, layer and hidden unit in 16 bit; sdpa keeps no attention matrix
 
 
@@ -56,13 +56,13 @@ def trained_parameters(policy: PolicyConfig, shape: ModelShape) -> int:
 def estimate(config: PipelineConfig, shape: ModelShape, batches: Batches) -> Memory:
     policy = config.policy
     weights, gradients, optimizer, reference = _state_bytes(policy, shape, batches)
-    reward_model = _reward_model_bytes(config, shape)
+    reward_model = reward_model_bytes(config, shape)
     activations = _activation_bytes(policy, shape)
     gathered_training, gathered_generating = _gathered_bytes(policy, shape)
     device = policy.launch.assumed.device_memory_gib * GIB
     vllm = policy.launch.vllm_gpu_memory_utilization * device if policy.generation == "vllm_colocate" else 0.0
     kv_cache = kv_bytes(policy, shape, batches, vllm)
-    lasting = weights + optimizer + reference + reward_model + _OVERHEAD
+    lasting = weights + optimizer + reference + reward_model + OVERHEAD
     training = lasting + gradients + activations + gathered_training + (0 if vllm_sleeps(policy) else vllm)
     generating = lasting + gathered_generating + (vllm or kv_cache)
     return Memory(
@@ -125,7 +125,7 @@ def _gradient_bytes(batches: Batches, trained: int) -> float:
     return (8 if batches.strategy == "ddp" else 4) * trained
 
 
-def _reward_model_bytes(config: PipelineConfig, shape: ModelShape) -> float:
+def reward_model_bytes(config: PipelineConfig, shape: ModelShape) -> float:
     """bf16 and whole on every device: the backbone that reward_model.layers leaves, without a head. None of it is loaded
     when all constraints are hard."""
     return 0.0 if config.instructions.hard_share == 1 else 2.0 * _backbone(config.reward_model, shape)
@@ -137,7 +137,7 @@ def _reward_model_training_bytes(config: RewardModelConfig, shape: ModelShape) -
     layers = min(config.layers or shape.layers, shape.layers)
     tokens = config.micro_batch * config.max_tokens
     activations = tokens * shape.hidden * _ACTIVATION * layers * (1 if config.bf16 else 2)
-    return (18 if config.bf16 else 16) * _backbone(config, shape) + activations + _OVERHEAD
+    return (18 if config.bf16 else 16) * _backbone(config, shape) + activations + OVERHEAD
 
 
 def _backbone(config: RewardModelConfig, shape: ModelShape) -> int:

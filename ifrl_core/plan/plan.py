@@ -1,4 +1,5 @@
-"""What the policy stage of a recipe takes, before anything is started: processes, batches, memory, tokens, hours.
+"""What a recipe takes, before anything is started: processes, batches, memory, tokens and hours of the policy stage, and what
+the other stages take of a device.
 
 The formulas and their sources are in memory.py; hours follow from an assumed throughput, which the recipe states.
 """
@@ -11,6 +12,7 @@ from ifrl_core.models.shapes import model_shape
 from ifrl_core.plan.batches import Batches, batches_of
 from ifrl_core.plan.faults import faults_of
 from ifrl_core.plan.memory import Memory, estimate, trained_parameters
+from ifrl_core.plan.stages import StagePlan, stage_plans
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Plan:
     batches: Batches
     memory: Memory
     time: Time
+    stages: tuple[StagePlan, ...]  # the others that use a model
 
 
 def make_plan(config: PipelineConfig) -> Plan:
@@ -47,7 +50,8 @@ def make_plan(config: PipelineConfig) -> Plan:
     shape, policy = model_shape(config.model), config.policy
     batches = batches_of(policy)
     memory = estimate(config, shape, batches)
-    if faults := faults_of(config, shape, batches, memory):
+    stages, stage_faults = stage_plans(config, shape, memory)
+    if faults := [*faults_of(config, shape, batches, memory), *stage_faults]:
         raise ConfigError(f"recipe {config.name} cannot work:\n" + "\n".join(f"  {fault}" for fault in faults))
     return Plan(
         config.name,
@@ -58,6 +62,7 @@ def make_plan(config: PipelineConfig) -> Plan:
         batches,
         memory,
         _time(policy, batches),
+        tuple(stages),
     )
 
 

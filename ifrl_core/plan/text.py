@@ -1,6 +1,7 @@
 """A plan in words."""
 
 from ifrl_core.plan.plan import Plan
+from ifrl_core.plan.stages import StagePlan
 
 _PARTS = {
     "weights": "weights",
@@ -28,10 +29,23 @@ def plan_lines(plan: Plan) -> list[str]:
         f"            = micro-batch {b.micro_batch} x accumulation {b.accumulation} x {b.processes} process(es)",
         f"device      {m.peak:.1f} of {m.device:.1f} GiB: training {m.training:.1f}, generating {m.generating:.1f} (rough)",
         "            " + ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.05),
-        f"            the reward-model stage before it: {m.reward_model_training:.1f} GiB on one device",
         f"machine     {m.host_loading:.0f} GiB of memory while loading; {2 * m.checkpoint:.0f} GiB of disk (two checkpoints)",
         f"stage       {t.steps} steps, {t.prompts:,} prompts, {t.rollouts:,} rollouts, {t.tokens:,} answer tokens",
         f"time        {t.hours:g} hours",
         f"            assuming {t.answer_tokens} tokens an answer and {t.tokens_per_second:,.0f} tokens/s in all "
         "(policy.launch.assumed; the metric tokens_per_second of a run tells)",
+        "others      (memory of a device; answers and hours at most, at the same throughput)",
+        *(f"            {_stage_line(stage)}" for stage in plan.stages),
     ]
+
+
+def _stage_line(stage: StagePlan) -> str:
+    memory = "memory not known here" if stage.memory is None else f"{stage.memory:.1f} GiB"
+    parts = [f"{memory} on {stage.devices} devices" if stage.devices > 1 else memory]
+    if stage.at_once is not None:
+        parts.append(f"room for {stage.at_once} answers of {stage.longest:,} tokens at once")
+    if stage.answers:
+        parts.append(f"{stage.answers:,} answers, {stage.tokens:,} tokens")
+    if stage.hours is not None:
+        parts.append(f"{stage.hours:g} hours")
+    return f"{stage.stage} ({stage.engine or 'training'}): " + ", ".join(parts)

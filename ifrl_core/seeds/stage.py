@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 from pydantic import Field
 
-from ifrl_core.config import SeedsConfig, StageConfig
-from ifrl_core.errors import InputError
+from ifrl_core.config import PipelineConfig, SeedsConfig, StageConfig
+from ifrl_core.errors import ConfigError, InputError
 from ifrl_core.identity import How
 from ifrl_core.records import REJECTED, SEEDS
 from ifrl_core.seeds.read import Rejected, digest_of_seeds, read_seeds
@@ -44,7 +44,12 @@ def seeds_source(config: SeedsConfig) -> SeedsSource:
     )
 
 
-@stage("seeds", version=1, inputs=(), config=lambda recipe: seeds_source(recipe.seeds))
+def _check_some(recipe: PipelineConfig) -> None:
+    if not recipe.seeds.builtin and not recipe.seeds.files:
+        raise ConfigError("seeds.builtin is false and seeds.files is empty: name files of seeds, or set seeds.builtin")
+
+
+@stage("seeds", version=1, inputs=(), config=lambda recipe: seeds_source(recipe.seeds), check=_check_some)
 def make_seeds(config: SeedsSource, inputs: Inputs, work: Work) -> Figures:
     """Columns: records.SEEDS; broken records go to rejected.parquet (records.REJECTED) with line and reason."""
     texts, rejected = read_seeds(config.paths, builtin=config.builtin)

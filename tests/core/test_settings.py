@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ifrl_core.errors import ConfigError
-from ifrl_core.settings import VARIABLES, configure_environment
+from ifrl_core.settings import VARIABLES, configure_environment, store_root
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,3 +30,13 @@ def test_a_work_folder_that_database_urls_cannot_hold_is_refused_by_name(
     with pytest.raises(ConfigError, match="IFRL_HOME"):
         configure_environment()
     assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("root", ["s3:/bucket/prefix", "s3://", "s3:///prefix"])
+def test_a_root_that_names_no_bucket_does_not_become_a_folder(monkeypatch: pytest.MonkeyPatch, root: str) -> None:
+    monkeypatch.setenv("IFRL_ROOT", root)
+    with pytest.raises(ConfigError, match="names no bucket: use s3://bucket/prefix"):
+        store_root()
+    for fine in ("s3://bucket/prefix", "/data/store", "memory://x"):
+        monkeypatch.setenv("IFRL_ROOT", fine)
+        assert store_root() == fine

@@ -58,8 +58,39 @@ def test_memory_and_time_by_hand() -> None:
     assert m.reward_model == pytest.approx(2 * (12 * 233_057_792 + 152_064 * 3584) / GIB, abs=0.01)
     # 2 x 10,240 tokens x 3,584 units x (2 bytes x 28 layers + 34)
     assert m.activations == pytest.approx(2 * 10_240 * 3584 * 90 / GIB, abs=0.01)
-    assert plan.time.tokens == 2100 * 480 * 600
-    assert plan.time.hours == pytest.approx(2100 * 480 * 600 / (700 * 24) / 3600, abs=0.01)
+    assert plan.time.tokens == 3115 * 480 * 600
+    assert plan.time.hours == pytest.approx(3115 * 480 * 600 / (700 * 24) / 3600, abs=0.01)
+
+
+def test_the_other_stages_by_hand() -> None:
+    """Qwen2.5-32B in bf16 on two devices: 2 x 32.764e9 / 2 bytes of weights, 2 x 64 x 8 x 128 x 2 / 2 bytes a token."""
+    plan = make_plan(load_recipe("32b-plan"))
+    rollouts, trained, evaluation = plan.stages
+    assert [stage.stage for stage in plan.stages] == ["rollouts", "reward-model", "evaluation"]
+    assert (rollouts.devices, rollouts.longest, rollouts.memory) == (2, 32_768, 73.6)
+    room = 0.92 * 80 * GIB - 32_763_876_352 - 2 * GIB
+    assert rollouts.at_once == room // (32_768 * 131_072)
+    assert (rollouts.answers, rollouts.tokens) == (3000 * 6, 3000 * 6 * 600)
+    assert rollouts.hours == pytest.approx(3000 * 6 * 600 / (2 * 150) / 3600, abs=0.01)
+    assert trained.memory == plan.memory.reward_model_training
+    assert evaluation.answers == 2 * (200 * 5 + 500)
+
+
+def test_stages_in_the_process_take_weights_and_the_cache_of_a_batch() -> None:
+    plan = make_plan(load_recipe("smollm2-one-gpu"))
+    rollouts = plan.stages[0]
+    cache = 256 * (1024 + 512) * 2 * 30 * 3 * 64 * 2
+    assert rollouts.memory == pytest.approx((2 * 134_515_008 + cache) / GIB + 2, abs=0.01)
+    lines = "\n".join(plan_lines(plan))
+    assert "rollouts (transformers): 10.7 GiB, room for " in lines
+
+
+def test_what_is_elsewhere_or_not_at_hand_is_said_to_be_unknown() -> None:
+    served = ["rollouts.engine=server", "rollouts.served_model=m", "instructions.writer=llm"]
+    plan = make_plan(load_recipe("demo-cpu", [*served, "instructions.model_writer.model=nobody/nothing"]))
+    writer, rollouts, *_ = plan.stages
+    assert (writer.stage, writer.memory, rollouts.memory, rollouts.hours) == ("instructions", None, None, None)
+    assert "rollouts (server): memory not known here" in "\n".join(plan_lines(plan))
 
 
 def test_adapters_count_rank_times_both_sides() -> None:
@@ -84,13 +115,36 @@ def test_trained_layers_count_with_the_last_norm() -> None:
             "gradient_checkpointing true; a smaller policy.m",
         ),
         (
-            ["policy.generation=transformers", "policy.launch.assumed.device_memory_gib=40"],
+            [
+                *("policy.generation=transformers", "policy.grpo={}", "policy.launch.vllm_gpu_memory_utilization=0.3"),
+                *("policy.launch.assumed.device_memory_gib=40", "reward_model.layers=2"),
+            ],
             "generation vllm_colocate or",
         ),
         (["policy.launch.vllm_gpu_memory_utilization=0.15"], "leave no room for one answer of 10240 tokens"),
         (["policy.grpo={vllm_tensor_parallel_size: 5}"], "vllm_tensor_parallel_size 5 does not divide 24 processes"),
         (["policy.max_tokens=32768"], "more than the model's 32768 positions; use a max_tokens of at most 30720"),
         (["reward_model.layers=28"], "the reward-model stage takes about .* fewer reward_model.layers"),
+        (
+            ["rollouts.vllm.tensor_parallel_size=3"],
+            "rollouts.vllm.tensor_parallel_size 3 does not divide .* 28 .* of \\[1, 2, 4, 7",
+        ),
+        (
+            ["rollouts.vllm.max_model_len=40000"],
+            "rollouts.vllm.max_model_len 40000 is more than the model's 32768 positions",
+        ),
+        (
+            ["evaluation.vllm.max_model_len=2048"],
+            "evaluation: an answer of 2048 tokens leaves no room for a prompt in 2048",
+        ),
+        (
+            ["rollouts.vllm.gpu_memory_utilization=0.2"],
+            "rollouts.vllm takes 16.0 GiB .* no room for one answer of 32768",
+        ),
+        (
+            ["rollouts.engine=transformers", "rollouts.dtype=float32"],
+            "rollouts takes about .* batch_size of at most 113, or",
+        ),
         (["policy.prompts_per_step=100"], "multiple of 24, such as 120"),
         (["policy.micro_batch=3"], r"micro_batch 3 does not divide .* = 20; use one of \[1, 2, 4, 5, 10, 20\]"),
     ],

@@ -40,11 +40,12 @@ def ref(name: str) -> ArtifactRef:
 def fingerprints(recipe: str) -> dict[str, str]:
     """By stage."""
     config = load_recipe(recipe, [])
+    seeds = config.seeds.model_copy(update={"files": (), "builtin": True})  # a recipe's files are the user's own
     rates = PassRatesPlan(instructions=config.instructions, layout=config.ladder.layout, to_corridor=False)
     policy = config.policy.model_copy(update={"general": GeneralConfig(ratio=config.policy.general.ratio)})
     evaluation = config.evaluation.model_copy(update={"ifeval_path": None})
     seeded = [
-        (make_seeds, seeds_source(config.seeds), []),
+        (make_seeds, seeds_source(seeds), []),
         (measure_pass_rates, rates, ["seeds", "model"]),
         (make_instructions, config.instructions, ["seeds"]),
         (make_prompts, config.ladder, ["instructions"]),

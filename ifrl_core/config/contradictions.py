@@ -1,0 +1,87 @@
+"""What of a recipe cannot be together although each section is right by itself, each with what to change."""
+
+from collections.abc import Callable, Iterator
+
+from ifrl_core.config.modes import Recipe, changed
+
+Rule = Callable[[Recipe], Iterator[str]]
+
+
+def contradiction_faults(config: Recipe) -> list[str]:
+    """One line for each."""
+    return [fault for rule in _RULES for fault in rule(config)]
+
+
+def _corridor(config: Recipe) -> Iterator[str]:
+    writer, sampling = config.instructions.writer, config.instructions.sampling
+    if sampling != "corridor":
+        return
+    if writer != "catalog":
+        yield (
+            f"instructions.sampling corridor moves the weights that the catalog draws types by, and instructions.writer is "
+            f"{writer}: use writer catalog, or sampling uniform"
+        )
+    if config.ladder.order != "as_written":
+        yield (
+            f"ladder.order {config.ladder.order} would move the constraints that instructions.sampling corridor draws "
+            "for each level; use as_written"
+        )
+
+
+def _levels(config: Recipe) -> Iterator[str]:
+    """Levels that no ladder has. The default of evaluation means all that there are."""
+    most = config.instructions.max_constraints
+    stages = config.policy.curriculum.levels
+    if any(not 1 <= level <= most for of_stage in stages for level in of_stage):
+        fitting = [kept for of_stage in stages if (kept := [level for level in of_stage if 1 <= level <= most])]
+        yield (
+            f"policy.curriculum.levels {[list(of_stage) for of_stage in stages]} asks for levels that no ladder has, as "
+            f"instructions have 1 to {most} constraints (instructions.max_constraints): use {fitting or [[1]]}, or more"
+        )
+    asked = config.evaluation.levels
+    if not any(1 <= level <= most for level in asked):
+        yield f"evaluation.levels {list(asked)} asks for no constraint: use some of {list(range(1, most + 1))}"
+    elif any(not 0 <= level <= most for level in asked) and any(changed(config, "evaluation.levels")):
+        yield (
+            f"evaluation.levels {list(asked)} asks for levels that no ladder has, as instructions have 1 to {most} "
+            f"constraints (instructions.max_constraints): use {[level for level in asked if 0 <= level <= most]}, or more"
+        )
+
+
+def _rounds(config: Recipe) -> Iterator[str]:
+    if config.rounds > 1 and config.policy.launch.reward_model == "service":
+        yield (
+            f"rounds {config.rounds} trains a reward model in each round, and policy.launch.reward_model service serves one: "
+            "use local, or rounds 1"
+        )
+
+
+def _workers(config: Recipe) -> Iterator[str]:
+    execution = config.execution
+    if config.rollouts.engine == "vllm" and execution.workers > 1 and execution.runner == "threads":
+        yield (
+            f"execution.workers {execution.workers} with runner threads would ask one vLLM in one process from several "
+            "threads: use workers 1 (vLLM answers rollouts.batch_size requests at once as it is), or engine server"
+        )
+
+
+def _grpo(config: Recipe) -> Iterator[str]:
+    policy = config.policy
+    names = [name for name in policy.grpo if name.startswith("vllm_")]
+    if names and policy.generation == "transformers":
+        yield (
+            f"policy.grpo.{names[0]} has no effect with policy.generation transformers: choose vllm_colocate or vllm_server, "
+            "or leave it out"
+        )
+
+
+def _names(config: Recipe) -> Iterator[str]:
+    names = config.registry
+    if names.policy_name == names.reward_model_name:
+        yield (
+            f"registry.policy_name and registry.reward_model_name are both {names.policy_name}, and each needs the alias "
+            f"{names.alias} for itself: use two names"
+        )
+
+
+_RULES: tuple[Rule, ...] = (_corridor, _levels, _rounds, _workers, _grpo, _names)

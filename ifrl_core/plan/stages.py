@@ -1,0 +1,180 @@
+"""What every stage that uses a model takes of one device, what it generates and for how long: arithmetic alone.
+
+Rough as in memory.py, whose sources hold here too. Numbers of answers are the most that the recipe allows: there may be fewer
+seeds. Time goes by `policy.launch.assumed`, whose throughput is of a whole training step, so that generating takes less.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ifrl_core.config import GenerationConfig, PipelineConfig
+from ifrl_core.errors import ModelError
+from ifrl_core.models.shapes import ModelShape, model_shape
+from ifrl_core.plan.memory import GIB, OVERHEAD, Memory, reward_model_bytes
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a stage generates: at most `answers` of at most `max_tokens`, by the engine of the recipe's section `key`."""
+
+    key: str
+    config: GenerationConfig
+    max_tokens: int
+    answers: int
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """GiB of one device and hours; None where they are not known, as of a server's machine."""
+
+    stage: str
+    engine: str  # "": it generates nothing by itself
+    devices: int  # that one copy of the model lies on
+    memory: float | None
+    at_once: int | None  # longest answers that the KV cache holds at once; None: not known
+    longest: int | None  # tokens of the longest prompt and answer that it is reckoned with
+    answers: int
+    tokens: int
+    hours: float | None
+
+
+def generations(config: PipelineConfig) -> Iterator[tuple[str, Generation, str]]:
+    """Label, generation and model URI of each stage that generates; evaluation stands for both."""
+    instructions, evaluation = config.instructions, config.evaluation
+    seeds, rungs = config.seeds.train + config.seeds.held_out, instructions.max_constraints + 1
+    if instructions.sampling == "corridor" or config.ladder.order == "easy_to_hard":
+        corridor = instructions.corridor
+        rounds = corridor.rounds if instructions.sampling == "corridor" else 1
+        count = rounds * min(corridor.seeds, config.seeds.train) * instructions.max_constraints
+        yield "pass-rates", Generation("instructions.corridor", corridor, corridor.max_tokens, count), config.model
+    if instructions.writer != "catalog":
+        writer = instructions.model_writer
+        replies = Generation("instructions.model_writer", writer, writer.max_tokens, seeds * writer.attempts)
+        yield "instructions", replies, writer.model or config.model
+    rollouts = config.rollouts
+    answers = config.seeds.train * rungs * rollouts.samples
+    yield "rollouts", Generation("rollouts", rollouts, rollouts.max_tokens, answers), config.model
+    held_out = [config.seeds.held_out * evaluation.samples] * sum(level < rungs for level in evaluation.levels)
+    asked = [(sum(held_out), evaluation.max_tokens)]
+    if evaluation.ifeval_path is not None:
+        asked.append((evaluation.ifeval_prompts, evaluation.ifeval_max_tokens))
+    if evaluation.general_prompts:
+        asked.append((evaluation.general_prompts, evaluation.general_max_tokens))
+    longest = max(tokens for _, tokens in asked)
+    yield "evaluation", Generation("evaluation", evaluation, longest, 2 * sum(n for n, _ in asked)), config.model
+
+
+def stage_plans(config: PipelineConfig, shape: ModelShape, memory: Memory) -> tuple[list[StagePlan], list[str]]:
+    """A plan for each stage beside the policy's own, and what of them cannot work."""
+    plans: list[StagePlan] = []
+    faults: list[str] = []
+    for label, generation, model in generations(config):
+        own = shape if model == config.model else _shape_at_hand(model)
+        fit = _fit(generation, own, config) if own else _Fit()
+        if label == "evaluation":  # its answers are scored by the reward model, when the engine is gone
+            fit = replace(fit, memory=max(fit.memory or 0, reward_model_bytes(config, shape) + OVERHEAD))
+        plans.append(_plan(label, generation, fit, config))
+        faults += fit.faults
+    trained = StagePlan("reward-model", "", 1, memory.reward_model_training, None, None, 0, 0, None)
+    return [*plans[:-1], trained, plans[-1]], faults
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Bytes of one device, and what does not fit; nothing of a model whose sizes are not at hand."""
+
+    memory: float | None = None
+    at_once: int | None = None
+    longest: int | None = None
+    faults: tuple[str, ...] = ()
+
+
+def _shape_at_hand(model: str) -> ModelShape | None:
+    try:
+        return model_shape(model)
+    except ModelError:
+        return None
+
+
+def _plan(label: str, generation: Generation, fit: _Fit, config: PipelineConfig) -> StagePlan:
+    chosen, assumed = generation.config, config.policy.launch.assumed
+    devices = chosen.vllm.tensor_parallel_size if chosen.engine == "vllm" else 1
+    answer = min(assumed.answer_tokens or max(1, generation.max_tokens // 2), generation.max_tokens)
+    tokens = generation.answers * answer
+    return StagePlan(
+        label,
+        chosen.engine,
+        devices,
+        None if fit.memory is None else round(fit.memory / GIB, 2),
+        fit.at_once,
+        fit.longest,
+        generation.answers,
+        tokens,
+        None if chosen.engine == "server" else round(tokens / (assumed.tokens_per_second * devices) / 3600, 2),
+    )
+
+
+def _fit(generation: Generation, shape: ModelShape, config: PipelineConfig) -> _Fit:
+    match generation.config.engine:
+        case "vllm":
+            return _fit_on_vllm(generation, shape, config.policy.launch.assumed.device_memory_gib * GIB)
+        case "transformers":
+            return _fit_in_process(generation, shape, config)
+        case "server":
+            return _Fit()
+
+
+def _fit_on_vllm(generation: Generation, shape: ModelShape, device: float) -> _Fit:
+    """vLLM takes its share of a device whatever it does; it does not start unless the KV cache holds one longest answer."""
+    key, lies, width = generation.key, generation.config.vllm, _width(generation.config)
+    parallel, longest = lies.tensor_parallel_size, lies.max_model_len or shape.positions
+    reserve, weights = lies.gpu_memory_utilization * device, width * shape.parameters / parallel
+    room = reserve - weights - OVERHEAD
+    needed = longest * shape.kv_bytes_per_token * width / 2 / parallel
+    faults = []
+    if shape.heads % parallel:
+        faults.append(
+            f"{key}.vllm.tensor_parallel_size {parallel} does not divide the model's {shape.heads} attention heads: use one "
+            f"of {[n for n in range(1, min(shape.heads, 8) + 1) if shape.heads % n == 0]}"
+        )
+    if longest > shape.positions:
+        faults.append(
+            f"{key}.vllm.max_model_len {longest} is more than the model's {shape.positions} positions: leave it out, or use "
+            "at most that"
+        )
+    if generation.max_tokens >= longest:
+        faults.append(
+            f"{key}: an answer of {generation.max_tokens} tokens leaves no room for a prompt in {longest} tokens "
+            "(vllm.max_model_len, or the model's positions): use a smaller max_tokens"
+        )
+    if room < needed:
+        faults.append(
+            f"{key}.vllm takes {reserve / GIB:.1f} GiB of a device (gpu_memory_utilization {lies.gpu_memory_utilization}), "
+            f"and its weights ({weights / GIB:.1f} GiB) leave no room for one answer of {longest} tokens "
+            f"({needed / GIB:.1f} GiB); use a smaller vllm.max_model_len, or more vllm.tensor_parallel_size"
+        )
+    return _Fit(reserve, max(0, int(room / needed)), longest, tuple(faults))
+
+
+def _fit_in_process(generation: Generation, shape: ModelShape, config: PipelineConfig) -> _Fit:
+    """Weights, and the KV cache of a batch of longest prompts and answers."""
+    chosen, width = generation.config, _width(generation.config)
+    device = config.policy.launch.assumed.device_memory_gib * GIB
+    longest = min(config.policy.max_prompt_tokens + generation.max_tokens, shape.positions)
+    one = longest * shape.kv_bytes_per_token * width / 2
+    room = device - width * shape.parameters - OVERHEAD
+    memory = device - room + chosen.batch_size * one
+    at_once = max(0, int(room / one))
+    fault = (
+        f"{generation.key} takes about {memory / GIB:.1f} GiB of a device, which has {device / GIB:.1f}: use a batch_size of "
+        f"at most {at_once}, or engine vllm"
+        if at_once
+        else f"{generation.key}: the model does not fit into a device of {device / GIB:.1f} GiB with one answer of {longest} "
+        "tokens: use engine vllm with vllm.tensor_parallel_size, or engine server"
+    )
+    return _Fit(memory, at_once, longest, (fault,) if memory > device else ())
+
+
+def _width(config: GenerationConfig) -> int:
+    """Bytes of a number."""
+    return 4 if config.dtype == "float32" else 2
