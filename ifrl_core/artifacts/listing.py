@@ -91,7 +91,7 @@ def describe(store: ArtifactStore, ref: ArtifactRef) -> dict[str, Any]:
         **ref.model_dump(),
         **manifest.model_dump(mode="json", exclude={"shards"}),
         "size": sum(shard.size for shard in manifest.shards),
-        "shards": [shard.model_dump(mode="json", exclude={"cost"}) for shard in manifest.shards],
+        "shards": [shard.model_dump(mode="json", exclude={"cost", "made_with"}) for shard in manifest.shards],
         "schemas": _schemas(store, ref, manifest),
         "lineage": lineage(store, ref),
     }

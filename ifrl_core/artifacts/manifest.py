@@ -28,7 +28,8 @@ class ArtifactRef(BaseModel):
 
 
 class ShardRecord(BaseModel):
-    """One committed file of an artifact. `rows` is 0 for files that are not tables."""
+    """One committed file of an artifact. `rows` is 0 for files that are not tables; `made_with` (device, number format) is that
+    of a shard, which may come from another machine than the others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,10 +38,15 @@ class ShardRecord(BaseModel):
     size: int
     sha256: str
     cost: Cost = Cost()
+    made_with: dict[str, str] = {}
 
 
 class Manifest(BaseModel):
-    """The commit record of an artifact: what it was made from, what it holds, what it cost, and its figures."""
+    """The commit record of an artifact: what it was made from, what it holds, what it cost, and its figures.
+
+    `content`: digests of the code and templates in its identity; `provenance`: what made it (stages/provenance.py). Artifacts
+    of earlier versions have neither.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,6 +59,8 @@ class Manifest(BaseModel):
     figures: dict[str, Any]
     cost: Cost
     schema_version: int = 1
+    content: dict[str, str] = {}
+    provenance: dict[str, Any] = {}
 
     @property
     def digest(self) -> str:

@@ -68,11 +68,13 @@ class ArtifactWriter:
         self._earlier += record.cost
         return record
 
-    def write_table(self, name: str, table: pa.Table, *, cost: Cost | None = None) -> ShardRecord:
+    def write_table(
+        self, name: str, table: pa.Table, *, cost: Cost | None = None, made_with: Mapping[str, str] | None = None
+    ) -> ShardRecord:
         """Write one Parquet shard (zstd) and its record."""
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
-        return self._write(name, buffer.getvalue(), rows=table.num_rows, cost=cost, resumable=True)
+        return self._write(name, buffer.getvalue(), table.num_rows, cost, resumable=True, made_with=made_with)
 
     def names(self) -> list[str]:
         """The files written or found so far, in the order of the manifest."""
@@ -97,8 +99,16 @@ class ArtifactWriter:
             digest = digest_of_file(path)
             self._records[name] = ShardRecord(name=name, rows=0, size=path.stat().st_size, sha256=digest)
 
-    def commit(self, figures: Mapping[str, Any], *, cost: Cost | None = None) -> ArtifactRef:
-        """Write the manifest. Its cost is `cost`, plus that of shards found already made.
+    def commit(
+        self,
+        figures: Mapping[str, Any],
+        *,
+        cost: Cost | None = None,
+        content: Mapping[str, str] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> ArtifactRef:
+        """Write the manifest. Its cost is `cost`, plus that of shards found already made; `shards` of its provenance are what
+        these were made with.
 
         When another run committed this artifact first, its manifest stays and its reference is returned.
         """
@@ -111,12 +121,19 @@ class ArtifactWriter:
             shards=[self._records[name] for name in sorted(self._records)],
             figures=dict(figures),
             cost=(cost or Cost()) + self._earlier,
+            content=dict(content or {}),
+            provenance={**(provenance or {}), **self._made_with()},
         )
         self._check_locks()
         data = (manifest.model_dump_json(indent=2) + "\n").encode()
         if not files.create_bytes(self._layout.fs, f"{self._folder}/{MANIFEST}", data):
             manifest = self._layout.read_manifest(self._stage, self._fingerprint)
         return self._layout.ref(manifest)
+
+    def _made_with(self) -> dict[str, list[dict[str, str]]]:
+        told = [record.made_with for _, record in sorted(self._records.items()) if record.made_with]
+        different = [item for place, item in enumerate(told) if item not in told[:place]]
+        return {"shards": different} if different else {}
 
     def _left(self, name: str) -> ShardRecord | None:
         try:
@@ -132,9 +149,23 @@ class ArtifactWriter:
         return next((shard for shard in shards if shard.name == name), None)
 
     def _write(
-        self, name: str, data: bytes, *, rows: int = 0, cost: Cost | None = None, resumable: bool = False
+        self,
+        name: str,
+        data: bytes,
+        rows: int = 0,
+        cost: Cost | None = None,
+        *,
+        resumable: bool = False,
+        made_with: Mapping[str, str] | None = None,
     ) -> ShardRecord:
-        record = ShardRecord(name=name, rows=rows, size=len(data), sha256=digest_of_bytes(data), cost=cost or Cost())
+        record = ShardRecord(
+            name=name,
+            rows=rows,
+            size=len(data),
+            sha256=digest_of_bytes(data),
+            cost=cost or Cost(),
+            made_with=dict(made_with or {}),
+        )
         self._check_locks()
         files.write_bytes(self._layout.fs, f"{self._folder}/{name}", data)
         if resumable:

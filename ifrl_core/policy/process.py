@@ -23,11 +23,12 @@ from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.policy.scoring import load_reward_model, reward_plan
 from ifrl_core.policy.step_report import StepReport
 from ifrl_core.policy.weights import load_policy, trained_model
+from ifrl_core.training.arguments import training_provenance
 from ifrl_core.training.checkpoints import last_checkpoint
 from ifrl_core.training.clock import StepClock
 from ifrl_core.training.entry import main
 from ifrl_core.training.guards import Guards
-from ifrl_core.training.job import CHECKPOINTS, FINAL, renamed_when_whole
+from ifrl_core.training.job import CHECKPOINTS, FINAL, renamed_when_whole, write_provenance
 
 
 def train(document: Path) -> None:
@@ -66,6 +67,8 @@ def train(document: Path) -> None:
     )
     trainer.schedule = schedule
     trainer.remove_callback(PrinterCallback)
+    if trainer.is_world_process_zero():
+        write_provenance(job.folder, training_provenance(trainer.model, args))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     guards.check_stopped(config.max_steps)
     _save(trainer, job)

@@ -28,6 +28,7 @@ from pydantic import BaseModel
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ArtifactWriter, ShardRecord, fingerprint
 from ifrl_core.artifacts.cost import measured
 from ifrl_core.stages.progress import Progress, no_progress
+from ifrl_core.stages.provenance import Provenance, provenance_here
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Work:
-    """What a stage body works with. `scratch` is a local folder that survives a kill and goes at commit."""
+    """What a stage body works with. `scratch` is a local folder that survives a kill and goes at commit; what the body puts
+    into `provenance` (number formats, arguments of a training) joins what is known of every artifact."""
 
     store: ArtifactStore
     writer: ArtifactWriter
@@ -47,6 +49,7 @@ class Work:
     seed: int
     fingerprint: str
     scratch: Path
+    provenance: Provenance = field(default_factory=dict)
 
 
 Body = Callable[[Any, Inputs, Work], Figures]
@@ -130,8 +133,11 @@ class Stage:
     def fingerprint(self, config: BaseModel, inputs: Inputs, *, seed: int) -> str:
         identity: dict[str, Any] = {"config": config, "seed": seed}
         if self.content is not None:
-            identity["content"] = dict(self.content(config))
+            identity["content"] = self._content(config)
         return fingerprint(self.name, self.version, identity, {name: ref.fingerprint for name, ref in inputs.items()})
+
+    def _content(self, config: BaseModel) -> dict[str, str]:
+        return dict(self.content(config)) if self.content is not None else {}
 
     def work(self, config: BaseModel, inputs: Inputs, store: ArtifactStore, progress: Progress, *, seed: int) -> Work:
         """The work of this identity: also what a mapped shard task needs to make its part."""
@@ -161,7 +167,12 @@ class Stage:
                 return ref
             with measured() as cost:
                 figures = self.body(config, inputs, work)
-            ref = work.writer.commit(figures, cost=cost.read())
+            ref = work.writer.commit(
+                figures,
+                cost=cost.read(),
+                content=self._content(config),
+                provenance={**provenance_here(), "seed": seed, **work.provenance},
+            )
             store.clear_work(self.name, identity)
             return ref
 

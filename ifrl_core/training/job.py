@@ -7,6 +7,7 @@ metrics.jsonl    written by the process: a row of metrics a step; after a resume
 child.log        its output
 checkpoints/     of the trainer
 stop             a file that asks the process to save its work and end
+provenance.json  written by the process: device, number formats, arguments
 failure.json     the error that ended the process, when it was one of ours
 final/           what was made; there only when it is whole
 """
@@ -26,7 +27,7 @@ from ifrl_core.training.checkpoints import last_checkpoint
 
 JOB, ACCELERATE, LAUNCH = "job.json", "accelerate.yaml", "launch.json"
 METRICS, LOG, CHECKPOINTS, STOP = "metrics.jsonl", "child.log", "checkpoints", "stop"
-FAILURE, FINAL = "failure.json", "final"
+FAILURE, FINAL, PROVENANCE = "failure.json", "final", "provenance.json"
 
 
 class TrainingJob(BaseModel):
@@ -73,6 +74,19 @@ def read_failure(folder: Path) -> errors.IfrlError | None:
     document = json.loads((folder / FAILURE).read_text())
     kind: type[errors.IfrlError] = getattr(errors, document["error"], errors.TrainingError)
     return kind(document["message"])
+
+
+def write_provenance(folder: Path, provenance: Mapping[str, Any]) -> None:
+    """Called in the process: what it computes with. Of a training that went on after a kill, the last process counts."""
+    (folder / PROVENANCE).write_text(json.dumps(provenance, indent=2) + "\n")
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """What the process wrote down; nothing when it did not."""
+    if not (folder / PROVENANCE).exists():
+        return {}
+    told: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
+    return told
 
 
 @contextmanager

@@ -5,20 +5,24 @@ from collections.abc import Callable
 from ifrl_core.records import Row
 from ifrl_core.stages.stage import Work
 from ifrl_core.training.checkpoint_upload import kept_in_store
-from ifrl_core.training.job import CHECKPOINTS, FINAL
+from ifrl_core.training.job import CHECKPOINTS, FINAL, read_provenance
 from ifrl_core.training.launch import Launch, run_training
 
 
 def train_in_child(launch: Launch, stage: str, work: Work, on_row: Callable[[Row], None]) -> None:
     """Run the job in the scratch folder of `work` until FINAL is there, from the last whole checkpoint, here or in the
-    store.
+    store. What the process says of itself joins the provenance of `work`.
 
     Raises:
         ConfigError: when this machine cannot run the processes.
         TrainingError: when they fail; an error of ours arrives as its type.
     """
-    if (work.scratch / FINAL).exists():
-        return
+    if not (work.scratch / FINAL).exists():
+        _run(launch, stage, work, on_row)
+    work.provenance["training"] = read_provenance(work.scratch)
+
+
+def _run(launch: Launch, stage: str, work: Work, on_row: Callable[[Row], None]) -> None:
     remote = work.store.checkpoints(stage, work.fingerprint)
     with kept_in_store(work.store, remote, work.scratch / CHECKPOINTS) as uploads:
 

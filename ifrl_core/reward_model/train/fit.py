@@ -23,9 +23,10 @@ from ifrl_core.reward_model.train.classifier import PackedClassifier, load_backb
 from ifrl_core.reward_model.train.early_stopping import Patience, load_best, loss_curve, out_of_patience
 from ifrl_core.reward_model.train.job import Job
 from ifrl_core.reward_model.train.order import Collator, PackedRows, packed_rows, training_order
+from ifrl_core.training.arguments import TRAINER, training_provenance
 from ifrl_core.training.checkpoints import last_checkpoint
 from ifrl_core.training.guards import Guards
-from ifrl_core.training.job import CHECKPOINTS, STOP, append_row
+from ifrl_core.training.job import CHECKPOINTS, STOP, append_row, write_provenance
 
 
 def train_classifier(job: Job, pairs: list[Row], folder: Path, model_folder: Path) -> list[dict[str, float]]:
@@ -52,6 +53,7 @@ def train_classifier(job: Job, pairs: list[Row], folder: Path, model_folder: Pat
         callbacks=[_Report(folder)],
     )
     trainer.remove_callback(PrinterCallback)
+    write_provenance(job.folder, training_provenance(model, trainer.args))
     history = _fit(
         trainer, folder / CHECKPOINTS, config.early_stopping, Guards(GuardsConfig(), folder, job.folder / STOP)
     )
@@ -88,6 +90,7 @@ def _fit(trainer: Trainer, checkpoints: Path, patience: int | None, guards: Guar
 def training_arguments(config: RewardModelConfig, folder: Path, rows: int, seed: int) -> TrainingArguments:
     steps = -(-rows // config.batch_size)
     return TrainingArguments(
+        **{**TRAINER, "train_sampling_strategy": "sequential"},
         output_dir=str(folder),
         seed=seed,
         use_cpu=not torch.cuda.is_available(),
@@ -95,9 +98,7 @@ def training_arguments(config: RewardModelConfig, folder: Path, rows: int, seed:
         learning_rate=config.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=round(config.warmup_share * steps),
-        weight_decay=0.0,
         num_train_epochs=1,  # `training_order` has laid out every epoch, so that a resume is exact
-        train_sampling_strategy="sequential",
         per_device_train_batch_size=min(config.micro_batch, config.batch_size),
         gradient_accumulation_steps=max(1, config.batch_size // config.micro_batch),
         save_strategy="steps",
