@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +13,13 @@ from ifrl_core.settings import store_root
 
 if TYPE_CHECKING:
     from ifrl_core.artifacts import ArtifactStore
+    from ifrl_core.stages.differences import Compared
 
 app = typer.Typer(help="List, describe, check and tidy the artifact store.", no_args_is_help=True)
 
 Reference = Annotated[str, typer.Argument(metavar="REF", help="STAGE/FINGERPRINT; the first digits will do")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print all of it for scripts")]
+_SHOWN, _WIDEST = 12, 60  # differences of a kind; characters of a value
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -63,6 +66,40 @@ def show(reference: Reference, as_json: AsJson = False) -> None:
     for item in about["lineage"]:
         rows = "no longer in the store" if item["rows"] is None else f"{item['rows']:,} rows"
         typer.echo(f"{'  ' * item['depth']}{item['input']}: {item['artifact'][:44]}  {rows}")
+
+
+@app.command()
+def diff(first: Reference, second: Reference, as_json: AsJson = False) -> None:
+    """What differs between two artifacts, what matters most first, and between what they are made of."""
+    from ifrl_core.artifacts.listing import resolve
+    from ifrl_core.stages.differences import compared
+
+    store = _open()
+    pairs = compared(store, resolve(store, first), resolve(store, second))
+    if as_json:
+        _print_json([asdict(pair) for pair in pairs])
+        return
+    for pair in pairs:
+        typer.echo("\n".join(difference_lines(pair)))
+
+
+def difference_lines(pair: "Compared") -> list[str]:
+    """Two artifacts and how they differ, as people read it: at most so many figures and files."""
+    names = " and ".join(name[: name.index("/") + 13] for name in (pair.first, pair.second))
+    lines = [names if pair.depth == 0 else f"made of {names}"]
+    shown: Counter[str] = Counter()
+    for item in pair.differences:
+        shown[item.part] += 1
+        if shown[item.part] <= _SHOWN:
+            values = " -> ".join("-" if value is None else _short(value) for value in (item.first, item.second))
+            lines.append(f"  {item.part:<10} {item.name:<40} {values}".rstrip())
+    lines += [f"  {part:<10} and {count - _SHOWN} more (--json)" for part, count in shown.items() if count > _SHOWN]
+    return lines if pair.differences else [*lines, "  no difference"]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}..."
 
 
 @app.command()

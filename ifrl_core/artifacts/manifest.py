@@ -28,8 +28,8 @@ class ArtifactRef(BaseModel):
 
 
 class ShardRecord(BaseModel):
-    """One committed file of an artifact. `rows` is 0 for files that are not tables; `made_with` (device, number format) is that
-    of a shard, which may come from another machine than the others."""
+    """One committed file of an artifact. `rows` is 0 for files that are not tables; `made_with`: device, number format of a
+    shard, which may come from another machine than the others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

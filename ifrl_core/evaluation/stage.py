@@ -12,7 +12,7 @@ from ifrl_core.config import EvaluationConfig, PipelineConfig
 from ifrl_core.constraints.catalog.registry import IFEVAL_TYPES
 from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.evaluation.benchmarks.registry import BENCHMARKS
-from ifrl_core.inference.open import forget_engine, open_engine
+from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 
@@ -51,6 +51,7 @@ def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
             questions = benchmark.questions(config, inputs, work)
             completions = engine.generate(questions.requests, questions.sampling, work.progress)
             completed.append((benchmark, questions.rows, completions))
+    work.provenance["engine"] = describe_engine(config, inputs["model"])
     del engine
     forget_engine()
     figures: Figures = {}

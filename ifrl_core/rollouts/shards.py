@@ -13,9 +13,10 @@ from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.inference import Request, Sampling, request_seed
-from ifrl_core.inference.open import open_engine
+from ifrl_core.inference.open import describe_engine, open_engine
 from ifrl_core.records import ROLLOUTS
 from ifrl_core.rollouts.refusals import refuses
+from ifrl_core.stages.provenance import device
 from ifrl_core.stages.stage import Inputs, Work
 
 TRAIN = "part-train-"
@@ -67,7 +68,9 @@ def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: i
         }
         for (prompt, sample), completion in zip(pairs, completions, strict=True)
     ]
-    return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=ROLLOUTS), cost=meter.stop())
+    table = pa.Table.from_pylist(rows, schema=ROLLOUTS)
+    made_with = {**describe_engine(config, inputs["model"]), **device()}
+    return work.writer.write_table(name, table, cost=meter.stop(), made_with=made_with)
 
 
 def prompts_of_shard(

@@ -1,7 +1,6 @@
 """What shapes a training is said by us: a default that a library adds or changes is seen here before it is trained with.
 
-After an upgrade: look at what differs, pin what shapes the result (ifrl_core/training/arguments.py, policy/grpo_arguments.py),
-then
+After an upgrade: look at what differs, pin what shapes the result (training/arguments.py, policy/grpo_arguments.py), then
 
     python -m tests.core.training.test_arguments > tests/core/training/arguments.json
 """
