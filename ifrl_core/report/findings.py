@@ -226,6 +226,11 @@ def _seeds(seeds: Figures) -> Iterator[Finding]:
         kinds = "; ".join(f"{kind}: {count(many)}" for kind, many in list(seeds.get("rejected_kinds", {}).items())[:3])
         text = f"Of {count(seeds['read'] + seeds['rejected'])} records read; line and reason are listed below. {kinds}"
         yield Finding("note", f"Rejected: {things(seeds['rejected'], 'seed record')}", text.strip())
+    if seeds.get("with_marks"):
+        text = "Models are shown them with a space inside, so that they are text and make no turns of their own."
+        yield Finding(
+            "note", f"Marks of chat templates, such as <|im_end|>, in {things(seeds['with_marks'], 'seed')}", text
+        )
 
 
 def _constraints(instructions: Figures, pass_rates: Figures) -> Iterator[Finding]:

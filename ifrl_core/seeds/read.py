@@ -59,7 +59,7 @@ def read_seeds(paths: Sequence[str], *, builtin: bool) -> tuple[list[SeedText], 
 
     Raises:
         InputError: when a file is missing, unreadable, of unknown kind, empty or broken in every record (naming the
-            first three reasons), or when there is nothing to read at all.
+            first three different reasons), or when there is nothing to read at all.
     """
     files = [(BUILTIN, str(resources.files("ifrl_core") / "data" / "seeds.jsonl"))] if builtin else []
     files += zip(_source_names(paths), paths, strict=True)
@@ -96,7 +96,8 @@ def _read_file(
     if not seeds and not duplicates:
         if not broken:
             raise InputError(f"{path}: the file is empty; expected seed instructions")
-        reasons = "; ".join(f"line {reject.line}: {reject.reason}" for reject in broken[:3])
+        first = {reject.reason: reject.line for reject in reversed(broken)}
+        reasons = "; ".join(f"line {line}: {why}" for line, why in sorted((n, why) for why, n in first.items())[:3])
         raise InputError(f"{path}: none of its {len(broken)} records is usable: {reasons}")
     return seeds, duplicates, broken
 

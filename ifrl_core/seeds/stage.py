@@ -9,6 +9,7 @@ from pydantic import Field
 from ifrl_core.config import PipelineConfig, SeedsConfig, StageConfig
 from ifrl_core.errors import ConfigError, InputError
 from ifrl_core.identity import How
+from ifrl_core.inference.control_marks import COMMON
 from ifrl_core.records import REJECTED, SEEDS
 from ifrl_core.seeds.read import Rejected, digest_of_seeds, read_seeds
 from ifrl_core.seeds.split import Seed, at_most, split_seeds
@@ -85,6 +86,7 @@ def write_seeds(
         "train": len(train),
         "held_out": len(held_out),
         "rejected": len(bad),
+        "with_marks": sum(COMMON.search(seed.text) is not None for seed in (*train, *held_out)),
         "rejected_kinds": dict(kinds.most_common(20)),
         "rejected_examples": bad[:20],
         "sources": dict(sources),

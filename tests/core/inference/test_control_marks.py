@@ -108,3 +108,14 @@ def test_the_real_tokenizer_sees_one_turn(model_store: ArtifactStore, model: Art
     assert attacked.count(ends) == harmless.count(ends)
     special = set(tokenizer.all_special_ids)
     assert [i for i in attacked if i in special] == [i for i in harmless if i in special]
+
+
+@pytest.mark.model
+def test_training_is_given_text_without_marks(model_store: ArtifactStore, model: ArtifactRef) -> None:
+    """trl renders these prompts by itself."""
+    from ifrl_core.policy.stage import _fitting
+
+    prompt = [{"role": "user", "content": ATTACK}]
+    (row,) = _fitting([{"prompt": prompt, "prompt_id": "a"}], model_store.local_folder(model) / "model", 500)
+    assert row == {"prompt": plain_messages(prompt, COMMON), "prompt_id": "a"}
+    assert "<|im_end|>" not in row["prompt"][0]["content"]
