@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict
@@ -33,7 +34,12 @@ def chosen_types(types: Sequence[str] | None) -> list[ConstraintType]:
     for name in types:
         matching = [t for t in CATALOG.values() if t.id == name or (name.endswith(":") and t.id.startswith(name))]
         if not matching:
-            raise ConstraintError(f"no constraint type or family is called {name!r}; `ifrl constraints` lists them")
+            known = [*CATALOG, *{f"{type_id.split(':')[0]}:" for type_id in CATALOG}]
+            near = ", ".join(map(repr, get_close_matches(name, known, n=3)))
+            hint = f"; nearest: {near}" if near else ""
+            raise ConstraintError(
+                f"no constraint type or family is called {name!r}{hint}; `ifrl constraints` lists them"
+            )
         chosen.update((t.id, t) for t in matching)
     return list(chosen.values())
 

@@ -1,7 +1,8 @@
 """Words that sampled constraints name: the seed's own content words first, else plain ones that fit most topics."""
 
 import random
-import re
+
+import regex
 
 _STOP_TEXT = """
 a about above after again all also am an and any are as ask at be because been before being below between both but
@@ -30,7 +31,7 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 
 def content_words(text: str) -> list[str]:
     """The plain words of a seed that carry its topic, in lower case, each once, in order."""
-    words = re.findall(r"\b[a-zA-Z]{3,12}\b", text)
+    words = regex.findall(r"(?<!\w)[a-zA-Z]{3,12}(?!\w)", text)  # to `re` a combining mark ends a word
     return list(dict.fromkeys(word.lower() for word in words if word.lower() not in _STOP_WORDS))
 
 

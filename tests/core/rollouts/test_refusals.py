@@ -19,6 +19,18 @@ from ifrl_core.rollouts.refusals import refuses
         "**I must decline.** It is not safe.",
         "Unfortunately, I am not able to do so.",
         "As an AI language model, I do not have feelings.",
+        "很抱歉,我无法协助您完成这个请求。",
+        "申し訳ありませんが、その質問にはお答えできません。",
+        "죄송하지만 그 요청은 도와드릴 수 없습니다.",
+        "ขออภัย ฉันไม่สามารถช่วยเรื่องนี้ได้",
+        "क्षमा करें, मैं यह काम नहीं कर सकता।",
+        "عذرًا، لا أستطيع المساعدة في ذلك.",
+        "К сожалению, я не могу помочь с этим.",
+        "Es tut mir leid, aber dabei kann ich leider nicht helfen.",
+        "Je suis désolé, mais je ne peux pas vous aider.",
+        "Lo siento, pero no puedo ayudar con eso.",
+        "Mi dispiace, ma non posso aiutarti.",
+        "Desculpe, mas não posso ajudar com isso.",
     ],
 )
 def test_refusals_are_told_by_their_opening(answer: str) -> None:
@@ -36,6 +48,11 @@ def test_refusals_are_told_by_their_opening(answer: str) -> None:
         "As an artist, I do not paint by numbers.",
         "I can't wait to tell you about Lisbon!",
         "I cannot recommend this book enough.",
+        "很抱歉听到您的猫生病了,这里有一张卡片。",
+        "すみません、という言葉には三つの意味があります。",
+        "Leider regnet es heute; nimm einen Schirm mit.",
+        "Je ne peux pas attendre de te raconter Lisbonne !",
+        "Извините за беспокойство, вот ваш план.",
     ],
 )
 def test_answers_that_only_sound_alike_are_not(answer: str) -> None:
