@@ -2,7 +2,7 @@
 
 import typer
 
-from flows.cli import deploy, labels, report, retrain, rules, run, scoring, store, track
+from flows.cli import deploy, evaluate, labels, report, retrain, rules, run, scoring, store, track
 from flows.cli.options import run_app
 
 app = typer.Typer(
@@ -14,6 +14,7 @@ app = typer.Typer(
 app.add_typer(run.app)
 app.add_typer(report.app)
 app.add_typer(rules.app)
+app.add_typer(evaluate.app)
 app.add_typer(labels.app, name="labels")
 app.add_typer(store.app, name="store")
 app.add_typer(track.app, name="track")

@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 Check = Callable[[str], bool]
 
 
-def satisfied(lang: str, category: str, source: str, level: int, target: str, response: str) -> bool | None:
+def satisfied(
+    lang: str, category: str, example_id: str, source: str, level: int, target: str, response: str
+) -> bool | None:
     """Does the response satisfy the row's constraint? None: a judge has to say.
 
     Args:
@@ -21,9 +23,8 @@ def satisfied(lang: str, category: str, source: str, level: int, target: str, re
     """
     if category == "example":
         return _fills(target, response)
-    if category == "format":
-        levels = _FORMAT_LEVELS.get((lang, source))
-        return None if levels is None else all(check(response) for check in levels[level - 1])
+    if (levels := _FORMAT_LEVELS.get((lang, source, str(example_id)))) is not None:
+        return all(check(response) for check in levels[level - 1])
     if (checks := _LEVELS.get((lang, source))) is not None:
         return all(check(response) for check in checks[:level])
     rule = _RULES.get(source)
@@ -226,8 +227,10 @@ _LEVELS: dict[tuple[str, str], Sequence[Check]] = {
     ),
 }
 
-_FORMAT_LEVELS: dict[tuple[str, str], Sequence[Sequence[Check]]] = {
-    ("en", "helpful_base"): _table_levels("en", lambda sentence: len(sentence.split()) > 20, "Those are suggestions"),
-    ("en", "koala"): _SPEECH_LEVELS,
-    ("zh", "helpful_base"): _table_levels("zh", lambda sentence: len(sentence.strip()) >= 20, "这些是建议"),
+_FORMAT_LEVELS: dict[tuple[str, str, str], Sequence[Sequence[Check]]] = {
+    ("en", "helpful_base", "22"): _table_levels(
+        "en", lambda sentence: len(sentence.split()) > 20, "Those are suggestions"
+    ),
+    ("en", "koala", "30"): _SPEECH_LEVELS,
+    ("zh", "helpful_base", "22"): _table_levels("zh", lambda sentence: len(sentence.strip()) >= 20, "这些是建议"),
 }

@@ -74,7 +74,7 @@ def test_collie_equals_the_official_verdicts_but_for_quotes_asked_for_as_words()
 
 @recorded
 def test_followbench_equals_every_official_verdict() -> None:
-    fields = ("lang", "category", "source", "level", "target", "response")
+    fields = ("lang", "category", "example_id", "source", "level", "target", "response")
     wrong = [
         (row["source"], row["level"], row["response"][:80])
         for row in rows("followbench_rules")

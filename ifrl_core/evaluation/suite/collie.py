@@ -1,0 +1,42 @@
+"""Collie: one constraint a prompt on characters, words, sentences or paragraphs.
+
+Source: Yao et al. (arXiv 2307.08689). The official file is a pickle, which is never read: write it out as JSONL with the
+fields group, structure, prompt, targets and constraint (the tree).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ifrl_core.evaluation.benchmarks.collie.rules import satisfied
+from ifrl_core.evaluation.suite.documents import documents, field
+from ifrl_core.evaluation.suite.item import Grade, Item, Suite
+
+
+def read(path: str) -> list[Item]:
+    """Its rows; ids are group and place in the file."""
+    items = []
+    for number, row in enumerate(documents(path), start=1):
+        structure = field(path, number, row, "structure", str)
+        tree = field(path, number, row, "constraint", dict)
+        content = {"constraint": tree, "targets": row.get("targets")}
+        prompt = field(path, number, row, "prompt", str)
+        items.append(Item(str(number), prompt, content, str(number), {"structure": structure}))
+    return items
+
+
+@contextmanager
+def grade() -> Iterator[Grade]:
+    yield lambda item, answer: {"satisfied": [float(satisfied(item.row["constraint"], item.row["targets"], answer))]}
+
+
+COLLIE = Suite(
+    name="collie",
+    title="Collie",
+    metrics=("satisfied",),
+    read=read,
+    grade=grade,
+    source="princeton-nlp/Collie (2,080 rows), as JSONL",
+    licence="MIT",
+    max_tokens=1_000,
+    temperature=0.7,
+)

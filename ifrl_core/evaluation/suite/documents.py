@@ -1,0 +1,75 @@
+"""The rows of a benchmark's file: JSONL, a JSON list, or a JSON object that holds one, plain or gzip, local or a URL."""
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ifrl_core.artifacts.files import filesystem
+from ifrl_core.errors import InputError
+from ifrl_core.records import Row
+
+
+def documents(path: str, *, inside: str = "") -> list[Row]:
+    """The objects of the file, in its order; `inside`: the field of a JSON object that lists them.
+
+    Raises:
+        InputError: when the file cannot be read or is not as expected, naming the line.
+    """
+    text = _text(path)
+    start = text.lstrip()[:1]
+    if not start:
+        raise InputError(f"{path}: the file is empty")
+    rows = list(_whole(path, text, inside) if start == "[" or (start == "{" and inside) else _lines(path, text))
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise InputError(f"{path} row {number}: a JSON {type(row).__name__}; expected an object")
+    return rows
+
+
+def field(path: str, number: int, row: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
+    """A field that has to be there; `number` counts rows from 1.
+
+    Raises:
+        InputError: when it is missing or of another kind.
+    """
+    value = row.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        given = type(value).__name__ if name in row else "missing"
+        raise InputError(
+            f"{path} row {number}: field {name!r} is {given}; expected {' or '.join(k.__name__ for k in kinds)}"
+        )
+    return value
+
+
+def _text(path: str) -> str:
+    try:
+        fs, inner = filesystem(path)
+        raw = fs.cat_file(inner)
+    except Exception as error:  # every fsspec backend has its own kinds of failure
+        raise InputError(f"{path}: cannot be opened ({type(error).__name__}: {error}); check the path") from error
+    try:
+        return (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not UTF-8 text, plain or gzip ({error})") from error
+
+
+def _whole(path: str, text: str, inside: str) -> Any:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from error
+    rows = document.get(inside) if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise InputError(f"{path}: field {inside!r} is {type(rows).__name__}; expected a list of rows")
+    return rows
+
+
+def _lines(path: str, text: str) -> Iterator[Any]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(f"{path} line {number}: not valid JSON ({error})") from error

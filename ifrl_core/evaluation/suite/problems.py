@@ -1,0 +1,127 @@
+"""Problems with a known answer: BIG-Bench Extra Hard, AIME, and multiple choice as GPQA and MMLU-Pro write it.
+
+Sources: Kazemi et al. (arXiv 2502.19187); AIME by math-verify; Rein et al. (arXiv 2311.12022): options in an order drawn from
+the row's id; Wang et al. (arXiv 2406.01574). What could not be compared in time is unscored.
+"""
+
+import string
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ifrl_core.evaluation.benchmarks import bbeh
+from ifrl_core.evaluation.suite.documents import documents, field
+from ifrl_core.evaluation.suite.item import Grade, Item, Marks, Suite
+from ifrl_core.records import Row
+from ifrl_core.rewards.problems.verify import Grader, Kind
+from ifrl_core.statistics.by_hash import rank_by_hash
+
+_CHOICE = '{question}\n\n{options}\n\nThink it through, then end with a line "Answer: X", X being a letter.'
+_NUMBER = '{problem}\n\nThink it through, then end with a line "Answer: N", N being the number.'
+
+
+def _read_bbeh(path: str) -> list[Item]:
+    items = []
+    for number, row in enumerate(documents(path, inside="examples"), start=1):
+        prompt = field(path, number, row, "input", str)
+        items.append(Item(str(number), prompt, {"target": field(path, number, row, "target", str)}, str(number)))
+    return items
+
+
+@contextmanager
+def _grade_bbeh() -> Iterator[Grade]:
+    yield lambda item, answer: {"accuracy": [float(bbeh.right(answer, item.row["target"]))]}
+
+
+def _read_aime(path: str) -> list[Item]:
+    items = []
+    for number, row in enumerate(documents(path), start=1):
+        problem = field(path, number, row, "problem", str)
+        answer = str(field(path, number, row, "answer", (str, int)))
+        key = str(row.get("id", number))
+        items.append(Item(key, _NUMBER.format(problem=problem), {"answer": answer}, key))
+    return items
+
+
+def _read_gpqa(path: str) -> list[Item]:
+    names = ("Correct Answer", *(f"Incorrect Answer {i}" for i in (1, 2, 3)))
+    items = []
+    for number, row in enumerate(documents(path), start=1):
+        key = str(row.get("Record ID", number))
+        options = [str(field(path, number, row, name, str)).strip() for name in names]
+        order = sorted(range(4), key=lambda place, key=key: rank_by_hash(f"{key}/{place}"))  # type: ignore[misc]
+        question = field(path, number, row, "Question", str)
+        items.append(_choice(key, question, [options[i] for i in order], order.index(0), row))
+    return items
+
+
+def _read_mmlu_pro(path: str) -> list[Item]:
+    items = []
+    for number, row in enumerate(documents(path), start=1):
+        options = [str(option) for option in field(path, number, row, "options", list)]
+        letter = field(path, number, row, "answer", str).strip().upper()
+        question = field(path, number, row, "question", str)
+        place = string.ascii_uppercase.index(letter) if letter in string.ascii_uppercase[: len(options)] else 0
+        items.append(_choice(str(row.get("question_id", number)), question, options, place, row))
+    return items
+
+
+def _choice(key: str, question: str, options: list[str], right: int, row: Row) -> Item:
+    lettered = "\n".join(f"{letter}) {option}" for letter, option in zip(string.ascii_uppercase, options, strict=False))
+    prompt = _CHOICE.format(question=question.strip(), options=lettered)
+    subject = str(row.get("category") or row.get("Subdomain") or "")
+    return Item(key, prompt, {"answer": string.ascii_uppercase[right]}, key, {"subject": subject} if subject else {})
+
+
+def _grader(kind: Kind) -> Callable[[], Iterator[Grade]]:
+    def opened() -> Iterator[Grade]:
+        with Grader() as grader:
+
+            def marks(item: Item, answer: str) -> Marks:
+                correct = grader.correct(answer, kind, item.row["answer"])
+                return {"accuracy": [None if correct is None else float(correct)]}
+
+            yield marks
+
+    return opened
+
+
+BBEH = Suite(
+    name="bbeh",
+    title="BIG-Bench Extra Hard (mini, or a task of the full set)",
+    metrics=("accuracy",),
+    read=_read_bbeh,
+    grade=_grade_bbeh,
+    source="google-deepmind/bbeh: bbeh/mini/data.json, or a task's task.json",
+    licence="CC-BY-4.0; rows carry a canary string",
+    max_tokens=8_192,
+)
+AIME = Suite(
+    name="aime",
+    title="AIME",
+    metrics=("accuracy",),
+    read=_read_aime,
+    grade=contextmanager(_grader("math")),
+    source="JSONL with id, problem and answer",
+    licence="MIT for the collection",
+    max_tokens=16_384,
+)
+GPQA = Suite(
+    name="gpqa",
+    title="Multiple choice as GPQA writes it",
+    metrics=("accuracy",),
+    read=_read_gpqa,
+    grade=contextmanager(_grader("choice")),
+    source="idavidrein/gpqa, as JSONL (its authors ask not to publish its rows)",
+    licence="CC-BY-4.0",
+    max_tokens=8_192,
+)
+MMLU_PRO = Suite(
+    name="mmlu-pro",
+    title="Multiple choice as MMLU-Pro writes it",
+    metrics=("accuracy",),
+    read=_read_mmlu_pro,
+    grade=contextmanager(_grader("choice")),
+    source="TIGER-Lab/MMLU-Pro, as JSONL",
+    licence="MIT",
+    max_tokens=4_096,
+)
