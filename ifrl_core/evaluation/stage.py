@@ -12,6 +12,7 @@ from ifrl_core.config import EvaluationConfig, PipelineConfig
 from ifrl_core.constraints.catalog.registry import IFEVAL_TYPES
 from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.evaluation.benchmarks.registry import BENCHMARKS
+from ifrl_core.inference.engine import no_room
 from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
@@ -54,7 +55,7 @@ def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
     work.provenance["engine"] = describe_engine(config, inputs["model"])
     del engine
     forget_engine()
-    figures: Figures = {}
+    figures: Figures = {"no_room": sum(no_room(completion) for *_, of_all in completed for completion in of_all)}
     for benchmark, rows, completions in completed:
         answers = benchmark.answers(rows, completions, inputs, work.store)
         work.writer.write_table(benchmark.table, pa.Table.from_pylist(answers, schema=benchmark.columns))

@@ -45,13 +45,20 @@ def decode(
     *,
     max_rows: int = 64,
     cache_tokens: int = 65_536,
+    positions: int | None = None,
 ) -> Iterator[tuple[int, list[int]]]:
     """Yield (index of a prompt, tokens of its completion) as completions end; a token of `ends`, which ends one, is kept.
+
+    Prompt and completion share the model's `positions` (None: no limit): a completion ends with them, and a prompt that
+    fills them has an empty one.
 
     `prompts` are token ids; a prompt that stands there several times is read once for those that join together. At most
     `max_rows` rows are in flight, fewer where their prompts and longest completions would together exceed `cache_tokens`.
     """
-    waiting = deque(sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True))
+    places_left = [sampling.max_tokens if positions is None else positions - len(prompt) for prompt in prompts]
+    yield from ((index, []) for index, left in enumerate(places_left) if left <= 0)
+    fitting = (index for index, left in enumerate(places_left) if left > 0)
+    waiting = deque(sorted(fitting, key=lambda index: len(prompts[index]), reverse=True))
     batch, rows = _Batch(model), list[_Partial]()
     while waiting or rows:
         longest = max(len(prompts[index]) for index in [row.index for row in rows] or [waiting[0]])
@@ -59,7 +66,9 @@ def decode(
         joining = [waiting.popleft() for _ in range(min(places, len(waiting)))]
         for group in length_batches(joining, lambda index: len(prompts[index]), max_tokens=_PREFILL_TOKENS):
             batch.join([prompts[index] for index in group])
-            rows += [_Partial(index, uniforms(seeds[index], sampling.max_tokens)) for index in group]
+            rows += [
+                _Partial(index, uniforms(seeds[index], sampling.max_tokens)[: places_left[index]]) for index in group
+            ]
         tokens = draw(batch.logits, [row.numbers[len(row.tokens)] for row in rows], sampling)
         for row, token in zip(rows, tokens, strict=True):
             row.tokens.append(token)
@@ -102,6 +111,10 @@ class _Batch:
         mask = self._tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in distinct])
         cache: Any = DynamicCache()
         logits = self._forward(ids, mask, cache)
+        if logits.isnan().any():
+            raise ModelError(
+                f"{self._model.config.name_or_path}: what it computes is no number (NaN): its weights are broken"
+            )
         if len(distinct) < len(prompts):
             copies = self._tensor([distinct[tuple(prompt)] for prompt in prompts])
             cache.batch_select_indices(copies)

@@ -47,6 +47,11 @@ class Completion:
     completion_tokens: int
 
 
+def no_room(completion: Completion) -> bool:
+    """Whether the prompt alone filled the model's positions, so that nothing could be answered."""
+    return completion.finish_reason == "length" and completion.completion_tokens == 0
+
+
 class Engine(Protocol):
     """A loaded model that answers requests."""
 

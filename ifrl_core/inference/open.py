@@ -12,6 +12,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import GenerationConfig, VllmConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Engine
+from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.folder import model_folder
 
 URLS_VARIABLE = "IFRL_SERVER_URLS"
@@ -52,7 +53,8 @@ def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: Arti
     if config.engine == "server":
         from ifrl_core.inference.server_engine import ServerEngine
 
-        return ServerEngine(server_urls(), config.served_model)
+        ends = _ends(model_folder(model, store)) if model is not None else {}
+        return ServerEngine(server_urls(), config.served_model, ends=ends)
     assert model is not None
     folder = model_folder(model, store)
     return _local(config.engine, folder, model.digest, config.dtype, config.batch_size, config.vllm)
@@ -72,6 +74,16 @@ def forget_engine() -> None:
     gc.collect()
     if sys.platform == "linux":  # glibc keeps what was freed: over 1 GiB after generation
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+@lru_cache(maxsize=2)
+def _ends(folder: Path) -> dict[int, str]:
+    """The tokens that end an answer of the model, by id; a server may know fewer of them."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ends = end_tokens(folder, tokenizer)
+    return dict(zip(ends, tokenizer.convert_ids_to_tokens(list(ends)), strict=True))
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ affair: vLLM answers equal requests with equal seeds alike up to the rounding of
 import asyncio
 import json
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ API_KEY_VARIABLE = "IFRL_SERVER_API_KEY"
 _BUSY = {429, 503}
 _GATEWAY = {502, 504}  # a proxy whose server behind it is gone
 _EXCERPT = 500
+_MOST_STOPS = 4  # strings that OpenAI's interface takes
 T = TypeVar("T")
 
 
@@ -45,7 +46,8 @@ class ServerEngine:
 
     At most `concurrency` requests are in flight at each server, each for at most `timeout_s` seconds. The key is read from
     the environment variable `api_key_variable` when requests are sent; without it none is sent along. A request that fails
-    more than `patience` times for each server, or servers that all had `patience` outages in a row, end the call.
+    more than `patience` times for each server, or servers that all had `patience` outages in a row, end the call. `ends`:
+    the tokens that end an answer, by id; sent as OpenAI's `stop` and as vLLM's and SGLang's `stop_token_ids`.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class ServerEngine:
         timeout_s: float = 600.0,
         patience: int = 7,
         first_rest_s: float = 1.0,
+        ends: Mapping[int, str] | None = None,
     ) -> None:
         if not base_urls:
             raise InferenceError(f"model {model!r}: no base URL of a server that answers for it")
@@ -71,6 +74,7 @@ class ServerEngine:
         self._timeout = httpx.Timeout(timeout_s, connect=min(10.0, timeout_s))
         self._patience = patience
         self._first_rest_s = first_rest_s
+        self._stop = _stop(ends or {})
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
@@ -94,7 +98,7 @@ class ServerEngine:
 
         async def work(client: httpx.AsyncClient) -> None:
             for index in waiting:
-                body = _body(self._model, requests[index], sampling)
+                body = _body(self._model, requests[index], sampling, self._stop)
                 completion = await self._answer(client, fleet, body, f"request {index}")
                 completions[index] = completion
                 tokens.add(completion.completion_tokens)
@@ -157,8 +161,13 @@ async def _post(client: httpx.AsyncClient, url: str, body: bytes) -> Completion:
     return _completion(response)
 
 
-def _body(model: str, request: Request, sampling: Sampling) -> bytes:
+def _stop(ends: Mapping[int, str]) -> dict[str, Any]:
+    return {"stop": list(ends.values())[:_MOST_STOPS], "stop_token_ids": list(ends)} if ends else {}
+
+
+def _body(model: str, request: Request, sampling: Sampling, stop: Mapping[str, Any]) -> bytes:
     body: dict[str, Any] = {
+        **stop,
         "model": model,
         "messages": plain_messages(request.messages, COMMON),
         "max_tokens": sampling.max_tokens,

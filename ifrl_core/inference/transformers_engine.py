@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
 from ifrl_core.inference.attention import GROUPED_DECODE
@@ -14,6 +14,9 @@ from ifrl_core.inference.decode import check_layers, decode
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.speed import TokenCount
+from ifrl_core.models.ends import end_tokens
+from ifrl_core.models.load import load_causal_model
+from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.stages.progress import Progress, no_progress
 
 disable_progress_bar()  # of loading weights: a second, and it would break the bar of the stage
@@ -36,18 +39,20 @@ class TransformersEngine:
         """Load the model; bfloat16 becomes float32 on a processor without it, which the log says.
 
         Raises:
-            ModelError: when the model keeps a state other than keys and values (recurrent layers).
+            ModelError: when the weights are not whole, or the model keeps a state other than keys and values (recurrent
+                layers).
         """
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
-        model: Any = AutoModelForCausalLM.from_pretrained(
+        model: Any = load_causal_model(
             folder,
             dtype=getattr(torch, usable_dtype(dtype, device)),
             attn_implementation=GROUPED_DECODE if device == "cpu" else "sdpa",
         )
         check_layers(model.config)
         self.model = model.to(device).eval()
-        self._ends = _end_tokens(model)
+        self._ends = set(end_tokens(folder, self._tokenizer))
+        self._positions = positions_of(model.config.to_dict())
         self._batch_size = batch_size
         self._cache_tokens = cache_tokens
 
@@ -59,7 +64,11 @@ class TransformersEngine:
         completions: dict[int, Completion] = {}
         count = TokenCount()
         seeds = [request.seed for request in requests]
-        limits = {"max_rows": self._batch_size, "cache_tokens": self._cache_tokens}
+        limits: dict[str, Any] = {
+            "max_rows": self._batch_size,
+            "cache_tokens": self._cache_tokens,
+            "positions": self._positions,
+        }
         for index, tokens in decode(self.model, prompts, seeds, sampling, self._ends, **limits):
             completions[index] = self._completion(prompts[index], tokens)
             count.add(completions[index].completion_tokens)
@@ -67,15 +76,10 @@ class TransformersEngine:
         return [completions[index] for index in range(len(requests))]
 
     def _completion(self, prompt: list[int], tokens: list[int]) -> Completion:
-        stopped = tokens[-1] in self._ends
+        stopped = tokens != [] and tokens[-1] in self._ends
         kept = tokens[:-1] if stopped else tokens
         text = str(self._tokenizer.decode(kept, skip_special_tokens=True))
         return Completion(text, "stop" if stopped else "length", len(prompt), len(kept))
-
-
-def _end_tokens(model: Any) -> set[int]:
-    ends = model.generation_config.eos_token_id
-    return set(ends) if isinstance(ends, list) else {ends} - {None}
 
 
 def usable_dtype(dtype: str, device: str) -> str:

@@ -22,6 +22,7 @@ from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.speed import TokenCount
+from ifrl_core.models.ends import end_tokens
 from ifrl_core.stages.progress import Progress, no_progress
 
 _ONE_GPU = VllmConfig()
@@ -71,6 +72,8 @@ class VllmEngine:
             trust_remote_code=False,
         )
         self._tokenizer: Any = self._llm.get_tokenizer()
+        self._ends = end_tokens(folder, self._tokenizer)
+        self._positions = int(self._llm.llm_engine.model_config.max_model_len)
         self._before = self._prefix_counts()
 
     def generate(
@@ -84,13 +87,18 @@ class VllmEngine:
                 f"a prompt of {longest - sampling.max_tokens} tokens and an answer of {sampling.max_tokens} are more than "
                 f"vllm.max_model_len {self._longest}: use {longest} or more there, or a smaller max_tokens"
             )
-        order = sorted(range(len(prompts)), key=lambda index: prompts[index])
+        completions = {
+            index: Completion("", "length", len(prompt), 0)  # vLLM refuses the whole call for one such
+            for index, prompt in enumerate(prompts)
+            if len(prompt) >= self._positions
+        }
+        order = sorted(set(range(len(prompts))) - completions.keys(), key=lambda index: prompts[index])
         inputs = [{"prompt_token_ids": prompts[index]} for index in order]
-        settings = [_settings(sampling, requests[index].seed) for index in order]
+        settings = [_settings(sampling, requests[index].seed, self._ends) for index in order]
         count = TokenCount()
         self._llm.enqueue(inputs, settings, use_tqdm=False)
         outputs = self._llm.wait_for_completion(use_tqdm=partial(_Bar, report=progress))
-        completions = {index: _completion(output) for index, output in zip(order, outputs, strict=True)}
+        completions |= {index: _completion(output) for index, output in zip(order, outputs, strict=True)}
         count.add(sum(completion.completion_tokens for completion in completions.values()))
         rate = self.prefix_hit_rate()
         if rate is None:
@@ -125,7 +133,7 @@ class _Bar(tqdm):  # type: ignore[type-arg]
         return changed
 
 
-def _settings(sampling: Sampling, seed: int) -> Any:
+def _settings(sampling: Sampling, seed: int, ends: Sequence[int]) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
@@ -135,6 +143,7 @@ def _settings(sampling: Sampling, seed: int) -> Any:
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         seed=seed % 2**63,
+        stop_token_ids=list(ends),
         structured_outputs=schema,
     )
 

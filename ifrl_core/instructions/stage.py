@@ -1,7 +1,7 @@
 """From seeds to ladders of prompts: two stages that need no model, unless one writes the constraints.
 
 instructions  a seed with 3..5 constraints, from the catalog or written by a model
-prompts       the ladder L0..Ln of every instruction
+prompts       the ladder L0..Ln of every instruction that leaves the model room for an answer
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TypeVar
 
 import pyarrow as pa
+from pydantic import Field
 
 from ifrl_core.config import InstructionsConfig, LadderConfig, PipelineConfig
 from ifrl_core.constraints.identity import drawing_of
@@ -18,12 +19,16 @@ from ifrl_core.errors import InputError
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import ladder
+from ifrl_core.instructions.fitting import Room
 from ifrl_core.instructions.pass_rates import rates_of, weights_of
 from ifrl_core.instructions.types import check_types
 from ifrl_core.instructions.writers import prompt
 from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
 from ifrl_core.instructions.writers.write import with_fallback, write, writing_figures
-from ifrl_core.models.stage import import_model, model_source
+from ifrl_core.models.check import check_writer
+from ifrl_core.models.folder import model_folder
+from ifrl_core.models.looks.folder import look_at_writer
+from ifrl_core.models.stage import ModelSource, import_model, model_source
 from ifrl_core.records import INSTRUCTIONS, PROMPTS, REJECTED_SEEDS, Instruction, Row, constraint_row, instruction_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
@@ -52,12 +57,21 @@ def _drawn_and_asked(config: InstructionsConfig) -> dict[str, str]:
     return drawing_of(config.types) | asked
 
 
+def _writer_source(recipe: PipelineConfig) -> ModelSource | None:
+    writer = recipe.instructions.model_writer
+    if not _loads_writer(recipe):
+        return None
+    batched = writer.engine == "transformers"
+    return model_source(writer.model, look=lambda folder: look_at_writer(folder, writer.model, batched=batched))
+
+
 import_writer = replace(
     import_model,
     label="writer-model",
     output="writer_model",
     title="Model that writes constraints",
-    config=lambda recipe: model_source(recipe.instructions.model_writer.model) if _loads_writer(recipe) else None,
+    config=_writer_source,
+    check=check_writer,
     optional=True,
 )
 
@@ -108,27 +122,52 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
     return figures if config.writer == "catalog" else figures | {"writing": writing_figures(outcomes, written)}
 
 
+class LaddersPlan(LadderConfig):
+    """The section, and the room that an answer to a prompt takes."""
+
+    answer_tokens: int = Field(0, description="Longest answer of a rollout, in tokens")
+
+
+def ladders_plan(recipe: PipelineConfig) -> LaddersPlan:
+    return LaddersPlan(**recipe.ladder.model_dump(), answer_tokens=recipe.rollouts.max_tokens)
+
+
 @stage(
     "prompts",
     version=2,
     title="Ladders",
-    inputs=("instructions",),
+    inputs=("instructions", "model"),
     inputs_when={"pass_rates": lambda recipe: recipe.ladder.order == "easy_to_hard"},
-    config=lambda recipe: recipe.ladder,
+    config=ladders_plan,
 )
-def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: instructions; `pass_rates` for the order easy_to_hard. Every rung, ladder by ladder (records.PROMPTS)."""
+def make_prompts(config: LaddersPlan, inputs: Inputs, work: Work) -> Figures:
+    """inputs: instructions; `model`, whose positions prompts and answers share (without it, no prompt is too long);
+    `pass_rates` for the order easy_to_hard. Every rung, ladder by ladder (records.PROMPTS).
+
+    Instructions whose longest prompt leaves no room for an answer go to rejected.parquet (records.REJECTED_SEEDS).
+
+    Raises:
+        InputError: when that leaves a split with no ladder.
+    """
     rates = rates_of(inputs["pass_rates"], work.store) if config.order == "easy_to_hard" else None
+    room = Room(model_folder(inputs["model"], work.store), config.answer_tokens) if "model" in inputs else None
     levels: dict[str, Counter[int]] = {split: Counter() for split in SPLITS}
+    rejected: list[Row] = []
 
     def rungs_of(split: str) -> Iterator[Row]:
         for row in work.store.rows(inputs["instructions"], prefix=f"part-{split}-"):
             instruction = ladder.reordered(instruction_of(row), config.order, seed=work.seed, pass_rates=rates)
-            for rung in _rungs(instruction, config.layout, split):
+            rungs = list(_rungs(instruction, config.layout, split))
+            if room is not None and (fault := room.fault(rungs[-1]["messages"])):
+                rejected.append(_rejected(row, split, fault))
+                continue
+            for rung in rungs:
                 levels[split][rung["level"]] += 1
                 yield rung
 
     _write_by_split(work, {split: rungs_of(split) for split in SPLITS}, PROMPTS)
+    _refuse_empty(levels, rejected)
+    work.writer.write_table("rejected.parquet", pa.Table.from_pylist(rejected, schema=REJECTED_SEEDS))
     work.progress(1, 1, f"{sum(counts.total() for counts in levels.values())} prompts")
     return {
         "train_ladders": levels["train"][0],
@@ -136,7 +175,24 @@ def make_prompts(config: LadderConfig, inputs: Inputs, work: Work) -> Figures:
         "train_prompts": levels["train"].total(),
         "held_out_prompts": levels["held_out"].total(),
         "train_prompts_by_level": {str(level): count for level, count in sorted(levels["train"].items())},
+        "too_long": len(rejected),
+        "too_long_examples": [{"seed": row["seed"][:80], "reason": row["reason"]} for row in rejected[:5]],
     }
+
+
+def _rejected(row: Row, split: str, reason: str) -> Row:
+    """`row` of records.INSTRUCTIONS as one of records.REJECTED_SEEDS."""
+    seed_id = row["instruction_id"].replace("i-", "seed-")
+    return {"seed_id": seed_id, "seed": row["seed"], "split": split, "reason": reason, "raw": ""}
+
+
+def _refuse_empty(levels: Mapping[str, Counter[int]], rejected: Sequence[Row]) -> None:
+    empty = [split for split in SPLITS if not levels[split].total()]
+    if empty and rejected:
+        raise InputError(
+            f"all {' and '.join(empty)} instructions are too long for the model ({len(rejected)} in all), the first because "
+            f"{rejected[0]['reason']}. Use shorter seeds, a smaller rollouts.max_tokens, or a model with more positions"
+        )
 
 
 def _rows_by_split(written: Sequence[Written], seeds: Mapping[str, Row]) -> dict[str, list[Row]]:

@@ -4,13 +4,16 @@ They come from the config.json of a folder (or of the hub's local cache), or fro
 shipped recipes name.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ifrl_core.errors import ModelError
+from ifrl_core.models.looks.chat import positions_of
+from ifrl_core.models.looks.kind import read_config
+
+_NO_LIMIT = 2**31  # positions of a model whose config.json sets no limit
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def model_shape(uri: str) -> ModelShape:
             f"the sizes of model {uri!r} are not at hand: give its local folder (--set model=FOLDER), or one of "
             + ", ".join(KNOWN)
         )
-    return _read(json.loads(path.read_text()), path)
+    return _read(read_config(path.parent, uri), path)
 
 
 def _config_file(uri: str) -> Path | None:
@@ -128,10 +131,10 @@ def _read(config: Mapping[str, Any], path: Path) -> ModelShape:
             kv_heads=config.get("num_key_value_heads") or config["num_attention_heads"],
             intermediate=config["intermediate_size"],
             vocabulary=config["vocab_size"],
-            positions=config["max_position_embeddings"],
+            positions=positions_of(config) or _NO_LIMIT,
             tied=config.get("tie_word_embeddings", False),
             qkv_bias=config.get("model_type") == "qwen2" or config.get("attention_bias", False),
             head=config.get("head_dim"),
         )
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise ModelError(f"{path} is not the config of a decoder like Llama or Qwen2: it has no {error}") from error

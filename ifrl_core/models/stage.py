@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ifrl_core.artifacts.digest import digest_once
-from ifrl_core.config import StageConfig
+from ifrl_core.config import PipelineConfig, StageConfig
 from ifrl_core.identity import How
+from ifrl_core.models.check import check_policy
 from ifrl_core.models.content import CONFIG, check_names, digest_of_model, digests_of_model, model_files
 from ifrl_core.models.embedded import convert_gguf, gguf_file
 from ifrl_core.models.folder import SOURCE, pinned_folder
+from ifrl_core.models.looks.folder import look_at_policy
 from ifrl_core.models.resolve import locate
 from ifrl_core.models.uri import form
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
@@ -35,13 +37,17 @@ def model_source(uri: str, *, look: Callable[[Path], None] = lambda folder: None
     if form(uri) == "embedded":
         return ModelSource(uri=uri, digest=digest_once(gguf_file(uri)))
     found = locate(uri)
-    check_names(set(model_files(found.folder)), uri, found.folder)
     look(found.folder)
+    check_names(set(model_files(found.folder)), uri, found.folder)
     digest = digest_of_model(found.folder)
     return ModelSource(uri=uri, digest=digest, pinned=found.pinned, revision=found.revision)
 
 
-@stage("model", version=1, inputs=(), config=lambda recipe: model_source(recipe.model), seeded=False)
+def _policy_source(recipe: PipelineConfig) -> ModelSource:
+    return model_source(recipe.model, look=lambda folder: look_at_policy(folder, recipe.model))
+
+
+@stage("model", version=1, inputs=(), config=_policy_source, check=check_policy, seeded=False)
 def import_model(config: ModelSource, inputs: Inputs, work: Work) -> Figures:
     """Bring a base model into the store: the embedded one as converted safetensors, others as a pointer to their files.
 

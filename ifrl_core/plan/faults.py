@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ifrl_core.config import PipelineConfig, PolicyConfig
+from ifrl_core.models.lengths import length_faults
 from ifrl_core.models.shapes import ModelShape
 from ifrl_core.plan.batches import Batches
 from ifrl_core.plan.memory import GIB, Memory, kv_bytes, tensor_parallel, vllm_sleeps
@@ -28,23 +29,20 @@ _FIXES: tuple[tuple[str, Callable[[PipelineConfig, Memory], bool]], ...] = (
 def faults_of(config: PipelineConfig, shape: ModelShape, batches: Batches, memory: Memory) -> list[str]:
     """Impossible lengths and shares, and too little memory; batches that do not divide were refused with the recipe."""
     return [
-        *_length_faults(config.policy, shape),
+        *length_faults(config, shape.positions),
+        *_layer_faults(config, shape),
         *_share_faults(config.policy, shape, batches),
         *_memory_faults(config, memory),
     ]
 
 
-def _length_faults(policy: PolicyConfig, shape: ModelShape) -> list[str]:
-    faults = []
-    longest = policy.max_prompt_tokens + policy.max_tokens
-    if longest > shape.positions:
-        faults.append(
-            f"policy.max_prompt_tokens + policy.max_tokens = {longest} is more than the model's {shape.positions} "
-            f"positions; use a max_tokens of at most {shape.positions - policy.max_prompt_tokens}"
-        )
-    if policy.trained_layers is not None and policy.trained_layers > shape.layers:
-        faults.append(f"policy.trained_layers {policy.trained_layers}: the model has {shape.layers} layers")
-    return faults
+def _layer_faults(config: PipelineConfig, shape: ModelShape) -> list[str]:
+    named = {"policy.trained_layers": config.policy.trained_layers, "reward_model.layers": config.reward_model.layers}
+    return [
+        f"{name} {layers}: the model has {shape.layers} layers; use at most {shape.layers}"
+        for name, layers in named.items()
+        if layers is not None and layers > shape.layers
+    ]
 
 
 def _share_faults(policy: PolicyConfig, shape: ModelShape, batches: Batches) -> list[str]:

@@ -1,5 +1,6 @@
 """A plan in words."""
 
+from ifrl_core.models.looks.chat import FirstPrompt
 from ifrl_core.plan.plan import Plan
 from ifrl_core.plan.stages import StagePlan
 
@@ -49,3 +50,11 @@ def _stage_line(stage: StagePlan) -> str:
     if stage.hours is not None:
         parts.append(f"{stage.hours:g} hours")
     return f"{stage.stage} ({stage.engine or 'training'}): " + ", ".join(parts)
+
+
+def prompt_lines(prompt: FirstPrompt | None) -> list[str]:
+    """The first prompt as the model reads it; None: its model is not at hand."""
+    if prompt is None:
+        return ["prompt      not looked at: the model is not in a local folder"]
+    first, *more = prompt.text.splitlines() or [""]
+    return [f"prompt      {prompt.tokens} tokens: {first}", *(f"            {line}" for line in more)]

@@ -9,9 +9,10 @@ from peft import LoraConfig as PeftLoraConfig
 from peft import PeftModel, get_peft_model, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from ifrl_core.config import LoraConfig
+from ifrl_core.models.load import load_causal_model
 
 _ADAPTER = "default"
 
@@ -52,7 +53,7 @@ def plain_weights(policy: PreTrainedModel | PeftModel) -> Iterator[Tensor]:
 
 def merged(base: Path, config: LoraConfig, adapter: Mapping[str, Any]) -> PreTrainedModel:
     """The model of folder `base` with trained adapter weights (of a PeftModel's state dict) merged in, in float32."""
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    model = load_causal_model(base, dtype=torch.float32)
     adapted = get_peft_model(model, peft_config(config))
     kept = {name.replace(f".{_ADAPTER}.", "."): value for name, value in adapter.items() if ".lora_" in name}
     outcome: Any = set_peft_model_state_dict(adapted, kept)

@@ -1,6 +1,7 @@
 """trl's configuration out of the policy's."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +68,17 @@ GRPO: dict[str, Any] = {
 DEPRECATED = frozenset({"use_transformers_paged", "vllm_importance_sampling_cap"})  # other names of fields above
 
 
-def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -> GRPOConfig:
+def grpo_config(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool, ends: Sequence[int] = ()) -> GRPOConfig:
     """trl's configuration; what is named neither here nor under `policy.grpo` shapes no policy and is trl's default.
+
+    `ends`: ids of the tokens that end an answer.
 
     Raises:
         ConfigError: when trl refuses a value.
     """
     arguments = _arguments(config, folder, seed=seed, on_cpu=on_cpu)
     try:
-        return GRPOConfig(**{**TRAINER, **GRPO, **arguments, **config.grpo})
+        return GRPOConfig(**{**TRAINER, **GRPO, **arguments, **config.grpo, **_ends(config, ends)})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"trl refuses the configuration of the policy (policy.grpo): {error}") from error
 
@@ -112,6 +115,14 @@ def _arguments(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -
         ddp_find_unused_parameters=False,  # every trained weight is used in every pass
         **_vllm(config),
     )
+
+
+def _ends(config: PolicyConfig, ends: Sequence[int]) -> dict[str, Any]:
+    """For vLLM, which would end answers with what generation_config.json and the tokenizer name; trl asks the model else."""
+    chosen = config.grpo.get("generation_kwargs") or {}
+    if config.generation == "transformers" or not ends or not isinstance(chosen, Mapping):
+        return {}
+    return {"generation_kwargs": {"stop_token_ids": list(ends), **chosen}}
 
 
 def _vllm(config: PolicyConfig) -> dict[str, Any]:

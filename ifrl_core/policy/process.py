@@ -5,7 +5,9 @@ ends with the weights of an undisturbed run (on the same machine type).
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import gather_object
@@ -13,6 +15,8 @@ from transformers import AutoTokenizer, PrinterCallback, set_seed
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from ifrl_core.config.trl_fields import SAMPLING
+from ifrl_core.models.ends import end_tokens
+from ifrl_core.models.looks.build import load_config
 from ifrl_core.policy.adapter import peft_config
 from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.grpo_arguments import grpo_config
@@ -53,14 +57,17 @@ def train(document: Path) -> None:
         before=schedule.metrics,
         gather=gather_object,
     )
-    args = grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu)
+    tokenizer = AutoTokenizer.from_pretrained(job.model)
+    ends = end_tokens(job.model, tokenizer)
+    _complete(tokenizer, ends, rows=load_config(job.model, str(job.model)).vocab_size)
+    args = grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu, ends=ends)
     set_seed(job.seed)  # before adapters are drawn
     trainer = AskingTrainer(
         model=load_policy(job.model, config),
         reward_funcs=reward,
         args=args,
         train_dataset=positions(config.blocks, config.prompts_per_step),
-        processing_class=AutoTokenizer.from_pretrained(job.model),
+        processing_class=tokenizer,
         callbacks=[StepReport(job.folder, config, clock), live, guards],
         rollout_func=_rollouts(job, clock) if on_cpu and not SAMPLING & config.grpo.keys() else None,
         peft_config=peft_config(config.lora) if config.lora else None,
@@ -72,6 +79,14 @@ def train(document: Path) -> None:
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     guards.check_stopped(config.max_steps)
     _save(trainer, job)
+
+
+def _complete(tokenizer: Any, ends: Sequence[int], *, rows: int) -> None:
+    """Give the tokenizer what trl asks of it: an end, and a padding token that the embedding (of `rows`) has."""
+    if tokenizer.eos_token_id is None:
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[0])
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= rows:
+        tokenizer.pad_token = tokenizer.eos_token
 
 
 def _rollouts(job: Job, clock: StepClock) -> CopyRollouts:

@@ -18,6 +18,8 @@ from ifrl_core.errors import InputError
 from ifrl_core.inference.control_marks import marks_of, plain_messages
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.folder import model_folder
+from ifrl_core.models.looks.chat import positions_of
+from ifrl_core.models.looks.kind import read_config
 from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import check_launch, policy_launch
@@ -78,7 +80,7 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     work.progress(0, config.max_steps, "gathering prompts")
     model = model_folder(inputs["model"], work.store)
     prompts = training_prompts(inputs["prompts"], work.store) + general_prompts(config, inputs, work.store)
-    fitting = _fitting(prompts, model, config.max_prompt_tokens)
+    fitting = _fitting(prompts, model, config)
     rows = _askable(fitting, config, seed=work.seed)
     job = Job(
         config=config,
@@ -158,13 +160,18 @@ def _show(work: Work, job: Job, row: Mapping[str, float | None]) -> None:
     work.progress(step, job.config.max_steps, message, samples=samples, **metrics)
 
 
-def _fitting(prompts: Sequence[Row], model: Path, max_tokens: int) -> list[Row]:
+def _fitting(prompts: Sequence[Row], model: Path, config: PolicyConfig) -> list[Row]:
+    """Those of at most max_prompt_tokens which leave room for the longest answer in the model's positions."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model)
+    positions = positions_of(read_config(model, str(model)))
+    room = (
+        config.max_prompt_tokens if positions is None else min(config.max_prompt_tokens, positions - config.max_tokens)
+    )
     # Marks are broken up here, because trl renders the prompts by itself.
     plain = ({**row, "prompt": plain_messages(row["prompt"], marks_of(tokenizer))} for row in prompts)
-    return [row for row in plain if len(prompt_ids(tokenizer, row["prompt"])) <= max_tokens]
+    return [row for row in plain if len(prompt_ids(tokenizer, row["prompt"])) <= room]
 
 
 def _askable(rows: Sequence[Row], config: PolicyConfig, *, seed: int) -> list[Row]:

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoTokenizer, PreTrainedModel
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import TrainingError
+from ifrl_core.models.ends import end_tokens
+from ifrl_core.models.load import load_answering_model, load_causal_model, mend_generation_config
 from ifrl_core.policy.adapter import merged
 from ifrl_core.policy.job import Job
 
@@ -21,7 +23,7 @@ def load_policy(folder: Path, config: PolicyConfig) -> PreTrainedModel:
     # A sharded model has one number format.
     frozen = config.lora is not None and config.bf16 and not config.launch.sharded
     dtype = torch.bfloat16 if frozen else torch.float32
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    model: PreTrainedModel = load_answering_model(folder, AutoTokenizer.from_pretrained(folder), dtype=dtype)
     if config.trained_layers is not None:
         freeze_below(model, config.trained_layers, bf16=config.bf16)
     return model
@@ -50,8 +52,9 @@ def trained_model(job: Job, weights: dict[str, Any]) -> PreTrainedModel:
     """The base model with trained weights, or with trained adapters merged in, in bf16."""
     model: PreTrainedModel
     if job.config.lora is not None:
-        model = merged(job.model, job.config.lora, weights)
-        return model.to(torch.bfloat16)  # type: ignore[arg-type,no-any-return]
-    model = AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.bfloat16)
-    model.load_state_dict(weights)
+        model = merged(job.model, job.config.lora, weights).to(torch.bfloat16)  # type: ignore[arg-type]
+    else:
+        model = load_causal_model(job.model, dtype=torch.bfloat16)
+        model.load_state_dict(weights)
+    mend_generation_config(model.generation_config, end_tokens(job.model, AutoTokenizer.from_pretrained(job.model)))
     return model

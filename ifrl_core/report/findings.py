@@ -42,6 +42,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
         *_reward_model(figures.get("reward_model", {})),
         *_policy(figures.get("policy", {})),
         *_seeds(figures.get("seeds", {})),
+        *_too_long(figures),
         *_constraints(figures.get("instructions", {}), figures.get("pass_rates", {})),
     ]
     order = ("bad", "warning", "note")
@@ -231,6 +232,19 @@ def _seeds(seeds: Figures) -> Iterator[Finding]:
         yield Finding(
             "note", f"Marks of chat templates, such as <|im_end|>, in {things(seeds['with_marks'], 'seed')}", text
         )
+
+
+def _too_long(figures: Mapping[str, Figures]) -> Iterator[Finding]:
+    prompts = figures.get("prompts", {})
+    if prompts.get("too_long"):
+        example = prompts["too_long_examples"][0]
+        kept = prompts["train_ladders"] + prompts["held_out_ladders"]
+        title = f"Left out as too long for the model: {things(prompts['too_long'], 'instruction')}"
+        text = f"{count(kept)} are left. The first, “{example['seed']}”: {example['reason']}."
+        yield Finding("warning" if prompts["too_long"] > MOST_REJECTED * kept else "note", title, text)
+    if unanswered := figures.get("before", {}).get("no_room"):
+        text = "Their prompts fill the model's positions; they count as answered with nothing, before and after."
+        yield Finding("warning", f"Evaluation could not answer {things(unanswered, 'question')}", text)
 
 
 def _constraints(instructions: Figures, pass_rates: Figures) -> Iterator[Finding]:

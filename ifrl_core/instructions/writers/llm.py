@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ifrl_core.config import InstructionsConfig
 from ifrl_core.inference import Completion, Engine, Request, Sampling
+from ifrl_core.inference.engine import no_room
 from ifrl_core.instructions.writers import catalog, prompt
 from ifrl_core.instructions.writers.match import constraint_of
 from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
@@ -58,7 +59,8 @@ def _outcome(
     raw = completion.text.encode("utf-8", "replace").decode()
     proposals = read_reply(completion.text, truncated=completion.finish_reason == "length")
     if not proposals:
-        return RejectedSeed(seed_id, "no constraints could be read from the reply", raw, attempts)
+        short = "the prompt fills the model's positions" if no_room(completion) else ""
+        return RejectedSeed(seed_id, short or "no constraints could be read from the reply", raw, attempts)
     candidates = [constraint for proposal in proposals if (constraint := constraint_of(proposal, text))]
     kept, dropped = select(candidates, text, config)
     enough = len(kept) >= config.min_constraints

@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from ifrl_core.errors import ModelError
 from ifrl_core.models.folder import local_folder
+from ifrl_core.models.looks.folder import look_at_reward_model
+from ifrl_core.models.looks.kind import names, read_config
 from ifrl_core.records import Row
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.reward_model.model.settings import SETTINGS
@@ -41,11 +43,20 @@ def reward_model_folder(uri: str) -> Path:
     folder = local_folder(uri)
     for candidate in (folder, folder / "model"):
         if (candidate / SETTINGS).is_file():
+            look_at_reward_model(candidate, uri)
             return candidate
     raise ModelError(
-        f"{uri!r} is not a reward model: {folder} has no {SETTINGS}; name what the reward-model stage made, a folder of "
-        "IFRL_ROOT/reward-model/ or models:/ifrl-reward-model@alias"
+        f"{uri!r} is not a reward model: {folder} has no {SETTINGS}{_is_another(folder, uri)}; name what the reward-model "
+        "stage made, a folder of IFRL_ROOT/reward-model/ or models:/ifrl-reward-model@alias"
     )
+
+
+def _is_another(folder: Path, uri: str) -> str:
+    """What sort of model it is instead, as far as its config.json says."""
+    try:
+        return f" and is a {names(read_config(folder, uri))}"
+    except ModelError:
+        return ""
 
 
 def score_file(

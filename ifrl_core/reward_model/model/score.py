@@ -11,8 +11,9 @@ from itertools import chain
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from ifrl_core.models.load import load_classifier
 from ifrl_core.reward_model.model.packing import Packed, collate, pack, pair_logits, token_batches
 from ifrl_core.reward_model.model.scorer import Pair, Probabilities
 from ifrl_core.reward_model.model.settings import read_settings
@@ -31,16 +32,14 @@ class RewardModel:
         """Load a folder that the reward-model stage wrote; `dtype` none: bf16 where the processor has it, else float32.
 
         Raises:
-            ModelError: when the folder is not one, or was trained with another template than this version renders.
+            ModelError: when the folder is not a whole one, or was trained with another template than this version renders.
         """
         self._settings = read_settings(folder)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._batch_tokens = batch_tokens or tokens_at_once(self._device)
         self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
-        self._model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=getattr(torch, dtype or native_dtype()), attn_implementation="sdpa"
-        )
-        self._model.to(self._device).eval()
+        model = load_classifier(folder, dtype=getattr(torch, dtype or native_dtype()), attn_implementation="sdpa")
+        self._model: PreTrainedModel = model.to(self._device).eval()
 
     @property
     def max_tokens(self) -> int:

@@ -42,7 +42,9 @@ def read_settings(folder: Path) -> Settings:
         document = json.loads((folder / SETTINGS).read_text())
     except FileNotFoundError as error:
         raise ModelError(f"{folder} has no {SETTINGS}: it is not a model of the reward-model stage") from error
-    if document["template"] != TEMPLATE:
+    except ValueError as error:
+        raise ModelError(f"{folder / SETTINGS} is not valid JSON ({error}); fetch the model again") from error
+    if document.get("template") != TEMPLATE:
         raise ModelError(
             f"{folder} was trained with another template than this version of ifrl renders: train it again"
         )

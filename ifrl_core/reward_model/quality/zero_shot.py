@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from ifrl_core.models.load import load_causal_model
 from ifrl_core.reward_model.model.packing import Packed, collate, pack, token_batches
 from ifrl_core.reward_model.model.score import native_dtype, tokens_at_once
 from ifrl_core.reward_model.model.template import Encoded, encode
@@ -26,9 +27,7 @@ def zero_shot_probabilities(folder: Path, pairs: Sequence[tuple[str, str]], max_
     """One probability per (response, constraint text), in their order; None where the constraint leaves no room."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=getattr(torch, native_dtype()), attn_implementation="sdpa"
-    )
+    model: PreTrainedModel = load_causal_model(folder, dtype=getattr(torch, native_dtype()), attn_implementation="sdpa")
     model.eval().to(device)
     answers = [first_tokens(tokenizer, words) for words in (YES, NO)]
     scores: list[float | None] = [None] * len(pairs)

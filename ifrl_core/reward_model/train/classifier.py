@@ -6,25 +6,31 @@ from typing import Any, cast
 import torch
 from peft import LoraConfig, LoraModel, TaskType
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ifrl_core.config import RewardModelConfig
+from ifrl_core.models.load import load_classifier
+from ifrl_core.models.looks.build import cut_config, load_config
 from ifrl_core.reward_model.model.packing import pair_logits
 from ifrl_core.reward_model.train.losses import corrected_loss, posterior_loss, smoothed_loss, unlabelled_loss
 from ifrl_core.reward_model.train.noise import Noise
 
+_HEAD = "score."  # of the classifiers of decoders
+
 
 def load_backbone(folder: Path, tokenizer: PreTrainedTokenizerBase, config: RewardModelConfig) -> PreTrainedModel:
-    """The lowest `config.layers` layers of the backbone (none: all) with a fresh one-output head, in float32."""
-    size = {} if config.layers is None else {"num_hidden_layers": config.layers}
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        num_labels=1,
-        problem_type="multi_label_classification",
-        dtype=torch.float32,
-        attn_implementation="sdpa",
-        pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-        **size,
+    """The lowest `config.layers` layers of the backbone (none: all) with a fresh one-output head, in float32.
+
+    Raises:
+        ConfigError: when the backbone has fewer layers.
+        ModelError: when the folder lacks weights of other parts than the head.
+    """
+    size = load_config(folder, str(folder), num_labels=1, problem_type="multi_label_classification")
+    padding = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    size.pad_token_id = next(index for index in padding if index is not None and index < size.vocab_size)
+    size = cut_config(size, config.layers)
+    model: PreTrainedModel = load_classifier(
+        folder, fresh=_HEAD, config=size, dtype=torch.float32, attn_implementation="sdpa"
     )
     return model
 

@@ -129,3 +129,16 @@ def test_layers_with_a_recurrent_state_are_refused() -> None:
     config = PretrainedConfig(name_or_path="qwen", layer_types=["linear_attention", "full_attention"])
     with pytest.raises(ModelError, match="qwen: layers of type linear_attention are not"):
         check_layers(config)
+
+
+def test_weights_that_compute_no_numbers_are_refused() -> None:
+    model = random_model()
+    model.model.norm.weight.data[3] = float("nan")
+    with pytest.raises(ModelError, match="is no number"):
+        list(decode(model, PROMPTS[:1], SEEDS[:1], SAMPLED, ENDS))
+
+
+def test_positions_end_completions_and_what_fills_them_has_an_empty_one() -> None:
+    free, bounded = completions(ends=set()), completions(ends=set(), positions=14)
+    for prompt, without, within in zip(PROMPTS, free, bounded, strict=True):
+        assert within == without[: max(0, 14 - len(prompt))]

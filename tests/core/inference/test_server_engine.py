@@ -57,6 +57,13 @@ def test_answers_come_in_order_with_their_counts_and_settings() -> None:
     }
 
 
+def test_the_tokens_that_end_an_answer_are_sent_by_id_and_by_text() -> None:
+    with serving(echo) as server:
+        engine(server.url, ends={2: "<|im_end|>", 7: "</s>"}).generate(requests(1), Sampling(5))
+    assert server.bodies[0]["stop"] == ["<|im_end|>", "</s>"]
+    assert server.bodies[0]["stop_token_ids"] == [2, 7]
+
+
 def test_no_requests_need_no_server() -> None:
     assert engine(unused_url()).generate([], SAMPLING) == []
 

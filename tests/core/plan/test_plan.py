@@ -171,7 +171,7 @@ def test_a_folders_own_config_is_read_and_unknown_sizes_are_said(tmp_path: Path)
     assert model_shape(str(tmp_path)) == qwen
     with pytest.raises(ModelError, match="give its local folder"):
         model_shape("nobody/nothing-of-the-kind")
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(ModelError, match="has no 'num_hidden_layers'"):
         model_shape(str(tmp_path))
 

@@ -20,7 +20,7 @@ from ifrl_core.config.recipes import load_recipe, shipped_recipes
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.stage import evaluate
 from ifrl_core.instructions.pass_rates import PassRatesPlan, measure_pass_rates
-from ifrl_core.instructions.stage import make_instructions, make_prompts
+from ifrl_core.instructions.stage import ladders_plan, make_instructions, make_prompts
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.models.stage import import_model, model_source
 from ifrl_core.policy.stage import train_policy
@@ -48,7 +48,7 @@ def fingerprints(recipe: str) -> dict[str, str]:
         (make_seeds, seeds_source(seeds), []),
         (measure_pass_rates, rates, ["seeds", "model"]),
         (make_instructions, config.instructions, ["seeds"]),
-        (make_prompts, config.ladder, ["instructions"]),
+        (make_prompts, ladders_plan(config), ["instructions", "model"]),
         (make_rollouts, config.rollouts, ["model", "prompts"]),
         (make_labels, config.labels, ["prompts", "rollouts"]),
         (train_reward_model, config.reward_model, ["model", "labels"]),

@@ -25,6 +25,7 @@ from ifrl_core.report import stage as report
 from ifrl_core.reward_model.train import stage as reward_model
 from ifrl_core.seeds import stage as seeds
 from ifrl_core.stages import registry
+from tests.core.models.tiny import write_model
 
 EVALUATIONS = ("evaluation-before", "evaluation-after")
 
@@ -118,7 +119,7 @@ FIELDS: Mapping[str, Field] = {
     "rollouts.samples": field("rollouts", 2),
     "rollouts.temperature": field("rollouts", 0.5),
     "rollouts.top_p": field("rollouts", 0.5, idle=("rollouts.temperature=0",)),
-    "rollouts.max_tokens": field("rollouts", 10),
+    "rollouts.max_tokens": field("prompts rollouts", 10),
     "rollouts.ladders_per_shard": field("", 8),
     "labels.validation_share": field("labels", 0.3),
     "labels.drop_identical": field("labels", "false"),
@@ -263,9 +264,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     folder = tmp_path_factory.mktemp("identity")
     for name in ("FILE", "OTHER"):
         (folder / f"{name}.jsonl").write_text(f'{{"seed": "Describe {name}."}}\n{{"seed": "Praise {name}."}}\n')
-    (folder / "MODEL").mkdir()
-    (folder / "MODEL" / "config.json").write_text("{}")
-    (folder / "MODEL" / "model.safetensors").write_bytes(b"weights")
+    write_model(folder / "MODEL")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seeds, "seeds_source", cache(seeds.seeds_source))
         yield {"FILE": str(folder / "FILE.jsonl"), "OTHER": str(folder / "OTHER.jsonl"), "MODEL": str(folder / "MODEL")}

@@ -86,7 +86,7 @@ def test_a_stage_takes_the_inputs_that_the_recipe_calls_for() -> None:
     assert taken("instructions") == {"seeds"}
     assert taken("instructions", "instructions.sampling=corridor") == {"seeds", "pass_rates"}
     assert taken("instructions", "instructions.writer=self") == {"seeds", "model"}
-    assert taken("prompts", "ladder.order=easy_to_hard") == {"instructions", "pass_rates"}
+    assert taken("prompts", "ladder.order=easy_to_hard") == {"instructions", "model", "pass_rates"}
     assert taken("policy", "policy.general.ratio=0.5") == {"model", "prompts", "reward_model", "general"}
     assert taken("report") == set(refs)
 

@@ -1,0 +1,111 @@
+"""Whether transformers can build what is trained of a folder, cut it and save it: tried on weights that are not there."""
+
+import inspect
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ifrl_core.errors import ConfigError
+from ifrl_core.models.looks.documents import fault, first_line
+
+_ATTENTION = {"full_attention", "sliding_attention", "chunked_attention", "attention"}
+_NOT_BY_LAYER = ("architectures", "token", "keys", "labels", "section")  # parts of names of lists of something else
+
+
+def load_config(folder: Path, uri: str, **changes: Any) -> Any:
+    """transformers' config of a folder.
+
+    Raises:
+        ModelError: when the installed transformers cannot read it.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder, **changes)
+    except Exception as error:
+        raise fault(
+            uri, f"transformers cannot read its config.json ({first_line(error)}); code of a model's own is never run"
+        ) from error
+
+
+def cut_config(config: Any, layers: int | None) -> Any:
+    """`config` with its lowest `layers` layers alone (None: all), and of every list with an entry a layer those entries.
+
+    Raises:
+        ConfigError: when it has fewer layers.
+    """
+    whole = int(config.num_hidden_layers)
+    if layers is None or layers == whole:
+        return config
+    if layers > whole:
+        raise ConfigError(
+            f"reward_model.layers {layers}: the model has {whole} layers; use at most {whole}, or none for all"
+        )
+    for name, value in config.to_dict().items():
+        by_layer = isinstance(value, list | tuple) and len(value) == whole
+        if by_layer and not any(part in name for part in _NOT_BY_LAYER):
+            setattr(config, name, list(value[:layers]))
+    if (windows := getattr(config, "max_window_layers", None)) is not None:
+        config.max_window_layers = min(windows, layers)
+    config.num_hidden_layers = layers
+    return config
+
+
+def check_batched(folder: Path, uri: str) -> None:
+    """
+    Raises:
+        ModelError: when this is no causal language model, or one whose batches hold more than keys and values.
+    """
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
+    config = load_config(folder, uri)
+    kinds = set(getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None) or ())
+    if others := kinds - _ATTENTION:
+        raise fault(
+            uri,
+            f"it has layers of type {', '.join(sorted(others))}, which keep a state that rows cannot share: name a model of "
+            "attention layers alone",
+        )
+    encoder = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or encoder:
+        raise fault(uri, f"{config.model_type} is not a causal language model: name a decoder-only chat model")
+    if missing := _lacking(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "position_ids", "past_key_values"):
+        raise fault(uri, f"{config.model_type} takes no {missing}, which batches need: name another model")
+
+
+def check_reward_model(folder: Path, layers: int | None, uri: str) -> None:
+    """Build the classifier that the reward model is trained from, without weights, and save and read its config.
+
+    Raises:
+        ConfigError: when `layers` are more than the model has.
+        ModelError: when there is no classifier of this kind, or it cannot be cut or saved.
+    """
+    import torch
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig, AutoModelForSequenceClassification
+
+    config = load_config(folder, uri, num_labels=1)
+    if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        raise fault(
+            uri, f"transformers has no classifier of kind {config.model_type}, which the reward model is: name another"
+        )
+    cut = cut_config(config, layers)
+    try:
+        with torch.device("meta"), tempfile.TemporaryDirectory() as scratch:
+            model = AutoModelForSequenceClassification.from_config(cut)
+            model.config.save_pretrained(scratch)
+            again = AutoConfig.from_pretrained(scratch)
+    except Exception as error:
+        raise fault(
+            uri, f"a reward model with {layers or 'all'} layers of it cannot be saved ({first_line(error)})"
+        ) from error
+    assert again.num_hidden_layers == cut.num_hidden_layers
+    missing = _lacking(type(model.base_model), "position_ids", "attention_mask")
+    if missing or not hasattr(model, "score"):
+        raise fault(
+            uri, f"{config.model_type} takes no {missing or 'head'}, which the reward model needs: name another model"
+        )
+
+
+def _lacking(model: Any, *names: str) -> str:
+    parameters = inspect.signature(model.forward).parameters
+    return ", ".join(name for name in names if name not in parameters)

@@ -1,0 +1,111 @@
+"""What sort of model a folder's config.json names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ifrl_core.models.looks.documents import fault, read_document
+
+ADAPTER = "adapter_config.json"
+_DECODERS = ("ForCausalLM", "LMHeadModel")
+_CLASSIFIER = "ForSequenceClassification"
+_SENSES = ("vision_config", "audio_config", "vision_tower", "mm_vision_tower")
+_QUANTISED = ("quantization_config", "compression_config")
+_QUANTISED_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
+
+
+def read_config(folder: Path, uri: str) -> dict[str, Any]:
+    """The config.json of a folder.
+
+    Raises:
+        ModelError: when the folder holds an adapter or GGUF weights instead of a model, or no usable config.json.
+    """
+    refuse_adapter(folder, uri)
+    path = folder / "config.json"
+    if not path.is_file():
+        if any(folder.glob("*.gguf")):
+            raise fault(uri, f"{folder} holds GGUF weights, which llama.cpp reads; name the model's safetensors folder")
+        raise fault(uri, f"{folder} has no config.json, so it is not a Hugging Face model folder")
+    document = read_document(path, uri)
+    if not isinstance(document.get("model_type"), str):
+        raise fault(uri, f"{path} has no model_type, so nothing says how to read its weights; fetch it again")
+    return document
+
+
+def refuse_adapter(folder: Path, uri: str) -> None:
+    """
+    Raises:
+        ModelError: when transformers would load another model and put this folder's adapter on it.
+    """
+    path = folder / ADAPTER
+    if path.is_file():
+        base = read_document(path, uri).get("base_model_name_or_path")
+        raise fault(
+            uri,
+            f"{folder} holds an adapter of {base!r} ({ADAPTER}), not a model: merge it (peft's merge_and_unload, then "
+            f"save_pretrained) and name that folder; where its weights are merged already, remove {ADAPTER}",
+        )
+
+
+def check_decoder(folder: Path, config: Mapping[str, Any], uri: str, *, trained: bool) -> None:
+    """
+    Raises:
+        ModelError: when this is no language model that answers text with text, or, `trained`, one that is quantised.
+    """
+    named = names(config)
+    if any(config.get(name) for name in _SENSES):
+        raise fault(
+            uri,
+            f"{named} reads images or sound as well: name a model of text alone (of Gemma 3, the 1B or a text-only copy)",
+        )
+    if config.get("is_encoder_decoder") or named.endswith("ForConditionalGeneration"):
+        raise fault(uri, f"{named} is an encoder with a decoder: name a decoder-only chat model (…ForCausalLM)")
+    if named.endswith(_CLASSIFIER):
+        raise fault(
+            uri,
+            f"{named} is a classifier, such as a reward model: its head cannot write text. Name the policy or base model",
+        )
+    if architectures(config) and not any(name.endswith(_DECODERS) for name in architectures(config)):
+        raise fault(uri, f"{named} is not a causal language model: name a decoder-only chat model (…ForCausalLM)")
+    if trained:
+        refuse_quantised(folder, config, uri, "training")
+
+
+def check_classifier(folder: Path, config: Mapping[str, Any], uri: str) -> None:
+    """
+    Raises:
+        ModelError: when this is not a sequence classifier with weights of 16 or 32 bits.
+    """
+    named = names(config)
+    if not named.endswith(_CLASSIFIER):
+        raise fault(uri, f"{named} is not a reward model (…{_CLASSIFIER}): name what the reward-model stage made")
+    refuse_quantised(folder, config, uri, "scoring")
+
+
+def refuse_quantised(folder: Path, config: Mapping[str, Any], uri: str, use: str) -> None:
+    """
+    Raises:
+        ModelError: when the weights are packed into fewer bits.
+    """
+    for name in _QUANTISED:
+        if config.get(name):
+            how = config[name].get("quant_method") if isinstance(config[name], Mapping) else None
+            raise fault(
+                uri,
+                f"its weights are quantised ({how or name}); {use} needs 16 or 32 bits: name the model it was made from",
+            )
+    for name in _QUANTISED_FILES:
+        if (folder / name).is_file():
+            raise fault(
+                uri, f"its weights are quantised ({name}); {use} needs 16 or 32 bits: name the model it was made from"
+            )
+
+
+def architectures(config: Mapping[str, Any]) -> list[str]:
+    named = config.get("architectures")
+    return [str(name) for name in named] if isinstance(named, list) else []
+
+
+def names(config: Mapping[str, Any]) -> str:
+    """The class that the config names, or its model type."""
+    return next(iter(architectures(config)), str(config.get("model_type")))
