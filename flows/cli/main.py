@@ -2,7 +2,7 @@
 
 import typer
 
-from flows.cli import deploy, evaluate, labels, report, retrain, rules, run, scoring, store, track
+from flows.cli import deploy, evaluate, labels, report, reproduce, retrain, rules, run, scoring, store, track
 from flows.cli.options import run_app
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 app.add_typer(run.app)
 app.add_typer(report.app)
+app.add_typer(reproduce.app)
 app.add_typer(rules.app)
 app.add_typer(evaluate.app)
 app.add_typer(labels.app, name="labels")

@@ -91,13 +91,16 @@ def difference_lines(pair: "Compared") -> list[str]:
     for item in pair.differences:
         shown[item.part] += 1
         if shown[item.part] <= _SHOWN:
-            values = " -> ".join("-" if value is None else _short(value) for value in (item.first, item.second))
+            values = " -> ".join(map(short, (item.first, item.second)))
             lines.append(f"  {item.part:<10} {item.name:<40} {values}".rstrip())
     lines += [f"  {part:<10} and {count - _SHOWN} more (--json)" for part, count in shown.items() if count > _SHOWN]
     return lines if pair.differences else [*lines, "  no difference"]
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value in a line of text."""
+    if value is None:
+        return "-"
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}..."
 
