@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -28,33 +29,53 @@ def copy_of(digest: str) -> Path | None:
     return folder if folder.is_dir() and digest_of_model(folder) == digest else None
 
 
-def fetched(source: str, state: Callable[[], str], fetch: Callable[[Path], None]) -> Path:
-    """The copy of what `source` holds now, fetched unless this machine has it. Of several processes one fetches it.
+@dataclass(frozen=True)
+class Elsewhere:
+    """A model that lies elsewhere, under the name `source`.
 
     `state()` changes with what the source holds and is quickly told; `fetch` puts the model's files into a folder, in which
     those that an earlier, killed call has put there are whole.
-
-    Raises:
-        ModelError: when the source changes while it is read.
     """
-    before, note = state(), _root() / ".sources" / f"{_key(source)}.json"
-    if folder := _noted(note, before):
+
+    source: str
+    state: Callable[[], str]
+    fetch: Callable[[Path], None]
+
+    @property
+    def _note(self) -> Path:
+        return _root() / ".sources" / f"{_key(self.source)}.json"
+
+    def at_hand(self) -> Path | None:
+        """This machine's copy of what the source holds now, if there is one."""
+        return _noted(self._note, self.state())
+
+    def fetched(self) -> Path:
+        """The same, fetched where there is none. Of several processes one fetches it.
+
+        Raises:
+            ModelError: when the source changes while it is read.
+        """
+        state = self.state()
+        if folder := _noted(self._note, state):
+            return folder
+        staging = _root() / f"{files.TEMPORARY}{_key(self.source + state)}"
+        disk, lock = files.filesystem(f"{staging}{locks.SUFFIX}")
+        with locks.locked(disk, lock, self.source):
+            folder = _noted(self._note, state) or self._fetched(staging, state)
+            files.remove(disk, lock)  # whoever waits for it sees that it is gone, and takes another
         return folder
-    staging = _root() / f"{files.TEMPORARY}{_key(source + before)}"
-    disk, lock = files.filesystem(f"{staging}{locks.SUFFIX}")
-    with locks.locked(disk, lock, source):
-        folder = _noted(note, before)
-        if folder is None:
-            log.info("fetching %s, once on this machine", source)
-            staging.mkdir(parents=True, exist_ok=True)
-            fetch(staging)
-            if state() != before:
-                shutil.rmtree(staging)
-                raise ModelError(f"model {source!r} changed while it was read: run again when its writer has ended")
-            folder = _placed(staging)
-            files.write_bytes(disk, str(note), json.dumps([before, folder.name]).encode())
-        files.remove(disk, lock)  # whoever waits for it sees that it is gone, and takes another
-    return folder
+
+    def _fetched(self, staging: Path, state: str) -> Path:
+        log.info("fetching %s, once on this machine", self.source)
+        staging.mkdir(parents=True, exist_ok=True)
+        self.fetch(staging)
+        if self.state() != state:
+            shutil.rmtree(staging)
+            raise ModelError(f"model {self.source!r} changed while it was read: run again when its writer has ended")
+        folder = _placed(staging)
+        note = json.dumps([state, folder.name]).encode()
+        files.write_bytes(files.filesystem(str(self._note))[0], str(self._note), note)
+        return folder
 
 
 def _placed(staging: Path) -> Path:

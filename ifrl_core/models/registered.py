@@ -3,6 +3,7 @@
 The registry's address is that of the run (`settings.tracking_uri`): MLflow's own default would be another database.
 """
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 _SQLITE = "sqlite:///"
+_FORM = re.compile(r"models:/[^/@]+(/[^/]+|@[^/@]+)?")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_SHOWN = 10
 _SAYS_NO = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _ELSEWHERE = "set IFRL_HOME to the work folder of the run that registered it, or MLFLOW_TRACKING_URI to its server"
 
@@ -49,6 +53,8 @@ def find_registered(uri: str) -> Registered:
         TrackingError: when MLflow does not answer.
     """
     configure_tracking()
+    if not _FORM.fullmatch(uri):
+        raise ModelError(f"model {uri!r} is not models:/name@alias or models:/name/version")
     with _answering(uri):
         from mlflow.store.artifact.utils.models import get_model_name_and_version
         from mlflow.tracking import MlflowClient
@@ -108,5 +114,17 @@ def _answering(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, RequestException) as error:
         if isinstance(error, MlflowException) and error.error_code in _SAYS_NO:
-            raise ModelError(f"model {uri!r} is not in MLflow's registry: {error}; {_ELSEWHERE}") from error
-        raise TrackingError(f"model {uri!r}: MLflow does not say where it is: {error}") from error
+            found = ", ".join(_aliases()) or "none that has an alias"
+            raise ModelError(
+                f"model {uri!r} is not in MLflow's registry, which holds {found}: name one of them, or {_ELSEWHERE}"
+            ) from error
+        told = _CREDENTIALS.sub("", str(error))
+        raise TrackingError(f"model {uri!r}: MLflow does not say where it is: {told}") from error
+
+
+def _aliases() -> Iterator[str]:
+    """The models:/ URIs of some registered models, by alias."""
+    from mlflow.tracking import MlflowClient
+
+    for model in MlflowClient(tracking_uri()).search_registered_models(max_results=_SHOWN):
+        yield from (f"models:/{model.name}@{alias}" for alias in model.aliases)

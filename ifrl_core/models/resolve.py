@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import fsspec
-
 from ifrl_core.artifacts import canonical_json, files
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.artifacts.download import download
 from ifrl_core.artifacts.files import StoredFile
 from ifrl_core.errors import ModelError
 from ifrl_core.models.content import PATTERNS, check_names, is_model_file
-from ifrl_core.models.copies import fetched
-from ifrl_core.models.registered import download_registered, find_registered
+from ifrl_core.models.copies import Elsewhere
+from ifrl_core.models.registered import Registered, download_registered, find_registered
 from ifrl_core.models.uri import FORMS, form, split_revision
 
 
@@ -40,7 +38,7 @@ def locate(uri: str) -> Located:
         case "registered":
             return _registered(uri)
         case "remote":
-            return Located(_remote(uri), uri)
+            return Located(_remote(uri).fetched(), uri)
         case "folder":
             folder = Path(uri).expanduser().resolve()
             return Located(folder, str(folder))
@@ -50,46 +48,78 @@ def locate(uri: str) -> Located:
             raise ModelError(f"model {uri!r} is not a folder; {FORMS}")
 
 
+def at_hand(uri: str) -> Path | None:
+    """The folder of a model as far as this machine has it; None for what would have to be fetched, or made.
+
+    Raises:
+        ModelError: when it names nothing.
+        ArtifactError, TrackingError: when a store or MLflow does not answer.
+    """
+    match form(uri):
+        case "registered":
+            found = find_registered(uri)
+            return found.folder or _kept(found).at_hand()
+        case "remote":
+            return _remote(uri).at_hand()
+        case "folder":
+            return Path(uri).expanduser()
+        case "hub":
+            try:
+                return _snapshot(uri, local_files_only=True)
+            except ModelError:
+                return None
+        case "embedded":
+            return None
+
+
 def _registered(uri: str) -> Located:
-    """A version that MLflow keeps in a folder or on s3:// is read there; of another, this machine keeps a copy."""
+    """A version that MLflow keeps in a folder is read there; of another, this machine keeps a copy."""
     found = find_registered(uri)
     if found.folder:
         return Located(found.folder, str(found.folder), found.pinned)
+    return Located(_kept(found).fetched(), found.pinned, found.pinned)
+
+
+def _kept(found: Registered) -> Elsewhere:
+    """Where MLflow keeps a version. What lies on s3:// is read there, and not through MLflow, which needs boto3 for it."""
     if found.location.startswith("s3://"):
-        return Located(_remote(found.location), found.location, found.pinned)
-    folder = fetched(found.pinned, lambda: found.location, lambda target: download_registered(found, target))
-    return Located(folder, found.pinned, found.pinned)
+        return _remote(found.location)
+    return Elsewhere(found.pinned, lambda: found.location, lambda target: download_registered(found, target))
 
 
-def _remote(uri: str) -> Path:
+def _remote(uri: str) -> Elsewhere:
     fs, folder = files.filesystem(uri)
 
+    def listed() -> list[StoredFile]:
+        return [file for file in files.listing(fs, folder) if is_model_file(file.path)]
+
     def state() -> str:
-        return digest_of_bytes(
-            canonical_json([[f.path, f.size, f.modified, f.tag] for f in _listed(fs, folder)]).encode()
-        )
+        found = listed()
+        check_names({file.path for file in found}, uri, "it")
+        return digest_of_bytes(canonical_json([[f.path, f.size, f.modified, f.tag] for f in found]).encode())
 
     def fetch(target: Path) -> None:
-        for file in _listed(fs, folder):
+        for file in listed():
             download(fs, f"{folder}/{file.path}", target / file.path, size=file.size)
 
-    check_names({file.path for file in _listed(fs, folder)}, uri, "it")
-    return fetched(uri, state, fetch)
-
-
-def _listed(fs: fsspec.AbstractFileSystem, folder: str) -> list[StoredFile]:
-    return [file for file in files.listing(fs, folder) if is_model_file(file.path)]
+    return Elsewhere(uri, state, fetch)
 
 
 def _hub_snapshot(uri: str) -> Located:
+    folder = _snapshot(uri)
+    return Located(folder, f"{split_revision(uri)[0]}@{folder.name}", folder.name)
+
+
+def _snapshot(uri: str, **options: bool) -> Path:
+    """The folder of a hub id in huggingface_hub's cache; it is called as the commit."""
     from huggingface_hub import snapshot_download
 
     name, revision = split_revision(uri)
     others = [f"*/{pattern}" for pattern in PATTERNS if "/" not in pattern and pattern != "*.jinja"]
+    wanted = {"allow_patterns": list(PATTERNS), "ignore_patterns": others}
     try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS), ignore_patterns=others))
+        return Path(snapshot_download(name, revision=revision, **wanted, **options))
     except Exception as error:
         raise ModelError(
             f"model {uri!r} is not a local folder, and the hub did not give it: {error}; {FORMS}"
         ) from error
-    return Located(folder, f"{name}@{folder.name}", folder.name)

@@ -116,7 +116,7 @@ def test_the_models_that_a_run_prints_are_found_on_default_settings(
     assert "is not a reward model" in done.stderr
     done = place.run("score", str(tmp_path / "in.jsonl"), "--reward-model", "models:/ifrl-policy@champion")
     assert done.returncode == 1
-    assert "is not in MLflow's registry" in done.stderr
+    assert "is not in MLflow's registry, which holds models:/ifrl-policy@challenger" in done.stderr
     assert "Traceback" not in done.stderr
     looked = call_forked(look_at_model, [tiny, "models:/ifrl-policy@challenger"], place.env, timeout_s=60)
     assert looked.stdout.strip() == "models:/ifrl-policy/1", looked.stderr
