@@ -103,17 +103,13 @@ def test_again_nothing_is_computed_and_the_log_says_so(place: Workplace, tiny: s
 def test_the_models_that_a_run_prints_are_found_on_default_settings(
     place: Workplace, tiny: str, tmp_path: Path
 ) -> None:
-    """Where a model URI is taken: by `ifrl score` and `ifrl serve`, and by a recipe."""
+    """Where a model URI is taken: by `ifrl score`, which loads it as `ifrl serve` does, and by a recipe."""
     stray = REPO / "mlflow.db"
     assert not stray.exists(), f"{stray} is of another test, or of you: remove it"
-    rows = [{"response": "Blue.", "constraint": "Use no comma."}]
-    (tmp_path / "in.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    (tmp_path / "in.jsonl").write_text(json.dumps({"response": "Blue.", "constraint": "Use no comma."}) + "\n")
     done = place.run("score", str(tmp_path / "in.jsonl"), "--reward-model", "models:/ifrl-reward-model@challenger")
     assert done.returncode == 0, done.stderr
     assert 0 < json.loads((tmp_path / "in-scored.jsonl").read_text())["probability"] < 1
-    done = place.run("score", str(tmp_path / "in.jsonl"), "--reward-model", "models:/ifrl-policy@challenger")
-    assert done.returncode == 1
-    assert "is not a reward model" in done.stderr
     done = place.run("score", str(tmp_path / "in.jsonl"), "--reward-model", "models:/ifrl-policy@champion")
     assert done.returncode == 1
     assert "is not in MLflow's registry, which holds models:/ifrl-policy@challenger" in done.stderr
