@@ -110,16 +110,22 @@ def _hub_snapshot(uri: str) -> Located:
     return Located(folder, f"{split_revision(uri)[0]}@{folder.name}", folder.name)
 
 
-def _snapshot(uri: str, **options: bool) -> Path:
+def _snapshot(uri: str, *, local_files_only: bool = False) -> Path:
     """The folder of a hub id in huggingface_hub's cache; it is called as the commit."""
     from huggingface_hub import snapshot_download
 
     name, revision = split_revision(uri)
     others = [f"*/{pattern}" for pattern in PATTERNS if "/" not in pattern and pattern != "*.jinja"]
-    wanted = {"allow_patterns": list(PATTERNS), "ignore_patterns": others}
     try:
-        return Path(snapshot_download(name, revision=revision, **wanted, **options))
+        folder = snapshot_download(
+            name,
+            revision=revision,
+            allow_patterns=list(PATTERNS),
+            ignore_patterns=others,
+            local_files_only=local_files_only,
+        )
     except Exception as error:
         raise ModelError(
             f"model {uri!r} is not a local folder, and the hub did not give it: {error}; {FORMS}"
         ) from error
+    return Path(folder)
