@@ -62,18 +62,18 @@ def is_word(text: str) -> bool:
 
 def begins_with(text: str, word: str) -> bool:
     """Whether the first word of a text is `word`, in any case."""
+    text, word = folded(text), folded(word)
     if is_word(word):
         first = (_ASCII_WORD if text.isascii() else _WORD).search(text)
         return first is not None and first.group().lower() == word.lower()
-    text = folded(text)
-    found = whole_word(folded(word)).search(text)
+    found = whole_word(word).search(text)
     return found is not None and not words_of(text[: found.start()])
 
 
 def ends_with(text: str, word: str) -> bool:
     """Whether the last word of a text is `word`, in any case."""
+    text, word = folded(text), folded(word)
     if is_word(word):
         return [last.lower() for last in words_of(text)[-1:]] == [word.lower()]
-    text = folded(text)
-    ends = [found.end() for found in whole_word(folded(word)).finditer(text)]
+    ends = [found.end() for found in whole_word(word).finditer(text)]
     return bool(ends) and not words_of(text[ends[-1] :])

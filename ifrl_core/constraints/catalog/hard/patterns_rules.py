@@ -63,12 +63,12 @@ def avoid_start(view: View, word: str) -> bool:
 
 def begin_phrase(view: View, phrase: str) -> bool:
     """The response begins with the phrase; opening quotes and markup may stand before it."""
-    return view.stripped.lstrip(_OPENERS).lower().startswith(phrase.lower().lstrip(_OPENERS))
+    return folded(view.stripped.lstrip(_OPENERS)).lower().startswith(folded(phrase.lstrip(_OPENERS)).lower())
 
 
 def phrase(view: View, phrase: str, count: int) -> bool:
     """The phrase occurs exactly so many times, in any case."""
-    return view.lower.count(phrase.lower()) == count
+    return view.folded.lower().count(folded(phrase).lower()) == count
 
 
 def bookend(view: View) -> bool:
@@ -79,19 +79,20 @@ def bookend(view: View) -> bool:
 
 def verbatim(view: View, sentence: str) -> bool:
     """The sentence stands in the text word for word."""
-    return sentence in view.text
+    return folded(sentence) in view.folded
 
 
 def anaphora(view: View, phrase: str, num_lines: int) -> bool:
     """At least so many lines, every one of which begins with the phrase."""
-    starts = [line.lstrip(_OPENERS).lower().startswith(phrase.lower()) for line in view.lines]
+    begin = folded(phrase).lower()
+    starts = [folded(line.lstrip(_OPENERS)).lower().startswith(begin) for line in view.lines]
     return len(starts) >= num_lines and all(starts)
 
 
 def request_span(view: View, span: str) -> bool:
     """The words are quoted, in double quotation marks."""
-    plain = view.lower.replace("“", '"').replace("”", '"')
-    return f'"{span.lower()}"' in plain
+    plain = view.folded.lower().replace("“", '"').replace("”", '"')
+    return f'"{folded(span).lower()}"' in plain
 
 
 def alphabetical_lines(view: View, num_lines: int) -> bool:
@@ -107,9 +108,10 @@ def script_words(view: View, script: str, count: int) -> bool:
 
 def capital_word(view: View, word: str) -> bool:
     """The word occurs in capital letters."""
+    word = folded(word)
     if is_word(word):
-        return word.upper() in view.words
-    return any(found.group().isupper() for found in whole_word(folded(word)).finditer(view.folded))
+        return word.upper() in words_of(view.folded)
+    return any(found.group().isupper() for found in whole_word(word).finditer(view.folded))
 
 
 def first_line_capitals(view: View) -> bool:

@@ -3,7 +3,7 @@
 from ifrl_core.constraints.verifiers.arguments import Choice, Integer, Text
 from ifrl_core.constraints.verifiers.rule import Rule
 from ifrl_core.constraints.verifiers.view import View
-from ifrl_core.constraints.verifiers.words import begins_with, ends_with, folded, is_word, whole_word
+from ifrl_core.constraints.verifiers.words import begins_with, ends_with, folded, is_word, whole_word, words_of
 
 LETTERS = Choice(tuple("abcdefghijklmnopqrstuvwxyz"))
 FIRST_PERSON = frozenset("i me my mine myself we us our ours ourselves".split())  # noqa: SIM905
@@ -49,11 +49,11 @@ def ending(view: View, suffix: str, count: int) -> bool:
 
 def order(view: View, first: str, second: str) -> bool:
     """Both words occur, and the first one's first occurrence comes before the second one's."""
+    first, second = folded(first).lower(), folded(second).lower()
     if is_word(first) and is_word(second):
-        words = view.lower_words
-        first, second = first.lower(), second.lower()
+        words = words_of(view.folded.lower())
         return first in words and second in words and words.index(first) < words.index(second)
-    places = [whole_word(folded(word)).search(view.folded) for word in (first, second)]
+    places = [whole_word(word).search(view.folded) for word in (first, second)]
     return all(places) and places[0].start() < places[1].start()
 
 
