@@ -6,14 +6,14 @@ and the counts of both), and by what their demands on a text contradict.
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.satisfy import draft_of
-from ifrl_core.constraints.verifiers.words import words_of
+from ifrl_core.constraints.verifiers.scripts import word_set
 from ifrl_core.constraints.witness.contradiction import contradiction
 from ifrl_core.records import Constraint
 
 
 def near_duplicates(a: str, b: str, *, overlap: float = 0.8) -> bool:
     """Whether two texts share at least that part of their words (intersection over union, case aside)."""
-    words_a, words_b = ({word.lower() for word in words_of(text)} for text in (a, b))
+    words_a, words_b = word_set(a), word_set(b)
     return a == b or len(words_a & words_b) >= max(1.0, overlap * len(words_a | words_b))
 
 

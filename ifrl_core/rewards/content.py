@@ -16,8 +16,8 @@ from functools import lru_cache
 
 import regex
 
+from ifrl_core.constraints.verifiers.scripts import HAN_KANA, SOUTH_EAST
 from ifrl_core.rewards import function_words as given
-from ifrl_core.rewards.scripts import HAN_KANA, SOUTH_EAST
 
 STEM = 4
 _HAN_OF = 5

@@ -3,7 +3,7 @@
 An empty answer, or reasoning that never ended, is no answer at all: its parts are 0 before any gate (score.py).
 """
 
-from ifrl_core.rewards.scripts import count_words, unspaced, window
+from ifrl_core.constraints.verifiers.scripts import count_words, unspaced, window
 
 FEWEST_WORDS = 24  # below which repetition says nothing
 LEAST_DISTINCT = 0.5  # share of distinct word trigrams

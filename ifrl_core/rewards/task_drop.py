@@ -12,8 +12,8 @@ so the base model's rate is what to compare with. Answers of SmolLM2-135M withou
 seed, 89% against another seed (72 train seeds, temperature 1).
 """
 
+from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.rewards.content import is_about
-from ifrl_core.rewards.scripts import count_words
 
 MIN_WORDS = 5
 

@@ -10,10 +10,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from ifrl_core.constraints.verifiers.scripts import unspaced, window, with_spaces
 from ifrl_core.constraints.verifiers.words import runs_of
 from ifrl_core.records import Constraint
 from ifrl_core.rewards.function_words import HAN_CHARACTERS
-from ifrl_core.rewards.scripts import unspaced, window, with_spaces
 from ifrl_core.rewards.task_drop import drops_task
 
 NAMES = ("claims", "echo", "stuffing", "hollow")

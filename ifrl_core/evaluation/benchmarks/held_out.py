@@ -12,13 +12,13 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import EvaluationConfig
 from ifrl_core.constraints.verifiers.answer import answer_of
+from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions, mean_of
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.inference import Completion, Request, Sampling, request_seed
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Constraint, Row, constraint_of
 from ifrl_core.rewards.score import Reward, score_responses
-from ifrl_core.rewards.scripts import count_words
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rewards.tripwires import tripped
 from ifrl_core.stages.stage import Figures, Inputs, Work

@@ -72,3 +72,10 @@ def test_free_soft_constraints_conflict_only_when_they_say_nearly_the_same() -> 
 def test_texts_without_words_are_no_duplicates_unless_equal() -> None:
     assert not near_duplicates("...", "!!!")
     assert near_duplicates("...", "...")
+
+
+def test_near_duplicates_are_told_in_scripts_without_spaces() -> None:
+    text = "春天气温升高,山上的积雪融化,雪水流进河里,水位就慢慢抬高了。"
+    assert near_duplicates(text, text.replace("了。", "。"))
+    assert not near_duplicates(text, "猫喜欢晒太阳,狗喜欢啃骨头。")
+    assert not near_duplicates("แม่น้ำไหลลงสู่ทะเล", "แมวสองตัวนอนหลับบนหลังคา")

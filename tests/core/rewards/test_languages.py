@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.records import Constraint
 from ifrl_core.rewards import drops_task
 from ifrl_core.rewards.gates import is_degenerate
-from ifrl_core.rewards.scripts import count_words
 from ifrl_core.rewards.tripwires import tripped
 
 # language -> (seed, answers to it, answers that leave it aside)

@@ -6,6 +6,8 @@ about what segmenters give. Everything else goes by spaces. Text without such le
 
 import regex
 
+from ifrl_core.constraints.verifiers.words import words_of
+
 HAN_KANA = r"\p{Han}\p{Hiragana}\p{Katakana}ー々〆"
 SOUTH_EAST = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTERS_A_WORD = ((regex.compile(rf"[{HAN_KANA}]"), 2), (regex.compile(rf"(?=[{SOUTH_EAST}])\p{{L}}"), 3))
@@ -31,6 +33,15 @@ def unspaced(text: str) -> str:
         return ""
     letters = "".join(_UNSPACED.findall(text))
     return letters if len(letters) > len(_SPACED_LETTER.findall(text)) else ""
+
+
+def word_set(text: str) -> set[str]:
+    """The words of a text in lower case; of unspaced scripts every two letters in a row."""
+    text = text.lower()
+    if text.isascii():
+        return set(words_of(text))
+    pairs = {run[i : i + 2] for run in _UNSPACED.findall(text) for i in range(max(1, len(run) - 1))}
+    return pairs | set(words_of(_UNSPACED.sub(" ", text)))
 
 
 def with_spaces(text: str) -> str:
