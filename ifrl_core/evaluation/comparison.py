@@ -7,7 +7,7 @@ from ifrl_core.records import Row
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 
-@stage("comparison", version=3, inputs=("before", "after"), config=lambda recipe: NoConfig())
+@stage("comparison", version=4, inputs=("before", "after"), config=lambda recipe: NoConfig())
 def compare(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: before, after (evaluations of the same prompts)."""
     figures: Figures = {}

@@ -12,6 +12,7 @@ from ifrl_core.config import EvaluationConfig, PipelineConfig
 from ifrl_core.constraints.catalog.registry import IFEVAL_TYPES
 from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.evaluation.benchmarks.registry import BENCHMARKS
+from ifrl_core.evaluation.off_task import embedding_in_use
 from ifrl_core.inference.engine import no_room
 from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
@@ -33,14 +34,14 @@ def evaluation_plan(recipe: PipelineConfig) -> EvaluationPlan:
 
 @stage(
     "evaluation",
-    version=3,
+    version=4,
     inputs=("prompts", "reward_model", "model"),
     inputs_when={
         "ifeval": lambda recipe: recipe.evaluation.ifeval_path is not None,
         "general": lambda recipe: recipe.evaluation.general_prompts > 0,
     },
     config=evaluation_plan,
-    content=rules_of,
+    content=lambda config: rules_of(config) | embedding_in_use(),
     placeable=True,
 )
 def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:

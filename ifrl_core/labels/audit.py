@@ -9,7 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ifrl_core.statistics.intervals import difference_of_shares, wilson
+import numpy as np
+
+from ifrl_core.statistics.intervals import difference_of_shares, jackknife, wilson
 
 LENGTHS = (20, 50, 100, 200)  # words at which a length bucket ends
 FEWEST = 10  # labels of one side that a hard type needs before it says something about other types
@@ -92,6 +94,35 @@ def agreement(counts: Outcomes) -> Figures:
         return share_of(sum(n for cell, n in hard.items() if cell.label == int(bool(cell.verdict))), sum(hard.values()))
 
     return {"agreement": side((0, 1)), "positives": side((1,)), "negatives": side((0,))}
+
+
+def balanced_estimate(instructions: Iterable[Mapping[Outcome, int]]) -> Figures | None:
+    """Mean of the shares of positives and of negatives that equal their verdict, {"mean", "error", "skewness", "units"}, by
+    the jackknife over instructions, because labels of one ladder share answers. None unless every one of them could be
+    missed.
+
+    `instructions`: the outcomes of each one's labels; soft labels are left out.
+    """
+    table = np.array([_right_and_all(outcomes) for outcomes in instructions], dtype=np.float64).reshape(-1, 2, 2)
+    table = table[table[:, :, 1].any(axis=1)]  # (instructions, side, (right, all))
+    without = table.sum(axis=0) - table
+    if len(table) < 2 or not without[:, :, 1].all():
+        return None
+    shares = table.sum(axis=0)
+    mean = float((shares[:, 0] / shares[:, 1]).mean())
+    estimate = jackknife(mean, (without[:, :, 0] / without[:, :, 1]).mean(axis=1), reach=1.0)
+    return {"mean": mean, "error": estimate.error, "skewness": estimate.skewness, "units": estimate.units}
+
+
+def _right_and_all(counts: Mapping[Outcome, int]) -> list[list[int]]:
+    """[[right, all] of positives, of negatives] among hard labels."""
+    return [
+        [
+            counts.get(Outcome(label, bool(label)), 0),
+            sum(counts.get(Outcome(label, verdict), 0) for verdict in (True, False)),
+        ]
+        for label in (1, 0)
+    ]
 
 
 def confusion(counts: Outcomes) -> Figures:

@@ -45,6 +45,10 @@ class Candidate:
         return cell_of(self.row, self.sample)
 
     @property
+    def instruction_id(self) -> str:
+        return str(self.row.get("instruction_id", ""))
+
+    @property
     def for_training(self) -> bool:
         return bool(self.row["split"] == "train")
 

@@ -8,7 +8,7 @@ by construction and says nothing about soft ones. So they leave out training lab
 leave out.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -88,6 +88,7 @@ class Tally:
 
     dropped: Counter[str] = field(default_factory=Counter)
     audited: Counter[Cell] = field(default_factory=Counter)
+    audited_of: dict[str, Counter[Outcome]] = field(default_factory=lambda: defaultdict(Counter))  # by instruction
     candidates: Counter[Outcome] = field(default_factory=Counter)
     alone: dict[str, Counter[Outcome]] = field(default_factory=lambda: {name: Counter() for name in FILTERS})
 
@@ -115,6 +116,7 @@ def kept(config: LabelsConfig, contrasts: Iterable[Contrast], tally: Tally) -> I
                 tally.alone[name][member.outcome] += 1
             if reason is None or reason in BY_RULE:
                 tally.audited[member.cell] += 1
+                tally.audited_of[member.instruction_id][member.outcome] += 1
             if reason is None:
                 yield member
             else:

@@ -4,9 +4,12 @@ A stage of round n > 1 is called `<stage>-<n>` in a run; the plain name is round
 that made labels worse has rollouts and labels only.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
+
+from ifrl_core.statistics.intervals import Estimate
 
 Figures = Mapping[str, Any]
 T = TypeVar("T")
@@ -39,6 +42,21 @@ def balanced_agreement(labels: Figures) -> float | None:
 
 
 def is_worse(labels: Figures, earlier: Figures) -> bool:
-    """Whether a round's labels agree less with the rules than those of the round before; no rule, no verdict."""
-    now, before = balanced_agreement(labels), balanced_agreement(earlier)
-    return now is not None and before is not None and now < before
+    """Whether a round's labels for sure agree less with the rules than those of the round before: the 95% interval of the
+    change lies below 0. No rule, no verdict. The two rounds count as independent, which makes it wider, if anything: they
+    label the same instructions."""
+    now, before = _balanced(labels), _balanced(earlier)
+    return now is not None and before is not None and now.minus(before).interval().high < 0
+
+
+def _balanced(labels: Figures) -> Estimate | None:
+    """The balanced agreement with its error; where an artifact does not hold it, as of independent labels."""
+    known = labels["audit"].get("balanced")
+    if known is not None:
+        return Estimate(known["mean"], known["error"], known["skewness"], known["units"], reach=1.0)
+    mean, overall = balanced_agreement(labels), labels["audit"]["overall"]
+    if mean is None:
+        return None
+    sides = [overall[side] for side in ("positives", "negatives")]
+    error = math.sqrt(sum(side["rate"] * (1 - side["rate"]) / side["total"] for side in sides)) / 2
+    return Estimate(mean, error, 0.0, min(side["total"] for side in sides), reach=1.0)

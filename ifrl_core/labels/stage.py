@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ifrl_core.config import LabelsConfig
 from ifrl_core.constraints.identity import Judging, judging, rules_of
-from ifrl_core.labels.audit import Cell, agreement_by_type, audit_figures
+from ifrl_core.labels.audit import Cell, agreement_by_type, audit_figures, balanced_estimate
 from ifrl_core.labels.contrasts import Candidate, make_contrasts
 from ifrl_core.labels.filters import Tally, kept
 from ifrl_core.labels.selection import Selection, needs_counts, select
@@ -51,7 +51,7 @@ def make_labels(config: LabelsPlan, inputs: Inputs, work: Work) -> Figures:
     return {
         "counts": dict(counts),
         "dropped": dict(tally.dropped),
-        "audit": audit_figures(tally.audited),
+        "audit": audit_figures(tally.audited) | {"balanced": balanced_estimate(tally.audited_of.values())},
         "training_audit": agreement_by_type(trained),
         "filters": tally.figures(config),
         "types_without_contrast": selection.left_out,

@@ -86,7 +86,7 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
         config=config,
         model=model.resolve(),
         reward_model=_reward_model(rows, inputs, work.store),
-        weights=_weights(config.reward, inputs, work.store),
+        weights=_weights(config.reward, rows, inputs, work.store),
         seed=work.seed,
         folder=work.scratch.resolve(),
     )
@@ -199,10 +199,11 @@ def _reward_model(rows: Sequence[Row], inputs: Inputs, store: ArtifactStore) -> 
     return model_folder(inputs["reward_model"], store).resolve()
 
 
-def _weights(config: RewardConfig, inputs: Inputs, store: ArtifactStore) -> dict[str, float]:
+def _weights(config: RewardConfig, rows: Sequence[Row], inputs: Inputs, store: ArtifactStore) -> dict[str, float]:
     """Weight of each type in the reward, as the config names them or the reward model's figures earn them."""
     if config.aggregation == "weighted":
         return type_weights(config.weights)
     if config.aggregation == "reliability" and "reward_model" in inputs:
-        return reliability_weights(store.manifest(inputs["reward_model"]).figures)
+        soft = sorted({c["type"] for row in rows for c in row["constraints"] if c["kind"] == "soft"})
+        return reliability_weights(store.manifest(inputs["reward_model"]).figures, soft)
     return {}

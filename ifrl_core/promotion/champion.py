@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 DECISION, REASONS, FIGURES = "ifrl.decision", "ifrl.reasons", "ifrl.figures"
 PREVIOUS, RUN, SEEDS, SPLIT = "ifrl.previous_champion", "ifrl.run", "ifrl.seeds", "ifrl.split"
-DECIDED_AT, ROLLED_BACK = "ifrl.decided_at", "ifrl.rolled_back"
+DECIDED_AT, ROLLED_BACK, LOOK = "ifrl.decided_at", "ifrl.rolled_back", "ifrl.look"
 PROMOTED, REFUSED = "promoted", "refused"
 _TAG_CHARACTERS = 4_900  # MLflow takes 5,000
 
@@ -76,6 +76,7 @@ def record_decision(
         DECIDED_AT: _now(),
         RUN: run,
         SEEDS: seeds,
+        LOOK: str(decision.look),
     }
     with _answering(uri):
         _tag(MlflowClient(uri), name, version, tags)

@@ -3,7 +3,7 @@
 import logging
 
 from ifrl_core.artifacts import ArtifactStore
-from ifrl_core.promotion.champion import DECISION, RUN, SEEDS, Version
+from ifrl_core.promotion.champion import DECISION, LOOK, RUN, SEEDS, Version
 from ifrl_core.seeds.ledger import has_entry, mark_used
 
 log = logging.getLogger(__name__)
@@ -19,5 +19,13 @@ def mend_ledger(store: ArtifactStore, champion: Version) -> None:
     if ref is None:
         log.warning("%s: its seeds %s are no longer in the store; they may be used again", champion.uri, seeds)
         return
-    decision = champion.tags.get(DECISION, "")
-    mark_used(store, champion.name, ref, run=run, decision=decision, version=champion.version)
+    decision, look = champion.tags.get(DECISION, ""), champion.tags.get(LOOK)
+    mark_used(
+        store,
+        champion.name,
+        ref,
+        run=run,
+        decision=decision,
+        version=champion.version,
+        look=int(look) if look else None,
+    )

@@ -18,7 +18,7 @@ SHRUNK, GROWN = 0.6, 1.6  # answer length after over before
 DROPPED = 0.05  # share of answers that drop the task
 CUT_OFF = 0.5  # share of answers ended by the token budget
 CHANCE_AUC = 0.6  # a reward model below this hardly ranks
-FEW_UNITS = 20  # instructions below which a bootstrap interval is too narrow
+FEW_UNITS = 20  # instructions below which no interval was tried (benchmarks/gate_intervals.md)
 FEW_SIGNS = 6  # units below which not even equal signs throughout are clear of chance: 2 (1/2)^5 > 0.05
 MOST_REJECTED = 0.2  # share of seeds for which a writer gave nothing, above which it warns
 NO_SPREAD = 0.5  # share of GRPO groups in which every rollout earns the same
@@ -67,7 +67,7 @@ def _gain(comparison: Figures, prompts: Figures) -> Iterator[Finding]:
     if hard.get("n"):
         yield from _headline(hard)
         if ladders is not None and ladders < FEW_UNITS:
-            text = f"With fewer than {FEW_UNITS} the bootstrap interval is too narrow. Raise seeds.held_out."
+            text = f"With fewer than {FEW_UNITS} an interval is wide, and rough. Raise seeds.held_out."
             yield Finding("warning", f"Only {ladders} held-out instructions", text)
     by_type = comparison.get("hard", {}).get("by_type", {})
     if worse := [name for name, row in by_type.items() if direction(row) < 0]:
@@ -132,6 +132,7 @@ def _answers(comparison: Figures) -> Iterator[Finding]:
             + (" Part of the gain is bought by not answering." if grew else "")
         )
         yield Finding("bad" if grew else "warning", "Some answers drop the task", text)
+    yield from _off_task(answer.get("off_task", {}))
     if cut.get("n") and cut["after"] > 100 * CUT_OFF:
         text = (
             f"{fixed(cut['before'], 0)}% before and {fixed(cut['after'], 0)}% after. Constraints on how an answer ends "
@@ -141,6 +142,16 @@ def _answers(comparison: Figures) -> Iterator[Finding]:
     if comparison.get("soft", {}).get("overall", {}).get("n"):
         text = "The policy was trained to please this very reward model, so a rise here is no proof of a better answer."
         yield Finding("note", "Soft constraints are judged by the reward model", text)
+
+
+def _off_task(row: Figures) -> Iterator[Finding]:
+    if row.get("n") and row["low"] > 0:
+        text = (
+            f"{fixed(row['before'])}% of answers before and {fixed(row['after'])}% after lie nearer to other tasks "
+            f"({signed(row['mean'])} points {interval(row['low'], row['high'])}), by an embedding that training never saw. "
+            "What the reward's own gate says of dropped tasks is what the policy was trained to please."
+        )
+        yield Finding("bad", "More answers leave their task, by a second measure", text)
 
 
 def label_findings(labels: Figures) -> Iterator[Finding]:

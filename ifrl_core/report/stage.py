@@ -12,7 +12,8 @@ import jinja2
 from markupsafe import Markup
 
 from ifrl_core.artifacts.digest import digest_of_bytes
-from ifrl_core.config import StageConfig
+from ifrl_core.config import PipelineConfig, StageConfig
+from ifrl_core.evaluation.off_task import INSTALL
 from ifrl_core.report import charts, text
 from ifrl_core.report.data import Section, report_data
 from ifrl_core.report.findings import direction, too_few
@@ -39,10 +40,15 @@ Named = list[tuple[str, Any]]
 
 
 class ReportConfig(StageConfig):
-    """What the page is headed with: the recipe's name and the model's URI."""
+    """What the page says of no artifact: the recipe's name, the model's URI, and of a retraining what its gate decided."""
 
     name: str
     model: str
+    gate: dict[str, Any] | None = None
+
+
+def report_config(recipe: PipelineConfig, gate: Section | None = None) -> ReportConfig:
+    return ReportConfig(name=recipe.name, model=recipe.model, gate=gate)
 
 
 def _templates(config: ReportConfig) -> dict[str, str]:
@@ -51,14 +57,14 @@ def _templates(config: ReportConfig) -> dict[str, str]:
 
 @stage(
     "report",
-    version=4,
-    config=lambda recipe: ReportConfig(name=recipe.name, model=recipe.model),
+    version=5,
+    config=report_config,
     content=_templates,
     seeded=False,
 )
 def write_report(config: ReportConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: refs by their outputs' names, those of the stages that ran. Writes report.html and report.json."""
-    data = report_data(config.name, config.model, inputs, work.store)
+    data = {**report_data(config.name, config.model, inputs, work.store), "gate": config.gate}
     page = render(data)
     work.writer.write_bytes("report.html", page.encode())
     work.writer.write_json("report.json", data)
@@ -109,7 +115,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {function.__name__: function for function in (*FILTERS, *ORDERS)}
     environment.globals |= {function.__name__: function for function in CHARTS}
     environment.tests["few"] = too_few
-    environment.globals["metric_chart"] = metric_chart
+    environment.globals |= {"metric_chart": metric_chart, "off_task_install": INSTALL}
     return environment
 
 

@@ -130,7 +130,11 @@ def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         for metric, title in IFEVAL.items():
             sides = [percent(ifeval[side][metric], 1) for side in ("before", "after")]
             rows.append((f"IFEval, {title}", " → ".join(sides), ""))
-    for name, what in (("length_words", "words an answer"), ("task_dropped", "% of answers that drop the task")):
+    for name, what in (
+        ("length_words", "words an answer"),
+        ("task_dropped", "% of answers that drop the task, by words as the reward's gate"),
+        ("off_task", "% of answers that leave the task, by an embedding that training never saw"),
+    ):
         row = (summary["answers"] or {}).get(name)
         if row and row["n"]:
             rows.append((what, f"{fixed(row['before'])} → {fixed(row['after'])}", interval(row["low"], row["high"])))

@@ -10,7 +10,7 @@ conditional  mean of prefix products: a constraint counts only as far as those b
 Weights come with the constraints, so that this module knows arithmetic alone. An unscored part makes the whole unscored.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from operator import mul
 from statistics import fmean
@@ -34,13 +34,15 @@ def aggregate(
     """One number for the parts (each in [0, 1] or None) of one answer; None when a part that counts is unscored.
 
     `weights` by type (1 where absent) serve weighted and reliability; a part of weight 0 need not be scored. When nothing
-    has a weight there is nothing to compare: None.
+    has a weight there is nothing to tell answers apart by: all of them earn 0, and teach nothing.
     """
     if how in ("weighted", "reliability"):
         type_weights = [(weights or {}).get(constraint.type, 1.0) for constraint in constraints]
         counted = [(part, weight) for part, weight in zip(parts, type_weights, strict=True) if weight > 0]
-        if not counted or any(part is None for part, _ in counted):
+        if any(part is None for part, _ in counted):
             return None
+        if not counted:
+            return 0.0
         return sum((part or 0.0) * weight for part, weight in counted) / sum(weight for _, weight in counted)
     scored = [part for part in parts if part is not None]
     if len(scored) < len(parts):
@@ -48,17 +50,19 @@ def aggregate(
     return _HOW[how](scored, constraints, decay)
 
 
-def reliability_weights(figures: Mapping[str, Any]) -> dict[str, float]:
-    """Weight of every soft type from the reward model's figures: 2 AUC - 1 against validation labels, at least 0.
+def reliability_weights(figures: Mapping[str, Any], soft_types: Iterable[str]) -> dict[str, float]:
+    """Weight of each of `soft_types` from the reward model's figures: 2 AUC - 1 against validation labels, at least 0.
 
-    A type with too few validation pairs of both labels takes the pooled figure; rules are believed (weight 1).
+    A type with too few validation pairs of both labels, or none, takes the pooled figure; rules are believed (weight 1).
     """
     soft = figures["soft"]
     pooled = _believed(soft["auc"])
-    return {
-        name: _believed(row["auc"]) if row["auc"] is not None and row["n"] >= _ENOUGH else pooled
+    known = {
+        name: _believed(row["auc"])
         for name, row in soft["by_type"].items()
+        if row["auc"] is not None and row["n"] >= _ENOUGH
     }
+    return {name: known.get(name, pooled) for name in soft_types}
 
 
 _ENOUGH = 20

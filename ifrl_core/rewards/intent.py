@@ -24,15 +24,19 @@ _AS_TEXT = {"add_special_tokens": False, "split_special_tokens": True}  # a mark
 
 
 class EmbeddingIntent:
-    """Intent scores by the hidden states of the model in `folder`; `references`: seed instructions, REFERENCES suffice."""
+    """Intent scores by the hidden states of the model in `folder`; `references`: seed instructions, REFERENCES suffice.
 
-    def __init__(self, folder: Path, references: Sequence[str]) -> None:
+    `special_tokens`: whether texts are put between those of the tokenizer, as sentence encoders were trained.
+    """
+
+    def __init__(self, folder: Path, references: Sequence[str], *, special_tokens: bool = False) -> None:
         """
         Raises:
             ValueError: without two different references there is nothing to compare with.
         """
         if len(set(references)) < 2:
             raise ValueError("the intent gate by embedding needs at least two different seed instructions")
+        self._special_tokens = special_tokens
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         if self._tokenizer.pad_token is None:
@@ -56,7 +60,8 @@ class EmbeddingIntent:
     @torch.inference_mode()
     def _embed(self, texts: Sequence[str]) -> Tensor:
         """(len(texts), hidden) in float32: mean over tokens, texts of like length together."""
-        token_ids = self._tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS, **_AS_TEXT)
+        how = {**_AS_TEXT, "add_special_tokens": self._special_tokens}
+        token_ids = self._tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS, **how)
         inputs: list[list[int]] = token_ids["input_ids"]
         means: list[Tensor] = [torch.empty(0)] * len(texts)
         for places in length_batches(range(len(texts)), lambda place: len(inputs[place]), max_tokens=_BATCH_TOKENS):

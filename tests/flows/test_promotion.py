@@ -47,7 +47,9 @@ def run(uri: str, store: ArtifactStore, tmp_path: Path, request: pytest.FixtureR
     new_seeds = fresh.find_fresh_seeds(str(new), seeds_source(SeedsConfig()), (), seed=0)
     seeds = fresh.make_retrain_seeds(new_seeds.source, {}, store)
     config = PipelineConfig(registry=RegistryConfig(policy_name=name))
-    made = Run("run-1", "retrain", config, {}, store, tracker, CostMeter(), refs={"seeds": seeds})
+    compared = ArtifactRef(stage="comparison", uri="/c", fingerprint="c" * 64, digest="d", rows=0)
+    refs = {"seeds": seeds, "comparison": compared}
+    made = Run("run-1", "retrain", config, {}, store, tracker, CostMeter(), refs=refs)
     made.meter.stop()
     return made
 
@@ -85,7 +87,7 @@ def test_one_that_is_no_better_changes_no_alias_and_its_seeds_are_used_as_well(r
     assert champion_of(run) == first
     said = retrain._in_words(NO_BETTER, version(run, "2"), first)
     assert said.startswith(
-        f"refused: version 2 of {name_of(run)} was compared with version 1, the champion: hard constraints:"
+        f"refused, inconclusive: version 2 of {name_of(run)} was compared with version 1, the champion: hard constraints:"
     )
     assert ledger.used_ids(run.store, name_of(run))
 

@@ -15,6 +15,7 @@ from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions, mean_of
 from ifrl_core.evaluation.difference import difference
+from ifrl_core.evaluation.off_task import off_task
 from ifrl_core.inference import Completion, Request, Sampling, request_seed
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Constraint, Row, constraint_of
@@ -42,7 +43,8 @@ ANSWERS = pa.schema(
         ("text", pa.string()),
         ("finish_reason", pa.string()),
         ("completion_tokens", pa.int32()),
-        ("task_dropped", pa.bool_()),
+        ("task_dropped", pa.bool_()),  # by words, which the reward's gate trains on
+        ("off_task", pa.bool_()),  # by an embedding that no training sees; null where its package is missing
         ("tripped", pa.list_(pa.string())),  # names of the trip-wires (rewards/tripwires.py)
         ("verdicts", pa.list_(VERDICT)),  # of each constraint: a rule's verdict (hard) or the RM's probability (soft)
     ]
@@ -70,7 +72,11 @@ def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inpu
     constraints = [[constraint_of(item) for item in row["constraints"]] for row in rows]
     scorer = RewardModel(model_folder(inputs["reward_model"], store))
     rewards = score_responses([completion.text for completion in completions], constraints, scorer)
-    return [_answer(*of_answer) for of_answer in zip(rows, completions, constraints, rewards, strict=True)]
+    answers = [_answer(*of_answer) for of_answer in zip(rows, completions, constraints, rewards, strict=True)]
+    by_meaning = off_task(
+        [row["seed"] for row in rows], [answer_of(completion.text) or "" for completion in completions]
+    )
+    return [{**answer, "off_task": flag} for answer, flag in zip(answers, by_meaning, strict=True)]
 
 
 def _answer(row: Row, completion: Completion, constraints: Sequence[Constraint], reward: Reward) -> Row:
@@ -102,10 +108,11 @@ def _verdict(constraint: Constraint, part: float | None) -> Row:
 def satisfaction(rows: Sequence[Row]) -> Figures:
     """Shares over (answer, constraint) pairs: hard by rules, soft as mean RM probability; overall, by type, by level.
 
-    None where nothing could be scored. `length_words` is the mean answer length; `task_dropped` the share of answers
-    that drop the task itself (see rewards/task_drop.py); `hacked` the share that trips a wire (rewards/tripwires.py);
-    `truncated` the share ended by the token budget.
+    None where nothing could be scored. `length_words` is the mean answer length; `task_dropped` the share of answers that
+    drop the task itself by words (rewards/task_drop.py), `off_task` by an embedding (off_task.py); `hacked` the share that
+    trips a wire (rewards/tripwires.py); `truncated` the share ended by the token budget.
     """
+    by_meaning = [row.get("off_task") for row in rows]
     scores: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in ("hard", "soft")}
     for row in rows:
         for item in row["verdicts"]:
@@ -117,6 +124,7 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
         "answers": len(rows),
         "length_words": mean_of(count_words(row["text"]) for row in rows),
         "task_dropped": mean_of(row["task_dropped"] for row in rows),
+        "off_task": None if None in by_meaning else mean_of(bool(flag) for flag in by_meaning),
         "hacked": mean_of(bool(row["tripped"]) for row in rows),
         "truncated": mean_of(row["finish_reason"] == "length" for row in rows),
     }
@@ -148,6 +156,7 @@ def compared(before: Sequence[Row], after: Sequence[Row]) -> Figures:
         "answer": {
             "length_words": _compare_answers(before, after, lambda row: count_words(row["text"]), scale=1.0),
             "task_dropped": _compare_answers(before, after, lambda row: row["task_dropped"]),
+            "off_task": _compare_answers(before, after, lambda row: row.get("off_task")),
             "hacked": _compare_answers(before, after, lambda row: bool(row["tripped"])),
             "truncated": _compare_answers(before, after, lambda row: row["finish_reason"] == "length"),
         },
@@ -181,11 +190,14 @@ def _constraint_pairs(before: Row, after: Row, kind: str) -> list[Row]:
 
 
 def _compare_answers(
-    before: Sequence[Row], after: Sequence[Row], value: Callable[[Row], float], *, scale: float = 100.0
+    before: Sequence[Row], after: Sequence[Row], value: Callable[[Row], float | None], *, scale: float = 100.0
 ) -> Figures:
+    """Of answers where both sides have a value."""
+    sides = ((old["instruction_id"], value(old), value(new)) for old, new in zip(before, after, strict=True))
     pairs = [
-        {"before": value(old), "after": value(new), "cluster": old["instruction_id"]}
-        for old, new in zip(before, after, strict=True)
+        {"before": first, "after": second, "cluster": instruction}
+        for instruction, first, second in sides
+        if first is not None and second is not None
     ]
     return difference(pairs, scale=scale)
 

@@ -104,6 +104,23 @@ def make_problems(config: GeneralSource, inputs: Inputs, work: Work) -> Figures:
     return {**splits, "repeated": repeated, "sources": dict(Counter(row["source"] for row in rows.values()))}
 
 
+def held_out_problems(config: PipelineConfig) -> int:
+    """How many problems of the recipe's sources are held out, before any is checked.
+
+    Raises:
+        InputError: when a file cannot be read.
+    """
+    general = config.policy.general
+    prompts = {
+        row["prompt"].strip()
+        for source in general.sources
+        for rows, _ in read_chunks(_path(source), _ROWS_AT_ONCE)
+        for row in rows
+        if isinstance(row.get("prompt"), str)
+    }
+    return sum(share_by_hash("problem", prompt) < general.held_out_share for prompt in prompts)
+
+
 def problems_of(ref: ArtifactRef, store: ArtifactStore, split: str) -> list[Row]:
     """The rows of a split, in the order of their ids."""
     return list(store.rows(ref, prefix=f"part-{split}-"))

@@ -39,16 +39,18 @@ def test_an_unscored_part_is_never_a_zero(how: Aggregation) -> None:
     assert aggregate((1.0, None), (HARD, KIND), how) is None
 
 
-def test_a_part_without_weight_need_not_be_scored_and_nothing_with_a_weight_is_unscored() -> None:
+def test_a_part_without_weight_need_not_be_scored_and_weight_alone_makes_nothing_unscored() -> None:
     assert aggregate((1.0, None), (HARD, KIND), "reliability", weights={"tone:kind": 0.0}) == 1.0
-    assert aggregate((0.4,), (KIND,), "reliability", weights={"tone:kind": 0.0}) is None
+    assert aggregate((0.4,), (KIND,), "reliability", weights={"tone:kind": 0.0}) == 0.0
+    assert aggregate((None,), (KIND,), "weighted", weights={"tone:kind": 0.0}) == 0.0
 
 
 def test_reliability_is_what_the_measured_auc_is_above_chance() -> None:
     rows = {"tone:kind": {"auc": 0.9, "n": 40}, "style:brief": {"auc": 1.0, "n": 4}, "style:bad": {"auc": 0.3, "n": 40}}
-    weights = reliability_weights({"soft": {"auc": 0.7, "by_type": rows}})
-    assert weights == pytest.approx({"tone:kind": 0.8, "style:brief": 0.4, "style:bad": 0.0})
-    assert reliability_weights({"soft": {"auc": None, "by_type": {}}}) == {}
+    weights = reliability_weights({"soft": {"auc": 0.7, "by_type": rows}}, [*rows, "persona:unseen"])
+    wanted = {"tone:kind": 0.8, "style:brief": 0.4, "style:bad": 0.0, "persona:unseen": 0.4}
+    assert weights == pytest.approx(wanted), "too few pairs, or none: the pooled figure"
+    assert reliability_weights({"soft": {"auc": None, "by_type": {}}}, ["tone:kind"]) == {"tone:kind": 0.0}
 
 
 parts = st.lists(st.floats(0, 1), min_size=1, max_size=5)

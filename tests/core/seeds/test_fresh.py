@@ -121,6 +121,59 @@ def test_a_champion_whose_retraining_was_killed_before_it_ended_has_used_its_see
     assert find_fresh_seeds(str(tmp_path / "new"), recipe, ledger.used_ids(store, "p"), seed=0).seeds == ()
 
 
+def compared(letter: str) -> ArtifactRef:
+    return ArtifactRef(stage="comparison", uri="/c", fingerprint=letter * 64, digest="d", rows=0)
+
+
+def test_refused_challengers_give_their_seeds_back(tmp_path: Path, recipe: SeedsSource, store: ArtifactStore) -> None:
+    write(tmp_path / "new", "1.jsonl", TOPICS[:20])
+    decided(store, find_fresh_seeds(str(tmp_path / "new"), recipe, (), seed=0), "run-1")
+    assert ledger.used_ids(store, "p", refused=False) == set()
+    write(tmp_path / "new", "2.jsonl", TOPICS[20:])
+    again = find_fresh_seeds(str(tmp_path / "new"), recipe, ledger.used_ids(store, "p", refused=False), seed=0)
+    assert {item.text for item in again.seeds} == set(TOPICS)
+    ref = make_retrain_seeds(again.source, {}, store)
+    ledger.mark_used(store, "p", ref, run="run-2", decision="promoted", version="2")
+    assert ledger.used_ids(store, "p", refused=False) == set(store.read_json(ref, FRESH))
+
+
+def test_every_decision_on_the_same_held_out_seeds_is_a_look(
+    tmp_path: Path, recipe: SeedsSource, store: ArtifactStore
+) -> None:
+    write(tmp_path / "new", "1.jsonl", TOPICS[:20])
+    seeds = make_retrain_seeds(find_fresh_seeds(str(tmp_path / "new"), recipe, (), seed=0).source, {}, store)
+    assert ledger.next_look(store, "p", seeds, compared("a")) == 1
+    named = {"run": "run-1", "decision": "refused", "version": "1"}
+    ledger.mark_used(store, "p", seeds, **named, comparison=compared("a").fingerprint, look=1)
+    assert ledger.next_look(store, "p", seeds, compared("a")) == 1, "the same figures again say nothing new"
+    assert ledger.next_look(store, "p", seeds, compared("b")) == 2
+    assert ledger.next_look(store, "another", seeds, compared("b")) == 1
+
+    # More seeds came into the folder: those held out before are still among them, and were looked at.
+    write(tmp_path / "new", "2.jsonl", TOPICS[20:])
+    more = make_retrain_seeds(find_fresh_seeds(str(tmp_path / "new"), recipe, (), seed=0).source, {}, store)
+    assert ledger.next_look(store, "p", more, compared("c")) == 2
+    write(tmp_path / "others", "1.jsonl", [f"Name river {number}." for number in range(30)])
+    write(tmp_path / "others", "own.jsonl", [f"Name lake {number}." for number in range(30)])
+    own = seeds_source(SeedsConfig(files=(str(tmp_path / "others" / "own.jsonl"),), builtin=False))
+    other = make_retrain_seeds(find_fresh_seeds(str(tmp_path / "others"), own, (), seed=0).source, {}, store)
+    assert ledger.next_look(store, "p", other, compared("d")) == 1, "held-out seeds that no decision has seen"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_entry_that_does_not_name_its_held_out_seeds_is_a_look_as_its_artifact_says(
+    tmp_path: Path, recipe: SeedsSource, store: ArtifactStore, there: bool
+) -> None:
+    write(tmp_path / "new", "1.jsonl", TOPICS[:20])
+    seeds = make_retrain_seeds(find_fresh_seeds(str(tmp_path / "new"), recipe, (), seed=0).source, {}, store)
+    name = f"{seeds.stage}/{seeds.fingerprint if there else 'f' * 64}"
+    entry = {"run": "run-1", "decision": "refused", "version": "1", "seeds": name, "seed_ids": []}
+    folder = Path(store.root) / "retrain" / "p"
+    folder.mkdir(parents=True)
+    (folder / "run-1.json").write_text(json.dumps(entry))
+    assert ledger.next_look(store, "p", seeds, compared("a")) == 2
+
+
 def test_a_held_out_seed_that_the_champion_was_trained_on_is_refused(
     tmp_path: Path, recipe: SeedsSource, store: ArtifactStore
 ) -> None:

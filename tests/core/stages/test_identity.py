@@ -229,6 +229,7 @@ FIELDS: Mapping[str, Field] = {
     "execution.pool": field("", "gpu"),
     "execution.deployments": field("", "{policy: gpu}"),
     "retrain.min_new_seeds": field("", 30),
+    "retrain.reuse_refused": field("", "false"),
     "retrain.min_held_out": field("", 30),
     "retrain.accuracy_margin": field("", 5),
     "retrain.general_prompts": field("", 30),
