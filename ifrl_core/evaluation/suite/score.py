@@ -11,7 +11,7 @@ from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.suite.documents import documents
 from ifrl_core.evaluation.suite.item import Item, Marks, Suite
-from ifrl_core.statistics.intervals import bootstrap_mean
+from ifrl_core.statistics.intervals import cluster_mean
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def graded(suite: Suite, items: Sequence[Item], responses: Sequence[str]) -> lis
 def figures(suite: Suite, rows: Sequence[Graded]) -> dict[str, Any]:
     """`{"metrics": {name: {"mean", "low", "high", "n", "unscored"}}, "slices": {name: {value: {"mean", "n"}}}, "rows"}`.
 
-    Shares in [0, 1]; intervals at 95 % by a bootstrap over clusters; slices are of the headline. None where nothing could be
+    Shares in [0, 1]; intervals at 95 % over clusters; slices are of the headline. None where nothing could be
     scored.
     """
     headline = suite.metrics[0]
@@ -58,8 +58,9 @@ def _metric(rows: Sequence[Graded], metric: str) -> dict[str, Any]:
     unscored = len(marks) - len(scored)
     if not scored:
         return {"mean": None, "low": None, "high": None, "n": 0, "unscored": unscored}
-    interval = bootstrap_mean([mark for mark, _ in scored], clusters=[cluster for _, cluster in scored])
-    bounds = {"mean": interval.mean, "low": interval.low, "high": interval.high}
+    estimate = cluster_mean([mark for mark, _ in scored], clusters=[cluster for _, cluster in scored])
+    interval = estimate.interval()
+    bounds = {"mean": interval.mean, "low": max(0.0, interval.low), "high": min(1.0, interval.high)}
     return {**bounds, "n": len(scored), "unscored": unscored}
 
 
