@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 _LONGEST = 255  # characters: of an alias; a database keeps 256 of a model's name
-_NOT_IN_MODELS = "/:.%\"'?"
+_NOT_IN_MODELS = "/:.%\"'?@"
 _ALIAS = re.compile(r"[\w-]+")
 _VERSION = re.compile(r"[vV]\d+")
 _NOT_IN_PREFECT = "/%&<>"

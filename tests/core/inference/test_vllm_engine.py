@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import VllmConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
@@ -130,3 +131,18 @@ def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
         number = Request([{"role": "user", "content": "Choose one or two, as JSON with key n."}], 1)
         (completion,) = engine.generate([number], Sampling(40, temperature=0.7, json_schema=schema))
         assert json.loads(completion.text)["n"] in (1, 2)
+
+
+@pytest.mark.vllm
+@needs_vllm
+@pytest.mark.timeout(400)
+def test_a_context_that_memory_is_not_kept_for_is_refused_and_never_cut(
+    model: ArtifactRef, model_store: ArtifactStore
+) -> None:
+    short = VllmEngine(model_folder(model, model_store), batch_size=2, config=VllmConfig(max_model_len=96))
+    request = Request([{"role": "user", "content": "Tell me about a river."}], 1)
+    (found,) = short.generate([request], Sampling(8, temperature=0.0))
+    with pytest.raises(
+        ConfigError, match=rf"a prompt of {found.prompt_tokens} tokens and an answer of 96 are more than"
+    ):
+        short.generate([request], Sampling(96, temperature=0.0))
