@@ -56,6 +56,7 @@ def show(reference: Reference, as_json: AsJson = False) -> None:
     typer.echo(f"uri      {about['uri']}\ndigest   {about['digest']}")
     typer.echo(f"rows     {about['rows']:,} in {len(about['shards'])} files, {_size(about['size'])}")
     typer.echo(f"cost     {cost['seconds']:,.1f} s, peak memory {cost['peak_rss_mb']:,.0f} MiB")
+    typer.echo(f"made by  {_made_by(about['provenance'])}")
     typer.echo(f"config   {json.dumps(about['config'])}\nfigures  {json.dumps(about['figures'], indent=2)}")
     for name, columns in about["schemas"].items():
         typer.echo("\n".join([f"columns of {name}", *(f"  {column:<20} {kind}" for column, kind in columns.items())]))
@@ -95,6 +96,17 @@ def difference_lines(pair: "Compared") -> list[str]:
             lines.append(f"  {item.part:<10} {item.name:<40} {values}".rstrip())
     lines += [f"  {part:<10} and {count - _SHOWN} more (--json)" for part, count in shown.items() if count > _SHOWN]
     return lines if pair.differences else [*lines, "  no difference"]
+
+
+def _made_by(provenance: dict[str, Any]) -> str:
+    """Code, framework and machine of an artifact in a line; --json has all of it."""
+    if not provenance:
+        return "an earlier version of ifrl, which did not say"
+    torch, machine = provenance["libraries"].get("torch", "none"), provenance["machine"]
+    commit = f" ({provenance['commit'][:12]})" if "commit" in provenance else ""
+    return (
+        f"ifrl {provenance['ifrl']}{commit}, torch {torch}, on {machine.get('device', 'cpu')}, {machine['processor']}"
+    )
 
 
 def short(value: Any) -> str:
