@@ -16,6 +16,7 @@ import pyarrow as pa
 Kind = Literal["hard", "soft"]
 Row = dict[str, Any]  # of a table
 Message = dict[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -128,3 +129,8 @@ def instruction_of(row: Mapping[str, Any]) -> Instruction:
 def printable(text: str) -> str:
     """Model output without the control characters that HTML forbids; each shows as U+FFFD."""
     return _CONTROL.sub("\ufffd", text)
+
+
+def whole_text(text: str) -> str:
+    """A text that can be stored: halves of surrogate pairs, which JSON can spell and UTF-8 cannot, are U+FFFD."""
+    return _SURROGATE.sub("\ufffd", text)

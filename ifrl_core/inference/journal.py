@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
 from ifrl_core.inference.engine import Completion, Engine, Request, Sampling
+from ifrl_core.records import whole_text
 from ifrl_core.stages.progress import Progress, Table, no_progress
 
 
@@ -42,7 +43,8 @@ class JournalEngine:
         for line in self._path.read_bytes().splitlines():
             try:
                 entry = json.loads(line)
-                yield entry["key"], Completion(**entry["completion"])
+                completion = Completion(**entry["completion"])
+                yield entry["key"], replace(completion, text=whole_text(completion.text))
             except (ValueError, KeyError, TypeError):
                 continue  # a line that a kill cut off
 

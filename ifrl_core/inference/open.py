@@ -4,18 +4,22 @@ import ctypes
 import gc
 import os
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import GenerationConfig, VllmConfig
 from ifrl_core.errors import ConfigError
+from ifrl_core.inference.chat_answer import roughly_counted
 from ifrl_core.inference.engine import Engine
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.folder import model_folder
 
 URLS_VARIABLE = "IFRL_SERVER_URLS"
+_TOKENIZER = "model/tokenizer.json"
 
 
 def server_urls() -> list[str]:
@@ -54,7 +58,8 @@ def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: Arti
         from ifrl_core.inference.server_engine import ServerEngine
 
         ends = _ends(model_folder(model, store)) if model is not None else {}
-        return ServerEngine(server_urls(), config.served_model, ends=ends)
+        counter = _token_counter(model, store)
+        return ServerEngine(server_urls(), config.served_model, ends=ends, count_tokens=counter)
     assert model is not None
     folder = model_folder(model, store)
     return _local(config.engine, folder, model.digest, config.dtype, config.batch_size, config.vllm)
@@ -84,6 +89,27 @@ def _ends(folder: Path) -> dict[int, str]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ends = end_tokens(folder, tokenizer)
     return dict(zip(ends, tokenizer.convert_ids_to_tokens(list(ends)), strict=True))
+
+
+def _token_counter(model: ArtifactRef | None, store: ArtifactStore) -> Callable[[str], int]:
+    """Tokens of a text by the model's own tokenizer, which is fetched when a server first leaves the counting to us."""
+
+    def count(text: str) -> int:
+        tokenizer = _tokenizer(model, store.root) if model else None
+        return roughly_counted(text) if tokenizer is None else len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    return count
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(model: ArtifactRef, root: str) -> Any:
+    """The `tokenizers.Tokenizer` that a model artifact holds, read without its weights; None where it holds none."""
+    from tokenizers import Tokenizer
+
+    store = ArtifactStore(root)
+    if not any(shard.name == _TOKENIZER for shard in store.manifest(model).shards):
+        return None
+    return Tokenizer.from_str(store.read_bytes(model, _TOKENIZER).decode())
 
 
 @lru_cache(maxsize=1)

@@ -7,18 +7,21 @@ affair: vLLM answers equal requests with equal seeds alike up to the rounding of
 
 import asyncio
 import json
+import logging
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import httpx
 
 from ifrl_core.errors import InferenceError
+from ifrl_core.inference.chat_answer import ChatAnswer, MalformedError, read_answer, roughly_counted
 from ifrl_core.inference.control_marks import COMMON, plain_messages
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server
 from ifrl_core.inference.speed import TokenCount
+from ifrl_core.records import whole_text
 from ifrl_core.stages.progress import Progress, no_progress
 
 API_KEY_VARIABLE = "IFRL_SERVER_API_KEY"
@@ -27,6 +30,8 @@ _GATEWAY = {502, 504}  # a proxy whose server behind it is gone
 _EXCERPT = 500
 _MOST_STOPS = 4  # strings that OpenAI's interface takes
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class _OutageError(Exception):
@@ -46,8 +51,10 @@ class ServerEngine:
 
     At most `concurrency` requests are in flight at each server, each for at most `timeout_s` seconds. The key is read from
     the environment variable `api_key_variable` when requests are sent; without it none is sent along. A request that fails
-    more than `patience` times for each server, or servers that all had `patience` outages in a row, end the call. `ends`:
-    the tokens that end an answer, by id; sent as OpenAI's `stop` and as vLLM's and SGLang's `stop_token_ids`.
+    more than `patience` times for each server, servers that all had `patience` outages in a row, or a request to which every
+    server answered with what is no chat completion, one of them twice, end the call. `ends`: the tokens that end an answer,
+    by id; sent as OpenAI's `stop` and as vLLM's and SGLang's `stop_token_ids`. `count_tokens` counts the tokens of a text
+    where a server gives no usage.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class ServerEngine:
         patience: int = 7,
         first_rest_s: float = 1.0,
         ends: Mapping[int, str] | None = None,
+        count_tokens: Callable[[str], int] = roughly_counted,
     ) -> None:
         if not base_urls:
             raise InferenceError(f"model {model!r}: no base URL of a server that answers for it")
@@ -75,6 +83,7 @@ class ServerEngine:
         self._patience = patience
         self._first_rest_s = first_rest_s
         self._stop = _stop(ends or {})
+        self._count_tokens = count_tokens
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
@@ -82,7 +91,8 @@ class ServerEngine:
         """One completion per request, in order; `Sampling.json_schema` is sent as OpenAI's response_format.
 
         Raises:
-            InferenceError: when a server refuses a request (any 4xx but 408 and 429), with its words, or when none answers.
+            InferenceError: when a server refuses a request (any 4xx but 408 and 429), with its words, when what it answers is
+                no chat completion, with the field, or when none answers.
         """
         return _finished(self._generate(requests, sampling, progress))
 
@@ -94,13 +104,16 @@ class ServerEngine:
         waiting = iter(range(len(requests)))
         key = os.environ.get(self._api_key_variable)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        tokens = TokenCount()
+        tokens, notes = TokenCount(), _Notes()
 
         async def work(client: httpx.AsyncClient) -> None:
             for index in waiting:
                 body = _body(self._model, requests[index], sampling, self._stop)
-                completion = await self._answer(client, fleet, body, f"request {index}")
-                completions[index] = completion
+                answer = await self._answer(client, fleet, body, f"request {index}")
+                notes.take(answer)
+                completions[index] = completion = answer.completed(
+                    requests[index].messages, sampling.max_tokens, self._count_tokens
+                )
                 tokens.add(completion.completion_tokens)
                 progress(len(completions), len(requests), str(tokens))
 
@@ -114,17 +127,24 @@ class ServerEngine:
                 for worker in workers:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
+        notes.say()
         return [completions[index] for index in range(len(requests))]
 
-    async def _answer(self, client: httpx.AsyncClient, fleet: Fleet, body: bytes, what: str) -> Completion:
+    async def _answer(self, client: httpx.AsyncClient, fleet: Fleet, body: bytes, what: str) -> ChatAnswer:
         """Send one request until it is answered."""
         avoid: Server | None = None
-        failures = 0
+        failures = malformed = 0
         while True:
             lease = await fleet.borrow(avoid)
             url = f"{lease.server.url}/chat/completions"
             try:
-                completion = await _post(client, url, body)
+                answer = await _post(client, url, body)
+            except MalformedError as error:
+                malformed += 1
+                if malformed > len(self._urls):  # another one would not get better
+                    raise InferenceError(f"{url} answers {what} with what is no chat completion: {error}") from None
+                fleet.failed(lease, str(error))
+                problem, failures = str(error), failures + 1
             except _OutageError as outage:
                 fleet.failed(lease, str(outage), outage.rest_s)
                 problem, failures = str(outage), failures + (not outage.busy)
@@ -132,7 +152,7 @@ class ServerEngine:
                 problem, failures = str(crash), failures + 1
             else:
                 fleet.answered(lease)
-                return completion
+                return answer
             finally:
                 fleet.give_back(lease)
             if failures > self._patience * len(self._urls):  # with every server down, the fleet has given up before
@@ -142,7 +162,24 @@ class ServerEngine:
                 await asyncio.sleep(min(30.0, self._first_rest_s * 2.0 ** (failures - 2)))
 
 
-async def _post(client: httpx.AsyncClient, url: str, body: bytes) -> Completion:
+class _Notes:
+    """What of the answers of a call had to be mended, said once at its end."""
+
+    def __init__(self) -> None:
+        self._surrogates = self._uncounted = 0
+
+    def take(self, answer: ChatAnswer) -> None:
+        self._surrogates += answer.surrogates > 0
+        self._uncounted += answer.usage is None
+
+    def say(self) -> None:
+        if self._surrogates:
+            log.warning("%d answers held halves of surrogate pairs, which are U+FFFD now", self._surrogates)
+        if self._uncounted:
+            log.warning("%d answers came without usage: their tokens were counted here", self._uncounted)
+
+
+async def _post(client: httpx.AsyncClient, url: str, body: bytes) -> ChatAnswer:
     try:
         response = await client.post(url, content=body)
     except httpx.TimeoutException as error:
@@ -158,7 +195,7 @@ async def _post(client: httpx.AsyncClient, url: str, body: bytes) -> Completion:
         raise _CrashError(f"{status}: {_words(response)}")
     if status != 200:
         raise InferenceError(f"{url} refused a request with {status}: {_words(response)}")
-    return _completion(response)
+    return read_answer(response.content)
 
 
 def _stop(ends: Mapping[int, str]) -> dict[str, Any]:
@@ -181,22 +218,6 @@ def _body(model: str, request: Request, sampling: Sampling, stop: Mapping[str, A
     return json.dumps(body).encode()  # ASCII: a lone surrogate in a prompt is the server's to refuse
 
 
-def _completion(response: httpx.Response) -> Completion:
-    try:
-        document = response.json()
-        choice, usage = document["choices"][0], document["usage"]
-        return Completion(
-            text=str(choice["message"]["content"] or ""),
-            finish_reason="length" if choice["finish_reason"] == "length" else "stop",
-            prompt_tokens=int(usage["prompt_tokens"]),
-            completion_tokens=int(usage["completion_tokens"]),
-        )
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise _OutageError(
-            f"not a chat completion ({type(error).__name__}: {error}): {response.text[:_EXCERPT]}"
-        ) from None
-
-
 def _words(response: httpx.Response) -> str:
     """What the server says about an error: OpenAI's error message, FastAPI's detail, else the start of the body."""
     try:
@@ -206,7 +227,7 @@ def _words(response: httpx.Response) -> str:
     if isinstance(document, dict):
         error = document.get("error") or document.get("detail") or document.get("message")
         if error:
-            return str(error.get("message", error) if isinstance(error, dict) else error)[:_EXCERPT]
+            return whole_text(str(error.get("message", error) if isinstance(error, dict) else error)[:_EXCERPT])
     return response.text[:_EXCERPT].strip() or response.reason_phrase
 
 

@@ -3,7 +3,8 @@
 POST /predict   {"question", "answer"} -> {"value", "pred", "question", "answer"}, as the clients of the paper's code call it:
                 the question is the constraint, the answer the response, value the probability, pred 1 from 0.5 on
 POST /v1/score  {"response", "constraints": [...]} -> {"probabilities": [... or null]}
-GET  /health, /metrics
+GET  /health    200, and 503 once the device has failed, so that a router sends no more and a supervisor starts it again
+GET  /metrics
 
 Everything else than success is {"error": why}.
 """
@@ -22,7 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ifrl_core.reward_model.model.scorer import Probabilities, Scorer
-from ifrl_core.reward_model.serve.batcher import Batcher, QueueFullError
+from ifrl_core.reward_model.serve.batcher import Batcher, BrokenError, QueueFullError
 from ifrl_core.reward_model.serve.bodies import PairBody, RefusedError, ScoreBody, read_body
 from ifrl_core.reward_model.serve.limits import Limits
 from ifrl_core.reward_model.serve.metrics import CONTENT_TYPE, Metrics
@@ -46,6 +47,12 @@ def make_app(scorer: Scorer, limits: Limits, *, model: str, digest: str = "", to
             return await asyncio.wrap_future(batcher.submit(answer, constraints))
         except QueueFullError as error:
             raise RefusedError(429, str(error), {"Retry-After": str(error.retry_after)}) from None
+        except BrokenError as error:
+            raise RefusedError(503, str(error)) from None
+        except Exception as error:
+            if batcher.fault:
+                raise RefusedError(503, str(BrokenError(batcher.fault))) from error
+            raise
 
     @app.post("/predict", dependencies=guarded, openapi_extra=_body_of(PairBody))
     async def predict(request: Request) -> dict[str, Any]:
@@ -61,8 +68,10 @@ def make_app(scorer: Scorer, limits: Limits, *, model: str, digest: str = "", to
         return {"probabilities": await probabilities(body.response, body.constraints)}
 
     @app.get("/health")
-    async def health() -> dict[str, str]:
-        return {"status": "ok", "model": model, "digest": digest}
+    async def health() -> Response:
+        if batcher.fault:
+            return JSONResponse({"status": "broken", "model": model, "digest": digest, "error": batcher.fault}, 503)
+        return JSONResponse({"status": "ok", "model": model, "digest": digest})
 
     @app.get("/metrics", dependencies=guarded)
     async def exposition() -> Response:

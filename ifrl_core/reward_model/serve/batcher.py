@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from threading import Condition, Thread
 
 from ifrl_core.reward_model.model.scorer import Probabilities, Scorer
+from ifrl_core.reward_model.serve.device import device_fault
 from ifrl_core.reward_model.serve.limits import Limits
 from ifrl_core.reward_model.serve.metrics import Metrics
 
@@ -34,8 +35,16 @@ class _Request:
     future: Future[Probabilities] = field(default_factory=Future)
 
 
+class BrokenError(Exception):
+    """The device has failed: nothing is scored any more in this process."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"the device has failed, and the service has to be started again: {fault}")
+
+
 class Batcher:
-    """`submit` from any thread between `start` and `close`."""
+    """`submit` from any thread between `start` and `close`. `fault`: what the device failed with, once it has; after that
+    nothing is accepted."""
 
     def __init__(self, scorer: Scorer, limits: Limits, metrics: Metrics) -> None:
         self._scorer, self._limits, self._metrics = scorer, limits, metrics
@@ -45,6 +54,7 @@ class Batcher:
         self._unanswered = 0  # pairs in the groups and in the batch at work
         self._pairs_per_second = 0.0
         self._closed = False
+        self.fault = ""
         self._thread = Thread(target=self._work, name="scoring", daemon=True)
 
     def start(self) -> None:
@@ -62,10 +72,13 @@ class Batcher:
 
         Raises:
             QueueFullError: when the constraints do not fit into the queue.
+            BrokenError: when the device has failed.
             RuntimeError: after `close`.
         """
         request = _Request(answer, tuple(constraints))
         with self._changed:
+            if self.fault:
+                raise BrokenError(self.fault)
             if self._closed:
                 raise RuntimeError("the service is shutting down")
             if self._unanswered + len(constraints) > self._limits.queue_pairs:
@@ -102,10 +115,14 @@ class Batcher:
         pairs = [(request.answer, constraint) for request in waiting for constraint in request.constraints]
         start = time.monotonic()
         try:
+            if self.fault:  # these were accepted before it
+                raise BrokenError(self.fault)
             probabilities = self._scorer.probabilities(pairs)
         except Exception as error:
-            log.exception("a batch of %d pairs could not be scored", len(pairs))
+            if not self.fault:
+                log.exception("a batch of %d pairs could not be scored", len(pairs))
             self._metrics.failures.inc()
+            self._look_for_fault(error)
             self._make_room(batch)
             for request in waiting:
                 request.future.set_exception(error)
@@ -115,6 +132,12 @@ class Batcher:
             rest = iter(probabilities)
             for request in waiting:
                 request.future.set_result([next(rest) for _ in request.constraints])
+
+    def _look_for_fault(self, error: Exception) -> None:
+        if (fault := device_fault(error)) and not self.fault:
+            log.error("the device has failed: /health says so, and nothing more is scored until a new start: %s", fault)
+            self.fault = fault
+            self._metrics.healthy.set(0)
 
     def _make_room(self, batch: list[_Request]) -> None:
         """Before the answers go out: a client that has its answer may ask again at once."""

@@ -60,9 +60,14 @@ class RewardModelClient:
             )
 
     def _score(self, response: str, constraints: list[str]) -> Probabilities:
-        body = {"response": response, "constraints": constraints}
-        probabilities: Probabilities = self._asked("POST", "/v1/score", body)["probabilities"]
-        return probabilities
+        answered = self._asked("POST", "/v1/score", {"response": response, "constraints": constraints})
+        found, count = answered.get("probabilities"), len(constraints)
+        if not (isinstance(found, list) and len(found) == count and all(_is_probability(item) for item in found)):
+            raise InferenceError(
+                f"the reward model at {self._url} answers {str(answered)[:200]}; expected probabilities, a list of {count} "
+                "numbers in [0, 1] or null: does another service listen there?"
+            )
+        return found
 
     def _asked(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """What the service answers, asked again while it is busy or away."""
@@ -76,14 +81,26 @@ class RewardModelClient:
                 problem = f"{type(error).__name__}: {error}"
                 continue
             if answer.status_code == 200:
-                answered: dict[str, Any] = answer.json()
-                return answered
+                return _document(answer)
             problem = f"{answer.status_code}: {answer.text[:500]}"
             if answer.status_code not in _BUSY:
                 raise InferenceError(f"the reward model at {self._url} refused a request with {problem}")
         raise InferenceError(
             f"the reward model at {self._url} did not answer {self._attempts} times; the last time {problem}"
         )
+
+
+def _document(answer: httpx.Response) -> dict[str, Any]:
+    """The object in an answer; what is none stands as its text under the key ""."""
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    return document if isinstance(document, dict) else {"": answer.text}
+
+
+def _is_probability(item: Any) -> bool:
+    return item is None or (isinstance(item, int | float) and 0 <= item <= 1)
 
 
 def service_url() -> str:

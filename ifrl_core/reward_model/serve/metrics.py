@@ -20,6 +20,8 @@ class Metrics:
         self.pairs = Counter("ifrl_pairs", "Pairs scored", registry=registry)
         self.unscored = Counter("ifrl_unscored_pairs", "Pairs that could not be scored", registry=registry)
         self.failures = Counter("ifrl_failed_batches", "Batches that ended in an error", registry=registry)
+        self.healthy = Gauge("ifrl_healthy", "0 once the device has failed", registry=registry)
+        self.healthy.set(1)
         self.batch_pairs = Histogram("ifrl_batch_pairs", "Pairs in a batch", buckets=_PAIRS, registry=registry)
         self.batch_answers = Histogram(
             "ifrl_batch_answers", "Distinct answers in a batch", buckets=_PAIRS, registry=registry

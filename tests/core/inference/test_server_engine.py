@@ -189,6 +189,66 @@ def test_an_answer_without_content_is_empty() -> None:
     assert answer.text == ""
 
 
+def choice(**fields: Any) -> Body:
+    return {"index": 0, "message": {"role": "assistant", "content": "one two three"}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            {"choices": [choice(message={"content": "a \ud83d b"}, finish_reason="stop")]},
+            Completion("a \ufffd b", "stop", 2, 3),
+        ),
+        (
+            {"choices": [choice(message={"content": "\ud83d\ude00"}, finish_reason="stop")]},
+            Completion("😀", "stop", 2, 1),
+        ),
+        ({"choices": [choice()], "usage": None}, Completion("one two three", "stop", 2, 3)),
+        ({"choices": [choice()], "usage": {"prompt_tokens": 7}}, Completion("one two three", "stop", 2, 3)),
+        (
+            {"choices": [choice(finish_reason=None)], "usage": {"prompt_tokens": 7, "completion_tokens": 5}},
+            Completion("one two three", "length", 7, 5),
+        ),
+        ({"choices": [choice(message={"content": None}, finish_reason="stop")]}, Completion("", "stop", 2, 0)),
+        (
+            {"choices": [choice(message={"content": [{"type": "text", "text": "a"}, {"type": "reasoning"}]})]},
+            Completion("a", "stop", 2, 1),
+        ),
+    ],
+    ids=["half a pair", "a pair", "no usage", "half a usage", "no finish reason", "null", "parts"],
+)
+def test_what_an_answer_leaves_out_or_spells_its_own_way_is_mended(body: Body, expected: Completion) -> None:
+    with serving(lambda _, number: (200, body, {})) as server:
+        words = engine(server.url, count_tokens=lambda text: len(text.split()))
+        assert words.generate(requests(1), SAMPLING) == [expected]
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"<html>", "it is not JSON"),
+        (b"\xff", "it is not JSON"),
+        ([], "no choices that is a list"),
+        ({"choices": []}, "choices is empty"),
+        ({"choices": [{}]}, r"choices\[0\] has no message"),
+        ({"choices": [choice(message={"content": 5})]}, r"choices\[0\].message.content is 5"),
+        (
+            {"choices": [choice(message={"content": [{"type": "text"}]})]},
+            "expected a string, a list of text parts or null",
+        ),
+    ],
+    ids=["HTML", "not UTF-8", "a list", "no choices", "no message", "a number", "a part without text"],
+)
+def test_what_is_no_completion_is_named_by_server_and_field_at_once(body: Any, says: str) -> None:
+    with serving(lambda _, number: (200, body, {})) as server:
+        with pytest.raises(InferenceError, match=says) as caught:
+            engine(server.url).generate(requests(3), SAMPLING)
+        assert server.url in str(caught.value)
+        assert len(server.bodies) <= 6
+
+
 def test_it_works_where_an_event_loop_runs_already() -> None:
     async def notebook_cell(url: str) -> list[Completion]:
         return engine(url).generate(requests(2), SAMPLING)

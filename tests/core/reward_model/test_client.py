@@ -1,12 +1,14 @@
 """A reward model over HTTP gives what the same model gives here, and says what is wrong when it does not."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ifrl_core.errors import InferenceError
 from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.serve.client import RewardModelClient
+from tests.core.inference.fault_server import serving
 from tests.core.reward_model.test_serve import ANSWERS, CONSTRAINTS, _start
 from tests.flows.servers import free_port
 
@@ -32,3 +34,12 @@ def test_one_that_is_away_is_asked_again_and_then_named() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(InferenceError, match=rf"{url} did not answer 3 times; the last time ConnectError"):
         RewardModelClient(url, attempts=3, pause_s=0.01).probabilities(PAIRS)
+
+
+@pytest.mark.parametrize("body", [b"<html>", {"probabilities": [0.5]}, {"probabilities": [0.5, 7]}, {"value": 1}, []])
+def test_an_answer_that_is_none_is_shown_at_once(body: Any) -> None:
+    with serving(lambda _, number: (200, body, {})) as server:
+        url = server.url.removesuffix("/v1")
+        with pytest.raises(InferenceError, match=rf"{url} answers .* expected probabilities, a list of 2 numbers"):
+            RewardModelClient(url).probabilities([("a", "b"), ("a", "c")])
+        assert len(server.bodies) == 1

@@ -58,6 +58,32 @@ def test_score_answers_in_the_order_of_the_constraints_with_null_for_what_cannot
     assert found.json() == {"probabilities": [0.25, None, 0.5]}
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported", 503),
+        ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", 503),
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", 200),
+        ("The size of tensor a (3) must match the size of tensor b (4)", 200),
+    ],
+)
+def test_a_fault_of_the_device_is_told_by_health_and_no_other_is(words: str, status: int) -> None:
+    class Device(LengthScorer):
+        def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+            if pairs[0][1] == "!":
+                raise RuntimeError(words)
+            return super().probabilities(pairs)
+
+    with TestClient(make_app(Device(), Limits(gather_seconds=0), model="toy"), raise_server_exceptions=False) as client:
+        assert client.get("/health").json() == {"status": "ok", "model": "toy", "digest": ""}
+        client.post("/predict", json={"question": "!", "answer": "y"})
+        health = client.get("/health")
+        assert health.status_code == client.post("/predict", json=PAIR).status_code == status
+        assert f"ifrl_healthy {float(status == 200)}" in client.get("/metrics").text
+        if status == 503:
+            assert words.splitlines()[0] in health.json()["error"]
+
+
 PAIR = {"question": "x", "answer": "y"}
 BAD = [
     (b"", 400, "Invalid JSON"),
