@@ -3,9 +3,14 @@
 Every message says what went wrong, where (file, record, field) and what to do about it.
 """
 
+from ifrl_core.masking import masked
+
 
 class IfrlError(Exception):
-    """Base of every error that a user of ifrl can cause or has to act on."""
+    """Base of every error that a user of ifrl can cause or has to act on. URLs in it are masked."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(masked(item) if isinstance(item, str) else item for item in arguments))
 
 
 class ConfigError(IfrlError):
@@ -18,6 +23,10 @@ class InputError(IfrlError):
 
 class ArtifactError(IfrlError):
     """The artifact store cannot be written, or holds something other than its manifest says."""
+
+
+class ChangedError(ArtifactError):
+    """A file was written to while it was copied into the store: what is there is none of its states."""
 
 
 class StoreOutageError(ArtifactError):

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from ifrl_core.errors import ConfigError
+from ifrl_core.masking import mask_logs, masked, public
 
 VARIABLES = {
     "IFRL_ROOT": "storage root of all artifacts: a folder (default .ifrl/store) or s3://bucket/prefix",
@@ -51,6 +52,8 @@ def configure_environment() -> None:
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home / "prefect" / "results"),
         "PREFECT_MEMO_STORE_PATH": str(home / "prefect" / "memo.toml"),
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+        # A flow's state is told through an outage of 17 minutes (pauses double from 2 s); Prefect's 5 tries last one.
+        "PREFECT_CLIENT_MAX_RETRIES": "9",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 is too short for a busy machine
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -60,6 +63,7 @@ def configure_environment() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    mask_logs()
     configure_tracking()
     configure_processor()
 
@@ -69,6 +73,9 @@ def configure_tracking() -> None:
     server does not take is kept and sent later. And have it print nothing of its own between our lines, or into JSON."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    os.environ.setdefault(
+        "MLFLOW_HTTP_REQUEST_TIMEOUT", "30"
+    )  # of one that accepts and is silent; its own default: 120
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
@@ -107,9 +114,16 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home_folder() / 'mlflow.db'}"
 
 
+def with_secrets(uri: str) -> str:
+    """The tracking URI of this environment where `uri` is the same, masked; else `uri` itself. What is stored and passed on
+    is masked, and every machine has the password from its own environment."""
+    own = tracking_uri()
+    return own if uri == masked(own) else uri
+
+
 def mlflow_page(uri: str) -> str:
     """The address of the pages of the MLflow server at `uri`, without a slash at its end."""
-    return (os.environ.get("IFRL_MLFLOW_URL") or uri).rstrip("/")
+    return public(os.environ.get("IFRL_MLFLOW_URL") or uri).rstrip("/")
 
 
 def mlflow_artifact_folder() -> str | None:

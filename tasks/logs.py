@@ -3,10 +3,12 @@
 import logging
 
 from ifrl_core.errors import IfrlError
+from ifrl_core.masking import mask_logs
 
 
 def configure_logs() -> None:
     """Forward ifrl_core from INFO up (Prefect's own level for extra loggers is WARNING), and keep user errors short."""
+    mask_logs()
     logging.getLogger("ifrl_core").setLevel(logging.INFO)
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_without_traceback)

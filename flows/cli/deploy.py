@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ifrl_core.errors import ConfigError
+from ifrl_core.masking import masked
 
 if TYPE_CHECKING:
     from deployments.apply import Change
@@ -53,7 +54,7 @@ def deploy(
     counts: Counter[str] = Counter(change.action for change in changes)
     names = {"create": "created", "update": "updated", "unchanged": "unchanged", "left out": "left out"}
     summary = ", ".join(f"{counts[action]} {name}" for action, name in names.items() if counts[action])
-    typer.echo(f"{summary} on {url}" + (" (a dry run: nothing was changed)" if dry_run else ""))
+    typer.echo(f"{summary} on {masked(url)}" + (" (a dry run: nothing was changed)" if dry_run else ""))
 
 
 def _changes(url: str, file: Path | None, slots: dict[str, int], *, dry_run: bool) -> "Iterator[Change]":

@@ -1,12 +1,17 @@
 """`ifrl track`: what MLflow is owed since it did not answer, and sending it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ifrl_core.errors import TrackingError
 from ifrl_core.settings import configure_environment, store_root, tracking_uri
+
+if TYPE_CHECKING:
+    from ifrl_core.tracking.sync import Sync
 
 app = typer.Typer(help="What runs could not tell MLflow while it was down.", no_args_is_help=True)
 
@@ -29,12 +34,25 @@ def sync(
 
     store = ArtifactStore(store_root())
     names = tracking_journal.owing_runs(store) if run is None else [tracking_journal.known_run(store, run)]
-    done = [sync_run(store, name, tracking_uri()) for name in names]
+    done, failed = [], []
+    for name in names:
+        try:
+            done.append(sync_run(store, name, tracking_uri()))
+        except TrackingError as error:  # another run's entries may well go through
+            failed.append(error)
     if as_json:
         typer.echo(json.dumps([asdict(item) for item in done], indent=2))
-        return
+    else:
+        _print(done)
+        if not names:
+            typer.echo("MLflow is owed nothing")
+    if failed:
+        raise TrackingError("\n".join(str(error) for error in failed))
+
+
+def _print(done: "Sequence[Sync]") -> None:
     for item in done:
+        sent = f"{item.entries - item.lost - item.owed} entries sent"
         lost = f", {item.lost} can never be" if item.lost else ""
-        typer.echo(f"{item.run}: {item.entries} entries sent{lost}  {item.url or item.run_id or ''}".rstrip())
-    if not done:
-        typer.echo("MLflow is owed nothing")
+        owed = f", {item.owed} stay owed" if item.owed else ""
+        typer.echo(f"{item.run}: {sent}{lost}{owed}  {item.url or item.run_id or ''}".rstrip())

@@ -16,6 +16,7 @@ from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import PlacementError
 from ifrl_core.labels.rounds import label_of
+from ifrl_core.masking import masked_document, public
 from ifrl_core.stages.registry import Plan
 from ifrl_core.stages.stage import Stage
 from ifrl_core.tracking.tracker import Tracker
@@ -77,7 +78,7 @@ class Run:
             "peak_rss_mb": cost.peak_rss_mb,
             "stages": self.stages,
             "refs": {label: ref.model_dump() for label, ref in self.refs.items()},
-            "config": self.config.model_dump(mode="json"),
+            "config": masked_document(self.config.model_dump(mode="json")),
             "mlflow": {
                 "uri": self.tracker.run.uri,
                 "run_id": self.tracker.run.run_id,
@@ -85,7 +86,7 @@ class Run:
             },
             "prefect": {
                 "flow_run_id": str(flow_run.id),
-                "url": flow_run.ui_url if os.environ.get("PREFECT_API_URL") else None,
+                "url": public(flow_run.ui_url) if os.environ.get("PREFECT_API_URL") and flow_run.ui_url else None,
             },
         }
 

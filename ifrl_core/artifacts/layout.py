@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ifrl_core.artifacts import files, locks
 from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest
-from ifrl_core.errors import ArtifactError
+from ifrl_core.errors import ArtifactError, ConfigError
+from ifrl_core.masking import masked
 from ifrl_core.settings import cache_folder
 
 ARTIFACT_FILE = re.compile(r"(?P<stage>[^/.][^/]*)/(?P<fingerprint>[0-9a-f]{64})/(?P<name>.+)")
@@ -24,6 +25,15 @@ class Layout:
     """The places of a store whose `root` is a folder or s3://bucket/prefix; `base` is the root as `fs` knows it."""
 
     def __init__(self, root: str) -> None:
+        """
+        Raises:
+            ConfigError: when the root holds a password.
+        """
+        if masked(root) != root:
+            raise ConfigError(
+                f"the store root {root} holds a password, and it is written into every artifact: credentials of an object "
+                "store come from the standard variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+            )
         self.root = root.rstrip("/") if "://" in root else str(Path(root).expanduser().resolve())
         self.fs, self.base = files.filesystem(self.root)
 
@@ -52,9 +62,16 @@ class Layout:
 
     def lock(self, stage: str, fingerprint: str, part: str = "") -> AbstractContextManager[locks.Check]:
         """The lock of an artifact, or of one file of it, that is being made; see `ArtifactWriter.alone`."""
-        name = "-".join(filter(None, (work_name(stage, fingerprint), part)))
         what = f"{stage} {fingerprint[:12]} {part}".rstrip()
-        return locks.locked(self.fs, f"{self.lock_folder}/{name}{locks.SUFFIX}", what)
+        return locks.locked(self.fs, self.lock_path(stage, fingerprint, part), what)
+
+    def lock_path(self, stage: str, fingerprint: str, part: str = "") -> str:
+        name = "-".join(filter(None, (work_name(stage, fingerprint), part)))
+        return f"{self.lock_folder}/{name}{locks.SUFFIX}"
+
+    def is_locked(self, stage: str, fingerprint: str) -> bool:
+        """Whether a process of any machine holds the lock of an artifact."""
+        return locks.is_held(self.fs, self.lock_path(stage, fingerprint))
 
     def read_manifest(self, stage: str, fingerprint: str) -> Manifest:
         """The manifest of an artifact.

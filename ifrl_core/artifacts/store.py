@@ -22,6 +22,7 @@ from ifrl_core.artifacts.layout import Layout
 from ifrl_core.artifacts.manifest import ArtifactRef, Manifest, ShardRecord, parquet_table
 from ifrl_core.artifacts.writer import ArtifactWriter
 from ifrl_core.errors import ArtifactError
+from ifrl_core.masking import masked_document
 from ifrl_core.records import Row
 from ifrl_core.settings import cache_folder
 
@@ -85,7 +86,7 @@ class ArtifactStore(Layout):
         config: BaseModel | Mapping[str, Any],
         inputs: Mapping[str, str],
     ) -> ArtifactWriter:
-        document = config.model_dump(mode="json") if isinstance(config, BaseModel) else dict(config)
+        document = masked_document(config.model_dump(mode="json") if isinstance(config, BaseModel) else dict(config))
         return ArtifactWriter(self, stage, version, fingerprint, document, dict(inputs))
 
     def clear_work(self, stage: str, fingerprint: str) -> None:

@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 from ifrl_core.config import CHAMPION, PipelineConfig
 from ifrl_core.errors import ConfigError, TrackingError
 from ifrl_core.promotion.gate import Decision
-from ifrl_core.tracking.sink import is_outage
+from ifrl_core.tracking.sink import is_outage, open_client
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def champion(uri: str, name: str) -> Version | None:
         TrackingError: when MLflow does not answer.
     """
     with _answering(uri):
-        return _champion(MlflowClient(uri), name)
+        return _champion(open_client(uri), name)
 
 
 def record_decision(
@@ -79,7 +79,7 @@ def record_decision(
         LOOK: str(decision.look),
     }
     with _answering(uri):
-        _tag(MlflowClient(uri), name, version, tags)
+        _tag(open_client(uri), name, version, tags)
 
 
 def promote(uri: str, name: str, version: str, *, previous: Version | None) -> None:
@@ -89,7 +89,7 @@ def promote(uri: str, name: str, version: str, *, previous: Version | None) -> N
         TrackingError: when another version has become champion in the meantime, or MLflow does not answer.
     """
     with _answering(uri):
-        client = MlflowClient(uri)
+        client = open_client(uri)
         current = _champion(client, name)
         now = current.version if current else None
         if now == version:
@@ -109,7 +109,7 @@ def rollback(uri: str, name: str) -> Rollback:
         TrackingError: when there is no champion, none before it, or MLflow does not answer.
     """
     with _answering(uri):
-        client = MlflowClient(uri)
+        client = open_client(uri)
         current = _champion(client, name)
         if current is None:
             raise TrackingError(f"{name} has no champion in {uri}, so there is nothing to roll back")

@@ -1,7 +1,7 @@
 """What MLflow is told, one fact an entry: sent at once, or kept as a line of the run's journal until it can be sent."""
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,6 +43,13 @@ class Points(_Entry):
     step: int
 
 
+class Samples(_Entry):
+    """Rows of one step to look at, for the run's table of them."""
+
+    kind: Literal["samples"] = "samples"
+    rows: list[dict[str, Any]]
+
+
 class StageDone(_Entry):
     """A committed artifact: what is logged of it comes from its manifest."""
 
@@ -76,15 +83,16 @@ class End(_Entry):
 
 
 Entry = Annotated[
-    Start | Params | Points | StageDone | StoredFile | Registered | End,
+    Start | Params | Points | Samples | StageDone | StoredFile | Registered | End,
     Field(discriminator="kind"),
 ]
 
 
 class Line(BaseModel):
-    """An entry and the run that it belongs to."""
+    """An entry and the run that it belongs to. `tries`: how often MLflow, which answered otherwise, failed at it."""
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     run: str
     entry: Entry
+    tries: int = 0

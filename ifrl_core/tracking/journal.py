@@ -2,6 +2,7 @@
 
     <root>/runs/<run>.tracking/<time>-<random>.jsonl    some entries, one a line: {"run": id, "entry": {...}}
     <root>/runs/<run>.tracking/synced.json              files that were sent, and the id that MLflow gave to each owed run
+    <root>/runs/<run>.tracking/refused-<random>.txt     lines that can never be sent, set aside by a sync
 
 Whole small files, so that a folder and s3:// are alike and several processes may write at once. Live metrics are gathered
 for a few seconds first; a kill costs at most those.
@@ -15,14 +16,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ifrl_core.artifacts import ArtifactStore, files
-from ifrl_core.errors import InputError
-from ifrl_core.tracking.entries import Line
+from ifrl_core.errors import ArtifactError, InputError
+from ifrl_core.tracking.entries import End, Line, Start, now_ms
 
 SUFFIX = ".tracking"
 SYNCED = "synced.json"
+REFUSED = "refused-"
 _GATHER_S = 5.0
 
 
@@ -61,12 +63,36 @@ def gather(journal: str, line: Line) -> None:
 
 
 def flush(journal: str) -> None:
-    """Write down what was gathered by this process."""
+    """Write down what was gathered by this process; what the store does not take stays gathered."""
     with _lock:
         lines = _gathered.pop(journal, [])
         _since.pop(journal, None)
-    if lines:
-        keep(journal, lines)
+    try:
+        if lines:
+            keep(journal, lines)
+    except ArtifactError:
+        with _lock:
+            _gathered[journal][:0] = lines
+            _since[journal] = time.monotonic()
+        raise
+
+
+def end_owed(store: ArtifactStore, run: str) -> int:
+    """Keep the ends, as KILLED, of what a killed run began and MLflow is owed; returns how many."""
+    lines = [line for path in unsent(store, run) for line in read_lines(store, path)[0]]
+    ended = {line.run for line in lines if isinstance(line.entry, End)}
+    open_ = [line.run for line in lines if isinstance(line.entry, Start) and line.run not in ended]
+    if open_:
+        keep(journal_of(store, run), [Line(run=each, entry=End(time=now_ms(), status="KILLED")) for each in open_])
+    return len(open_)
+
+
+def set_aside(journal: str, lines: Iterable[str]) -> None:
+    """Keep lines that can never be sent, as they are, where no sync reads them."""
+    fs, base = files.filesystem(journal)
+    files.write_bytes(
+        fs, f"{base}/{REFUSED}{uuid.uuid4().hex[:8]}.txt", "".join(f"{line}\n" for line in lines).encode()
+    )
 
 
 def owing_runs(store: ArtifactStore) -> list[str]:
@@ -102,8 +128,15 @@ def unsent(store: ArtifactStore, run: str) -> list[str]:
     return sorted(path for path in paths if path.endswith(".jsonl") and PurePosixPath(path).name not in sent)
 
 
-def read_lines(store: ArtifactStore, path: str) -> list[Line]:
-    return [_LINE.validate_json(line) for line in files.read_bytes(store.fs, path).splitlines()]
+def read_lines(store: ArtifactStore, path: str) -> tuple[list[Line], list[str]]:
+    """The lines of a file of the journal, and those that cannot be read."""
+    lines, unread = [], []
+    for line in files.read_bytes(store.fs, path).splitlines():
+        try:
+            lines.append(_LINE.validate_json(line))
+        except ValidationError:
+            unread.append(line.decode(errors="replace"))
+    return lines, unread
 
 
 def read_synced(store: ArtifactStore, run: str) -> Synced:

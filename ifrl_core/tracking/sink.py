@@ -22,8 +22,9 @@ from requests.exceptions import RequestException
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
 from ifrl_core.models.folder import model_folder
-from ifrl_core.settings import configure_tracking, mlflow_page
-from ifrl_core.tracking.entries import End, Entry, Params, Points, Registered, StageDone, Start, StoredFile
+from ifrl_core.settings import configure_tracking, mlflow_page, with_secrets
+from ifrl_core.tracking.entries import End, Entry, Params, Points, Registered, Samples, StageDone, Start, StoredFile
+from ifrl_core.tracking.samples import append_rows
 from ifrl_core.tracking.versions import metrics_at, register_folder
 
 configure_tracking()  # a worker's process has no command line of ours that did
@@ -33,6 +34,11 @@ _SMALL_FILE = 4 << 20  # bytes; larger files stay in the store and are named by 
 _OUTAGES = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED"}
 
 
+def open_client(uri: str) -> MlflowClient:
+    """The client of a tracking URI, which may be masked."""
+    return MlflowClient(with_secrets(uri))
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether MLflow, or what it keeps its files on, did not answer; anything else is a mistake that waiting cannot mend."""
     if isinstance(error, MlflowException):
@@ -40,10 +46,21 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, RequestException | ConnectionError | TimeoutError)
 
 
+def answers(uri: str) -> bool:
+    """Whether MLflow answers a simple question."""
+    try:
+        open_client(uri).search_experiments(max_results=1)
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        return False
+    return True
+
+
 def open_experiment(uri: str, artifact_folder: str | None) -> str:
     """The id of the experiment `ifrl`, created when absent; `artifact_folder` places files of a local store."""
     with _one_at_a_time(uri):
-        client = MlflowClient(uri)
+        client = open_client(uri)
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is not None:
             return str(experiment.experiment_id)
@@ -55,7 +72,7 @@ def send(entry: Entry, uri: str, run_id: str, store: ArtifactStore | None) -> st
 
     `store` is needed for entries that name artifacts.
     """
-    client = MlflowClient(uri)
+    client = open_client(uri)
     match entry:
         case Start():
             experiment_id = entry.experiment_id or open_experiment(uri, None)
@@ -66,6 +83,8 @@ def send(entry: Entry, uri: str, run_id: str, store: ArtifactStore | None) -> st
             client.log_batch(run_id, params=[Param(key, value) for key, value in entry.params.items()])
         case Points():
             client.log_batch(run_id, metrics=metrics_at(entry.metrics, entry.step, entry.time))
+        case Samples():
+            append_rows(client, run_id, entry.rows)
         case StageDone():
             _send_stage(client, run_id, entry, _needed(store))
         case StoredFile():
@@ -88,31 +107,36 @@ def send(entry: Entry, uri: str, run_id: str, store: ArtifactStore | None) -> st
 
 
 def run_url(uri: str, run_id: str) -> str | None:
-    """The run's page on an MLflow server, for people's browsers; None for a local store, which has no server, and while the
-    server does not answer."""
+    """The run's page on an MLflow server, for people's browsers; None for a local store, which has no server, and where the
+    server does not answer or has no such run."""
     if not uri.startswith("http"):
         return None
     try:
-        experiment_id = MlflowClient(uri).get_run(run_id).info.experiment_id
-    except MlflowException as error:
-        if not is_outage(error):
-            raise
+        experiment_id = open_client(uri).get_run(run_id).info.experiment_id
+    except MlflowException:  # it is away, or somebody has deleted the run
         return None
     return f"{mlflow_page(uri)}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def end_other_runs(uri: str, experiment_id: str, run_id: str, tag: str, value: str) -> int:
     """Mark as KILLED what else carries the tag and is said to be running, children included; returns how many."""
-    client, ended = MlflowClient(uri), 0
-    for attempt in client.search_runs([experiment_id], f"tags.`{tag}` = '{value}'"):
-        if attempt.info.run_id == run_id:
-            continue
-        children = client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{attempt.info.run_id}'")
-        for run in (*children, attempt):
-            if run.info.status == "RUNNING":
-                client.set_terminated(run.info.run_id, "KILLED")
-                ended += 1
-    return ended
+    attempts = open_client(uri).search_runs([experiment_id], f"tags.`{tag}` = '{value}'")
+    others = [attempt.info.run_id for attempt in attempts if attempt.info.run_id != run_id]
+    return sum(end_with_children(uri, experiment_id, other) for other in others)
+
+
+def end_with_children(uri: str, experiment_id: str, run_id: str) -> int:
+    """Mark a run and its children as KILLED where they are said to be running; returns how many. One that MLflow does not
+    have is none."""
+    client = open_client(uri)
+    family = [
+        *client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'"),
+        *client.search_runs([experiment_id], f"attributes.run_id = '{run_id}'"),
+    ]
+    running = [run.info.run_id for run in family if run.info.status == "RUNNING"]
+    for each in running:
+        client.set_terminated(each, "KILLED")
+    return len(running)
 
 
 def _one_at_a_time(uri: str) -> AbstractContextManager[Any]:

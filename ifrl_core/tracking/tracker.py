@@ -14,15 +14,16 @@ run's address.
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from pydantic import BaseModel, ConfigDict
-from requests.exceptions import RequestException
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.errors import IfrlError
+from ifrl_core.masking import masked, masked_document
 from ifrl_core.stages.progress import Table
 from ifrl_core.tracking import journal, sink
 from ifrl_core.tracking.entries import (
@@ -32,6 +33,7 @@ from ifrl_core.tracking.entries import (
     Params,
     Points,
     Registered,
+    Samples,
     StageDone,
     Start,
     StoredFile,
@@ -48,7 +50,7 @@ _down_until: dict[str, float] = {}
 
 
 class TrackedRun(BaseModel):
-    """The address of one MLflow run: what a task needs to log into it from another thread or process.
+    """The address of one MLflow run: what a task needs to log into it from another thread or process. `uri` is masked.
 
     `journal` is where entries go that MLflow does not take; empty: nowhere, and then an outage is an error. A run that
     MLflow could not start has an id of ours (`is_owed`). `experiment_id` is empty when MLflow never said it.
@@ -87,7 +89,7 @@ class Tracker:
         journal: str = "",
     ) -> "Tracker":
         """Begin a run in the experiment `ifrl`; `artifact_folder` places files of a local store."""
-        place = TrackedRun(uri=uri, run_id="", journal=journal)
+        place = TrackedRun(uri=masked(uri), run_id="", journal=journal)
         try:
             place = place.model_copy(update={"experiment_id": sink.open_experiment(uri, artifact_folder)})
         except Exception as error:
@@ -113,25 +115,18 @@ class Tracker:
 
     def params(self, document: Mapping[str, object]) -> None:
         """Log a nested config as dotted params."""
-        self._record(Params(time=now_ms(), params=sink.flat_params(document)))
+        self._record(Params(time=now_ms(), params=sink.flat_params(masked_document(document))))
 
     def live(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log metrics while a stage runs. Where there is no journal, a failing server costs points and a warning."""
-        try:
+        """Log metrics while a stage runs. It raises nothing: where there is no journal, or that cannot be written, a failing
+        server costs points and a warning."""
+        with _costs_a_warning(f"{len(metrics)} metrics of step {step}"):
             self._record(Points(time=now_ms(), metrics=dict(metrics), step=step), gathered=True)
-        except MlflowException as error:
-            log.warning("MLflow did not take %d metrics of step %d: %s", len(metrics), step, error)
 
     def samples(self, rows: Table) -> None:
-        """Append rows to the run's table samples.json, which MLflow shows. A failing server costs rows and a warning: the
-        artifact of the stage has them too."""
-        if self.run.is_owed or _is_down(self.run):
-            return
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        try:
-            MlflowClient(self.run.uri).log_table(self.run.run_id, columns, "samples.json")
-        except (MlflowException, RequestException, OSError) as error:  # the last two: where MLflow keeps its files
-            log.warning("MLflow did not take %d sample rows: %s", len(rows), error)
+        """Append rows to the run's table of samples, which MLflow shows. It raises nothing, as `live`."""
+        with _costs_a_warning(f"{len(rows)} sample rows"):
+            self._record(Samples(time=now_ms(), rows=[dict(row) for row in rows]), gathered=True)
 
     def stage(self, ref: ArtifactRef, inputs: Mapping[str, ArtifactRef]) -> None:
         """What a committed artifact says of itself: params, figures, cost, lineage, small files, fingerprint."""
@@ -150,9 +145,10 @@ class Tracker:
         return self._record(entry) or PENDING
 
     def flush(self) -> None:
-        """Write down the live metrics that are still gathered for the journal."""
+        """Write down the live metrics and samples that are still gathered for the journal."""
         if self.run.journal:
-            journal.flush(self.run.journal)
+            with _costs_a_warning("the last live metrics"):
+                journal.flush(self.run.journal)
 
     def end_earlier_attempts(self, tag: str, value: str) -> int:
         """Mark as KILLED what else carries the tag and is said to be running, children included; returns how many.
@@ -176,7 +172,13 @@ class Tracker:
         return None if self.run.is_owed else sink.run_url(self.run.uri, self.run.run_id)
 
     def _begun(self, name: str, tags: Mapping[str, str], parent: str | None) -> "Tracker":
-        entry = Start(time=now_ms(), name=name, tags=dict(tags), parent=parent, experiment_id=self.run.experiment_id)
+        entry = Start(
+            time=now_ms(),
+            name=name,
+            tags=masked_document(dict(tags)),
+            parent=parent,
+            experiment_id=self.run.experiment_id,
+        )
         owed_id = f"{_OWED}{uuid.uuid4().hex}"
         run_id = self._record(entry, owed_id=owed_id) or owed_id
         return Tracker(self.run.model_copy(update={"run_id": run_id}), self._store)
@@ -192,15 +194,37 @@ class Tracker:
             try:
                 return sink.send(entry, run.uri, run.run_id, self._store)
             except Exception as error:
-                if not run.journal or not sink.is_outage(error):
+                if not run.journal or not (sink.is_outage(error) or _may_wait(entry, error)):
                     raise
-                _note_outage(run, error)
+                _note(run, entry, error)
         line = Line(run=owed_id or run.run_id, entry=entry)
         if gathered:
             journal.gather(run.journal, line)
         else:
             journal.keep(run.journal, [line])
         return ""
+
+
+@contextmanager
+def _costs_a_warning(what: str) -> Iterator[None]:
+    """Inside, what fails costs `what` and a warning, never the work that it is told of."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("MLflow did not take %s: %s", what, error)
+
+
+def _may_wait(entry: Entry, error: Exception) -> bool:
+    """Whether a run goes on without an entry that MLflow refuses: it stays owed, and a sync says what became of it. Without
+    a run nothing can be logged, and a model that is not registered was asked for."""
+    return not isinstance(error, IfrlError) and not isinstance(entry, Start | Registered)
+
+
+def _note(run: TrackedRun, entry: Entry, error: Exception) -> None:
+    if sink.is_outage(error):
+        _note_outage(run, error)
+    else:
+        log.warning("MLflow refuses the %s of a run, which is kept in %s: %s", entry.kind, run.journal, error)
 
 
 def _is_down(run: TrackedRun) -> bool:

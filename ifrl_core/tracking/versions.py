@@ -8,6 +8,7 @@ from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 
 from ifrl_core.artifacts import ArtifactRef
+from ifrl_core.settings import with_secrets
 from ifrl_core.tracking.entries import now_ms
 
 
@@ -28,6 +29,7 @@ def register_folder(
     A version made from the same fingerprint is used again instead of registered twice. `at` (milliseconds since 1970): when
     it should have been registered; the alias stays on a version that was made after that.
     """
+    uri = with_secrets(uri)
     client, at = MlflowClient(uri), at or now_ms()
     version = _version_of(client, name, ref.fingerprint)
     if version is None:

@@ -14,6 +14,7 @@ from ifrl_core.tracking.sink import EXPERIMENT
 from tests.flows.servers import free_port, mlflow_server, s3_server
 from tests.flows.workplace import CHEAP, Workplace
 
+PASSWORD = "S3CRET-of-ann"  # of a proxy in front of MLflow, say
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 
@@ -32,7 +33,7 @@ class Away:
 @pytest.fixture(scope="module")
 def away(workplace: Callable[..., Workplace], tmp_path_factory: pytest.TempPathFactory, tiny: str) -> Iterator[Away]:
     folder, port, command = tmp_path_factory.mktemp("s3"), free_port(), ("run", tiny, *CHEAP)
-    uri = f"http://127.0.0.1:{port}"
+    uri = f"http://ann:{PASSWORD}@127.0.0.1:{port}"
     with s3_server(folder) as env, pytest.MonkeyPatch.context() as patch:
         place = workplace("away", **env, IFRL_ROOT="s3://ifrl/team/a", MLFLOW_TRACKING_URI=uri)
         for name, value in {**env, "IFRL_CACHE": place.env["IFRL_CACHE"]}.items():
@@ -87,7 +88,9 @@ def test_mlflow_down_for_the_whole_run_is_told_afterwards(away: Away, tmp_path: 
 
         client = MlflowClient(uri)
         record = json.loads((away.objects / "runs" / f"{owed['run']}.json").read_text())
-        assert record["mlflow"] == {"uri": uri, "run_id": sent["run_id"], "url": sent["url"]}
+        shown = uri.replace("//", "//ann:***@")
+        assert record["mlflow"] == {"uri": shown, "run_id": sent["run_id"], "url": sent["url"]}
+        assert sent["url"].startswith(f"{uri}/#/experiments/")
         experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
         children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{sent['run_id']}'")
         runs = {run.info.run_name: run for run in (client.get_run(sent["run_id"]), *children)}
@@ -104,3 +107,17 @@ def test_mlflow_down_for_the_whole_run_is_told_afterwards(away: Away, tmp_path: 
             (version,) = client.search_model_versions(f"name = '{name}'")
             assert version.tags["fingerprint"] == owed["refs"][stage]["fingerprint"]
             assert str(client.get_model_version_by_alias(name, "challenger").version) == str(version.version)
+
+
+def test_the_password_of_the_tracking_uri_is_nowhere(away: Away) -> None:
+    """After the runs and the syncs of this file: in no file, no line and nothing that Prefect was told."""
+    owing = away.place.run("track", "sync", away.record["run"])
+    place, report = away.place, away.place.run("report", "--json")
+    for done in (owing, report):
+        assert PASSWORD not in done.stdout + done.stderr
+    assert PASSWORD not in away.out
+    files = [path for folder in (away.objects, place.home) for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 50
+    assert not [path for path in files if PASSWORD.encode() in path.read_bytes()]
+    asked = ("/flow_runs/filter", "/task_runs/filter", "/logs/filter", "/artifacts/filter")
+    assert not [path for path in asked if PASSWORD in json.dumps(place.ask(path, {}))]

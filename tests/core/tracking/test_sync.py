@@ -1,9 +1,11 @@
 """MLflow that is down: runs go on, and what it should hold reaches it later, once."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -11,10 +13,12 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.errors import TrackingError
 from ifrl_core.tracking import journal as tracking_journal
 from ifrl_core.tracking import tracker
+from ifrl_core.tracking.entries import End, Line, Params, now_ms
+from ifrl_core.tracking.samples import TABLE
 from ifrl_core.tracking.sink import EXPERIMENT, open_experiment
 from ifrl_core.tracking.sync import sync_run
 from ifrl_core.tracking.tracker import PENDING, TrackedRun, Tracker
@@ -67,8 +71,10 @@ def use(store: ArtifactStore, uri: str, name: str, *, before_end: Callable[[], N
         with parent.child("policy", {"cached": "false"}) as child:
             for step in range(1, 4):
                 child.live({"reward/total": step / 10, "loss": float("nan")}, step)
+            child.samples([{"step": 3, "text": "early", "reward": 1 / 3}])
             before_end()
             child.live({"reward/total": 0.9}, 4)
+            child.samples([{"step": 4, "text": "late", "reward": None}])
             child.flush()
             ref = artifact(store)
             child.stage(ref, {"labels": ref})
@@ -100,9 +106,16 @@ def held(uri: str) -> dict[str, Any]:
         "fingerprint": runs["policy"].data.tags["fingerprint"],
         "inputs": len(runs["policy"].inputs.dataset_inputs),
         "files": files,
+        "samples": samples(uri, child),
         "versions": [(str(v.version), v.tags["fingerprint"]) for v in client.search_model_versions("name = 'p'")],
         "alias": str(client.get_model_version_by_alias("p", "challenger").version),
     }
+
+
+def samples(uri: str, run_id: str) -> list[Any]:
+    with TemporaryDirectory() as folder:
+        rows = json.loads(Path(MlflowClient(uri).download_artifacts(run_id, TABLE, folder)).read_text())["data"]
+    return sorted(rows, key=str)
 
 
 def test_a_run_without_mlflow_is_the_same_there_after_a_sync(
@@ -126,6 +139,7 @@ def test_a_run_without_mlflow_is_the_same_there_after_a_sync(
     assert late["status"] == {"FINISHED"}
     assert late["points"]["reward/total"] == [(1, "0.1"), (2, "0.2"), (3, "0.3"), (4, "0.9")]
     assert late["files"]["run-1"] == ["report.html"]
+    assert [row[1] for row in late["samples"]] == ["early", "late"]
 
     # The times are those of the run, not of the sync.
     client = MlflowClient(server.uri)
@@ -156,6 +170,7 @@ def test_mlflow_that_goes_down_in_the_middle_gets_the_rest_later(server: Server,
     assert sync_run(store, "run-2", server.uri).lost == 0
     found = held(server.uri)
     assert found["status"] == {"FINISHED"}
+    assert [row[1] for row in found["samples"]] == ["early", "late"]
     assert [step for step, _ in found["points"]["reward/total"]] == [1, 2, 3, 4]
     assert len(found["versions"]) == 1
     assert found["files"]["run-2"] == ["report.html"]
@@ -168,3 +183,47 @@ def test_an_artifact_that_is_gone_costs_its_entry_alone(server: Server, store: A
     open_experiment(uri, str(tmp_path / "files"))
     assert sync_run(store, "run-3", uri).lost == 3  # the stage, the model and the report
     assert {run.info.status for run in runs_of(uri).values()} == {"FINISHED"}
+
+
+def test_what_is_refused_for_ever_is_set_aside_and_the_rest_goes_on(
+    store: ArtifactStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri, journal = f"sqlite:///{tmp_path / 'direct.db'}", tracking_journal.journal_of(store, "run-4")
+    client, experiment = MlflowClient(uri), open_experiment(uri, str(tmp_path / "files"))
+    run = client.create_run(experiment).info.run_id
+
+    def params(run_id: str, **named: str) -> Line:
+        return Line(run=run_id, entry=Params(time=now_ms(), params=named))
+
+    tracking_journal.keep(journal, [params(run, early="1"), params(run, **{"a?b": "poison"}), params("0" * 32, x="1")])
+    fs, folder = files.filesystem(journal)
+    files.write_bytes(fs, f"{folder}/00-torn.jsonl", b'{"run": "x", "entry": {"kind": "unknown"}}\n{"ru')
+    tracking_journal.keep(journal, [params(run, late="2"), Line(run=run, entry=End(time=now_ms(), status="FINISHED"))])
+
+    done = sync_run(store, "run-4", uri)
+    assert (done.entries, done.lost, done.owed) == (7, 3, 1)
+    found = client.get_run(run)
+    assert found.data.params == {"early": "1", "late": "2"}
+    assert found.info.status == "FINISHED"
+    assert "a?b" in caplog.text
+    with pytest.raises(TrackingError, match="set MLFLOW_TRACKING_URI"):  # all that is owed is of a run it does not know
+        sync_run(store, "run-4", uri)
+    for lost, owed in ((0, 1), (1, 0)):
+        tracking_journal.keep(journal, [params(run, **{f"again-{lost}": "3"})])
+        done = sync_run(store, "run-4", uri)
+        assert (done.entries, done.lost, done.owed) == (2, lost, owed)
+    assert tracking_journal.owing_runs(store) == []
+    aside = [path.read_text() for path in (Path(store.root) / "runs" / "run-4.tracking").glob("refused-*.txt")]
+    assert sum(text.count("\n") for text in aside) == 4
+
+
+def test_what_mlflow_refuses_during_a_run_ends_nothing_and_stays_owed(store: ArtifactStore, tmp_path: Path) -> None:
+    uri, journal = f"sqlite:///{tmp_path / 'direct.db'}", tracking_journal.journal_of(store, "run-5")
+    with Tracker.start(uri, str(tmp_path / "files"), "run-5", {}, store, journal=journal) as tracker:
+        MlflowClient(uri).delete_run(tracker.run.run_id)
+        tracker.params({"a": 1})
+        tracker.live({"x": 1.0}, 1)
+        tracker.samples([{"a": 1}])
+        tracker.flush()
+    assert tracker.url is None
+    assert tracking_journal.owing_runs(store) == ["run-5"]
