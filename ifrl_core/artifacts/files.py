@@ -15,7 +15,7 @@ from typing import Any
 
 import fsspec
 
-from ifrl_core.errors import IfrlError, StoreOutageError
+from ifrl_core.errors import ChangedError, IfrlError, StoreOutageError
 
 TEMPORARY = ".tmp-"
 PROBE = ".probe-"
@@ -143,6 +143,19 @@ def put_file(fs: fsspec.AbstractFileSystem, source: Path, path: str) -> None:
             fs.put_file(str(source), path)
 
 
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Inside, a local file is read for the store.
+
+    Raises:
+        ChangedError: at the end, when somebody has written to it meanwhile.
+    """
+    before = _state(path)
+    yield
+    if _state(path) != before:
+        raise ChangedError(f"{path} was written to while it was copied: let what writes it come to its end first")
+
+
 def read_ranges(fs: fsspec.AbstractFileSystem, path: str, ranges: Sequence[tuple[int, int]]) -> list[bytes | Exception]:
     """The bytes of a file from each (start, end), read at once; in place of one that could not be read, its error."""
     starts, ends = [start for start, _ in ranges], [end for _, end in ranges]
@@ -198,6 +211,18 @@ def age_s(fs: fsspec.AbstractFileSystem, path: str) -> float:
         return time.time() - _modified(fs.info(path))
 
 
+def store_age_s(fs: fsspec.AbstractFileSystem, path: str) -> float:
+    """Seconds since a file was written, by its store's clock: that of a probe beside it. Raises FileNotFoundError."""
+    probe = f"{path.rpartition('/')[0]}/{PROBE}{uuid.uuid4().hex}"
+    with naming(path, "looked at"):
+        written = _modified(fs.info(path))
+        fs.pipe_file(probe, b"ifrl")
+        try:
+            return _modified(fs.info(probe)) - written
+        finally:
+            remove(fs, probe)
+
+
 def size(fs: fsspec.AbstractFileSystem, path: str) -> int:
     """Bytes of a file. Raises FileNotFoundError."""
     with naming(path, "looked at"):
@@ -230,6 +255,11 @@ def _write_local(path: str, chunks: Iterable[bytes], *, exclusive: bool = False)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns, state.st_ino
 
 
 def _link(source: Path, target: Path) -> bool:

@@ -9,8 +9,10 @@ It is a small object that names its owner, who rewrites it every BEAT_S seconds.
     silent   another run's, which gave none for PATIENCE_S          take over   ends      error   -
     gone     another run's, of a process here that no longer runs   take over   ends      error   -
 
-A sign of life is a change that is seen while waiting; no clocks are compared. Who does not wait, and gc, cannot see one: to
-them a lease is silent when it is older than LIVE_S by the store's clock.
+A sign of life is a change that is seen while waiting; no clocks are compared. Patience counts looks: only the time between
+two looks that both saw the same lease is silence, LOOK_S at most of each. While the store does not answer nobody's silence is
+known, and its holder, who cannot beat either, has PATIENCE_S from when it answers again. Who does not wait, and gc, cannot
+see a sign of life: to them a lease is silent when it is older than LIVE_S by the store's own clock.
 
 What it promises: with conditional writes (S3: If-None-Match, If-Match) one holder at a time, save that a holder which was
 cut off from the store for PATIENCE_S learns only afterwards that it was replaced. Without them (some S3-compatible servers
@@ -31,7 +33,7 @@ import fsspec
 
 from ifrl_core.artifacts import files
 from ifrl_core.artifacts.holder import has_ended, this_process
-from ifrl_core.errors import ArtifactError
+from ifrl_core.errors import ArtifactError, StoreOutageError
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ BEAT_S = 10.0
 PATIENCE_S = 60.0
 SETTLE_S = 1.0
 LIVE_S = 600.0  # 60 beats, so that clocks may differ by minutes
+LOOK_S = 2.0  # what one look can add to silence
 _POLL_S = 1.0
 
 State = Literal["free", "mine", "held", "silent", "gone"]
@@ -52,43 +55,69 @@ class HeldError(Exception):
 class Lease:
     """The right to make what `path` stands for. See the module's head for its states and what it promises."""
 
-    def __init__(self, fs: fsspec.AbstractFileSystem, path: str) -> None:
-        self._fs, self._path = fs, path
+    def __init__(
+        self,
+        fs: fsspec.AbstractFileSystem,
+        path: str,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._fs, self._path, self._now, self._sleep = fs, path, now, sleep
         self._owner = {**this_process(), "owner": uuid.uuid4().hex}
         self._beats = 0
 
     def acquire(self, on_wait: Callable[[], None], *, wait: bool = True) -> None:
         """Have the lease, if need be after waiting for its holder; `on_wait` is called once, when there is one.
 
+        A store that stops answering while it waits is waited for as well.
+
         Raises:
             HeldError: when `wait` is False and another run holds it.
+            StoreOutageError: when the store does not answer at first.
         """
-        watched, since, waiting = None, time.monotonic(), False
+        if not wait:
+            self._acquire_now()
+            return
+        watch, waiting = _Watch(self._now), False
         while True:
-            body = self._read()
-            if body != watched:
-                watched, since = body, time.monotonic()
-            silent = time.monotonic() - since > PATIENCE_S if wait else _is_old(self._fs, self._path)
-            state = self._state(body, silent=silent)
-            if state == "mine" or (state in TAKEABLE and self._take(body)):
-                return
-            if not wait:
-                raise HeldError(self._path)
-            if body is not None and not waiting:
-                on_wait()
-                waiting = True
-            time.sleep(_POLL_S)
-
-    def keep(self, ended: threading.Event) -> None:
-        """Beat: rewrite the lease every BEAT_S until `ended`, or until it is not this run's any more."""
-        while not ended.wait(BEAT_S):
             try:
                 body = self._read()
-                if self._state(body) != "mine":
+                state = self._state(body, silent=watch.silence_s(body) > PATIENCE_S)
+                if state == "mine" or (state in TAKEABLE and self._take(body)):
                     return
-                self._write(body)
-            except Exception as error:  # the store may come back; `check` says it when it matters
-                log.debug("%s: no heartbeat: %s", self._path, error)
+            except StoreOutageError as error:
+                if not waiting:
+                    raise
+                if watch.missed():
+                    log.warning("still waiting, though the store does not answer: %s", error)
+            else:
+                if body is not None and not waiting:
+                    on_wait()
+                    waiting = True
+            self._sleep(_POLL_S)
+
+    def _acquire_now(self) -> None:
+        body = self._read()
+        state = self._state(body, silent=_is_old(self._fs, self._path))
+        if not (state == "mine" or (state in TAKEABLE and self._take(body))):
+            raise HeldError(self._path)
+
+    def keep(self, ended: threading.Event) -> None:
+        """Beat every BEAT_S until `ended`, or until the lease is not this run's any more."""
+        while not ended.wait(BEAT_S) and self.beat():
+            pass
+
+    def beat(self) -> bool:
+        """Rewrite the lease; says whether it is worth another beat."""
+        try:
+            body = self._read()
+            if self._state(body) != "mine":
+                return False
+            self._write(body)
+        except Exception as error:  # the store may come back; `check` says it when it matters
+            log.debug("%s: no heartbeat: %s", self._path, error)
+        return True
 
     def check(self) -> None:
         """Raise ArtifactError when another run has taken the lease over."""
@@ -113,7 +142,7 @@ class Lease:
             return False
         # Where conditions count, nobody can write between. Where they are ignored, let whoever wrote meanwhile finish.
         if not self._conditions_count():
-            time.sleep(SETTLE_S)
+            self._sleep(SETTLE_S)
         return self._state(self._read()) == "mine"
 
     def _write(self, expected: bytes | None) -> bool:
@@ -153,6 +182,33 @@ class Lease:
             return None
 
 
+class _Watch:
+    """How long a lease has given no sign of life, as far as it was looked at."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._seen: bytes | None = None
+        self._looked: float | None = None  # when it was seen last; None: the look before failed
+        self._silence_s = 0.0
+
+    def silence_s(self, body: bytes | None) -> float:
+        """A look that saw `body`; returns the seconds of silence so far."""
+        now = self._now()
+        if body != self._seen:
+            self._silence_s = 0.0
+        elif self._looked is not None:
+            self._silence_s += min(LOOK_S, now - self._looked)
+        self._seen, self._looked = body, now
+        return self._silence_s
+
+    def missed(self) -> bool:
+        """A look that failed: the holder may not have been able to beat either, and silence is counted anew. Says whether
+        it is the first one of an outage."""
+        first = self._looked is not None
+        self._looked, self._silence_s = None, 0.0
+        return first
+
+
 def is_live(fs: fsspec.AbstractFileSystem, path: str) -> bool:
     """Whether a run of any machine holds the lease at `path`."""
     try:
@@ -174,8 +230,12 @@ def state_of(body: bytes | None, owner: str | None, *, silent: bool) -> State:
 
 
 def _is_old(fs: fsspec.AbstractFileSystem, path: str) -> bool:
+    """Whether the lease was written LIVE_S ago. This machine's clock may be wrong: what looks old by it is held against the
+    store's, which dates a probe."""
     try:
-        return files.age_s(fs, path) >= LIVE_S
+        if files.age_s(fs, path) < LIVE_S:
+            return False
+        return files.store_age_s(fs, path) >= LIVE_S
     except FileNotFoundError:
         return True
 

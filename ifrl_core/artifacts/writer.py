@@ -91,12 +91,17 @@ class ArtifactWriter:
         return self._write(name, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
 
     def write_folder(self, source: Path, *, prefix: str) -> None:
-        """Copy every file below `source` (a saved model) to `prefix`/..."""
+        """Copy every file below `source` (a saved model) to `prefix`/...
+
+        Raises:
+            ChangedError: when somebody writes to one of them meanwhile.
+        """
         for path in sorted(item for item in source.rglob("*") if item.is_file()):
             name = f"{prefix}/{path.relative_to(source).as_posix()}"
             self._check_locks()
-            files.put_file(self._layout.fs, path, f"{self._folder}/{name}")
-            digest = digest_of_file(path)
+            with files.unchanged(path):
+                files.put_file(self._layout.fs, path, f"{self._folder}/{name}")
+                digest = digest_of_file(path)
             self._records[name] = ShardRecord(name=name, rows=0, size=path.stat().st_size, sha256=digest)
 
     def commit(

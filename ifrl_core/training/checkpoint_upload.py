@@ -19,8 +19,16 @@ from tempfile import TemporaryDirectory
 from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.artifacts.digest import digest_of_file
 from ifrl_core.artifacts.download import download
-from ifrl_core.errors import ArtifactError
-from ifrl_core.training.checkpoints import COMPLETIONS, best_step, last_checkpoint, point_to_best, step_of, whole_tables
+from ifrl_core.errors import ArtifactError, StoreOutageError
+from ifrl_core.training.checkpoints import (
+    COMPLETIONS,
+    UPLOADING,
+    best_step,
+    last_checkpoint,
+    point_to_best,
+    step_of,
+    whole_tables,
+)
 from ifrl_core.training.job import METRICS
 
 log = logging.getLogger(__name__)
@@ -35,10 +43,16 @@ class Uploads:
         self._done: set[int] = set(uploaded(store, remote))
         self._thread: threading.Thread | None = None
 
-    def look(self) -> None:
-        """Start to upload the newest whole checkpoint, unless it is there or another one is on its way."""
+    def look(self, step: int | None = None) -> None:
+        """Start to upload the newest whole checkpoint, unless it is there or another one is on its way.
+
+        `step`: that the training is at; None: it is over. A checkpoint is looked at once a later step was made: until then
+        other processes of the training may still write their parts of it.
+        """
         newest = last_checkpoint(self._local)
         if newest is None or step_of(newest) in self._done or (self._thread and self._thread.is_alive()):
+            return
+        if step is not None and step_of(newest) >= step:
             return
         self._thread = threading.Thread(target=self._upload, args=(newest,), daemon=True)
         self._thread.start()
@@ -57,7 +71,7 @@ class Uploads:
     def _upload(self, newest: Path) -> None:
         try:
             steps = sorted({best_step(newest) or step_of(newest), step_of(newest)})
-            with TemporaryDirectory(dir=self._local, prefix=".upload-") as folder:
+            with TemporaryDirectory(dir=self._local, prefix=UPLOADING) as folder:
                 copies = [_linked(self._local, step, Path(folder)) for step in steps if step not in self._done]
                 if last_checkpoint(self._local) != newest:  # the trainer has a newer one, and removes others
                     return
@@ -105,12 +119,17 @@ def kept_in_store(store: ArtifactStore, remote: str, local: Path) -> Iterator[Up
 
 
 def upload(store: ArtifactStore, remote: str, checkpoint: Path, local: Path) -> None:
-    """All files of a checkpoint, and the tables of answers in `local` of its steps; then the list that makes it whole."""
+    """All files of a checkpoint, and the tables of answers in `local` of its steps; then the list that makes it whole.
+
+    Raises:
+        ChangedError: when one of them is still written to; there is no list then.
+    """
     digests = {}
     for path in sorted(path for path in checkpoint.rglob("*") if path.is_file()):
         name = path.relative_to(checkpoint).as_posix()
-        digests[name] = digest_of_file(path)
-        files.put_file(store.fs, path, f"{remote}/{checkpoint.name}/{name}")
+        with files.unchanged(path):
+            digests[name] = digest_of_file(path)
+            files.put_file(store.fs, path, f"{remote}/{checkpoint.name}/{name}")
     there = {file.path for file in files.listing(store.fs, f"{remote}/{COMPLETIONS}")}
     for path in whole_tables(local / COMPLETIONS, step_of(checkpoint)):
         if path.name not in there:
@@ -130,16 +149,40 @@ def fetch_newest(store: ArtifactStore, remote: str, local: Path) -> None:
     steps = uploaded(store, remote)
     if not steps or (here is not None and step_of(here) >= steps[-1]):
         return
-    newest = _fetched(store, remote, local, steps[-1])
+    newer = [step for step in steps if here is None or step > step_of(here)]
+    found = _newest_sound(store, remote, local, newer, here)
+    if found is None:
+        return
+    newest, step = found
     best = best_step(newest)
-    if best is not None and best != steps[-1] and not (local / f"checkpoint-{best}").exists():
+    if best is not None and best != step and not (local / f"checkpoint-{best}").exists():
         _fetched(store, remote, local, best).replace(local / f"checkpoint-{best}")
     if (newest / METRICS).exists() and not (local.parent / METRICS).exists():
         (newest / METRICS).rename(local.parent / METRICS)
     for table in files.listing(store.fs, f"{remote}/{COMPLETIONS}"):
         download(store.fs, f"{remote}/{COMPLETIONS}/{table.path}", local / COMPLETIONS / table.path, size=table.size)
-    newest.replace(local / f"checkpoint-{steps[-1]}")
-    log.info("going on from checkpoint-%d, which another run left in the store", steps[-1])
+    newest.replace(local / f"checkpoint-{step}")
+    log.info("going on from checkpoint-%d, which another run left in the store", step)
+
+
+def _newest_sound(
+    store: ArtifactStore, remote: str, local: Path, steps: list[int], here: Path | None
+) -> tuple[Path, int] | None:
+    """The newest checkpoint in the store whose files are those of its list, and its step; None where only `here` is whole.
+
+    Raises:
+        ArtifactError: of the oldest one, when none is and there is none here.
+    """
+    for step in reversed(steps):
+        try:
+            return _fetched(store, remote, local, step), step
+        except StoreOutageError:
+            raise
+        except (ArtifactError, FileNotFoundError) as error:
+            if step == steps[0] and here is None:
+                raise
+            log.warning("checkpoint-%d in the store is passed over: %s", step, error)
+    return None
 
 
 def _fetched(store: ArtifactStore, remote: str, local: Path, step: int) -> Path:

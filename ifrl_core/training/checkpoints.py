@@ -1,10 +1,12 @@
 """Checkpoints of a training process: which of them is whole, and what lies beside them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 COMPLETIONS = "completions"  # trl's folder of tables, one a step, beside the checkpoints
+UPLOADING = ".upload-"  # folders of copies on their way to the store
 _STATE = "trainer_state.json"
 
 
@@ -12,6 +14,14 @@ def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end: the trainer writes trainer_state.json last."""
     whole = [path.parent for path in folder.glob(f"checkpoint-*/{_STATE}") if _is_json(path)]
     return max(whole, key=step_of, default=None)
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove checkpoints that a kill cut off, lest their files get into one of the same step, and copies of uploads."""
+    whole = {path.parent for path in folder.glob(f"checkpoint-*/{_STATE}") if _is_json(path)}
+    for path in [*folder.glob("checkpoint-*"), *folder.glob(f"{UPLOADING}*")]:
+        if path.is_dir() and path not in whole:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def step_of(checkpoint: Path) -> int:

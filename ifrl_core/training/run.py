@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ifrl_core.records import Row
 from ifrl_core.stages.stage import Work
 from ifrl_core.training.checkpoint_upload import kept_in_store
+from ifrl_core.training.checkpoints import remove_half_written
 from ifrl_core.training.job import CHECKPOINTS, FINAL, read_provenance
 from ifrl_core.training.launch import Launch, run_training
 
@@ -23,12 +24,13 @@ def train_in_child(launch: Launch, stage: str, work: Work, on_row: Callable[[Row
 
 
 def _run(launch: Launch, stage: str, work: Work, on_row: Callable[[Row], None]) -> None:
+    remove_half_written(work.scratch / CHECKPOINTS)
     remote = work.store.checkpoints(stage, work.fingerprint)
     with kept_in_store(work.store, remote, work.scratch / CHECKPOINTS) as uploads:
 
         def report(row: Row) -> None:
             on_row(row)
             if uploads:
-                uploads.look()
+                uploads.look(int(row["step"]))
 
         run_training(work.scratch.resolve(), launch, report)

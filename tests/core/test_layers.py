@@ -9,14 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # From the bottom up; of packages in one line, none knows another.
 LAYERS = (
-<<<<<<< HEAD
+    ("ifrl_core.masking",),
     ("ifrl_core.errors", "ifrl_core.records", "ifrl_core.identity", "ifrl_core.code_digest"),
     ("ifrl_core.settings", "ifrl_core.text_lines"),
-=======
-    ("ifrl_core.masking",),
-    ("ifrl_core.errors", "ifrl_core.records"),
-    ("ifrl_core.settings",),
->>>>>>> 774c618 (Passwords in URLs are masked wherever they are shown or stored; sample rows go through the journal, and an entry that MLflow always refuses is set aside)
     ("ifrl_core.row_files",),
     ("ifrl_core.statistics",),
     ("ifrl_core.artifacts",),

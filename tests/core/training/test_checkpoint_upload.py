@@ -3,16 +3,17 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.config import RewardModelConfig
-from ifrl_core.errors import ArtifactError, StoppedError
+from ifrl_core.errors import ArtifactError, ChangedError, StoppedError
 from ifrl_core.policy.stage import train_policy
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.training.checkpoint_upload import KEPT, Uploads, fetch_newest, kept_in_store, upload, uploaded
-from ifrl_core.training.checkpoints import COMPLETIONS
+from ifrl_core.training.checkpoints import COMPLETIONS, remove_half_written
 from ifrl_core.training.job import STOP
 from tests.core.policy.test_training import HARD, changed, make_inputs
 from tests.core.reward_model.test_train import toy
@@ -75,6 +76,61 @@ def test_a_file_that_was_cut_off_or_changed_is_named(s3_store: ArtifactStore, tm
     with pytest.raises(ArtifactError, match=r"checkpoint-2/deep/weights.bin is corrupted"):
         fetch_newest(s3_store, REMOTE, tmp_path / "there")
     assert not list((tmp_path / "there").glob("checkpoint-*"))
+
+
+def test_a_file_that_is_still_written_to_makes_no_checkpoint(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, made = files.put_file, checkpoint(tmp_path / "here", 2)
+
+    def put_while_written(fs: Any, source: Path, path: str) -> None:
+        put(fs, source, path)
+        if source.name == "weights.bin":
+            with source.open("ab") as out:
+                out.write(b"more")
+
+    remote = f"{store.base}/policy/f00/checkpoints"
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "put_file", put_while_written)
+        with pytest.raises(ChangedError, match=r"deep/weights.bin was written to while it was copied"):
+            upload(store, remote, made, tmp_path / "here")
+        with pytest.raises(ChangedError):
+            store.writer("policy", 1, "f" * 64, {}, {}).write_folder(made, prefix="model")
+    assert uploaded(store, remote) == []
+    upload(store, remote, made, tmp_path / "here")
+    assert uploaded(store, remote) == [2]
+
+
+def test_one_that_is_wrong_in_the_store_is_passed_over_for_the_one_before(store: ArtifactStore, tmp_path: Path) -> None:
+    remote = f"{store.base}/policy/f00/checkpoints"
+    for step in (2, 4):
+        upload(store, remote, checkpoint(tmp_path / "here", step), tmp_path / "here")
+    files.write_bytes(store.fs, f"{remote}/checkpoint-4/deep/weights.bin", b"half")
+    fetch_newest(store, remote, tmp_path / "there")
+    assert [path.name for path in (tmp_path / "there").glob("checkpoint-*")] == ["checkpoint-2"]
+    fetch_newest(store, remote, tmp_path / "there")  # what is there is as good as what can be had
+    assert [path.name for path in (tmp_path / "there").glob("checkpoint-*")] == ["checkpoint-2"]
+
+
+def test_a_checkpoint_is_uploaded_once_a_later_step_was_made(store: ArtifactStore, tmp_path: Path) -> None:
+    """Until then, other processes of the training may write their parts of it."""
+    remote = f"{store.base}/policy/f00/checkpoints"
+    uploads = Uploads(store, remote, tmp_path)
+    checkpoint(tmp_path, 2)
+    for step, expected in ((2, []), (3, [2])):
+        uploads.look(step)
+        uploads.wait()
+        assert uploaded(store, remote) == expected
+
+
+def test_what_a_kill_left_half_written_is_removed_before_the_training_goes_on(tmp_path: Path) -> None:
+    checkpoint(tmp_path, 2)
+    (checkpoint(tmp_path, 4) / "trainer_state.json").unlink()
+    (checkpoint(tmp_path, 6) / "trainer_state.json").write_text('{"global_st')
+    (tmp_path / ".upload-x" / "checkpoint-2").mkdir(parents=True)
+    (tmp_path / ".fetched-checkpoint-8").mkdir()
+    remove_half_written(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", ".fetched-checkpoint-8"}
 
 
 @pytest.mark.server
