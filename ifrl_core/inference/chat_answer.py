@@ -93,7 +93,7 @@ def _usage(usage: Any) -> tuple[int, int] | None:
 def _field(document: Any, where: str, name: str, kind: type) -> Any:
     value = document.get(name) if isinstance(document, dict) else None
     if not isinstance(value, kind):
-        expected = {list: "a list", dict: "an object"}[kind]
+        expected = "a list" if kind is list else "an object"
         raise MalformedError(f"{where} has no {name} that is {expected}: {_excerpt(document)}")
     return value
 
