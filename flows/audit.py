@@ -15,6 +15,7 @@ from ifrl_core.records import Row
 from ifrl_core.report.stage import by_frequency
 from ifrl_core.report.text import fixed, interval, percent, percent_interval
 from ifrl_core.rewards.problems.stage import make_problems
+from tasks.telling import best_effort
 
 _DAY_S = 24 * 3600
 
@@ -26,11 +27,14 @@ def audit(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config
         labels = wiring.dataset(run)["labels"]
         figures = run.store.manifest(labels).figures
         audited = figures["audit"]
-        create_table_artifact(type_rows(audited), key="ifrl-label-audit", description=run.name)
         problems = _problems(run.store, labels)
         health = health_rows(run.store, labels, problems)
-        create_table_artifact(health, key="ifrl-store-health", description=run.store.root)
-        create_markdown_artifact(audit_markdown(run.name, figures, problems), key="ifrl-audit", description=run.name)
+        with best_effort("the audit"):
+            create_table_artifact(type_rows(audited), key="ifrl-label-audit", description=run.name)
+            create_table_artifact(health, key="ifrl-store-health", description=run.store.root)
+            create_markdown_artifact(
+                audit_markdown(run.name, figures, problems), key="ifrl-audit", description=run.name
+            )
         if problems:
             named = "; ".join(f"{item.artifact}/{item.file}: {item.problem}" for item in problems[:5])
             raise ArtifactError(

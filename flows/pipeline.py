@@ -28,6 +28,7 @@ from ifrl_core.rewards.problems.stage import make_problems
 from ifrl_core.stages import registry
 from ifrl_core.stages.stage import Stage
 from tasks.secrets import load_secrets
+from tasks.telling import best_effort
 
 Recipe = Annotated[
     str, Field(description="A shipped recipe's name, or the path of a recipe file on the worker's machine")
@@ -133,6 +134,7 @@ def publish_report(run: Run, versions: list[dict[str, str]]) -> None:
     """The report beside the parent run in MLflow, its summary as a Prefect artifact."""
     run.tracker.file(run.refs["report"], "report.html")
     summary = run_summary(run.record("completed"), run.store)
-    create_markdown_artifact(summary_markdown(summary, versions), key="ifrl-report", description=run.name)
-    if url := run.tracker.url:
-        create_link_artifact(url, link_text="MLflow run", key="ifrl-mlflow-run")
+    with best_effort("the report"):
+        create_markdown_artifact(summary_markdown(summary, versions), key="ifrl-report", description=run.name)
+        if url := run.tracker.url:
+            create_link_artifact(url, link_text="MLflow run", key="ifrl-mlflow-run")

@@ -36,6 +36,7 @@ from ifrl_core.stages.registry import look
 from ifrl_core.tracking.tracker import PENDING
 from tasks.secrets import load_secrets
 from tasks.stages import open_store
+from tasks.telling import best_effort
 
 log = logging.getLogger("ifrl_core.retrain")
 
@@ -191,7 +192,8 @@ def _in_words(decision: Decision, version: Version, champion: Version | None) ->
 
 def _publish(run: str, decision: Decision, sentence: str, version: Version, champion: Version | None) -> None:
     """The decision as a table in Prefect, and as an event that automations can listen to."""
-    create_table_artifact(_rows(decision), key="ifrl-promotion", description=f"{run}: {sentence}")
+    with best_effort("the decision"):
+        create_table_artifact(_rows(decision), key="ifrl-promotion", description=f"{run}: {sentence}")
     emit_event(
         "ifrl.promotion" if decision.promote else "ifrl.promotion-refused",
         resource={"prefect.resource.id": f"ifrl.model.{version.name}", "prefect.resource.name": version.name},

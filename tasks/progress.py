@@ -1,5 +1,5 @@
 """What tasks do with a stage's progress: a bar in the terminal, a progress artifact in Prefect, live metrics in MLflow, and
-sample rows as a table in both."""
+sample rows as a table in both. None of it can end the stage, or hold it up: what is away is told later, or not at all."""
 
 import logging
 import sys
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ifrl_core.stages.progress import Table
 from ifrl_core.tracking.tracker import TrackedRun, Tracker
+from tasks.telling import Teller
 
 log = logging.getLogger("ifrl_core.stages.progress")
 
@@ -29,6 +30,7 @@ class TaskProgress:
         self._lock = threading.Lock()
         self._bar: Any = None  # tqdm has no useful type
         self._artifact: UUID | None = None
+        self._prefect = Teller(label)
         self._last_ui = self._last_log = time.monotonic()
         self._first: tuple[int, float] | None = None  # done and time of the first report: a resumed run starts late
 
@@ -44,6 +46,7 @@ class TaskProgress:
 
     def close(self) -> None:
         self._close_bar()
+        self._prefect.close()
         if self._tracker is not None:
             self._tracker.flush()
 
@@ -77,19 +80,27 @@ class TaskProgress:
             return
         self._last_ui = now
         percent = 100.0 * done / max(total, 1)
+        self._prefect.tell("progress", lambda: self._publish_now(percent, message or self._label))
+
+    def _publish_now(self, percent: float, description: str) -> None:
         if self._artifact is None:
-            artifact = create_progress_artifact(percent, key=self._key("progress"), description=message or self._label)
+            artifact = create_progress_artifact(percent, key=self._key("progress"), description=description)
             self._artifact = artifact if isinstance(artifact, UUID) else None
         else:
-            update_progress_artifact(self._artifact, progress=percent, description=message or self._label)
+            update_progress_artifact(self._artifact, progress=percent, description=description)
 
     def _show_samples(self, samples: Table, done: int) -> None:
         if TaskRunContext.get() is not None:
             rows = [dict(row) for row in samples]
-            create_table_artifact(rows, key=self._key("samples"), description=f"{self._label} at {done}")
+            key, about = self._key("samples"), f"{self._label} at {done}"
+            self._prefect.tell("samples", lambda: _table(rows, key, about))
         if self._tracker is not None:
             self._tracker.samples(samples)
 
     def _key(self, what: str) -> str:
         """Artifact keys are lowercase letters, digits and dashes."""
         return f"{what}-" + "".join(c if c.isalnum() else "-" for c in self._label.lower())
+
+
+def _table(rows: list[dict[str, Any]], key: str, description: str) -> None:
+    create_table_artifact(rows, key=key, description=description)

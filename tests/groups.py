@@ -16,6 +16,7 @@ SHARING = {
             "flows/test_deployment",
             "flows/test_outages",
             "flows/test_placed",
+            "flows/test_prefect_away",
             "flows/test_reproduce",
             "flows/test_retrain",
         ),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from prefect import get_client
@@ -23,7 +23,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Cancelling
 
+from flows.execution.alive import Doubt
 from ifrl_core.errors import PlacementError
+from tasks.telling import is_outage
 
 ATTEMPTS = 3  # of a child that crashes: its process or machine went, and its work goes on from what was committed
 _POLL_S = 2.0
@@ -84,14 +86,7 @@ def while_parent_runs() -> Iterator[None]:
 
 
 def _run_once(deployment: str, parameters: dict[str, Any]) -> State[Any]:
-    try:
-        started = run_deployment(deployment, parameters=parameters, timeout=0)
-    except ObjectNotFound as error:
-        raise PlacementError(
-            f"the Prefect server has no deployment {deployment}: `ifrl deploy` creates those that ship with ifrl; a recipe "
-            "names them under execution"
-        ) from error
-    assert isinstance(started, FlowRun)
+    started = _started(deployment, parameters)
     try:
         return _final_state(started.id)
     except BaseException:  # SIGTERM, a cancelled run, Ctrl-C: nobody waits for it any more
@@ -99,53 +94,78 @@ def _run_once(deployment: str, parameters: dict[str, Any]) -> State[Any]:
         raise
 
 
+def _started(deployment: str, parameters: dict[str, Any]) -> FlowRun:
+    """A new run, started once the server answers; one whose start was told and never answered is not started twice."""
+    key, away = str(uuid4()), _Away()
+    while True:
+        try:
+            started = run_deployment(deployment, parameters=parameters, timeout=0, idempotency_key=key)
+        except ObjectNotFound as error:
+            raise PlacementError(
+                f"the Prefect server has no deployment {deployment}: `ifrl deploy` creates those that ship with ifrl; a "
+                "recipe names them under execution"
+            ) from error
+        except httpx.HTTPError as error:
+            away.wait(error)
+        else:
+            assert isinstance(started, FlowRun)
+            return started
+
+
 def _final_state(run_id: UUID) -> State[Any]:
-    """Poll until the run has ended, through any outage of the server.
+    """Poll until the run has ended, through any outage of the server. One that is taken for dead may object.
 
     Raises:
         ObjectNotFound: when someone has deleted the run.
         httpx.HTTPStatusError: when the server refuses to say.
     """
-    away = False
+    away, doubt = _Away(), Doubt()
     while True:
         try:
             with get_client(sync_client=True) as client:
                 state = client.read_flow_run(run_id).state
         except httpx.HTTPError as error:
-            if _refused(error):
-                raise
-            if not away:
-                log.warning("the Prefect server does not answer (%s): waiting for it", error)
-            away = True
-        else:
-            away = False
-            if state is not None and state.is_final():
-                return state
+            away.wait(error)
+            continue
+        away.answered()
+        if state is not None and state.is_final() and not doubt.of(state):
+            return state
         time.sleep(_POLL_S)
 
 
-def _refused(error: httpx.HTTPError) -> bool:
-    """Whether the server answered and asking again is of no use: a key that is not valid any more, say."""
-    return isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error and not _busy(error.response)
+class _Away:
+    """An outage of the server, said once."""
 
+    def __init__(self) -> None:
+        self._said = False
 
-def _busy(response: httpx.Response) -> bool:
-    return response.status_code in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)
+    def wait(self, error: httpx.HTTPError) -> None:
+        """Raise what asking again would not mend, else wait a little."""
+        if not is_outage(error):
+            raise error
+        if not self._said:
+            log.warning("the Prefect server does not answer (%s): waiting for it", error)
+        self._said = True
+        time.sleep(_POLL_S)
+
+    def answered(self) -> None:
+        self._said = False
 
 
 def _watch(parent: UUID, own: UUID, ended: threading.Event) -> None:
-    attempt: int | None = None
+    attempt, doubt = None, Doubt()
     while not ended.is_set():
         try:
             with get_client(sync_client=True) as client:
                 waiting = client.read_flow_run(parent)
         except ObjectNotFound:
             break
-        except httpx.HTTPError:
+        except (httpx.HTTPError, OSError):
             log.debug("the Prefect server does not answer: the parent is looked at later")
         else:
             attempt = attempt or waiting.run_count
-            if waiting.state is None or not waiting.state.is_running() or waiting.run_count != attempt:
+            waits = waiting.state is not None and (waiting.state.is_running() or doubt.of(waiting.state))
+            if not waits or waiting.run_count != attempt:
                 break
         ended.wait(_WATCH_S)
     if ended.is_set():

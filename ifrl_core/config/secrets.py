@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ifrl_core.masking import masked
+
 _NAMES = re.compile(
     r"(.*_)?(api_?keys?|access_?key(_id)?|secrets?|passwords?|passwd|credentials?|private_?key)"
     r"|(.*_)?(hub|hf|auth|access|api|bearer|refresh|session|wandb)_token|token",
@@ -17,14 +19,13 @@ _VALUES = re.compile(
     r"|\bxox[abeprs]-[\w-]{10,}"  # Slack
     r"|\beyJ[\w-]{10,}\.[\w-]{10,}\."  # JSON web tokens
     r"|\bBearer\s+\S{8,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY"
-    r"|://[^/\s@]*:[^/\s@]+@",  # a password in a URL
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY",
 )
 
 
 def looks_secret(value: str) -> bool:
     """Whether a value has the form of a key, a token or a URL with a password."""
-    return _VALUES.search(value) is not None
+    return masked(value) != value or _VALUES.search(value) is not None
 
 
 def secret_faults(document: Any, path: str = "") -> Iterator[str]:

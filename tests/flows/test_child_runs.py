@@ -1,6 +1,7 @@
 """Waiting for a run on another pool: an outage is waited out, a refusal is not."""
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
@@ -8,8 +9,11 @@ from uuid import uuid4
 import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Crashed, Running
 
-from flows.execution import child_runs
+from deployments.wanted import server_file
+from flows.execution import alive, child_runs
+from flows.execution.alive import Doubt, is_taken_for_dead
 
 ANSWERS: list[int] = []  # status codes still to be given; the last one stays
 
@@ -43,3 +47,18 @@ def test_a_refusal_ends_the_wait_and_an_outage_before_it_does_not(monkeypatch: p
         child_runs._final_state(uuid4())
     assert refused.value.response.status_code == 401
     assert ANSWERS == [401]
+
+
+def test_a_run_that_is_taken_for_dead_gets_time_to_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    (automation,) = (item for item in server_file().automations if item["name"] == "ifrl-no-heartbeat")
+    (action,) = automation["actions"]
+    silent, killed = Crashed(message=action["message"]), Crashed(message="exited with code -9")
+    assert is_taken_for_dead(silent)
+    monkeypatch.setattr(alive, "OBJECTS_WITHIN_S", 0.05)
+    doubt = Doubt()
+    assert not doubt.of(killed)
+    assert doubt.of(silent)
+    assert not doubt.of(Running())
+    assert doubt.of(silent)
+    time.sleep(0.06)
+    assert not doubt.of(silent)

@@ -4,15 +4,20 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import psutil
 import pytest
+from mlflow.tracking import MlflowClient
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.tracking.sink import EXPERIMENT
 from tests.flows.workplace import Workplace, trainings_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
@@ -53,6 +58,20 @@ def servers_of(place: Workplace) -> list[int]:
     ]
 
 
+def states_in_mlflow(place: Workplace) -> dict[str, Counter[str]]:
+    client = MlflowClient(f"sqlite:///{place.home / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    children = {True: "child", False: "parent"}
+    kinds = [(children["mlflow.parentRunId" in run.data.tags], run.info.status) for run in runs]
+    return {name: Counter(status for kind, status in kinds if kind == name) for name in children.values()}
+
+
+def states_in_prefect(place: Workplace, table: str) -> Counter[str]:
+    """Of the runs in the database of the temporary servers."""
+    with closing(sqlite3.connect(place.home / "prefect" / "prefect.db")) as database:
+        return Counter(row[0] for row in database.execute(f"select state_type from {table}"))
+
+
 def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
     whole_run: Workplace, workplace: Callable[..., Workplace], tiny: str, ifeval: tuple[str, ...]
 ) -> None:
@@ -78,6 +97,11 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
     assert process.wait(600) == 0, (killed.home.parent / "ifrl.log").read_text()
     assert not servers_of(killed), "a temporary server of a killed run stays behind"
 
+    assert states_in_mlflow(killed)["parent"] == {"KILLED": 3, "FINISHED": 1}
+    assert set(states_in_mlflow(killed)["child"]) == {"KILLED", "FINISHED"}
+    assert states_in_prefect(killed, "flow_run") == {"CRASHED": 3, "COMPLETED": 1}
+    assert not {"RUNNING", "PENDING"} & set(states_in_prefect(killed, "task_run"))
+    assert not list((store / "runs").glob("*.begun"))
     assert_same_data(killed, whole_run)
     assert first_shard.stat().st_mtime_ns == made_at, "a committed shard was made again"
     assert not [path for path in store.rglob(".tmp-*") if "part-" in path.name and path.parent == first_shard.parent]

@@ -1,0 +1,139 @@
+"""Prefect away in the middle of a stage: the work goes on, and slots and states are right when the server answers again.
+
+A few seconds in `make test`, five minutes in the soak, where MLflow is away as well.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from mlflow.tracking import MlflowClient
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+from flows.execution import alive, slots
+from flows.execution.alive import TAKEN_FOR_DEAD, objects_to_being_dead
+from flows.execution.slots import slot
+from ifrl_core.config import NoConfig
+from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from tasks.stages import stage_task
+from tests.flows.gate import Gate, gate
+from tests.flows.servers import ask, free_port, mlflow_server
+from tests.flows.site import wait_until
+from tests.flows.test_kill import wait_for
+from tests.flows.workplace import CHEAP, Workplace
+
+pytestmark = [pytest.mark.server]
+AWAY_S = 3.0
+LIMIT = "away-slots"
+
+
+@pytest.fixture
+def gated(prefect: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """The server behind a gate, for clients that give up at once."""
+    monkeypatch.setenv("IFRL_ROOT", str(tmp_path))
+    for name, seconds in (("_BEAT_S", 0.3), ("_AGAIN_S", 0.1)):
+        monkeypatch.setattr(slots, name, seconds)
+    monkeypatch.setattr(alive, "_LOOK_S", 0.5)
+    with gate(prefect["PREFECT_API_URL"]) as made:
+        updates = {
+            PREFECT_API_URL: made.of(prefect["PREFECT_API_URL"]),
+            PREFECT_CLIENT_MAX_RETRIES: 3,
+            PREFECT_LOCAL_STORAGE_PATH: tmp_path / "results",
+        }
+        with temporary_settings(updates):
+            yield made
+
+
+def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
+    gated: Gate, prefect: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = prefect["PREFECT_API_URL"]
+    ask(api, "/v2/concurrency_limits/", {"name": LIMIT, "limit": 1})
+    monkeypatch.setenv(slots.VARIABLE, LIMIT)
+    taken: list[Any] = []
+    take = slots._Slot.take
+
+    def spied(self: Any) -> None:
+        take(self)
+        taken.append(self.lease)
+
+    monkeypatch.setattr(slots._Slot, "take", spied)
+
+    def held() -> int:
+        return int(ask(api, f"/v2/concurrency_limits/{LIMIT}", method="GET")["active_slots"])
+
+    @stage("away", version=1)
+    def body(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
+        work.progress(1, 10, "before")
+        assert held() == 1
+        with gated.shutting():
+            ask(api, "/v2/concurrency_limits/decrement-with-lease", {"lease_id": str(taken[0])})  # as an expired one is
+            mark = {"state": {"type": "CRASHED", "message": f"{TAKEN_FOR_DEAD} 90 seconds"}, "force": True}
+            ask(api, f"/flow_runs/{flow_run.id}/set_state", mark)
+            end, step = time.monotonic() + AWAY_S, 1
+            while time.monotonic() < end:
+                step += 1
+                begun = time.monotonic()
+                work.progress(step, 1000, "away")
+                assert time.monotonic() - begun < 0.5, "the outage holds the work up"
+                time.sleep(0.05)
+        wait_until(lambda: held() == 1, 20)
+        wait_until(lambda: ask(api, f"/flow_runs/{flow_run.id}", method="GET")["state_type"] == "RUNNING", 20)
+        work.progress(1000, 1000, "after")
+        return {"steps": step}
+
+    @flow
+    def away() -> str:
+        with objects_to_being_dead(), slot():
+            stage_task(body)(NoConfig(), {}, seed=0, fingerprint=uuid4().hex, run=None)
+        return str(flow_run.id)
+
+    identity = away()
+    assert len(taken) == 2
+    assert held() == 0
+    assert ask(api, f"/flow_runs/{identity}", method="GET")["state_type"] == "COMPLETED"
+    of_run = {"flow_runs": {"id": {"any_": [identity]}}}
+
+    def states() -> set[str]:
+        return {task["state_type"] for task in ask(api, "/task_runs/filter", of_run)}
+
+    wait_until(lambda: states() == {"COMPLETED"}, 20, lambda: str(states()))
+    (progress,) = ask(api, "/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["progress-away"]}}})
+    assert float(progress["data"]) == 100
+    assert progress["description"] == "after"
+
+
+@pytest.mark.e2e
+@pytest.mark.soak
+@pytest.mark.timeout(1500)
+def test_five_minutes_without_prefect_and_mlflow_in_the_middle_of_training_cost_nothing(
+    workplace: Callable[..., Workplace], prefect: dict[str, str], tiny: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    api = prefect["PREFECT_API_URL"]
+    with mlflow_server(tmp_path / "mlflow", port) as uri, gate(api) as to_prefect, gate(uri) as to_mlflow:
+        place = workplace("away", PREFECT_API_URL=to_prefect.of(api), MLFLOW_TRACKING_URI=to_mlflow.of(uri))
+        steps = ("--set", "policy.max_steps=400", "--set", "policy.save_steps=50")
+        process = place.start("run", tiny, *CHEAP, *steps, "--set", "policy.launch.show_samples_every=5")
+        scratch = place.home / "store" / ".scratch"
+        wait_for(lambda: any(path.stat().st_size for path in scratch.glob("policy-*/metrics.jsonl")), process)
+        with to_prefect.shutting(), to_mlflow.shutting():
+            time.sleep(300)
+        assert process.wait(900) == 0, (place.home.parent / "ifrl.log").read_text()
+        record = place.record()
+        assert record["state"] == "completed"
+        identity = record["prefect"]["flow_run_id"]
+        assert ask(api, f"/flow_runs/{identity}", method="GET")["state_type"] == "COMPLETED"
+        of_run = {"flow_runs": {"id": {"any_": [identity]}}}
+        wait_until(lambda: {task["state_type"] for task in ask(api, "/task_runs/filter", of_run)} == {"COMPLETED"}, 60)
+        client = MlflowClient(uri)
+        runs = client.search_runs([client.get_experiment_by_name("ifrl").experiment_id])
+        assert {run.info.status for run in runs} == {"FINISHED"}
+        policy = next(run for run in runs if run.info.run_name == "policy")
+        points = client.get_metric_history(policy.info.run_id, "reward/total")
+        assert sorted({point.step for point in points}) == list(range(1, 401))
