@@ -48,7 +48,7 @@ def plan(
     Refuses what cannot work."""
     from ifrl_core.config.recipes import load_recipe
     from ifrl_core.instructions.types import check_types
-    from ifrl_core.models.looks.at_hand import look_at_hand
+    from ifrl_core.models.looks.at_hand import look_at_hand, tokenizer_at_hand
     from ifrl_core.models.looks.chat import first_prompt
     from ifrl_core.plan.plan import make_plan
     from ifrl_core.plan.text import plan_lines, prompt_lines
@@ -57,9 +57,9 @@ def plan(
 
     config = load_recipe(recipe, overrides)
     check_types(config)
-    tokenizer = look_at_hand(config.model)
+    look_at_hand(config.model)
     recipe_plan = make_plan(config)
-    prompt = None
+    tokenizer, prompt = tokenizer_at_hand(config.model), None
     if tokenizer is not None:
         seeds, _ = read_seeds(config.seeds.files, builtin=config.seeds.builtin)
         prompt = first_prompt(tokenizer, seeds[0].text, config.model)

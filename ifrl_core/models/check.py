@@ -6,6 +6,7 @@ from ifrl_core.models.folder import local_folder
 from ifrl_core.models.lengths import answer_fault, length_faults
 from ifrl_core.models.looks.build import check_reward_model
 from ifrl_core.models.looks.chat import positions_of
+from ifrl_core.models.looks.folder import look_at_policy
 from ifrl_core.models.looks.kind import read_config
 from ifrl_core.models.shapes import model_shape
 from ifrl_core.models.uri import form
@@ -20,8 +21,16 @@ def check_policy(recipe: PipelineConfig) -> None:
     """
     uri, layers = recipe.model, recipe.reward_model.layers
     faults = length_faults(recipe, _positions(uri))
-    if layers is not None and form(uri) != "embedded":
-        check_reward_model(local_folder(uri), layers, uri)
+    if form(uri) != "embedded":
+        folder = local_folder(uri)
+        shortest = look_at_policy(folder, uri).tokens  # it was looked at before: the same answer
+        if shortest > recipe.policy.max_prompt_tokens:
+            faults.append(
+                f"policy.max_prompt_tokens {recipe.policy.max_prompt_tokens} is less than the {shortest} tokens of a short "
+                "seed in the model's chat template, so that no prompt is left to train on; use more"
+            )
+        if layers is not None:
+            check_reward_model(folder, layers, uri)
     elif layers is not None and layers > (most := model_shape(uri).layers):
         faults.append(f"reward_model.layers {layers}: the model has {most} layers; use at most {most}")
     if faults:

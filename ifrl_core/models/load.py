@@ -73,6 +73,8 @@ def mend_generation_config(config: Any, ends: tuple[int, ...]) -> None:
     for name in idle:
         if getattr(config, name, None) is not None:
             setattr(config, name, None)
+    if (config.pad_token_id or 0) < 0:  # the first Llama's kin say so for none
+        config.pad_token_id = None
     if ends:
         config.eos_token_id = list(ends) if len(ends) > 1 else ends[0]
     try:

@@ -26,7 +26,7 @@ class ModelSource(StageConfig):
     revision: How[str] = ""
 
 
-def model_source(uri: str, *, look: Callable[[Path], None] = lambda folder: None) -> ModelSource:
+def model_source(uri: str, *, look: Callable[[Path], object] = lambda folder: None) -> ModelSource:
     """Resolve `uri` far enough to know its content, without loading anything.
 
     `look` may refuse the folder, before its large files are hashed; the embedded model has none yet.

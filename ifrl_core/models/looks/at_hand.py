@@ -9,17 +9,21 @@ from ifrl_core.models.looks.folder import look_at_policy
 from ifrl_core.models.uri import form
 
 
-def look_at_hand(uri: str) -> Any | None:
-    """The tokenizer of a model in a local folder or package, once all of it was looked at; None for what is elsewhere.
+def look_at_hand(uri: str) -> None:
+    """Look at a model in a local folder.
 
     Raises:
-        ModelError: when the folder is not a whole, trainable chat model.
+        ModelError: when it is not a whole, trainable chat model.
     """
+    if form(uri) == "folder":
+        look_at_policy(Path(uri).expanduser().resolve(), uri)
+
+
+def tokenizer_at_hand(uri: str) -> Any | None:
+    """The tokenizer of a model in a local folder or package; None for what is elsewhere."""
     match form(uri):
         case "folder":
-            folder = Path(uri).expanduser()
-            look_at_policy(folder, uri)
-            return load_tokenizer(folder, uri)
+            return load_tokenizer(Path(uri).expanduser(), uri)
         case "embedded":
             from transformers import AutoTokenizer
 

@@ -2,11 +2,13 @@
 
 import inspect
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ifrl_core.errors import ConfigError
 from ifrl_core.models.looks.documents import fault, first_line
+from ifrl_core.models.looks.weights import Tensor
 
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention", "attention"}
 _NOT_BY_LAYER = ("architectures", "token", "keys", "labels", "section")  # parts of names of lists of something else
@@ -21,7 +23,7 @@ def load_config(folder: Path, uri: str, **changes: Any) -> Any:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(folder, **changes)
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False, **changes)
     except Exception as error:
         raise fault(
             uri, f"transformers cannot read its config.json ({first_line(error)}); code of a model's own is never run"
@@ -51,10 +53,12 @@ def cut_config(config: Any, layers: int | None) -> Any:
     return config
 
 
-def check_batched(folder: Path, uri: str) -> None:
-    """
+def check_batched(folder: Path, tensors: Mapping[str, Tensor], uri: str) -> None:
+    """`tensors`: what its files hold.
+
     Raises:
-        ModelError: when this is no causal language model, or one whose batches hold more than keys and values.
+        ModelError: when this is no causal language model, one whose batches hold more than keys and values, or one whose
+            weights are not those that its config asks for.
     """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
@@ -71,6 +75,36 @@ def check_batched(folder: Path, uri: str) -> None:
         raise fault(uri, f"{config.model_type} is not a causal language model: name a decoder-only chat model")
     if missing := _lacking(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "position_ids", "past_key_values"):
         raise fault(uri, f"{config.model_type} takes no {missing}, which batches need: name another model")
+    _check_shapes(config, tensors, uri)
+
+
+def _check_shapes(config: Any, tensors: Mapping[str, Tensor], uri: str) -> None:
+    """Names and shapes of the weights against those of the model that transformers builds; not of models whose weights
+    it renames or joins while it loads them."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except Exception as error:
+        raise fault(uri, f"transformers cannot build the model of its config.json ({first_line(error)})") from error
+    asked = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+    if other := [name for name in asked if name in tensors and tensors[name].shape != asked[name]]:
+        name = other[0]
+        raise fault(
+            uri,
+            f"its weights are not of the shapes that config.json asks for ({name}: {list(tensors[name].shape)}, asked "
+            f"{list(asked[name])}): fetch both from one place",
+        )
+    tied = set(model.all_tied_weights_keys)
+    absent = sorted(asked.keys() - tensors.keys() - tied)
+    if absent and tensors.keys() <= asked.keys() | tied:
+        raise fault(
+            uri,
+            f"its weights lack {len(absent)} of the {len(asked)} that config.json asks for, which would be random "
+            f"({absent[0]}): fetch both from one place",
+        )
 
 
 def check_reward_model(folder: Path, layers: int | None, uri: str) -> None:

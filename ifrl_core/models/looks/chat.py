@@ -17,6 +17,7 @@ _TOKENIZERS = (
     "tekken.json",
     "tiktoken.model",
 )
+_PLAIN = "put a chat_template.jinja that takes plain text into its folder"
 _DOCUMENTS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json")
 
 
@@ -45,7 +46,7 @@ def load_tokenizer(folder: Path, uri: str) -> Any:
     for name in present:
         refuse_lfs_pointer(folder / name, uri)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         ids = tokenizer(SEED, add_special_tokens=False)["input_ids"]
         back = "".join(str(tokenizer.decode(ids)).split())
     except Exception as error:  # of whichever library reads it
@@ -79,12 +80,14 @@ def first_prompt(tokenizer: Any, seed: str, uri: str) -> FirstPrompt:
             [{"role": "user", "content": seed}], tokenize=False, add_generation_prompt=True
         )
     except Exception as error:  # a template may raise anything
-        raise fault(uri, f"its chat template cannot render a user's message ({first_line(error)}): mend it") from error
+        raise fault(
+            uri, f"its chat template cannot render a user's message ({first_line(error)}): mend it, or {_PLAIN}"
+        ) from error
     if _squeezed(seed) not in _squeezed(text):
         raise fault(
             uri,
             f"its chat template leaves the text of a message out ({text[:80]!r}), as templates for content parts do: "
-            "put a chat_template.jinja that takes plain text into its folder",
+            f"{_PLAIN}",
         )
     return FirstPrompt(text, len(tokenizer(text, add_special_tokens=False)["input_ids"]))
 

@@ -5,7 +5,15 @@ from pathlib import Path
 
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.looks.build import check_batched, check_reward_model
-from ifrl_core.models.looks.chat import SEED, check_generation_config, check_vocabulary, first_prompt, load_tokenizer
+from ifrl_core.models.looks.chat import (
+    SEED,
+    FirstPrompt,
+    check_generation_config,
+    check_vocabulary,
+    first_prompt,
+    load_tokenizer,
+    positions_of,
+)
 from ifrl_core.models.looks.documents import fault
 from ifrl_core.models.looks.kind import check_classifier, check_decoder, read_config
 from ifrl_core.models.looks.weights import check_weights, vocabulary_rows
@@ -13,13 +21,13 @@ from ifrl_core.models.looks.weights import check_weights, vocabulary_rows
 _State = tuple[tuple[str, int, int], ...]
 
 
-def look_at_policy(folder: Path, uri: str) -> None:
-    """A model that is trained as policy, and whose lower layers become the reward model.
+def look_at_policy(folder: Path, uri: str) -> FirstPrompt:
+    """A model that is trained as policy, and whose lower layers become the reward model; its shortest prompt.
 
     Raises:
         ModelError: naming the first fault, with the remedy.
     """
-    _policy(folder, uri, _state(folder))
+    return _policy(folder, uri, _state(folder))
 
 
 def look_at_writer(folder: Path, uri: str, *, batched: bool) -> None:
@@ -39,28 +47,39 @@ def look_at_reward_model(folder: Path, uri: str) -> None:
     """
     config = read_config(folder, uri)
     check_classifier(folder, config, uri)
-    check_weights(folder, config, uri)
+    tensors = check_weights(folder, config, uri)
+    head = tensors.get("score.weight")
+    if head is None or head.shape[0] != 1:
+        raise fault(uri, f"its head gives {head.shape[0] if head else 'no'} scores, and a reward model gives one")
     load_tokenizer(folder, uri)
 
 
 @lru_cache(maxsize=8)
-def _policy(folder: Path, uri: str, state: _State) -> None:
-    _decoder(folder, uri, state, True)
+def _policy(folder: Path, uri: str, state: _State) -> FirstPrompt:
+    prompt = _decoder(folder, uri, state, True)
     check_reward_model(folder, None, uri)
+    return prompt
 
 
 @lru_cache(maxsize=8)
-def _decoder(folder: Path, uri: str, state: _State, batched: bool) -> None:
+def _decoder(folder: Path, uri: str, state: _State, batched: bool) -> FirstPrompt:
     config = read_config(folder, uri)
     check_decoder(folder, config, uri, trained=batched)
     tensors = check_weights(folder, config, uri, trained=batched)
     tokenizer = load_tokenizer(folder, uri)
-    check_vocabulary(tokenizer, first_prompt(tokenizer, SEED, uri), vocabulary_rows(tensors), uri)
+    prompt = first_prompt(tokenizer, SEED, uri)
+    check_vocabulary(tokenizer, prompt, vocabulary_rows(tensors), uri)
+    positions = positions_of(config)
+    if positions is not None and prompt.tokens >= positions:
+        raise fault(
+            uri, f"its chat template makes {prompt.tokens} tokens of a short seed, and it has {positions} positions"
+        )
     check_generation_config(folder, uri)
     if not end_tokens(folder, tokenizer):
         raise fault(uri, "nothing says which token ends its answers: set eos_token in its tokenizer_config.json")
     if batched:
-        check_batched(folder, uri)
+        check_batched(folder, tensors, uri)
+    return prompt
 
 
 def _state(folder: Path) -> _State:

@@ -20,7 +20,7 @@ _EXPONENTS = {
     "F32": ("<u4", 0x7F800000),
 }  # all bits 1: NaN or infinite
 _PACKED = ("F8_", "F4", "I8", "U8", "I4", "I32")  # number formats of quantised matrices, by their beginnings
-_SAMPLE = 4096  # numbers of a tensor that are looked at
+_SAMPLE = 2**25  # numbers that are looked at, shared out over the tensors: all of a small model's
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.(\d+)\.")
 
@@ -50,7 +50,7 @@ def check_weights(folder: Path, config: Mapping[str, Any], uri: str, *, trained:
     _check_index(folder, tensors, uri)
     _check_sizes(tensors, config, uri)
     for tensor in tensors.values():
-        _check_numbers(tensor, uri)
+        _check_numbers(tensor, _SAMPLE // len(tensors), uri)
         if trained and len(tensor.shape) == 2 and tensor.dtype.startswith(_PACKED) and tensor.name.endswith("weight"):
             raise fault(
                 uri,
@@ -169,12 +169,12 @@ def _check_sizes(tensors: Mapping[str, Tensor], config: Mapping[str, Any], uri: 
         )
 
 
-def _check_numbers(tensor: Tensor, uri: str) -> None:
-    """The first numbers of a tensor."""
+def _check_numbers(tensor: Tensor, most: int, uri: str) -> None:
+    """The first `most` numbers of a tensor."""
     if tensor.dtype not in _EXPONENTS or "mask" in tensor.name or not prod(tensor.shape):
         return
     dtype, exponent = _EXPONENTS[tensor.dtype]
-    count = min(_SAMPLE, prod(tensor.shape))
+    count = min(most, prod(tensor.shape))
     sample = np.fromfile(tensor.file, dtype=dtype, count=count, offset=tensor.start)
     if ((sample & exponent) == exponent).any():
         raise fault(

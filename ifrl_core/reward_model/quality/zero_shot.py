@@ -5,6 +5,7 @@ keeps all its layers and its language-model head (`layers` cuts only the reward 
 one answer: their probabilities are summed.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ifrl_core.models.load import load_causal_model
+from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.reward_model.model.packing import Packed, collate, pack, token_batches
 from ifrl_core.reward_model.model.score import native_dtype, tokens_at_once
 from ifrl_core.reward_model.model.template import Encoded, encode
@@ -31,11 +33,18 @@ def zero_shot_probabilities(folder: Path, pairs: Sequence[tuple[str, str]], max_
     model.eval().to(device)
     answers = [first_tokens(tokenizer, words) for words in (YES, NO)]
     scores: list[float | None] = [None] * len(pairs)
-    for rows in token_batches(pack(questions(tokenizer, pairs, max_tokens)), tokens_at_once(device)):
+    most = min(max_tokens, _room(tokenizer, positions_of(model.config.to_dict())))
+    for rows in token_batches(pack(questions(tokenizer, pairs, most)), tokens_at_once(device)):
         places, found = _answered(model, rows, answers)
         for place, probability in zip(places, found.tolist(), strict=True):
             scores[place] = probability
     return scores
+
+
+def _room(tokenizer: PreTrainedTokenizerBase, positions: int | None) -> int:
+    """Tokens of response and constraint that the chat template leaves of a model's positions."""
+    before, after = _around(tokenizer)
+    return sys.maxsize if positions is None else positions - len(before) - len(after)
 
 
 def questions(

@@ -213,6 +213,16 @@ def test_weights_that_would_be_random_are_refused(folder: Path) -> None:
     model.save_pretrained(folder, state_dict=weights)
     with pytest.raises(ModelError, match=r"lacks 1 weights of its model, which would be random \(lm_head\.weight\)"):
         load_causal_model(folder)
+    refused(folder, "its weights lack 1 of the 21 that config.json asks for, which would be random (lm_head.weight)")
+
+
+def test_weights_of_another_config_are_refused(folder: Path) -> None:
+    edit(folder / "config.json", num_key_value_heads=4)
+    refused(folder, "self_attn.k_proj.weight: [8, 16], asked [16, 16]")
+
+
+def test_a_template_may_not_fill_the_positions(tmp_path: Path) -> None:
+    refused(write_model(tmp_path / "m", tokenizer=tiny_tokenizer("word " * 120 + TEMPLATE)), "and it has 512 positions")
 
 
 def test_a_recipe_is_held_against_its_model(folder: Path) -> None:
@@ -226,5 +236,7 @@ def test_a_recipe_is_held_against_its_model(folder: Path) -> None:
     check_policy(build_config(short))
     with pytest.raises(ConfigError, match="512 positions; use at most 384"):
         check_policy(build_config(short, ["rollouts.max_tokens=500"]))
+    with pytest.raises(ConfigError, match=r"max_prompt_tokens 32 is less than the \d+ tokens of a short seed"):
+        check_policy(build_config(short, ["policy.max_prompt_tokens=32"]))
     with pytest.raises(ConfigError, match="has 2 layers"):
         check_policy(build_config(short, ["reward_model.layers=3"]))

@@ -274,7 +274,13 @@ def test_ends_are_those_of_all_files_and_of_the_template(folder: Path) -> None:
 @pytest.mark.parametrize("do_sample", [False, None])
 def test_a_generation_config_is_mended_with_the_same_effect(do_sample: bool | None, tmp_path: Path) -> None:
     config = GenerationConfig(
-        do_sample=do_sample, temperature=0.9, top_p=0.6, length_penalty=0.5, max_length=77, bos_token_id=1
+        do_sample=do_sample,
+        temperature=0.9,
+        top_p=0.6,
+        length_penalty=0.5,
+        max_length=77,
+        bos_token_id=1,
+        pad_token_id=-1,
     )
     with pytest.raises(ValueError, match="temperature"):
         config.save_pretrained(tmp_path)
