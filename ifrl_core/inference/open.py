@@ -57,7 +57,7 @@ def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: Arti
     if config.engine == "server":
         from ifrl_core.inference.server_engine import ServerEngine
 
-        ends = _ends(model_folder(model, store)) if model is not None else {}
+        ends = _ends(model_folder(model, store), model.digest) if model is not None else {}
         counter = _token_counter(model, store)
         return ServerEngine(server_urls(), config.served_model, ends=ends, count_tokens=counter)
     assert model is not None
@@ -82,8 +82,8 @@ def forget_engine() -> None:
 
 
 @lru_cache(maxsize=2)
-def _ends(folder: Path) -> dict[int, str]:
-    """The tokens that end an answer of the model, by id; a server may know fewer of them."""
+def _ends(folder: Path, digest: str) -> dict[int, str]:
+    """The tokens that end an answer of the model, by id; a server may know fewer of them. `digest`: as below."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)

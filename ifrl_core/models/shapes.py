@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ifrl_core.errors import ModelError
+from ifrl_core.models.content import CONFIG
 from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.models.looks.kind import read_config
+from ifrl_core.models.resolve import at_hand
+from ifrl_core.models.uri import form, split_revision
 
 _NO_LIMIT = 2**31  # positions of a model whose config.json sets no limit
 
@@ -97,7 +100,8 @@ def model_shape(uri: str) -> ModelShape:
     """The shape of a model URI; nothing is downloaded.
 
     Raises:
-        ModelError: when its sizes are known neither here nor from a config.json at hand.
+        ModelError: when it names nothing, or its sizes are known neither here nor from a config.json at hand.
+        ArtifactError, TrackingError: when the store or the registry that it names does not answer.
     """
     if uri in KNOWN:
         return KNOWN[uri]
@@ -111,14 +115,14 @@ def model_shape(uri: str) -> ModelShape:
 
 
 def _config_file(uri: str) -> Path | None:
-    local = Path(uri).expanduser() / "config.json"
-    if local.is_file():
-        return local
-    if "://" in uri or uri.count("/") != 1 or uri.startswith((".", "/", "models:")):
+    if (folder := at_hand(uri)) and (folder / CONFIG).is_file():
+        return folder / CONFIG
+    if form(uri) != "hub":
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    cached = try_to_load_from_cache(uri, "config.json")
+    name, revision = split_revision(uri)
+    cached = try_to_load_from_cache(name, CONFIG, revision=revision)  # also of a snapshot that is not whole
     return Path(cached) if isinstance(cached, str) else None
 
 

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, digest
+from ifrl_core.artifacts.digest import digest_of_file
 from ifrl_core.config.base import GenerationConfig
 from ifrl_core.errors import ModelError
 from ifrl_core.inference.open import forget_engine, open_engine
+from ifrl_core.models import copies
 from ifrl_core.models.content import digest_of_model
 from ifrl_core.models.folder import local_folder, model_folder
+from ifrl_core.models.resolve import at_hand
 from ifrl_core.models.stage import import_model, model_source
 from ifrl_core.models.uri import form
-from tests.core.artifacts.makers import flip_byte
+from tests.core.artifacts.makers import age, flip_byte
 
 PICKLED, EQUAL_SIZE = b"pickled", b"more weights"
 
@@ -121,6 +124,26 @@ def test_artifacts_that_hold_only_a_uri_and_a_digest_are_read(folder: Path, stor
         model_folder(ref, store)
 
 
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_large_weights_are_read_once_for_their_digest(
+    scheme: str, folder: Path, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "model.safetensors").write_bytes(b"weights " * (9 << 17))
+    age(folder, 3600)
+    hashed: list[str] = []
+
+    def counting(path: Path) -> str:
+        hashed.append(path.name)
+        return digest_of_file(path)
+
+    monkeypatch.setattr(digest, "digest_of_file", counting)
+    monkeypatch.setattr(copies, "digest_of_file", counting)
+    for _ in range(2):  # two runs, of two tasks each
+        ref = imported(f"{scheme}{folder}", store)
+        assert model_folder(ref, store) == model_folder(ref, store)
+    assert hashed.count("model.safetensors") == 1
+
+
 def test_where_a_model_was_found_is_no_part_of_what_it_is(folder: Path, store: ArtifactStore) -> None:
     source = model_source(str(folder))
     elsewhere = source.model_copy(update={"pinned": "/elsewhere", "revision": "1"})
@@ -179,6 +202,31 @@ def test_weights_of_equal_size_are_another_copy(folder: Path, store: ArtifactSto
     assert (second / "model.safetensors").read_bytes() == EQUAL_SIZE
     assert model_folder(ref, store) == first
     assert (first / "model.safetensors").read_bytes() == b"some weights", "a run that uses it goes on with it"
+
+
+def test_another_machine_fetches_what_an_artifact_points_to_or_refuses(
+    folder: Path, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = imported(f"file://{folder}", store)
+    monkeypatch.setenv("IFRL_CACHE", str(folder.parent / "second"))
+    assert model_folder(ref, store) == folder.parent / "second" / "models" / digest_of_model(folder)
+    change_weights(folder)
+    monkeypatch.setenv("IFRL_CACHE", str(folder.parent / "third"))
+    with pytest.raises(ModelError, match=digest_of_model(folder)):
+        model_folder(ref, store)
+
+
+def test_what_is_at_hand_is_known_without_fetching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"file://{folder}"
+    assert at_hand(str(folder)) == folder
+    assert at_hand(uri) is at_hand("embedded:smollm2-135m") is None
+    assert local_folder(uri) == at_hand(uri)
+    change_weights(folder)
+    assert at_hand(uri) is None
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder.parent / "hub"))
+    assert at_hand("org/m") is None
+    commit_to_hub(folder.parent / "hub", "1" * 40, b"some weights")
+    assert at_hand("org/m") == folder.parent / "hub" / "models--org--m" / "snapshots" / ("1" * 40)
 
 
 def test_a_copy_that_was_damaged_is_fetched_again_or_refused(folder: Path, store: ArtifactStore) -> None:
