@@ -199,7 +199,7 @@ class PipelineConfig(StageConfig):
         ge=1,
         le=10,
         description="Times from rollouts to policy: the policy of a round makes the next round's rollouts. A round whose "
-        "labels agree less with the rules than the round's before ends the loop",
+        "labels for sure agree less with the rules than the round's before (95% interval) ends the loop",
     )
     seeds: SeedsConfig = SeedsConfig()
     instructions: InstructionsConfig = InstructionsConfig()

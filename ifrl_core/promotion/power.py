@@ -91,7 +91,9 @@ def power_lines(questions: Sequence[Question]) -> list[str]:
         for q in questions
         if q.margin is None
     ]
-    lines += [f"retraining  {guard_line(q)}" for q in questions if q.margin is not None]
+    for guard in (q for q in questions if q.margin is not None):
+        said, _, remedy = guard_line(guard).partition(": change ")
+        lines += [f"retraining  {said}", *([f"            change {remedy}"] if remedy else [])]
     return [*lines, "            assuming the spread that other runs had (ifrl_core/promotion/power.py)"]
 
 

@@ -49,6 +49,7 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
         "findings": [asdict(finding) for finding in findings(figures)],
         "mlflow": record.get("mlflow"),
         "prefect": record.get("prefect"),
+        "gate": store.manifest(refs["report"]).config.get("gate") if "report" in refs else None,
         "report": _report(refs, store),
     }
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.labels.stage import make_labels
@@ -43,6 +45,18 @@ def test_the_audit_shows_wrong_positives_apart_from_right_negatives(store: Artif
     assert (comma["negatives"]["agree"], comma["negatives"]["total"]) == (1, 1)
     assert (audit["overall"]["agreement"]["agree"], audit["overall"]["agreement"]["total"]) == (2, 4)
     assert set(audit["by_level"]) == {"1", "3"}
+
+
+def test_the_audits_error_is_that_of_whole_instructions(store: ArtifactStore) -> None:
+    """Three ladders whose labels are right, one whose are wrong: without the last all are right, without another 2 of 3."""
+    upper, lower = "Dear friend how are you doing today.", "dear friend how are you doing today."
+    right, wrong = ["Hi, you.", "Hi you.", upper, lower], ["Hi you.", "Hi, you.", lower, upper]
+    ref = make_labels(LabelsConfig(), ladders(store, {"i-1": right, "i-2": right, "i-3": right, "i-4": wrong}), store)
+    found = store.manifest(ref).figures["audit"]["balanced"]
+    assert (found["mean"], found["units"]) == (0.75, 4)
+    assert found["error"] == pytest.approx((3 / 4 * (3 * (3 / 4 - 2 / 3) ** 2 + (3 / 4 - 1) ** 2)) ** 0.5)
+    alone = make_labels(LabelsConfig(), ladder(store, right), store)
+    assert store.manifest(alone).figures["audit"]["balanced"] is None
 
 
 def test_identical_and_empty_answers_are_left_out_and_counted(store: ArtifactStore) -> None:

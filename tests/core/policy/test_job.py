@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ifrl_core.config import CurriculumConfig, PolicyConfig
+from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.config import CurriculumConfig, PolicyConfig, RewardConfig
 from ifrl_core.policy.job import Job
+from ifrl_core.policy.stage import _weights
 from ifrl_core.policy.tables import metrics_table, run_figures
 from ifrl_core.training.checkpoints import last_checkpoint
 
@@ -17,6 +19,17 @@ def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:
     for reward_model in (None, tmp_path / "rm"):
         job = Job(config=config, model=tmp_path / "m", reward_model=reward_model, seed=7, folder=tmp_path)
         assert Job.read(job.write()) == job
+
+
+def test_every_soft_type_of_the_prompts_has_its_weight_also_one_unseen_in_validation(store: ArtifactStore) -> None:
+    writer = store.writer("reward-model", 1, "a" * 64, {}, {})
+    writer.write_json("model/config.json", {})
+    soft = {"auc": 0.7, "by_type": {"tone:kind": {"auc": 0.9, "n": 40}}}
+    inputs = {"reward_model": writer.commit({"soft": soft})}
+    kinds = {"tone:kind": "soft", "persona:unseen": "soft", "punctuation:no_comma": "hard"}
+    rows = [{"constraints": [{"type": name, "kind": kind}]} for name, kind in kinds.items()]
+    weights = _weights(RewardConfig(aggregation="reliability"), rows, inputs, store)
+    assert weights == pytest.approx({"tone:kind": 0.8, "persona:unseen": 0.4})
 
 
 def test_a_micro_batch_that_does_not_divide_the_rollouts_is_refused_with_the_fix() -> None:

@@ -8,12 +8,14 @@ import pyarrow as pa
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import LabelsConfig
+from ifrl_core.config import LabelsConfig, RetrainConfig
 from ifrl_core.labels.stage import make_labels
+from ifrl_core.promotion.gate import decide
 from ifrl_core.records import PASS_RATES
 from ifrl_core.report.data import awaited_stages
 from ifrl_core.report.policy import stage_starts
 from ifrl_core.report.stage import ReportConfig, write_report
+from tests.core.promotion.test_gate import comparison, row
 from tests.core.report.small_run import Whole, small_run
 
 CONFIG = ReportConfig(name="demo", model="embedded:smollm2-135m")
@@ -54,6 +56,24 @@ def page_of(store: ArtifactStore, refs: dict[str, ArtifactRef]) -> tuple[str, Pa
     ref = write_report(CONFIG, refs, store)
     html = store.read_bytes(ref, "report.html").decode()
     return html, Page(html)
+
+
+def test_a_second_measure_stands_beside_the_gates_own_or_says_how_to_get_it(whole: Whole) -> None:
+    _, page = page_of(*whole)
+    text = " ".join(page.text.split())
+    assert re.search(
+        "by words as the reward's gate, %.* by an embedding that training never saw, % ?not measured: pip install", text
+    )
+
+
+def test_a_retrainings_report_shows_what_its_gate_decided(whole: Whole) -> None:
+    store, refs = whole
+    decision = decide(comparison(general=row(50, 0, 6)), RetrainConfig(), look=3)
+    config = CONFIG.model_copy(update={"gate": decision.shown()})
+    text = " ".join(Page(store.read_bytes(write_report(config, refs, store), "report.html").decode()).text.split())
+    assert "The gate: refused, inconclusive" in text
+    assert "inconclusive: needs 391" in text
+    assert "Look 3 at this held-out set: an end of the first interval is wrong with probability 0.42%" in text
 
 
 def test_it_names_nothing_outside_itself_and_runs_nothing(whole: Whole) -> None:
