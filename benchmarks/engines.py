@@ -28,7 +28,8 @@ from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.server_engine import ServerEngine
-from ifrl_core.inference.transformers_engine import TransformersEngine, usable_dtype
+from ifrl_core.inference.transformers_engine import TransformersEngine
+from ifrl_core.models.dtype import usable_dtype
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.stage import import_model, model_source
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from ifrl_core.models.dtype import usable_dtype
 from ifrl_core.reward_model.model.packing import pack
-from ifrl_core.reward_model.model.score import RewardModel, native_dtype
+from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.model.template import encode, render
 
 CONSTRAINTS = (
@@ -40,7 +41,7 @@ def main() -> None:
         "one call a pair": one_by_one(arguments.folder),
         "bare forward": bare(arguments.folder, pairs),
     }
-    print(f"{len(pairs)} pairs, {native_dtype()}, {torch.get_num_threads()} threads")
+    print(f"{len(pairs)} pairs, {usable_dtype()}, {torch.get_num_threads()} threads")
     for name, way in ways.items():
         seconds = median_seconds(lambda way=way: way(pairs), arguments.repeats)
         print(f"{name:>16}: {len(pairs) / seconds:7.1f} pairs/s   {seconds:6.2f} s")
@@ -65,7 +66,7 @@ def one_by_one(folder: Path) -> Callable[[list[tuple[str, str]]], object]:
 def padded(folder: Path, batch_size: int = 32) -> Callable[[list[tuple[str, str]]], object]:
     """What a plain transformers script does: batches of whole pairs in the order given, padded to the longest."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, native_dtype())).eval()
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, usable_dtype())).eval()
 
     @torch.inference_mode()
     def score(pairs: list[tuple[str, str]]) -> list[float]:
@@ -82,7 +83,7 @@ def padded(folder: Path, batch_size: int = 32) -> Callable[[list[tuple[str, str]
 
 def bare(folder: Path, pairs: list[tuple[str, str]]) -> Callable[[list[tuple[str, str]]], object]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, native_dtype())).eval()
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, usable_dtype())).eval()
     rows = pack(encode(tokenizer, pairs, 2560))
     total = sum(row.length for row in rows)
     naive = sum(len(row.head) * len(row.tails) for row in rows) + sum(len(tail) for row in rows for tail in row.tails)

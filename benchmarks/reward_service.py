@@ -30,8 +30,9 @@ from reward_model_scoring import make_pairs
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
+from ifrl_core.models.dtype import usable_dtype
 from ifrl_core.reward_model.model.packing import pack, token_batches
-from ifrl_core.reward_model.model.score import RewardModel, native_dtype
+from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.model.settings import read_settings
 from ifrl_core.reward_model.model.template import encode
 
@@ -123,7 +124,7 @@ def compare(folder: Path, scorer: RewardModel, pairs: list[Pair], rounds: int, c
 
 
 def print_table(ways: dict[str, Way], size: int) -> None:
-    print(f"\n{native_dtype()}, {torch.get_num_threads()} threads, rounds of {size} pairs\n")
+    print(f"\n{usable_dtype()}, {torch.get_num_threads()} threads, rounds of {size} pairs\n")
     print("| way | pairs | pairs/s | pairs per CPU second | median, p99 latency | errors | largest difference |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for name, way in ways.items():
@@ -140,7 +141,7 @@ def bare(
     """The backbone alone over the tokens that packing leaves, in batches of the same sizes: no tokeniser, padding, mask or
     head. The first function makes the inputs, the second is what is timed."""
     tokenizer, most = AutoTokenizer.from_pretrained(folder), read_settings(folder).max_tokens
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, native_dtype()))
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, usable_dtype()))
     backbone = model.base_model.to(scorer._device).eval()
 
     def prepare(pairs: list[Pair]) -> list[torch.Tensor]:

@@ -90,6 +90,7 @@ ROLLOUTS = pa.schema(
         ("finish_reason", pa.string()),  # stop | length
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
+        ("answer_start", pa.int32()),  # where in `text` the answer begins; at its end where the reasoning never ended
         ("empty", pa.bool_()),  # nothing is left without the reasoning
         ("refusal", pa.bool_()),  # refusals.refuses
     ]

@@ -23,6 +23,7 @@ VARIABLES = {
     "IFRL_REWARD_MODEL_TOKEN": "its bearer token, when it wants one",
     "IFRL_SECRETS_BLOCK": "a Prefect Secret block that holds such variables (keys, AWS credentials) as a JSON object",
     "IFRL_SLOTS": "the limit of GPU slots that a stage waits for; set by the deployments of stages",
+    "IFRL_WORKER_DEVICES": "set for the workers of runner processes: the GPUs that they share out",
     "IFRL_WEBHOOK_URL": "where notifications of failed runs go; read by `ifrl deploy`, kept encrypted on the server",
     "IFRL_LAUNCHER_PID": "set for training processes: the process that they end with",
     "MLFLOW_TRACKING_URI": "default: sqlite in the work folder",

@@ -16,6 +16,8 @@ from pydantic import BaseModel
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.errors import StoreOutageError
+from ifrl_core.inference.devices import take_device
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.settings import store_root
 from ifrl_core.stages import registry
 from ifrl_core.stages.stage import Stage
@@ -64,10 +66,16 @@ def stage_task(stage: Stage) -> StageTask:
 
     @_cached(stage.name, lambda arguments: f"{stage.name}-{arguments['fingerprint']}")
     def run_stage(
-        config: BaseModel, inputs: dict[str, ArtifactRef], *, seed: int, fingerprint: str, run: TrackedRun | None
+        config: BaseModel,
+        inputs: dict[str, ArtifactRef],
+        *,
+        seed: int,
+        fingerprint: str,
+        run: TrackedRun | None,
+        reasoning: Reasoning = THINK,
     ) -> ArtifactRef:
         with closing(TaskProgress(stage.name, run)) as progress:
-            return stage(config, inputs, open_store(), progress, seed=seed)
+            return stage(config, inputs, open_store(), progress, seed=seed, reasoning=reasoning)
 
     return run_stage
 
@@ -89,11 +97,13 @@ def shard_task(stage: Stage) -> ShardTask:
         seed: int,
         fingerprint: str,
         run: TrackedRun | None,
+        reasoning: Reasoning = THINK,
     ) -> ShardRecord:
+        take_device()
         of_name = registry.find(name)  # by name: other processes get this function pickled
         assert of_name.shards is not None
         with closing(TaskProgress(f"{name} {index + 1}/{total}", run)) as progress:
-            work = of_name.work(config, inputs, open_store(), progress, seed=seed)
+            work = of_name.work(config, inputs, open_store(), progress, seed=seed, reasoning=reasoning)
             return of_name.shards.make(config, inputs, work, index)
 
     return make_shard.with_options(task_run_name=f"{unit}-{{index}}")

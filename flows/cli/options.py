@@ -2,15 +2,64 @@
 
 import sys
 import traceback
-from typing import Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ifrl_core.errors import IfrlError
+from ifrl_core.errors import ConfigError, IfrlError
 from ifrl_core.masking import masked
+
+if TYPE_CHECKING:  # pydantic, which the help does without
+    from ifrl_core.reasoning import Reasoning
 
 Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one")]
+
+
+class ReasoningFormat(StrEnum):
+    """How reasoning is told from the answer, in the words of a recipe's reasoning.format."""
+
+    always = "always"
+    optional = "optional"
+    none = "none"
+
+
+ReasoningOption = Annotated[
+    ReasoningFormat | None,
+    typer.Option(
+        "--reasoning",
+        help="always: without the closing tag there is no answer, as where the prompt opens the reasoning; optional: what "
+        "follows the last closing tag, or a text without tags; none: the whole text",
+    ),
+]
+TagsOption = Annotated[
+    tuple[str, str] | None,
+    typer.Option("--tags", metavar="OPEN CLOSE", help="Around reasoning; default <think> </think>"),
+]
+
+
+def reasoning_from(
+    format: ReasoningFormat | None, tags: tuple[str, str] | None, usual: "Reasoning | None" = None
+) -> "Reasoning":
+    """The format of a command's responses: the usual one (none: THINK) with what its options change.
+
+    Raises:
+        ConfigError: when the tags are none.
+    """
+    from ifrl_core.reasoning import THINK, WHOLE, Reasoning
+
+    usual = usual or THINK
+    if format is None and tags is None:
+        return usual
+    if format == "none":
+        return WHOLE
+    opening, closing = tags or (usual.open or THINK.open, usual.close or THINK.close)
+    if not (opening.strip() and closing.strip()) or opening == closing:
+        raise ConfigError(
+            f"--tags {opening!r} {closing!r}: expected two different tags, such as --tags '<think>' '</think>'"
+        )
+    return Reasoning(open=opening, close=closing, always=usual.always if format is None else format == "always")
 
 
 def run_app(app: typer.Typer) -> None:

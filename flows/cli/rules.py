@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.options import ReasoningOption, TagsOption, reasoning_from
 from ifrl_core.records import Kind
 
 app = typer.Typer()
@@ -19,6 +20,8 @@ def check(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where the rows go, with strict and loose")
     ] = None,
+    reasoning: ReasoningOption = None,
+    tags: TagsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
     official: Annotated[
         bool, typer.Option("--official", help="IFBench: the two broken checkers as upstream, not as their prompts say")
@@ -30,9 +33,9 @@ def check(
     from ifrl_core.evaluation.benchmarks.ifbench.rules import rules
 
     target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
-    summary = check_file(
-        file, target, rules=rules(official=official), progress=_count_rows if sys.stderr.isatty() else None
-    )
+    progress = _count_rows if sys.stderr.isatty() else None
+    read_as = reasoning_from(reasoning, tags)
+    summary = check_file(file, target, reasoning=read_as, rules=rules(official=official), progress=progress)
     if as_json:
         typer.echo(json.dumps({**asdict(summary), "output": str(target)}, indent=2))
         return

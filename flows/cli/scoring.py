@@ -6,14 +6,16 @@ import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from flows.cli.options import ReasoningOption, TagsOption, reasoning_from
 from ifrl_core.errors import ConfigError
 from ifrl_core.settings import configure_processor
 
 if TYPE_CHECKING:
+    from ifrl_core.config import Dtype
     from ifrl_core.reward_model.model.score import RewardModel
 
 app = typer.Typer()
@@ -26,7 +28,7 @@ class Precision(StrEnum):
     float32 = "float32"
 
 
-Dtype = Annotated[Precision | None, typer.Option(help="Default: bfloat16 where the processor computes in it")]
+Computed = Annotated[Precision | None, typer.Option(help="Default: bfloat16 where the processor computes in it")]
 
 
 @app.command()
@@ -34,18 +36,25 @@ def score(
     file: Annotated[Path, typer.Argument(help="Parquet or JSONL with response, constraint")],
     reward_model: Annotated[str, typer.Option(help="A reward model's folder, or models:/name@alias")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the rows go, with probability")] = None,
-    dtype: Dtype = None,
+    dtype: Computed = None,
+    reasoning: ReasoningOption = None,
+    tags: TagsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
 ) -> None:
-    """Probabilities that responses satisfy constraints: the same rows in the same order, plus `probability`."""
+    """Probabilities that responses satisfy constraints: the same rows in the same order, plus `probability`.
+
+    Responses are read as those that the model was trained on: their reasoning is cut off.
+    """
     from tqdm import tqdm
 
     from ifrl_core.reward_model.model.files import score_file
+    from ifrl_core.reward_model.model.scorer import OfAnswers
     from ifrl_core.row_files import check_paths
 
     target = output or file.with_name(f"{file.stem}-scored{file.suffix}")
     check_paths(file, target)  # before the model is loaded
-    scorer = _load(_folder(reward_model), dtype)
+    model = _load(_folder(reward_model), dtype)
+    scorer = OfAnswers(model, reasoning_from(reasoning, tags, model.reasoning))
     with tqdm(unit=" rows", disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -69,12 +78,18 @@ def serve(
     token_env: Annotated[
         str | None, typer.Option(help="Environment variable with the bearer token that clients must send")
     ] = None,
-    dtype: Dtype = None,
+    dtype: Computed = None,
+    reasoning: ReasoningOption = None,
+    tags: TagsOption = None,
     batch_pairs: Annotated[int, typer.Option(min=1, help="Pairs scored together, when as many wait")] = 64,
     queue_pairs: Annotated[int, typer.Option(min=1, help="Pairs that may wait; more are told to come back")] = 4096,
     max_bytes: Annotated[int, typer.Option(min=1, help="Longest request")] = 1 << 20,
 ) -> None:
-    """The reward model over HTTP: POST /predict, POST /v1/score, GET /health and /metrics. SIGTERM ends it gracefully."""
+    """The reward model over HTTP: POST /predict, POST /v1/score, GET /health and /metrics. SIGTERM ends it gracefully.
+
+    Reasoning is cut off from what clients send, which may be answers alone; with --reasoning always it is whole responses.
+    """
+    from ifrl_core.reward_model.model.scorer import OfAnswers
     from ifrl_core.reward_model.model.settings import folder_digest
     from ifrl_core.reward_model.serve.app import make_app
     from ifrl_core.reward_model.serve.limits import Limits
@@ -86,7 +101,10 @@ def serve(
         typer.secho("anyone who reaches this address can use the model: see --token-env", fg="yellow", err=True)
     limits = Limits(body_bytes=max_bytes, queue_pairs=queue_pairs, batch_pairs=batch_pairs)
     folder = _folder(reward_model)
-    app = make_app(_load(folder, dtype), limits, model=reward_model, digest=folder_digest(folder), token=token)
+    rm = _load(folder, dtype)
+    usual = rm.reasoning.model_copy(update={"always": False})  # the paper's clients, and our trainer, send answers
+    scorer = OfAnswers(rm, reasoning_from(reasoning, tags, usual))
+    app = make_app(scorer, limits, model=reward_model, digest=folder_digest(folder), token=token)
     run(app, bound, ready=lambda url: typer.echo(f"serving {reward_model} on {url}"))
 
 
@@ -112,4 +130,4 @@ def _load(folder: Path, dtype: Precision | None) -> "RewardModel":
     from ifrl_core.reward_model.model.score import RewardModel
 
     disable_progress_bar()
-    return RewardModel(folder, dtype=dtype and dtype.value)
+    return RewardModel(folder, dtype=cast("Dtype | None", dtype and dtype.value))

@@ -11,8 +11,9 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 
 from flows.execution.call import Call
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import ExecutionConfig
+from ifrl_core.config import ExecutionConfig, GenerationConfig
 from ifrl_core.errors import ConfigError
+from ifrl_core.inference.devices import devices_here, shared_out
 from tasks.stages import shard_task, stage_task
 
 
@@ -48,6 +49,33 @@ def _one_server() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def devices_of_workers(call: Call, execution: ExecutionConfig) -> Iterator[None]:
+    """Worker processes on this machine have a GPU each, where there are several and their models are here."""
+    local = execution.runner == "processes" and _loads_model(call)
+    with shared_out(devices_here() if local else []):
+        yield
+
+
+@contextmanager
+def gpu_a_task(call: Call, execution: ExecutionConfig) -> Iterator[None]:
+    """A task asks Ray for a GPU where its cluster, which runs by now, has some: Ray hides them from tasks that do not ask."""
+    if execution.runner != "ray" or not _loads_model(call):
+        yield
+        return
+    import ray
+    from prefect_ray.context import remote_options
+
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    with remote_options(num_gpus=1 if resources.get("GPU") else 0):
+        yield
+
+
+def _loads_model(call: Call) -> bool:
+    """Whether its shards are answered by a model in the process that makes them."""
+    return isinstance(call.config, GenerationConfig) and call.config.engine != "server"
+
+
 def make_here(call: Call, store: ArtifactStore, execution: ExecutionConfig, label: str) -> ArtifactRef:
     """The artifact of a call, out of the store or made in a task run called `label`."""
     cached = call.find(store) is not None
@@ -55,7 +83,14 @@ def make_here(call: Call, store: ArtifactStore, execution: ExecutionConfig, labe
         map_shards(call, store, execution)
     # A cached reference whose manifest is gone must not be believed.
     task = stage_task(call.stage).with_options(refresh_cache=not cached, task_run_name=label)
-    return task(call.config, call.inputs, seed=call.seed, fingerprint=call.fingerprint, run=call.run)
+    return task(
+        call.config,
+        call.inputs,
+        seed=call.seed,
+        fingerprint=call.fingerprint,
+        run=call.run,
+        reasoning=call.reasoning,
+    )
 
 
 def map_shards(call: Call, store: ArtifactStore, execution: ExecutionConfig) -> None:
@@ -71,7 +106,13 @@ def map_shards(call: Call, store: ArtifactStore, execution: ExecutionConfig) -> 
         "seed": call.seed,
         "fingerprint": call.fingerprint,
         "run": call.run,
+        "reasoning": call.reasoning,
     }
-    with _one_server(), task_runner(execution) as runner:
+    with (
+        _one_server(),
+        devices_of_workers(call, execution),
+        task_runner(execution) as runner,
+        gpu_a_task(call, execution),
+    ):
         parameters = {**{name: unmapped(value) for name, value in of_all.items()}, "index": list(range(total))}
         runner.map(shard_task(call.stage), parameters).result()  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from flows.execution.slots import slot
 from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.config import ExecutionConfig, PlaceableStage
 from ifrl_core.errors import ConfigError, PlacementError
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages import registry
 from ifrl_core.tracking.tracker import TrackedRun
 from ifrl_core.training.child import sigterm_asks_children_to_stop
@@ -31,10 +32,11 @@ def stage(
     fingerprint: str,
     execution: ExecutionConfig = ExecutionConfig(),  # noqa: B008
     run: TrackedRun | None = None,
+    reasoning: Reasoning = THINK,
 ) -> ArtifactRef:
     """One stage of a pipeline that runs elsewhere. Started by that pipeline, not by hand."""
     chosen = registry.find(name)
-    call = Call(chosen, chosen.config_type.model_validate(config), inputs, seed, run)
+    call = Call(chosen, chosen.config_type.model_validate(config), inputs, seed, run, reasoning)
     if call.fingerprint != fingerprint:
         raise ConfigError(
             f"stage {name}: the pipeline asks for {fingerprint[:12]} and the same config is {call.fingerprint[:12]} here: "
@@ -59,6 +61,7 @@ def run_placed(deployment: str, call: Call, execution: ExecutionConfig) -> None:
         "fingerprint": call.fingerprint,
         "execution": execution.model_dump(mode="json"),
         "run": call.run.model_dump(mode="json") if call.run else None,
+        "reasoning": call.reasoning.model_dump(mode="json"),
     }
     ended = run_child(deployment, parameters)
     if not ended.is_completed():

@@ -17,6 +17,8 @@ from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import PlacementError
 from ifrl_core.labels.rounds import label_of
 from ifrl_core.masking import masked_document, public
+from ifrl_core.models.reasoning import reasoning_of
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages.registry import Plan
 from ifrl_core.stages.stage import Stage
 from ifrl_core.tracking.tracker import Tracker
@@ -39,6 +41,7 @@ class Run:
     meter: CostMeter
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     refs: Refs = field(default_factory=dict)
+    _formats: dict[str, Reasoning] = field(default_factory=dict)  # by the model's fingerprint
 
     def stage(self, stage: Stage, refs: Refs, *, number: int = 1) -> Refs:
         """Run one stage on those of `refs` that it takes, through its cached task: its artifact under its output's name.
@@ -48,7 +51,13 @@ class Run:
         if stage.optional and stage.label not in self.plan:
             return {}
         inputs = stage.inputs_of(self.config, refs)
-        call = Call(stage, self.plan[stage.label], inputs, self.config.seed if stage.seeded else 0)
+        call = Call(
+            stage,
+            self.plan[stage.label],
+            inputs,
+            self.config.seed if stage.seeded else 0,
+            reasoning=self._reasoning(stage, inputs),
+        )
         label, cached = label_of(stage.label, number), call.find(self.store) is not None
         log.info("%s: %s", label, "from cache" if cached else "running")
         start = time.monotonic()
@@ -89,6 +98,15 @@ class Run:
                 "url": public(flow_run.ui_url) if os.environ.get("PREFECT_API_URL") and flow_run.ui_url else None,
             },
         }
+
+    def _reasoning(self, stage: Stage, inputs: Refs) -> Reasoning:
+        """The format of the answers that a stage reads."""
+        if not stage.reads_answers or "model" not in inputs:
+            return THINK
+        model = inputs["model"]
+        if model.fingerprint not in self._formats:
+            self._formats[model.fingerprint] = reasoning_of(self.config, model, self.store)
+        return self._formats[model.fingerprint]
 
     def _ref(self, call: Call, label: str, *, cached: bool) -> ArtifactRef:
         """The artifact of a call: out of the store, from another work pool, or made here."""

@@ -33,6 +33,7 @@ from ifrl_core.config.policy import (
     RewardConfig,
     batch_fault,
 )
+from ifrl_core.config.reasoning import ReasoningConfig
 from ifrl_core.config.reward_model import RewardModelConfig
 from ifrl_core.config.secrets import secret_faults
 from ifrl_core.config.stage_names import PlaceableStage
@@ -62,6 +63,7 @@ __all__ = [
     "PipelineConfig",
     "PlaceableStage",
     "PolicyConfig",
+    "ReasoningConfig",
     "RegistryConfig",
     "RetrainConfig",
     "RewardConfig",
@@ -201,6 +203,7 @@ class PipelineConfig(StageConfig):
         description="Times from rollouts to policy: the policy of a round makes the next round's rollouts. A round whose "
         "labels for sure agree less with the rules than the round's before (95% interval) ends the loop",
     )
+    reasoning: ReasoningConfig = ReasoningConfig()
     seeds: SeedsConfig = SeedsConfig()
     instructions: InstructionsConfig = InstructionsConfig()
     ladder: LadderConfig = LadderConfig()

@@ -84,4 +84,13 @@ def _names(config: Recipe) -> Iterator[str]:
         )
 
 
-_RULES: tuple[Rule, ...] = (_corridor, _levels, _rounds, _workers, _grpo, _names)
+def _reasoning(config: Recipe) -> Iterator[str]:
+    chosen = config.reasoning.format
+    if config.policy.reward.require_reasoning and chosen in ("optional", "none"):
+        yield (
+            f"policy.reward.require_reasoning says that every response reasons, and reasoning.format {chosen} that it need "
+            "not: leave require_reasoning out, or set reasoning.format always"
+        )
+
+
+_RULES: tuple[Rule, ...] = (_corridor, _levels, _rounds, _workers, _grpo, _names, _reasoning)

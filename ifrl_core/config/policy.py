@@ -43,7 +43,10 @@ class RewardConfig(StageConfig):
     degenerate_factor: float = Field(
         0.0, ge=0, le=1, description="What is left of the reward of an answer that goes round in circles; 1: no gate"
     )
-    require_reasoning: bool = Field(False, description="An answer without closed reasoning (</think>) earns nothing")
+    require_reasoning: bool = Field(
+        False,
+        description="As reasoning.format always, which is for every place that reads an answer, not for rewards alone",
+    )
     max_hack_share: How[float] = Field(
         1.0, ge=0, le=1, description="More answers of a step than this that trip a wire stop the run; 1: never"
     )

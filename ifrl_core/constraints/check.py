@@ -2,7 +2,7 @@
 
 Rows name one constraint (`instruction_id`, `kwargs` as JSON) or, as IFEval's own files do, several (`instruction_id_list`
 and a list of `kwargs`); both carry `response`. Every other column is passed through. Verdicts are of the answer: what
-stands between reasoning tags is cut off first.
+reasoning is cut off first.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import Rules, rule_of, strict_and_loose
-from ifrl_core.constraints.verifiers.answer import THINK, ReasoningTags, answer_of
+from ifrl_core.reasoning import THINK, Reasoning, answer_of
 from ifrl_core.records import Constraint, Row
 from ifrl_core.row_files import RowWriter, check_paths, read_chunks, written, wrong
 
@@ -32,7 +32,7 @@ class CheckSummary:
 
 
 def check_row(
-    path: Path, number: int, row: Row, tags: ReasoningTags | None = THINK, rules: Rules = rule_of
+    path: Path, number: int, row: Row, reasoning: Reasoning = THINK, rules: Rules = rule_of
 ) -> tuple[list[Constraint], Row]:
     """The constraints of a row and the columns to add to it.
 
@@ -48,7 +48,7 @@ def check_row(
     except GivenError as error:
         raise wrong(path, number, error.field, error.problem) from None
     # Without an answer nothing is satisfied; the arguments have been looked at.
-    strict, loose = strict_and_loose(constraints, answer_of(response, tags) or "", rules)
+    strict, loose = strict_and_loose(constraints, answer_of(response, reasoning), rules)
     if not listed:
         return constraints, {"strict": strict[0], "loose": loose[0]}
     return constraints, {"strict": strict, "loose": loose, "strict_all": all(strict), "loose_all": all(loose)}
@@ -74,7 +74,7 @@ def check_file(
     path_in: str | Path,
     path_out: str | Path,
     *,
-    tags: ReasoningTags | None = THINK,
+    reasoning: Reasoning = THINK,
     rules: Rules = rule_of,
     progress: Callable[[int], None] | None = None,
 ) -> CheckSummary:
@@ -95,7 +95,7 @@ def check_file(
         for rows, batch in read_chunks(source, _BATCH_ROWS):
             added = []
             for row in rows:
-                constraints, more = check_row(source, summary.rows + 1, row, tags, rules)
+                constraints, more = check_row(source, summary.rows + 1, row, reasoning, rules)
                 _count(summary, constraints, row, more)
                 added.append(more)
             writer.write(rows, added, batch)

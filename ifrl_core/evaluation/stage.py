@@ -42,11 +42,12 @@ def evaluation_plan(recipe: PipelineConfig) -> EvaluationPlan:
     },
     config=evaluation_plan,
     content=lambda config: rules_of(config) | embedding_in_use(),
+    reads_answers=True,
     placeable=True,
 )
 def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: model (base or policy), prompts, reward_model; ifeval and general (problems) when they are to be asked."""
-    engine = open_engine(config, inputs["model"], work.store)
+    engine = open_engine(config, inputs["model"], work.store, reasoning=work.reasoning)
     completed = []
     for benchmark in BENCHMARKS:
         if benchmark.source in inputs:
@@ -58,7 +59,7 @@ def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
     forget_engine()
     figures: Figures = {"no_room": sum(no_room(completion) for *_, of_all in completed for completion in of_all)}
     for benchmark, rows, completions in completed:
-        answers = benchmark.answers(rows, completions, inputs, work.store)
+        answers = benchmark.answers(rows, completions, inputs, work)
         work.writer.write_table(benchmark.table, pa.Table.from_pylist(answers, schema=benchmark.columns))
         figures |= benchmark.figures(answers)
     return figures

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ifrl_core.inference.engine import Completion
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.records import Message, whole_text
 
 _EXCERPT = 200
@@ -35,8 +36,8 @@ class ChatAnswer:
         return Completion(self.text, "length" if cut_off else "stop", prompt_tokens, completion_tokens)
 
 
-def read_answer(body: bytes) -> ChatAnswer:
-    """The answer in a body.
+def read_answer(body: bytes, reasoning: Reasoning = THINK) -> ChatAnswer:
+    """The answer in a body. Where the server took reasoning out of it, the text is both again, with the tags of `reasoning`.
 
     Raises:
         MalformedError: naming the field that is missing or wrong.
@@ -49,7 +50,7 @@ def read_answer(body: bytes) -> ChatAnswer:
     if not choices:
         raise MalformedError(f"choices is empty; expected one choice: {_excerpt(document)}")
     message = _field(choices[0], "choices[0]", "message", dict)
-    text = _text(message.get("content"))
+    text = _with_reasoning(_text(message.get("content")), message, reasoning)
     whole = whole_text(text)
     reason = choices[0].get("finish_reason")
     return ChatAnswer(
@@ -78,6 +79,14 @@ def _text(content: Any) -> str:
     raise MalformedError(
         f"choices[0].message.content is {_excerpt(content)}; expected a string, a list of text parts or null"
     )
+
+
+def _with_reasoning(content: str, message: Mapping[str, Any], reasoning: Reasoning) -> str:
+    """A response that a server's reasoning parser may have made two of (`reasoning_content`; `reasoning` in later vLLM)."""
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if not isinstance(thought, str) or not thought or not reasoning.close:
+        return content
+    return f"{reasoning.open}{thought}{reasoning.close}{content}" if content else f"{reasoning.open}{thought}"
 
 
 def _usage(usage: Any) -> tuple[int, int] | None:

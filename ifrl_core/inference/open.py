@@ -1,22 +1,21 @@
 """From a section's engine and weights to the engine that answers."""
 
-import ctypes
-import gc
 import os
-import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import GenerationConfig, VllmConfig
+from ifrl_core.config import Dtype, GenerationConfig, VllmConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.chat_answer import roughly_counted
 from ifrl_core.inference.engine import Engine
+from ifrl_core.inference.local import ClosableEngine, LocalEngine, close_local_engine
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.folder import model_folder
+from ifrl_core.reasoning import THINK, Reasoning
 
 URLS_VARIABLE = "IFRL_SERVER_URLS"
 _TOKENIZER = "model/tokenizer.json"
@@ -44,11 +43,14 @@ def check_engine(config: GenerationConfig) -> None:
         server_urls()
 
 
-def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: ArtifactStore) -> Engine:
+def open_engine(
+    config: GenerationConfig, model: ArtifactRef | None, store: ArtifactStore, *, reasoning: Reasoning = THINK
+) -> Engine:
     """The engine of a section over a model artifact (None only for a server).
 
-    A local engine is kept while the same one is asked for, so that the shards of one process share it; `forget_engine`
-    gives its memory back.
+    A local engine is kept while the same one is asked for, so that the shards of one process share it, one thread at a time
+    (local.py); `forget_engine`
+    gives its memory back. `reasoning` is the format of the responses, for servers that give reasoning apart.
 
     Raises:
         ConfigError: when a server is to answer and none is named, or vLLM is to and is not installed.
@@ -59,7 +61,7 @@ def open_engine(config: GenerationConfig, model: ArtifactRef | None, store: Arti
 
         ends = _ends(model_folder(model, store), model.digest) if model is not None else {}
         counter = _token_counter(model, store)
-        return ServerEngine(server_urls(), config.served_model, ends=ends, count_tokens=counter)
+        return ServerEngine(server_urls(), config.served_model, ends=ends, count_tokens=counter, reasoning=reasoning)
     assert model is not None
     folder = model_folder(model, store)
     return _local(config.engine, folder, model.digest, config.dtype, config.batch_size, config.vllm)
@@ -69,16 +71,15 @@ def describe_engine(config: GenerationConfig, model: ArtifactRef) -> dict[str, s
     """What an artifact's metadata says of who generated, beside sampling and seed, which are in its config."""
     if config.engine == "server":
         return {"engine": "server", "served_model": config.served_model, "model_digest": model.digest}
+    from ifrl_core.models.dtype import usable_dtype
+
     versions = {name: str(import_module(name).__version__) for name in ("torch", config.engine)}
-    return {"engine": config.engine, "dtype": config.dtype, "model_digest": model.digest, **versions}
+    return {"engine": config.engine, "dtype": usable_dtype(config.dtype), "model_digest": model.digest, **versions}
 
 
 def forget_engine() -> None:
     """Give the memory of this process's engine back, before training or another model."""
-    _local.cache_clear()
-    gc.collect()
-    if sys.platform == "linux":  # glibc keeps what was freed: over 1 GiB after generation
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    close_local_engine()
 
 
 @lru_cache(maxsize=2)
@@ -112,9 +113,13 @@ def _tokenizer(model: ArtifactRef, root: str) -> Any:
     return Tokenizer.from_str(store.read_bytes(model, _TOKENIZER).decode())
 
 
-@lru_cache(maxsize=1)
-def _local(engine: str, folder: Path, digest: str, dtype: str, batch_size: int, vllm: VllmConfig) -> Engine:
+def _local(engine: str, folder: Path, digest: str, dtype: Dtype, batch_size: int, vllm: VllmConfig) -> Engine:
     """`digest`: of the artifact, as what lies in a folder can change."""
+    name = (engine, folder, digest, dtype, batch_size, vllm)
+    return LocalEngine(name, partial(_load, engine, folder, dtype, batch_size, vllm))
+
+
+def _load(engine: str, folder: Path, dtype: Dtype, batch_size: int, vllm: VllmConfig) -> ClosableEngine:
     if engine == "vllm":
         from ifrl_core.inference.vllm_engine import VllmEngine
 

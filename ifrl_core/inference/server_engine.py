@@ -21,6 +21,7 @@ from ifrl_core.inference.control_marks import COMMON, plain_messages
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server
 from ifrl_core.inference.speed import TokenCount
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.records import whole_text
 from ifrl_core.stages.progress import Progress, no_progress
 
@@ -54,7 +55,7 @@ class ServerEngine:
     more than `patience` times for each server, servers that all had `patience` outages in a row, or a request to which every
     server answered with what is no chat completion, one of them twice, end the call. `ends`: the tokens that end an answer,
     by id; sent as OpenAI's `stop` and as vLLM's and SGLang's `stop_token_ids`. `count_tokens` counts the tokens of a text
-    where a server gives no usage.
+    where a server gives no usage; where it gives reasoning apart, the text is both, the tags of `reasoning` around the former.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class ServerEngine:
         first_rest_s: float = 1.0,
         ends: Mapping[int, str] | None = None,
         count_tokens: Callable[[str], int] = roughly_counted,
+        reasoning: Reasoning = THINK,
     ) -> None:
         if not base_urls:
             raise InferenceError(f"model {model!r}: no base URL of a server that answers for it")
@@ -84,6 +86,7 @@ class ServerEngine:
         self._first_rest_s = first_rest_s
         self._stop = _stop(ends or {})
         self._count_tokens = count_tokens
+        self._reasoning = reasoning
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
@@ -138,7 +141,7 @@ class ServerEngine:
             lease = await fleet.borrow(avoid)
             url = f"{lease.server.url}/chat/completions"
             try:
-                answer = await _post(client, url, body)
+                answer = await _post(client, url, body, self._reasoning)
             except MalformedError as error:
                 malformed += 1
                 if malformed > len(self._urls):  # another one would not get better
@@ -179,7 +182,7 @@ class _Notes:
             log.warning("%d answers came without usage: their tokens were counted here", self._uncounted)
 
 
-async def _post(client: httpx.AsyncClient, url: str, body: bytes) -> ChatAnswer:
+async def _post(client: httpx.AsyncClient, url: str, body: bytes, reasoning: Reasoning) -> ChatAnswer:
     try:
         response = await client.post(url, content=body)
     except httpx.TimeoutException as error:
@@ -195,7 +198,7 @@ async def _post(client: httpx.AsyncClient, url: str, body: bytes) -> ChatAnswer:
         raise _CrashError(f"{status}: {_words(response)}")
     if status != 200:
         raise InferenceError(f"{url} refused a request with {status}: {_words(response)}")
-    return read_answer(response.content)
+    return read_answer(response.content, reasoning)
 
 
 def _stop(ends: Mapping[int, str]) -> dict[str, Any]:

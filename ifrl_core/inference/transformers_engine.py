@@ -1,6 +1,5 @@
 """The embedded engine: a transformers model, decoded on the GPU when there is one, else on the CPU."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,20 +8,19 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
+from ifrl_core.config import Dtype
 from ifrl_core.inference.attention import GROUPED_DECODE
 from ifrl_core.inference.decode import check_layers, decode
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.speed import TokenCount
+from ifrl_core.models.dtype import device_here, usable_dtype
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.load import load_causal_model
 from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.stages.progress import Progress, no_progress
 
 disable_progress_bar()  # of loading weights: a second, and it would break the bar of the stage
-logger = logging.getLogger(__name__)
-
-_CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16")
 
 
 class TransformersEngine:
@@ -30,11 +28,11 @@ class TransformersEngine:
 
     At most `batch_size` requests are in flight, fewer where their prompts and longest completions would together exceed
     `cache_tokens` (23 KB each for SmolLM2-135M in bf16, 160 KB for a 14B model). An equal call gives equal texts, as far
-    as `decode` gives equal tokens.
+    as `decode` gives equal tokens. `dtype` is what it computes in.
     """
 
     def __init__(
-        self, folder: Path, *, dtype: str = "bfloat16", batch_size: int = 64, cache_tokens: int = 65_536
+        self, folder: Path, *, dtype: Dtype = "bfloat16", batch_size: int = 64, cache_tokens: int = 65_536
     ) -> None:
         """Load the model; bfloat16 becomes float32 on a processor without it, which the log says.
 
@@ -42,11 +40,12 @@ class TransformersEngine:
             ModelError: when the weights are not whole, or the model keeps a state other than keys and values (recurrent
                 layers).
         """
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = device_here()
+        self.dtype = usable_dtype(dtype, device)
         self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
         model: Any = load_causal_model(
             folder,
-            dtype=getattr(torch, usable_dtype(dtype, device)),
+            dtype=getattr(torch, self.dtype),
             attn_implementation=GROUPED_DECODE if device == "cpu" else "sdpa",
         )
         check_layers(model.config)
@@ -75,19 +74,12 @@ class TransformersEngine:
             progress(len(completions), len(requests), str(count))
         return [completions[index] for index in range(len(requests))]
 
+    def close(self) -> None:
+        """Let go of the model, also where others still hold the engine."""
+        del self.model
+
     def _completion(self, prompt: list[int], tokens: list[int]) -> Completion:
         stopped = tokens != [] and tokens[-1] in self._ends
         kept = tokens[:-1] if stopped else tokens
         text = str(self._tokenizer.decode(kept, skip_special_tokens=True))
         return Completion(text, "stop" if stopped else "length", len(prompt), len(kept))
-
-
-def usable_dtype(dtype: str, device: str) -> str:
-    """`dtype`, or float32 where that is bfloat16 and the CPU does not compute in it."""
-    if dtype != "bfloat16" or device != "cpu":
-        return dtype
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    if any(capabilities.get(name) for name in _CPU_BFLOAT16):
-        return dtype
-    logger.info("this processor does not compute in bfloat16: generating in float32")
-    return "float32"

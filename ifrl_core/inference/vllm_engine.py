@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from ifrl_core.config import VllmConfig
+from ifrl_core.config import Dtype, VllmConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.speed import TokenCount
+from ifrl_core.models.dtype import usable_dtype
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.stages.progress import Progress, no_progress
 
@@ -32,10 +33,13 @@ _PREFIX_METRICS = ("vllm:prefix_cache_hits", "vllm:prefix_cache_queries")
 
 
 class VllmEngine:
-    """A causal model in a local folder, answered by vLLM; `batch_size` is the most sequences at once."""
+    """A causal model in a local folder, answered by vLLM; `batch_size` is the most sequences at once.
+
+    `dtype` is what it computes in.
+    """
 
     def __init__(
-        self, folder: Path, *, dtype: str = "bfloat16", batch_size: int = 64, config: VllmConfig = _ONE_GPU
+        self, folder: Path, *, dtype: Dtype = "bfloat16", batch_size: int = 64, config: VllmConfig = _ONE_GPU
     ) -> None:
         """Load the model: half a minute on a CPU.
 
@@ -56,9 +60,10 @@ class VllmEngine:
         from vllm import LLM
 
         self._longest = config.max_model_len
+        self.dtype = usable_dtype(dtype)
         self._llm: Any = LLM(
             model=str(folder),
-            dtype=dtype,
+            dtype=self.dtype,
             max_num_seqs=batch_size,
             tensor_parallel_size=config.tensor_parallel_size,
             max_model_len=config.max_model_len,
@@ -107,6 +112,11 @@ class VllmEngine:
             shown = f"{count}, {rate:.0%} of prompt tokens from the prefix cache"
             progress(len(requests), len(requests), shown, prefix_cache_hit_rate=rate)
         return [completions[index] for index in range(len(requests))]
+
+    def close(self) -> None:
+        """End the engine with its workers and process groups (vLLM's own shutdown), and let go of it."""
+        self._llm.llm_engine.engine_core.shutdown()
+        del self._llm
 
     def prefix_hit_rate(self) -> float | None:
         """Share of the prompt tokens so far that the prefix cache held; None before any were asked."""

@@ -20,13 +20,13 @@ from ifrl_core.config import InstructionsConfig, PipelineConfig, StageConfig
 from ifrl_core.constraints.identity import drawing_of, rules_of
 from ifrl_core.constraints.sampling import Weights, chosen_types, sample_constraints, type_weights
 from ifrl_core.constraints.verdict import verdicts
-from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.identity import Identity, identity_of
 from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import corridor, ladder
+from ifrl_core.reasoning import answer_of
 from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Instruction
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
@@ -80,6 +80,7 @@ def pass_rates_plan(recipe: PipelineConfig) -> PassRatesPlan | None:
     check=lambda recipe: check_engine(recipe.instructions.corridor),
     content=lambda plan: drawing_of(plan.instructions.types) | rules_of(plan.instructions),
     optional=True,
+    reads_answers=True,
     placeable=True,
 )
 def measure_pass_rates(plan: PassRatesPlan, inputs: Inputs, work: Work) -> Figures:
@@ -91,7 +92,8 @@ def measure_pass_rates(plan: PassRatesPlan, inputs: Inputs, work: Work) -> Figur
     usable = [t for t in chosen_types(config.types or None) if t.min_words <= config.max_words]
     hard = [t.id for t in usable if t.kind == "hard"]
     weights: Weights = [type_weights(config.weights)] * config.max_constraints
-    engine = JournalEngine(open_engine(chosen, inputs["model"], work.store), work.scratch / "replies.jsonl")
+    asked = open_engine(chosen, inputs["model"], work.store, reasoning=work.reasoning)
+    engine = JournalEngine(asked, work.scratch / "replies.jsonl")
     tally, measured = _Tally(), list[list[float | None]]()
     bounds = (chosen.low, chosen.high)
     for number in range(chosen.rounds if plan.to_corridor else 1):
@@ -177,7 +179,7 @@ def _answered(
     shares: dict[int, list[float]] = {}
     for (instruction, level, _), completion in zip(prompts, completions, strict=True):
         constraints = instruction.constraints[:level]
-        judged = _judged(constraints, completion.text)
+        judged = _judged(constraints, answer_of(completion.text, work.reasoning))
         tally.asked.update(judged.keys())
         tally.passed.update(type_ for type_, passed in judged.items() if passed)
         if judged:
@@ -186,8 +188,7 @@ def _answered(
     return [sum(shares[level]) / len(shares[level]) if level in shares else None for level in levels]
 
 
-def _judged(constraints: Sequence[Constraint], text: str) -> Mapping[str, bool]:
+def _judged(constraints: Sequence[Constraint], answer: str) -> Mapping[str, bool]:
     """Verdict by type of the hard constraints; no type comes twice in an instruction."""
-    answer = answer_of(text) or ""
     pairs = zip(constraints, verdicts(constraints, answer), strict=True)
     return {constraint.type: verdict for constraint, verdict in pairs if verdict is not None}

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pyarrow as pa
 from pydantic import Field
 
-from ifrl_core.config import InstructionsConfig, LadderConfig, PipelineConfig
+from ifrl_core.config import InstructionsConfig, LadderConfig, PipelineConfig, ReasoningConfig
 from ifrl_core.constraints.identity import drawing_of
 from ifrl_core.errors import InputError
 from ifrl_core.inference.journal import JournalEngine
@@ -28,7 +28,9 @@ from ifrl_core.instructions.writers.write import with_fallback, write, writing_f
 from ifrl_core.models.check import check_writer
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.looks.folder import look_at_writer
+from ifrl_core.models.reasoning import files_of, settled
 from ifrl_core.models.stage import ModelSource, import_model, model_source
+from ifrl_core.reasoning import Reasoning
 from ifrl_core.records import INSTRUCTIONS, PROMPTS, REJECTED_SEEDS, Instruction, Row, constraint_row, instruction_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
@@ -84,6 +86,7 @@ import_writer = replace(
     config=lambda recipe: recipe.instructions,
     check=_check_writer,
     content=_drawn_and_asked,
+    reads_answers=True,
     placeable=True,
 )
 def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:
@@ -217,9 +220,17 @@ def _outcomes(requests: list[SeedRequest], config: InstructionsConfig, inputs: I
     if config.writer == "catalog":
         weights = weights_of(inputs["pass_rates"], work.store) if "pass_rates" in inputs else ()
         return write(requests, config, seed=work.seed, weights=weights)
-    engine = open_engine(config.model_writer, inputs.get("model"), work.store)
+    reasoning = _reasoning_of_replies(config, inputs, work)
+    engine = open_engine(config.model_writer, inputs.get("model"), work.store, reasoning=reasoning)
     kept = JournalEngine(engine, work.scratch / "replies.jsonl")
-    return write(requests, config, seed=work.seed, engine=kept, progress=work.progress)
+    return write(requests, config, seed=work.seed, engine=kept, reasoning=reasoning, progress=work.progress)
+
+
+def _reasoning_of_replies(config: InstructionsConfig, inputs: Inputs, work: Work) -> Reasoning:
+    """The policy's own format when it writes; another model's by its chat template, for the recipe's is not of that one."""
+    if config.writer == "self" or "model" not in inputs:
+        return work.reasoning
+    return settled(ReasoningConfig(), files_of(inputs["model"], work.store), inputs["model"].uri)
 
 
 def _rungs(instruction: Instruction, layout: ladder.Layout, split: str) -> Iterator[Row]:

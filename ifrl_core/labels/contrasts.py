@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.constraints.verdict import verdicts
-from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.labels.audit import Cell, Outcome, cell_of
 from ifrl_core.records import Row, constraint_of
-from ifrl_core.rollouts.shards import TRAIN
+from ifrl_core.rollouts.shards import TRAIN, answer_in
 from ifrl_core.stages.stage import Inputs
 from ifrl_core.statistics.by_hash import share_by_hash
 
@@ -32,7 +31,6 @@ class Candidate:
     """A row of the labels table before filters, with what only filters and the audit need of its rollout."""
 
     row: Row
-    text: str  # the whole response, reasoning included
     finish_reason: str
     sample: int
 
@@ -108,14 +106,14 @@ def _samples(config: LabelsConfig, constraints: Sequence[Row], rollouts: Sequenc
         return list(range(len(rollouts)))
 
     def satisfied(sample: int) -> tuple[bool, int]:
-        outcomes = verdicts([constraint_of(row) for row in constraints], _answer(rollouts[sample]))
+        outcomes = verdicts([constraint_of(row) for row in constraints], answer_in(rollouts[sample]))
         return outcomes[-1] is True, sum(verdict is True for verdict in outcomes)
 
     return [max(range(len(rollouts)), key=satisfied)]  # of equals the first
 
 
 def _candidate(rollout: Row, prompt: Row, label: int, split: str) -> Candidate:
-    constraint, answer = prompt["constraints"][-1], _answer(rollout)
+    constraint, answer = prompt["constraints"][-1], answer_in(rollout)
     row = {
         "label_id": f"{rollout['rollout_id']}-c{prompt['level']}",
         "rollout_id": rollout["rollout_id"],
@@ -127,8 +125,4 @@ def _candidate(rollout: Row, prompt: Row, label: int, split: str) -> Candidate:
         "verdict": verdicts([constraint_of(constraint)], answer)[0],
         "instruction_id": prompt["instruction_id"],
     }
-    return Candidate(row, rollout["text"], rollout["finish_reason"], rollout["sample"])
-
-
-def _answer(rollout: Row) -> str:
-    return answer_of(rollout["text"]) or ""
+    return Candidate(row, rollout["finish_reason"], rollout["sample"])

@@ -38,7 +38,7 @@ def _by_member(test: Callable[[Candidate], bool]) -> Filter:
 
 
 def _identical(_: LabelsConfig, positive: Candidate, negative: Candidate) -> bool:
-    return bool(positive.text == negative.text)
+    return bool(positive.row["response"] == negative.row["response"])
 
 
 def _near_identical(config: LabelsConfig, positive: Candidate, negative: Candidate) -> bool:

@@ -27,7 +27,7 @@ class LabelsPlan(LabelsConfig, Judging):
 
 @stage(
     "labels",
-    version=5,
+    version=6,
     title="Pseudo-labels",
     inputs=("prompts", "rollouts"),
     config=lambda recipe: judging(LabelsPlan, recipe.labels, recipe),

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.config import PolicyConfig
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.records import CONSTRAINT, MESSAGE
 from ifrl_core.training.job import TrainingJob
 
@@ -35,3 +36,4 @@ class Job(TrainingJob):
     config: PolicyConfig
     reward_model: Path | None
     weights: dict[str, float] = Field(default_factory=dict)
+    reasoning: Reasoning = THINK

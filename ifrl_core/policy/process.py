@@ -82,7 +82,11 @@ def train(document: Path) -> None:
 
 
 def _complete(tokenizer: Any, ends: Sequence[int], *, rows: int) -> None:
-    """Give the tokenizer what trl asks of it: an end, and a padding token that the embedding (of `rows`) has."""
+    """Give the tokenizer what trl asks of it: an end, and a padding token that the embedding (of `rows`) has.
+
+    And have trl hand whole responses over: one that parses them takes the reasoning away, and nothing tells whether it ended.
+    """
+    tokenizer.response_template = tokenizer.response_schema = None
     if tokenizer.eos_token_id is None:
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[0])
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= rows:

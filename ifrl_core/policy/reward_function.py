@@ -115,7 +115,9 @@ class PromptReward:
     def _of_instructions(self, rows: Sequence[Row]) -> dict[str, float]:
         constraints = [_constraints(row) for row in rows]
         rewards, levels = _column(rows, "reward"), _column(rows, "level")
-        hacks = hack_metrics(_column(rows, "seed"), _column(rows, "response"), constraints, rewards)
+        hacks = hack_metrics(
+            _column(rows, "seed"), _column(rows, "response"), constraints, rewards, self._plan.reasoning
+        )
         check_hacks(hacks, self._config.reward.max_hack_share)
         passed = self._config.curriculum.passed
         rates = [pass_rate(reward, of_row, passed) for reward, of_row in zip(rewards, constraints, strict=True)]

@@ -63,6 +63,7 @@ def _check_training(recipe: PipelineConfig) -> None:
     config=policy_plan,
     check=_check_training,
     content=rules_of,
+    reads_answers=True,
     placeable=True,
 )
 def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
@@ -88,6 +89,7 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
         reward_model=_reward_model(rows, inputs, work.store),
         weights=_weights(config.reward, rows, inputs, work.store),
         seed=work.seed,
+        reasoning=work.reasoning,
         folder=work.scratch.resolve(),
     )
     if job.reward_model is not None and config.launch.reward_model == "service":

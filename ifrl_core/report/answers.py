@@ -7,6 +7,7 @@ change in satisfied constraints. The page says which is which, because the ends 
 from statistics import fmean
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.evaluation.benchmarks.held_out import answer_in
 from ifrl_core.records import Row, printable
 from ifrl_core.statistics.by_hash import rank_by_hash
 
@@ -14,7 +15,8 @@ FIXED, IMPROVED, REGRESSED = 4, 2, 2
 
 
 def sample_answers(before: ArtifactRef, after: ArtifactRef, store: ArtifactStore) -> list[Row]:
-    """[{"why", "prompt_id", "level", "prompt", "before", "after", "change"}]; a side holds text, words and verdicts."""
+    """[{"why", "prompt_id", "level", "prompt", "before", "after", "change"}]; a side holds the answer's text, words
+    and verdicts, and whether the response ended inside its reasoning."""
     rows = zip(store.rows(before), store.rows(after), strict=True)
     pairs = sorted(((old, new) for old, new in rows), key=lambda pair: _hash(pair[0]))
     changes = [_change(old, new) for old, new in pairs]
@@ -58,8 +60,9 @@ def _row(old: Row, new: Row, *, change: float | None, why: str) -> Row:
 
 def _side(row: Row) -> Row:
     return {
-        "text": printable(row["text"]),
-        "words": len(row["text"].split()),
+        "text": printable(answer_in(row)),
+        "words": len(answer_in(row).split()),
+        "unclosed": bool(row["text"].strip()) and not answer_in(row),
         "truncated": row["finish_reason"] == "length",
         "task_dropped": row["task_dropped"],
         "verdicts": row["verdicts"],

@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer
 
 from ifrl_core.inference.length_batches import length_batches
+from ifrl_core.models.dtype import device_here, usable_dtype
 
 _MAX_TOKENS = 256  # of a text; what comes later is not read
 _BATCH_TOKENS = 8_192  # at once, padding included
@@ -37,11 +38,12 @@ class EmbeddingIntent:
         if len(set(references)) < 2:
             raise ValueError("the intent gate by embedding needs at least two different seed instructions")
         self._special_tokens = special_tokens
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = device_here()
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._model = AutoModel.from_pretrained(folder, dtype=torch.bfloat16).to(self._device).eval()
+        dtype = getattr(torch, usable_dtype(device=self._device))
+        self._model = AutoModel.from_pretrained(folder, dtype=dtype).to(self._device).eval()
         vectors = self._embed(references)
         self._mean = vectors.mean(0)
         self._references = normalize(vectors - self._mean, dim=-1)

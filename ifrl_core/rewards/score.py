@@ -1,7 +1,7 @@
 """The reward of a response (paper, section 3.5): the mean over its constraints of what is known about each.
 
 Hard constraints count with their rule's verdict (0 or 1), soft ones with the reward model's probability. Reasoning is cut
-off first (verifiers.answer_of). A response without an answer (blank, or reasoning that never ended) satisfies nothing:
+off first (reasoning.answer_of). A response without an answer (blank, or reasoning that never ended) satisfies nothing:
 all its parts are 0, and the reward model is not asked.
 
 Unscored is None, never 0. A reward with an unscored part is None as a whole: the mean of the others would compare a
@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ifrl_core.constraints.verdict import verdicts
-from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.errors import UnscoredError
+from ifrl_core.reasoning import THINK, Reasoning, answer_of
 from ifrl_core.records import Constraint
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.aggregate import Aggregation, aggregate
@@ -40,7 +40,8 @@ class Reward:
 
 @dataclass(frozen=True)
 class RewardPlan:
-    """How parts become a reward (aggregate.py, gates.py). `weights` by constraint type; `off_task` serves the intent gate."""
+    """How parts become a reward (aggregate.py, gates.py). `weights` by constraint type; `off_task` serves the intent gate;
+    `reasoning` is the format of the responses."""
 
     aggregation: Aggregation = "mean"
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class RewardPlan:
     degenerate_factor: float = 1.0
     intent_factor: float = 1.0
     off_task: OffTask = off_task_by_words
-    require_reasoning: bool = False
+    reasoning: Reasoning = THINK
 
 
 PAPER = RewardPlan()
@@ -73,13 +74,12 @@ def score_responses(
     """
     if seeds is None and plan.intent_factor < 1:
         raise ValueError("the intent gate needs the seed instructions")
-    answers = [answer_of(response, required=plan.require_reasoning) for response in responses]
+    answers = [answer_of(response, plan.reasoning) for response in responses]
     parts = [_rule_parts(*of_response) for of_response in zip(answers, constraints, strict=True)]
     if reward_model is not None:
         _fill_soft(parts, answers, constraints, reward_model)
-    texts = [answer or "" for answer in answers]
-    off_task = [False] * len(texts) if seeds is None or plan.intent_factor == 1 else plan.off_task(seeds, texts)
-    return [_reward(*row, plan) for row in zip(texts, parts, constraints, off_task, strict=True)]
+    off_task = [False] * len(answers) if seeds is None or plan.intent_factor == 1 else plan.off_task(seeds, answers)
+    return [_reward(*row, plan) for row in zip(answers, parts, constraints, off_task, strict=True)]
 
 
 def _reward(
@@ -108,17 +108,17 @@ def check_unscored(rewards: Sequence[Reward], max_share: float) -> float:
     return share
 
 
-def _rule_parts(answer: str | None, constraints: Sequence[Constraint]) -> list[float | None]:
+def _rule_parts(answer: str, constraints: Sequence[Constraint]) -> list[float | None]:
     if not constraints:
         raise ValueError("a response without constraints has no reward: leave level 0 out of policy training")
-    if answer is None or not answer.strip():
+    if not answer.strip():
         return [0.0] * len(constraints)
     return [None if verdict is None else float(verdict) for verdict in verdicts(constraints, answer)]
 
 
 def _fill_soft(
     parts: list[list[float | None]],
-    answers: Sequence[str | None],
+    answers: Sequence[str],
     constraints: Sequence[Sequence[Constraint]],
     reward_model: Scorer,
 ) -> None:
@@ -128,7 +128,7 @@ def _fill_soft(
         for column, part in enumerate(of_response)
         if part is None and constraints[row][column].kind == "soft"
     ]
-    pairs = [(answers[row] or "", constraints[row][column].text) for row, column in unscored]
+    pairs = [(answers[row], constraints[row][column].text) for row, column in unscored]
     if not pairs:
         return
     for (row, column), probability in zip(unscored, reward_model.probabilities(pairs), strict=True):

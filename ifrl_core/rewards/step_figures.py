@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from statistics import fmean
 
-from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.errors import HackError
+from ifrl_core.reasoning import Reasoning, answer_of
 from ifrl_core.records import Constraint
 from ifrl_core.rewards.score import Reward
 from ifrl_core.rewards.task_drop import drops_task
@@ -46,10 +46,11 @@ def hack_metrics(
     responses: Sequence[str],
     constraints: Sequence[Sequence[Constraint]],
     rewards: Sequence[Reward],
+    reasoning: Reasoning,
 ) -> dict[str, float]:
     """`length/words`: mean words of an answer; `task_dropped`: share of answers that leave the seed's task aside; `gated`:
     share whose reward a gate has lowered; `hack/<wire>`, `hack/any`: share that trips a wire (tripwires.py)."""
-    answers = [answer_of(response) or "" for response in responses]
+    answers = [answer_of(response, reasoning) for response in responses]
     wires = [
         tripped(seed, answer, of_response, reward.parts)
         for seed, answer, of_response, reward in zip(seeds, answers, constraints, rewards, strict=True)

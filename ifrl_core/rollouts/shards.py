@@ -11,10 +11,10 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import RolloutsConfig
-from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.open import describe_engine, open_engine
-from ifrl_core.records import ROLLOUTS
+from ifrl_core.reasoning import THINK, Reasoning, answer_of, answer_start
+from ifrl_core.records import ROLLOUTS, Row
 from ifrl_core.rollouts.refusals import refuses
 from ifrl_core.stages.provenance import device
 from ifrl_core.stages.stage import Inputs, Work
@@ -49,7 +49,7 @@ def _ladders(inputs: Inputs, store: ArtifactStore) -> int:
 
 def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int, name: str) -> ShardRecord:
     meter = CostMeter()
-    engine = open_engine(config, inputs["model"], work.store)
+    engine = open_engine(config, inputs["model"], work.store, reasoning=work.reasoning)
     prompts = list(prompts_of_shard(config, inputs["prompts"], work.store, index))
     pairs = [(prompt, sample) for prompt in prompts for sample in range(config.samples)]
     requests = [Request(p["messages"], request_seed(work.seed, p["prompt_id"], sample)) for p, sample in pairs]
@@ -64,7 +64,7 @@ def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: i
             "finish_reason": completion.finish_reason,
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
-            **_marks(completion.text),
+            **_marks(completion.text, work.reasoning),
         }
         for (prompt, sample), completion in zip(pairs, completions, strict=True)
     ]
@@ -102,7 +102,13 @@ def _ladder_starts(prompts: ArtifactRef, root: str) -> list[int]:
     return [*starts, row]
 
 
-def _marks(text: str) -> dict[str, bool]:
-    """What a recipe may keep out of the labels, beside truncated answers (finish_reason length)."""
-    answer = answer_of(text) or ""
-    return {"empty": not answer.strip(), "refusal": refuses(answer)}
+def answer_in(rollout: Row) -> str:
+    """The answer of a row of records.ROLLOUTS. Rows without a start are of a time when all models were read as THINK says."""
+    text, start = rollout["text"], rollout.get("answer_start")
+    return answer_of(text, THINK) if start is None else str(text[start:])
+
+
+def _marks(text: str, reasoning: Reasoning) -> Row:
+    """Where the answer begins, and what a recipe may keep out of the labels beside truncated answers."""
+    start = answer_start(text, reasoning)
+    return {"answer_start": start, "empty": not text[start:].strip(), "refusal": refuses(text[start:])}

@@ -3,13 +3,22 @@
 n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a positive and ck+1 as a negative.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 
-from ifrl_core.config import RolloutsConfig
+from ifrl_core.config import PipelineConfig, RolloutsConfig
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine
-from ifrl_core.rollouts.shards import make_rollout_shard, shard_count
+from ifrl_core.models.reasoning import check_reasoning
+from ifrl_core.rollouts.shards import answer_in, make_rollout_shard, shard_count
 from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
+
+log = logging.getLogger(__name__)
+
+
+def _check(recipe: PipelineConfig) -> None:
+    check_engine(recipe.rollouts)
+    check_reasoning(recipe)
 
 
 @stage(
@@ -17,7 +26,8 @@ from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
     version=2,
     inputs=("model", "prompts"),
     config=lambda recipe: recipe.rollouts,
-    check=lambda recipe: check_engine(recipe.rollouts),
+    check=_check,
+    reads_answers=True,
     placeable=True,
     shards=Shards("rollout-shard", shard_count, make_rollout_shard),
 )
@@ -28,16 +38,23 @@ def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures
         make_rollout_shard(config, inputs, work, index)
         work.progress(index + 1, total, "rollout shards")
     forget_engine()
-    return _figures(work, describe_engine(config, inputs["model"]))
+    figures = _figures(work, describe_engine(config, inputs["model"]))
+    if unclosed := figures["unclosed"]:
+        log.warning(
+            "%d of %d responses end inside their reasoning and count as no answer; rollouts.max_tokens is %d",
+            *(unclosed, figures["rollouts"], config.max_tokens),
+        )
+    return figures
 
 
 def _figures(work: Work, engine: Mapping[str, str]) -> Figures:
-    counts: Counter[str] = Counter(rollouts=0, completion_tokens=0, truncated=0, empty=0, refusals=0)
+    counts: Counter[str] = Counter(rollouts=0, completion_tokens=0, truncated=0, unclosed=0, empty=0, refusals=0)
     for name in work.writer.names():
         table = work.writer.read_table(name)
         counts["rollouts"] += table.num_rows
         counts["completion_tokens"] += sum(table["completion_tokens"].to_pylist())
         counts["truncated"] += table["finish_reason"].to_pylist().count("length")
+        counts["unclosed"] += sum(bool(row["text"].strip()) and not answer_in(row) for row in table.to_pylist())
         counts["empty"] += table["empty"].to_pylist().count(True)
         counts["refusals"] += table["refusal"].to_pylist().count(True)
     return {**counts, "engine": dict(engine)}

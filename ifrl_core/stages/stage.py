@@ -27,6 +27,7 @@ from pydantic import BaseModel
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ArtifactWriter, ShardRecord, fingerprint
 from ifrl_core.artifacts.cost import measured
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages.progress import Progress, no_progress
 from ifrl_core.stages.provenance import Provenance, provenance_here
 
@@ -41,7 +42,8 @@ P = ParamSpec("P")
 @dataclass(frozen=True)
 class Work:
     """What a stage body works with. `scratch` is a local folder that survives a kill and goes at commit; what the body puts
-    into `provenance` (number formats, arguments of a training) joins what is known of every artifact."""
+    into `provenance` (number formats, arguments of a training) joins what is known of every artifact. `reasoning` is the
+    format of its model's responses, for a stage that reads answers."""
 
     store: ArtifactStore
     writer: ArtifactWriter
@@ -49,6 +51,7 @@ class Work:
     seed: int
     fingerprint: str
     scratch: Path
+    reasoning: Reasoning = THINK
     provenance: Provenance = field(default_factory=dict)
 
 
@@ -89,6 +92,7 @@ class Stage:
     content: Callable[[Any], Mapping[str, str]] | None = None
     optional: bool = False  # a recipe need not have it: then its config is None
     seeded: bool = True  # False: the recipe's seed is no part of what it makes
+    reads_answers: bool = False  # of its input `model`: their reasoning format is part of what it makes
     placeable: bool = False  # another work pool may run it
     shards: Shards | None = None
 
@@ -130,8 +134,10 @@ class Stage:
             name: refs[name] for name in (*self.inputs, *(n for n, when in self.inputs_when.items() if when(recipe)))
         }
 
-    def fingerprint(self, config: BaseModel, inputs: Inputs, *, seed: int) -> str:
+    def fingerprint(self, config: BaseModel, inputs: Inputs, *, seed: int, reasoning: Reasoning = THINK) -> str:
         identity: dict[str, Any] = {"config": config, "seed": seed}
+        if self.reads_answers and reasoning != THINK:
+            identity["reasoning"] = reasoning
         if self.content is not None:
             identity["content"] = self._content(config)
         return fingerprint(self.name, self.version, identity, {name: ref.fingerprint for name, ref in inputs.items()})
@@ -139,13 +145,24 @@ class Stage:
     def _content(self, config: BaseModel) -> dict[str, str]:
         return dict(self.content(config)) if self.content is not None else {}
 
-    def work(self, config: BaseModel, inputs: Inputs, store: ArtifactStore, progress: Progress, *, seed: int) -> Work:
+    def work(
+        self,
+        config: BaseModel,
+        inputs: Inputs,
+        store: ArtifactStore,
+        progress: Progress,
+        *,
+        seed: int,
+        reasoning: Reasoning = THINK,
+    ) -> Work:
         """The work of this identity: also what a mapped shard task needs to make its part."""
-        identity = self.fingerprint(config, inputs, seed=seed)
+        identity = self.fingerprint(config, inputs, seed=seed, reasoning=reasoning)
         document = {**config.model_dump(mode="json"), "seed": seed}
+        if self.reads_answers:
+            document["reasoning"] = reasoning.model_dump()
         parents = {name: f"{ref.stage}/{ref.fingerprint}" for name, ref in inputs.items()}
         writer = store.writer(self.name, self.version, identity, document, parents)
-        return Work(store, writer, progress, seed, identity, store.scratch(self.name, identity))
+        return Work(store, writer, progress, seed, identity, store.scratch(self.name, identity), reasoning)
 
     def __call__(
         self,
@@ -155,12 +172,13 @@ class Stage:
         progress: Progress = no_progress,
         *,
         seed: int = 0,
+        reasoning: Reasoning = THINK,
     ) -> ArtifactRef:
-        identity = self.fingerprint(config, inputs, seed=seed)
+        identity = self.fingerprint(config, inputs, seed=seed, reasoning=reasoning)
         if ref := store.find(self.name, identity):
             log.info("%s %s: from the store", self.name, identity[:12])
             return ref
-        work = self.work(config, inputs, store, progress, seed=seed)
+        work = self.work(config, inputs, store, progress, seed=seed, reasoning=reasoning)
         with work.writer.alone():
             if ref := store.find(self.name, identity):
                 log.info("%s %s: made by another run in the meantime", self.name, identity[:12])

@@ -18,20 +18,24 @@ def digests(record: dict[str, Any]) -> dict[str, str]:
     return {label: record["refs"][label]["digest"] for label in ("rollouts", "labels")}
 
 
-def run_dataset(place: Workplace, tiny: str, *overrides: str) -> None:
+def run_dataset(place: Workplace, tiny: str, *overrides: str) -> str:
     command = [sys.executable, "-c", f"from ifrl_core.settings import *; configure_environment(); {DATASET}"]
     done = subprocess.run(
         [*command, tiny, *overrides], env=place.env, capture_output=True, text=True, cwd=REPO, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("runner", ["processes", "ray"])
 def test_shards_on_two_workers_make_the_same_rollouts_as_threads(
     whole_run: Workplace, workplace: Callable[..., Workplace], tiny: str, runner: str
 ) -> None:
-    place = workplace(runner, OMP_NUM_THREADS="1")
-    run_dataset(place, tiny, f"execution.runner={runner}", "execution.workers=2")
+    # Read by workers of a machine with two GPUs, and seen by nothing here.
+    place = workplace(runner, OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="0,1")
+    said = run_dataset(place, tiny, f"execution.runner={runner}", "execution.workers=2")
+    gpus = {number for number in ("0", "1") if f"has GPU {number}" in said}
+    assert gpus == ({"0", "1"} if runner == "processes" else set())
     assert digests(place.record()) == digests(whole_run.records()[0])
     shards = list((place.home / "store").glob("rollouts/*/part-*.parquet"))
     assert len(shards) == 3

@@ -9,7 +9,6 @@ from statistics import fmean
 
 import pyarrow as pa
 
-from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import EvaluationConfig
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.records import Row
@@ -30,7 +29,8 @@ class Benchmark:
     """Asked when the evaluation has the input `source`, which holds its prompts.
 
     `table`, of the columns `columns`, is the file of its answers. `questions` are put to the model; `answers` makes the
-    rows of the table of the questions' rows and their completions, once the model is out of memory; `figures` and
+    rows of the table of the questions' rows and their completions, once the model is out of memory, each completion read as
+    `work.reasoning` says; `figures` and
     `compared` (before, after: tables of the same questions) are merged with those of the other benchmarks.
     """
 
@@ -38,7 +38,7 @@ class Benchmark:
     table: str
     columns: pa.Schema
     questions: Callable[[EvaluationConfig, Inputs, Work], Questions]
-    answers: Callable[[Sequence[Row], Sequence[Completion], Inputs, ArtifactStore], list[Row]]
+    answers: Callable[[Sequence[Row], Sequence[Completion], Inputs, Work], list[Row]]
     figures: Callable[[Sequence[Row]], Figures]
     compared: Callable[[Sequence[Row], Sequence[Row]], Figures]
 

@@ -9,17 +9,17 @@ from statistics import fmean
 
 import pyarrow as pa
 
-from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import EvaluationConfig
-from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions, mean_of
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.off_task import off_task
 from ifrl_core.inference import Completion, Request, Sampling, request_seed
 from ifrl_core.models.folder import model_folder
+from ifrl_core.reasoning import Reasoning, answer_start
 from ifrl_core.records import Constraint, Row, constraint_of
-from ifrl_core.rewards.score import Reward, score_responses
+from ifrl_core.reward_model.model.scorer import Scorer
+from ifrl_core.rewards.score import Reward, RewardPlan, score_responses
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rewards.tripwires import tripped
 from ifrl_core.stages.stage import Figures, Inputs, Work
@@ -41,6 +41,7 @@ ANSWERS = pa.schema(
         ("sample", pa.int32()),
         ("prompt", pa.string()),
         ("text", pa.string()),
+        ("answer_start", pa.int32()),  # where in `text` the answer begins; at its end where the reasoning never ended
         ("finish_reason", pa.string()),
         ("completion_tokens", pa.int32()),
         ("task_dropped", pa.bool_()),  # by words, which the reward's gate trains on
@@ -65,27 +66,42 @@ def questions(config: EvaluationConfig, inputs: Inputs, work: Work) -> Questions
     return Questions(rows, requests, Sampling(config.max_tokens, config.temperature))
 
 
-def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, store: ArtifactStore) -> list[Row]:
+def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, work: Work) -> list[Row]:
     """Rows of ANSWERS; inputs: reward_model."""
     from ifrl_core.reward_model.model.score import RewardModel
 
+    scorer = RewardModel(model_folder(inputs["reward_model"], work.store))
+    return scored_answers(rows, completions, scorer, work.reasoning)
+
+
+def scored_answers(
+    rows: Sequence[Row], completions: Sequence[Completion], scorer: Scorer, reasoning: Reasoning
+) -> list[Row]:
+    """Rows of ANSWERS, each completion read as `reasoning` says."""
     constraints = [[constraint_of(item) for item in row["constraints"]] for row in rows]
-    scorer = RewardModel(model_folder(inputs["reward_model"], store))
-    rewards = score_responses([completion.text for completion in completions], constraints, scorer)
-    answers = [_answer(*of_answer) for of_answer in zip(rows, completions, constraints, rewards, strict=True)]
+    texts = [completion.text for completion in completions]
+    rewards = score_responses(texts, constraints, scorer, plan=RewardPlan(reasoning=reasoning))
+    starts = [answer_start(text, reasoning) for text in texts]
     by_meaning = off_task(
-        [row["seed"] for row in rows], [answer_of(completion.text) or "" for completion in completions]
+        [row["seed"] for row in rows], [text[start:] for text, start in zip(texts, starts, strict=True)]
     )
-    return [{**answer, "off_task": flag} for answer, flag in zip(answers, by_meaning, strict=True)]
+    judged = zip(rows, completions, starts, constraints, rewards, by_meaning, strict=True)
+    return [{**_answer(*of_answer), "off_task": flag} for *of_answer, flag in judged]
 
 
-def _answer(row: Row, completion: Completion, constraints: Sequence[Constraint], reward: Reward) -> Row:
-    answer = answer_of(completion.text) or ""
+def answer_in(row: Row) -> str:
+    """The answer of a row of ANSWERS; rows of earlier versions have no start, and count whole."""
+    return str(row["text"][row.get("answer_start") or 0 :])
+
+
+def _answer(row: Row, completion: Completion, start: int, constraints: Sequence[Constraint], reward: Reward) -> Row:
+    answer = completion.text[start:]
     wires = tripped(row["seed"], answer, constraints, reward.parts)
     return {
         **{name: row[name] for name in ("prompt_id", "instruction_id", "level", "sample")},
         "prompt": row["messages"][-1]["content"],
         "text": completion.text,
+        "answer_start": start,
         "finish_reason": completion.finish_reason,
         "completion_tokens": completion.completion_tokens,
         "task_dropped": drops_task(row["seed"], answer),
@@ -122,7 +138,7 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
     return {
         **{kind: _shares(groups) for kind, groups in scores.items()},
         "answers": len(rows),
-        "length_words": mean_of(count_words(row["text"]) for row in rows),
+        "length_words": mean_of(count_words(answer_in(row)) for row in rows),
         "task_dropped": mean_of(row["task_dropped"] for row in rows),
         "off_task": None if None in by_meaning else mean_of(bool(flag) for flag in by_meaning),
         "hacked": mean_of(bool(row["tripped"]) for row in rows),
@@ -154,7 +170,7 @@ def compared(before: Sequence[Row], after: Sequence[Row]) -> Figures:
         "hard": _compare_kind(before, after, "hard"),
         "soft": _compare_kind(before, after, "soft"),
         "answer": {
-            "length_words": _compare_answers(before, after, lambda row: count_words(row["text"]), scale=1.0),
+            "length_words": _compare_answers(before, after, lambda row: count_words(answer_in(row)), scale=1.0),
             "task_dropped": _compare_answers(before, after, lambda row: row["task_dropped"]),
             "off_task": _compare_answers(before, after, lambda row: row.get("off_task")),
             "hacked": _compare_answers(before, after, lambda row: bool(row["tripped"])),

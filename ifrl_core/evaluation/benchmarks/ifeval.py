@@ -13,18 +13,17 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field
 
-from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.artifacts.digest import digest_of_source
 from ifrl_core.artifacts.files import filesystem
 from ifrl_core.config import EvaluationConfig, StageConfig
 from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import strict_and_loose
-from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.identity import How
 from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.reasoning import Reasoning, answer_of
 from ifrl_core.records import CONSTRAINT, Constraint, Row, constraint_of, constraint_row
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.statistics.by_hash import rank_by_hash
@@ -107,14 +106,14 @@ def questions(config: EvaluationConfig, inputs: Inputs, work: Work) -> Questions
     return Questions(rows, requests, Sampling(config.ifeval_max_tokens, temperature=0.0))
 
 
-def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, store: ArtifactStore) -> list[Row]:
+def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, work: Work) -> list[Row]:
     """Rows of ANSWERS: `strict[i]` and `loose[i]` belong to instruction i. An empty answer follows nothing."""
-    return [_answer(*of_answer) for of_answer in zip(rows, completions, strict=True)]
+    return [_answer(*of_answer, work.reasoning) for of_answer in zip(rows, completions, strict=True)]
 
 
-def _answer(row: Row, completion: Completion) -> Row:
+def _answer(row: Row, completion: Completion, reasoning: Reasoning) -> Row:
     constraints = [constraint_of(item) for item in row["constraints"]]
-    strict, loose = strict_and_loose(constraints, answer_of(completion.text) or "")
+    strict, loose = strict_and_loose(constraints, answer_of(completion.text, reasoning))
     return {
         "key": row["key"],
         "prompt": row["prompt"],

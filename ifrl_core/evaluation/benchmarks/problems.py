@@ -5,12 +5,11 @@ from statistics import fmean
 
 import pyarrow as pa
 
-from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import EvaluationConfig
-from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions, mean_of
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.reasoning import answer_of
 from ifrl_core.records import Row
 from ifrl_core.rewards.problems.stage import problems_of
 from ifrl_core.rewards.problems.verify import Grader
@@ -37,7 +36,7 @@ def questions(config: EvaluationConfig, inputs: Inputs, work: Work) -> Questions
     return Questions(rows, requests, Sampling(config.general_max_tokens, temperature=0.0))
 
 
-def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, store: ArtifactStore) -> list[Row]:
+def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, work: Work) -> list[Row]:
     """Rows of ANSWERS."""
     with Grader() as grader:
         return [
@@ -45,7 +44,7 @@ def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inpu
                 **row,
                 "text": completion.text,
                 "finish_reason": completion.finish_reason,
-                "correct": grader.correct(answer_of(completion.text) or "", row["kind"], row["answer"]),
+                "correct": grader.correct(answer_of(completion.text, work.reasoning), row["kind"], row["answer"]),
             }
             for row, completion in zip(rows, completions, strict=True)
         ]

@@ -12,8 +12,9 @@ from ifrl_core.inference.engine import no_room
 from ifrl_core.instructions.writers import catalog, prompt
 from ifrl_core.instructions.writers.match import constraint_of
 from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
-from ifrl_core.instructions.writers.reply import SCHEMA, read_reply
+from ifrl_core.instructions.writers.reply import SCHEMA, Proposal, read_reply
 from ifrl_core.instructions.writers.select import select
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages.progress import Progress, no_progress
 
 
@@ -23,6 +24,7 @@ def write(
     engine: Engine,
     *,
     seed: int,
+    reasoning: Reasoning = THINK,
     progress: Progress = no_progress,
 ) -> list[Outcome]:
     """An outcome per seed, in order. Equal arguments and replies give equal outcomes.
@@ -42,7 +44,8 @@ def write(
         model_requests = [_request(seed_id, text, config, seed, attempt) for seed_id, text in left]
         replies = engine.generate(model_requests, sampling, progress)
         for request, completion in zip(left, replies, strict=True):
-            outcomes[request[0]] = _outcome(request, completion, config, seed, attempt + 1)
+            proposals = read_reply(completion.text, reasoning, truncated=completion.finish_reason == "length")
+            outcomes[request[0]] = _outcome(request, completion, proposals, config, seed, attempt + 1)
         left = [request for request in left if isinstance(outcomes[request[0]], RejectedSeed)]
     return [outcomes[seed_id] for seed_id, _ in requests]
 
@@ -53,11 +56,16 @@ def _request(seed_id: str, text: str, config: InstructionsConfig, seed: int, att
 
 
 def _outcome(
-    request: SeedRequest, completion: Completion, config: InstructionsConfig, seed: int, attempts: int
+    request: SeedRequest,
+    completion: Completion,
+    proposals: Sequence[Proposal],
+    config: InstructionsConfig,
+    seed: int,
+    attempts: int,
 ) -> Outcome:
+    """What becomes of a seed; `proposals` is what was read of the reply."""
     seed_id, text = request
     raw = completion.text.encode("utf-8", "replace").decode()
-    proposals = read_reply(completion.text, truncated=completion.finish_reason == "length")
     if not proposals:
         short = "the prompt fills the model's positions" if no_room(completion) else ""
         return RejectedSeed(seed_id, short or "no constraints could be read from the reply", raw, attempts)

@@ -13,7 +13,7 @@ from typing import Any
 
 import json_repair
 
-from ifrl_core.constraints.verifiers.answer import answer_of
+from ifrl_core.reasoning import THINK, Reasoning, answer_of
 
 KEYS = ("c1", "c2", "c3", "c4", "c5")
 _ONE = {
@@ -43,13 +43,13 @@ class Proposal:
     args: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_reply(reply: str, *, truncated: bool = False) -> list[Proposal]:
+def read_reply(reply: str, reasoning: Reasoning = THINK, *, truncated: bool = False) -> list[Proposal]:
     """The constraints of a reply, at most five, in order; empty when it holds none that can be read.
 
     Of a reply that broke off (`truncated`) the last constraint is left out unless the JSON was complete, for it may be
     half a sentence.
     """
-    answer = answer_of(reply) or ""
+    answer = answer_of(reply, reasoning)
     fenced = _FENCE.search(answer)
     text = (fenced.group(1) if fenced else answer).strip()[:_MOST_CHARACTERS]
     start = min((place for place in (text.find("{"), text.find("[")) if place >= 0), default=-1)

@@ -9,6 +9,7 @@ from ifrl_core.constraints.sampling import Weights
 from ifrl_core.inference import Engine
 from ifrl_core.instructions.writers import catalog, llm
 from ifrl_core.instructions.writers.record import FREE, Outcome, RejectedSeed, SeedRequest, Written
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages.progress import Progress, no_progress
 
 
@@ -19,11 +20,13 @@ def write(
     seed: int,
     engine: Engine | None = None,
     weights: Weights = (),
+    reasoning: Reasoning = THINK,
     progress: Progress = no_progress,
 ) -> list[Outcome]:
     """Constraints for each seed by the writer that the config names; `engine` is the model of writers llm and self.
 
-    `weights` of the types at each level (pass_rates.weights_of) are for the catalog writer.
+    `weights` of the types at each level (pass_rates.weights_of) are for the catalog writer, `reasoning` is the format of the
+    model's replies.
 
     Raises:
         ConstraintError: when config.types names a type that does not exist.
@@ -33,7 +36,7 @@ def write(
         return list(catalog.write(requests, config, seed=seed, weights=weights))
     if engine is None:
         raise ValueError(f"writer {config.writer} needs an engine")
-    return llm.write(requests, config, engine, seed=seed, progress=progress)
+    return llm.write(requests, config, engine, seed=seed, reasoning=reasoning, progress=progress)
 
 
 def with_fallback(

@@ -13,7 +13,10 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from ifrl_core.config import Dtype
+from ifrl_core.models.dtype import device_here, usable_dtype
 from ifrl_core.models.load import load_classifier
+from ifrl_core.reasoning import Reasoning
 from ifrl_core.reward_model.model.packing import Packed, collate, pack, pair_logits, token_batches
 from ifrl_core.reward_model.model.scorer import Pair, Probabilities
 from ifrl_core.reward_model.model.settings import read_settings
@@ -26,25 +29,31 @@ _GPU_BATCH_TOKENS = 65_536
 
 
 class RewardModel:
-    """A reward model on the GPU when there is one, else on the CPU."""
+    """A reward model on the GPU when there is one, else on the CPU; `dtype` is what it computes in."""
 
-    def __init__(self, folder: Path, *, dtype: str | None = None, batch_tokens: int | None = None) -> None:
+    def __init__(self, folder: Path, *, dtype: Dtype | None = None, batch_tokens: int | None = None) -> None:
         """Load a folder that the reward-model stage wrote; `dtype` none: bf16 where the processor has it, else float32.
 
         Raises:
             ModelError: when the folder is not a whole one, or was trained with another template than this version renders.
         """
         self._settings = read_settings(folder)
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = device_here()
+        self.dtype: Dtype = dtype or usable_dtype(device=self._device)
         self._batch_tokens = batch_tokens or tokens_at_once(self._device)
         self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
-        model = load_classifier(folder, dtype=getattr(torch, dtype or native_dtype()), attn_implementation="sdpa")
+        model = load_classifier(folder, dtype=getattr(torch, self.dtype), attn_implementation="sdpa")
         self._model: PreTrainedModel = model.to(self._device).eval()
 
     @property
     def max_tokens(self) -> int:
         """The longest input (response and one constraint); longer responses lose their middle."""
         return self._settings.max_tokens
+
+    @property
+    def reasoning(self) -> Reasoning:
+        """The format of the responses whose answers it was trained on; pairs that it is asked about hold answers alone."""
+        return self._settings.reasoning
 
     def probabilities(self, pairs: Sequence[Pair]) -> Probabilities:
         """One probability per (response, constraint text), in their order; None for a pair that could not be scored:
@@ -87,13 +96,6 @@ class RewardModel:
 def tokens_at_once(device: str) -> int:
     """The token budget of a batch, padding included."""
     return _GPU_BATCH_TOKENS if device == "cuda" else _CPU_BATCH_TOKENS
-
-
-def native_dtype() -> str:
-    """bfloat16 where the processor computes in it, else float32."""
-    if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
 
 
 def _smaller(batch: list[Packed]) -> Sequence[Packed]:

@@ -3,9 +3,11 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ifrl_core.artifacts.digest import digest_of_folder
 from ifrl_core.errors import ModelError
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.reward_model.model.template import TEMPLATE
 from ifrl_core.reward_model.quality.calibration import Calibration
 
@@ -14,11 +16,13 @@ SETTINGS = "reward_model.json"
 
 @dataclass(frozen=True)
 class Settings:
-    """`max_tokens` of an input; a probability is sigmoid(scale * logit + bias)."""
+    """`max_tokens` of an input; a probability is sigmoid(scale * logit + bias). `reasoning` is the format of the responses
+    whose answers it was trained on."""
 
     max_tokens: int
     scale: float
     bias: float
+    reasoning: Reasoning = THINK
 
 
 def folder_digest(folder: Path) -> str:
@@ -26,9 +30,18 @@ def folder_digest(folder: Path) -> str:
     return digest_of_folder([*folder.glob("*.safetensors"), *folder.glob("*.json")])
 
 
-def write_settings(folder: Path, *, max_tokens: int, calibration: Calibration | None = None) -> None:
+def write_settings(
+    folder: Path, *, max_tokens: int, calibration: Calibration | None = None, reasoning: Reasoning = THINK
+) -> None:
     scaling = calibration or Calibration()
-    document = {"max_tokens": max_tokens, "template": TEMPLATE, "scale": scaling.scale, "bias": scaling.bias}
+    document: dict[str, Any] = {
+        "max_tokens": max_tokens,
+        "template": TEMPLATE,
+        "scale": scaling.scale,
+        "bias": scaling.bias,
+    }
+    if reasoning != THINK:
+        document["reasoning"] = reasoning.model_dump()
     (folder / SETTINGS).write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
 
 
@@ -48,4 +61,9 @@ def read_settings(folder: Path) -> Settings:
         raise ModelError(
             f"{folder} was trained with another template than this version of ifrl renders: train it again"
         )
-    return Settings(int(document["max_tokens"]), float(document.get("scale", 1.0)), float(document.get("bias", 0.0)))
+    return Settings(
+        int(document["max_tokens"]),
+        float(document.get("scale", 1.0)),
+        float(document.get("bias", 0.0)),
+        Reasoning.model_validate(document.get("reasoning", {})),
+    )

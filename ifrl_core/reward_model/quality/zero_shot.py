@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from ifrl_core.models.dtype import device_here, usable_dtype
 from ifrl_core.models.load import load_causal_model
 from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.reward_model.model.packing import Packed, collate, pack, token_batches
-from ifrl_core.reward_model.model.score import native_dtype, tokens_at_once
+from ifrl_core.reward_model.model.score import tokens_at_once
 from ifrl_core.reward_model.model.template import Encoded, encode
 
 YES = ("Yes", " Yes", "yes", " yes")
@@ -27,9 +28,11 @@ _PLACE = "\0"  # stands for the question in the chat template
 
 def zero_shot_probabilities(folder: Path, pairs: Sequence[tuple[str, str]], max_tokens: int) -> list[float | None]:
     """One probability per (response, constraint text), in their order; None where the constraint leaves no room."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_here()
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
-    model: PreTrainedModel = load_causal_model(folder, dtype=getattr(torch, native_dtype()), attn_implementation="sdpa")
+    model: PreTrainedModel = load_causal_model(
+        folder, dtype=getattr(torch, usable_dtype(device=device)), attn_implementation="sdpa"
+    )
     model.eval().to(device)
     answers = [first_tokens(tokenizer, words) for words in (YES, NO)]
     scores: list[float | None] = [None] * len(pairs)

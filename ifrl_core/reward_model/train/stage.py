@@ -70,6 +70,7 @@ VALIDATION = pa.schema(
     inputs=("model", "labels"),
     config=lambda recipe: recipe.reward_model,
     content=lambda config: {"template.txt": digest_of_bytes(TEMPLATE.encode())},
+    reads_answers=True,  # it says whose answers it scores
     placeable=True,
 )
 def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) -> Figures:
@@ -95,7 +96,12 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
     kept = [row for row in train if not scores[row["label_id"]]["left_out"]]
     raw = [scores[row["label_id"]]["probability"] for row in validation]
     probabilities, scaling = _calibrated(config, validation, raw)
-    write_settings(final / MODEL, max_tokens=config.max_tokens, calibration=scaling or Calibration())
+    write_settings(
+        final / MODEL,
+        max_tokens=config.max_tokens,
+        calibration=scaling or Calibration(),
+        reasoning=work.reasoning,
+    )
     scored = [_scored(*row) for row in zip(validation, probabilities, raw, strict=True)]
     compared_scorers = _scorers(config, kept, validation, scored, scores)
     curve: list[Row] = json.loads((final / CURVE).read_text())

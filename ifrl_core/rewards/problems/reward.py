@@ -1,14 +1,14 @@
 """Rewards of responses to problems: 1 when the answer is right, else 0, times the gates that make sense here.
 
-The gate for answers that go round in circles applies, and an answer without closed reasoning earns nothing when that is
-asked for. The intent gate does not: "Answer: 42" shares no word with its question and does not leave it aside.
+The gate for answers that go round in circles applies, and a response that ends inside its reasoning earns nothing. The
+intent gate does not: "Answer: 42" shares no word with its question and does not leave it aside.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
 
-from ifrl_core.constraints.verifiers.answer import answer_of
+from ifrl_core.reasoning import answer_of
 from ifrl_core.rewards.gates import gate
 from ifrl_core.rewards.problems.verify import Grader
 from ifrl_core.rewards.score import Reward, RewardPlan
@@ -19,7 +19,7 @@ def score_problems(
 ) -> list[Reward]:
     """Rewards in the order of the responses; each has one part, the correctness, None when it was not found out in time."""
     return [
-        _reward(answer_of(response, required=plan.require_reasoning) or "", kind, answer, grader, plan)
+        _reward(answer_of(response, plan.reasoning), kind, answer, grader, plan)
         for response, kind, answer in zip(responses, kinds, answers, strict=True)
     ]
 

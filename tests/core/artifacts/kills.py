@@ -109,7 +109,7 @@ def rollouts_attempt(root: Path, *, with_model: bool) -> Attempt:
     model = ArtifactRef.model_validate_json((root / "model.json").read_text())
     engine = model_engine(root, model) if with_model else QuickEngine()
     config = CONFIG if with_model else CONFIG.model_copy(update={"engine": "server", "served_model": "quick"})
-    rollout_shards.open_engine = lambda *arguments: engine
+    rollout_shards.open_engine = lambda *arguments, **options: engine
     rollouts.forget_engine = lambda: None
 
     def attempt(store: ArtifactStore) -> ArtifactRef:

@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifrl_core.artifacts import ArtifactStore
+from ifrl_core.config import EvaluationConfig
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks.ifeval import IFEvalRow, answers, figures, prompts_table, read_rows, subset
+from ifrl_core.evaluation.stage import evaluate
 from ifrl_core.inference import Completion
 from ifrl_core.records import Constraint, Row, constraint_of
+from ifrl_core.stages.progress import no_progress
 
 SHARED = Path(__file__).parents[4] / "shared"
 INPUT = str(SHARED / "data" / "ifeval_input_data.jsonl")
@@ -110,7 +113,8 @@ def test_a_subset_larger_than_the_benchmark_is_all_of_it() -> None:
 
 def answered(store: ArtifactStore, rows: list[IFEvalRow], responses: list[str]) -> list[Row]:
     completions = [Completion(response, "stop", 1, 1) for response in responses]
-    return answers(prompts_table(rows).to_pylist(), completions, {}, store)
+    work = evaluate.work(EvaluationConfig(), {}, store, no_progress, seed=0)
+    return answers(prompts_table(rows).to_pylist(), completions, {}, work)
 
 
 def test_scores_by_hand(store: ArtifactStore) -> None:

@@ -1,6 +1,5 @@
 """The embedded engine: chats go in and texts come out, in order; the decode loop has tests of its own (test_decode)."""
 
-import logging
 import re
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.inference import Completion, Request, Sampling
-from ifrl_core.inference.transformers_engine import TransformersEngine, usable_dtype
+from ifrl_core.inference.transformers_engine import TransformersEngine
 from ifrl_core.models.folder import model_folder
 
 QUESTIONS = (
@@ -87,15 +86,3 @@ def test_progress_counts_finished_requests(small_model_folder: Path) -> None:
 @pytest.mark.model
 def test_no_request_needs_no_answer(small_model_folder: Path) -> None:
     assert exact(small_model_folder).generate([], GREEDY) == []
-
-
-def test_without_bfloat16_the_processor_computes_in_float32_and_the_log_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    with caplog.at_level(logging.INFO):
-        assert usable_dtype("bfloat16", "cpu") == "float32"
-    assert "float32" in caplog.text
-    assert usable_dtype("bfloat16", "cuda") == "bfloat16"
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert usable_dtype("bfloat16", "cpu") == "bfloat16"

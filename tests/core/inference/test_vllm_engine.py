@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -146,3 +147,53 @@ def test_a_context_that_memory_is_not_kept_for_is_refused_and_never_cut(
         ConfigError, match=rf"a prompt of {found.prompt_tokens} tokens and an answer of 96 are more than"
     ):
         short.generate([request], Sampling(96, temperature=0.0))
+
+
+CLOSES = """
+import gc, json, os, sys, weakref
+from pathlib import Path
+
+import psutil
+
+from ifrl_core.inference import Request, Sampling
+from ifrl_core.inference.local import LocalEngine, close_local_engine
+from ifrl_core.inference.vllm_engine import VllmEngine
+
+if __name__ == "__main__":
+    own = psutil.Process()
+    question = [Request([{"role": "user", "content": "Name a river."}], 1)]
+    found = []
+    for turn in range(2):
+        engine = LocalEngine(turn, lambda: VllmEngine(Path(sys.argv[1]), batch_size=4))
+        texts = [completion.text for completion in engine.generate(question, Sampling(4, temperature=0.0))]
+        open_ = own.memory_info().rss
+        close_local_engine()
+        found.append({"texts": texts, "open": open_, "closed": own.memory_info().rss, "children": len(own.children())})
+    print("FOUND " + json.dumps(found))
+"""
+
+
+@pytest.mark.vllm
+@needs_vllm
+@pytest.mark.timeout(400)
+def test_a_closed_engine_gives_its_memory_back_and_another_may_follow(
+    model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
+) -> None:
+    script = tmp_path / "closes.py"
+    script.write_text(CLOSES)
+    env = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, str(script), str(model_folder(model, model_store))],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=380,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = json.loads(done.stdout.rpartition("FOUND ")[2])
+    assert first["texts"] == second["texts"]
+    for turn in (first, second):
+        # The keys and values alone are a GiB, the weights a quarter of one.
+        assert turn["open"] - turn["closed"] > 2**30
+        assert turn["children"] == 0
+    assert second["closed"] < 1.2 * first["closed"]

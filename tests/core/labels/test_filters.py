@@ -35,7 +35,7 @@ def candidate(label: int, verdict: bool | None, text: str, reason: str, name: st
     constraint = {"type": NO_COMMA.type, "kind": "soft" if verdict is None else "hard"}
     row = {"label_id": name, "label": label, "verdict": verdict, "response": text, "split": split, "level": 1}
     row |= {"constraint": constraint}
-    return Candidate(row, text, reason, 0)
+    return Candidate(row, reason, 0)
 
 
 TEXTS = st.sampled_from(["", " ", "One two three.", "one two three", "Four five six.", "I'm sorry, but I cannot."])

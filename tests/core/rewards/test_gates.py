@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifrl_core.errors import HackError
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.records import Constraint
 from ifrl_core.rewards import score_responses
 from ifrl_core.rewards.gates import gate, is_degenerate
@@ -43,7 +44,7 @@ def test_without_gates_the_reward_is_the_papers() -> None:
 
 
 def test_reasoning_that_must_close_and_does_not_earns_nothing() -> None:
-    plan = RewardPlan(require_reasoning=True)
+    plan = RewardPlan(reasoning=Reasoning(always=True))
     answers = ["no commas here at all", "<think>hm</think>no commas here at all"]
     assert [r.total for r in score_responses(answers, [[NO_COMMA]] * 2, None, plan=plan)] == [0.0, 1.0]
 
@@ -67,7 +68,7 @@ def test_wires(answer: str, wires: set[str]) -> None:
 def test_too_many_tripped_wires_stop_a_run_with_the_share_of_each() -> None:
     answers = ["Fine weather today everybody agrees.", HONEST]
     rewards = score_responses(answers, [[NO_COMMA]] * 2, None)
-    metrics = hack_metrics([SEED, SEED], answers, [[NO_COMMA]] * 2, rewards)
+    metrics = hack_metrics([SEED, SEED], answers, [[NO_COMMA]] * 2, rewards, THINK)
     assert (metrics["hack/any"], metrics["hack/hollow"], metrics["hack/claims"]) == (0.5, 0.5, 0.0)
     check_hacks(metrics, 0.5)
     with pytest.raises(HackError, match=r"50% of a step's answers trip a wire .*hollow 50%"):

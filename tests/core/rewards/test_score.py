@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from ifrl_core.errors import UnscoredError
+from ifrl_core.reasoning import THINK
 from ifrl_core.records import Constraint
 from ifrl_core.rewards import Reward, score_responses
 from ifrl_core.rewards.score import check_unscored
@@ -95,7 +96,7 @@ def test_hack_metrics_count_words_and_dropped_tasks() -> None:
     seeds = ["Write about rivers.", "Write about rivers."]
     responses = ["That is all.", "<think>hm</think>A river carries water to the sea."]
     rewards = score_responses(responses, [[NO_COMMA]] * 2, None)
-    metrics = hack_metrics(seeds, responses, [[NO_COMMA]] * 2, rewards)
+    metrics = hack_metrics(seeds, responses, [[NO_COMMA]] * 2, rewards, THINK)
     assert (metrics["length/words"], metrics["task_dropped"], metrics["gated"]) == (5.0, 0.5, 0.0)
 
 

@@ -21,6 +21,8 @@ from ifrl_core.config.trl_fields import OWNED, PLACING, grpo_fields
 from ifrl_core.errors import ConfigError
 from ifrl_core.identity import identity_of
 from ifrl_core.instructions.writers import prompt
+from ifrl_core.models.reasoning import recipe_format
+from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.report import stage as report
 from ifrl_core.reward_model.train import stage as reward_model
 from ifrl_core.seeds import stage as seeds
@@ -57,6 +59,7 @@ CORRIDOR = ("instructions.sampling=corridor", "ladder.order=as_written")
 ORDERED, WEIGHTED = "policy.reward.aggregation=ordered", "policy.reward.aggregation=weighted"
 BY_RATE = "policy.curriculum.strategy=corridor"
 SEEDED = "seeds pass-rates instructions prompts rollouts labels reward-model policy comparison".split()  # noqa: SIM905
+READING = ("pass-rates", "rollouts", "reward-model", "policy", *EVALUATIONS)  # answers of a model, or what scores them
 DRAWN = "instructions pass-rates"
 WRITER = "instructions.model_writer"
 
@@ -70,6 +73,9 @@ FIELDS: Mapping[str, Field] = {
     "model": field("model report", "MODEL"),
     "seed": field([*SEEDED, *EVALUATIONS], 1),
     "rounds": field("", 2),
+    "reasoning.format": field(READING, "always"),
+    "reasoning.open": field(READING, "<r>"),
+    "reasoning.close": field(READING, "</r>"),
     "seeds.files": field("seeds", "[FILE]"),
     "seeds.builtin": field("seeds", "false", "seeds.files=[FILE]"),
     "seeds.train": field("seeds", 10),
@@ -181,7 +187,7 @@ FIELDS: Mapping[str, Field] = {
     "policy.reward.intent": field("policy", "embedding", idle=("policy.reward.intent_factor=1",)),
     "policy.reward.intent_threshold": field("policy", 0.5, "policy.reward.intent=embedding", idle=()),
     "policy.reward.degenerate_factor": field("policy", 0.5),
-    "policy.reward.require_reasoning": field("policy", "true"),
+    "policy.reward.require_reasoning": field(READING, "true"),
     "policy.reward.max_hack_share": field("", 0.5),
     "policy.guards.min_entropy": field("", 0.5),
     "policy.guards.min_length": field("", 5),
@@ -284,8 +290,15 @@ def fingerprints(*overrides: str, places: Mapping[str, str], content: bool = Fal
         if (chosen := stage.config(config)) is not None:
             known = stage if content else replace(stage, content=None)
             seed = config.seed if stage.seeded else 0
-            found[stage.label] = known.fingerprint(chosen, stage.inputs_of(config, REFS), seed=seed)
+            inputs = stage.inputs_of(config, REFS)
+            reasoning = asked_format(config) if "model" in inputs else THINK
+            found[stage.label] = known.fingerprint(chosen, inputs, seed=seed, reasoning=reasoning)
     return found
+
+
+def asked_format(config: PipelineConfig) -> Reasoning:
+    """The reasoning format of a recipe, for a model whose chat template says nothing of it."""
+    return recipe_format(config, lambda name: None, "m")
 
 
 REFS = {

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from ifrl_core.reasoning import Reasoning
 from ifrl_core.rewards.problems.reward import problem_metrics, score_problems
 from ifrl_core.rewards.problems.verify import Grader, chosen_letter
 from ifrl_core.rewards.score import RewardPlan
@@ -87,7 +88,7 @@ def test_rewards_are_correctness_times_the_gate_and_nothing_for_no_answer(grader
     plan = RewardPlan(degenerate_factor=0.25, intent_factor=0.5)
     rewards = score_problems(responses, kinds, answers, grader, plan)
     assert [reward.total for reward in rewards] == [1, 0, 0, 1, 0, 0.25]
-    strict = score_problems(responses, kinds, answers, grader, RewardPlan(require_reasoning=True))
+    strict = score_problems(responses, kinds, answers, grader, RewardPlan(reasoning=Reasoning(always=True)))
     assert [reward.total for reward in strict] == [0, 0, 0, 1, 0, 0]
     assert problem_metrics(rewards[:2], ["one", "two"]) == {
         "general/accuracy": 0.5,
