@@ -2,9 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from flows.cli.options import ReasoningOption, TagsOption, reasoning_from
+
+if TYPE_CHECKING:
+    from ifrl_core.reasoning import Reasoning
 
 app = typer.Typer()
 
@@ -20,6 +25,8 @@ def evaluate(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N rows")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A folder for figures and graded rows")] = None,
+    reasoning: ReasoningOption = None,
+    tags: TagsOption = None,
     list_: Annotated[bool, typer.Option("--list", help="What there is, what each needs and where to get it")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures for scripts")] = False,
 ) -> None:
@@ -33,18 +40,21 @@ def evaluate(
     if not benchmark or not answers or "=" not in benchmark:
         raise typer.BadParameter("give --benchmark NAME=PATH and --answers FILE, or --list")
     name, path = benchmark.split("=", 1)
-    report = _report(name, path, answers, limit, output)
+    report = _report(name, path, answers, limit, output, reasoning_from(reasoning, tags))
     typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else _table(report))
 
 
-def _report(name: str, path: str, answers: list[str], limit: int | None, output: Path | None) -> dict[str, Any]:
+def _report(
+    name: str, path: str, answers: list[str], limit: int | None, output: Path | None, reasoning: "Reasoning"
+) -> dict[str, Any]:
     from ifrl_core.evaluation.suite.compare import compared
     from ifrl_core.evaluation.suite.score import figures, graded, responses_of, write_graded
     from ifrl_core.evaluation.suite.table import suite_named
 
     suite = suite_named(name)
     items = suite.read(path)[:limit]
-    rows = {file: graded(suite, items, responses_of(file, items, partial=limit is not None)) for file in answers}
+    given = {file: responses_of(file, items, partial=limit is not None) for file in answers}
+    rows = {file: graded(suite, items, responses, reasoning) for file, responses in given.items()}
     report: dict[str, Any] = {"benchmark": suite.name, "rows": len(items)}
     report["answers"] = {file: figures(suite, of_file) for file, of_file in rows.items()}
     first, *others = rows

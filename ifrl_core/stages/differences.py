@@ -8,6 +8,7 @@ from typing import Any
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest, canonical_json
 from ifrl_core.errors import ConfigError
 from ifrl_core.stages import registry
+from ifrl_core.stages.stage import BESIDE
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _config(manifest: Manifest) -> dict[str, Any]:
 
 def _how(manifest: Manifest) -> dict[str, Any]:
     """What of the config enters no fingerprint; nothing where the stage's config cannot be read any more."""
-    document = {name: value for name, value in manifest.config.items() if name != "seed"}
+    document = {name: value for name, value in manifest.config.items() if name not in BESIDE}
     try:
         config = registry.find(manifest.stage).config_type.model_validate(document)
     except (ConfigError, ValueError):

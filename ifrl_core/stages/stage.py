@@ -56,6 +56,7 @@ class Work:
 
 
 Body = Callable[[Any, Inputs, Work], Figures]
+BESIDE = ("seed", "reasoning")  # what a manifest's config holds beside the fields of the stage's own
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A module that reads answers and stands in no reader here fails the last test.
 
 import ast
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from ifrl_core.config import EvaluationConfig, InstructionsConfig, LabelsConfig,
 from ifrl_core.constraints.check import check_row
 from ifrl_core.evaluation.benchmarks import held_out, ifeval, problems
 from ifrl_core.evaluation.stage import evaluate
+from ifrl_core.evaluation.suite import score as suite_score
+from ifrl_core.evaluation.suite.item import Grade, Item, Suite
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions.writers import reply
@@ -190,6 +193,13 @@ def of_check(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     return bool(check_row(Path("rows.jsonl"), 1, row, reasoning)[1]["strict"])
 
 
+def of_suites(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    names_river: Grade = lambda item, answer: {"named": [float("river" in answer)]}  # noqa: E731
+    suite = Suite("s", "S", ("named",), lambda path: [], lambda: nullcontext(names_river), "", "", 1)
+    [row] = suite_score.graded(suite, [Item("1", "p", {})], [response], reasoning)
+    return row.marks["named"] == [1.0]
+
+
 def of_score(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     if not response:
         return False  # asked as it stands
@@ -216,6 +226,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_ifeval: [ifeval],
     of_problems: [problems],
     of_check: [check_row],
+    of_suites: [suite_score],
     of_score: [OfAnswers],
     of_replies: [reply],
 }

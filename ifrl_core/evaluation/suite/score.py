@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ifrl_core.constraints.verifiers.answer import answer_of
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.suite.documents import documents
 from ifrl_core.evaluation.suite.item import Item, Marks, Suite
+from ifrl_core.reasoning import THINK, Reasoning, answer_of
 from ifrl_core.statistics.intervals import cluster_mean
 
 
@@ -23,11 +23,11 @@ class Graded:
     marks: Marks
 
 
-def graded(suite: Suite, items: Sequence[Item], responses: Sequence[str]) -> list[Graded]:
+def graded(suite: Suite, items: Sequence[Item], responses: Sequence[str], reasoning: Reasoning = THINK) -> list[Graded]:
     """`responses[i]` answers `items[i]`; without an answer (reasoning that never ended) it is graded as empty."""
     with suite.grade() as grade:
         return [
-            Graded(item, response, grade(item, answer_of(response) or ""))
+            Graded(item, response, grade(item, answer_of(response, reasoning)))
             for item, response in zip(items, responses, strict=True)
         ]
 
