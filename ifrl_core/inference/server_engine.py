@@ -55,7 +55,7 @@ class ServerEngine:
     more than `patience` times for each server, servers that all had `patience` outages in a row, or a request to which every
     server answered with what is no chat completion, one of them twice, end the call. `ends`: the tokens that end an answer,
     by id; sent as OpenAI's `stop` and as vLLM's and SGLang's `stop_token_ids`. `count_tokens` counts the tokens of a text
-    where a server gives no usage; where it gives reasoning apart, the text is both, the tags of `reasoning` around the former.
+    where a server gives no usage; where it gives reasoning apart, the text is both, the former in the tags of `reasoning`.
     """
 
     def __init__(
