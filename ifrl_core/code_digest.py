@@ -1,9 +1,9 @@
-"""What functions do, as a digest of their source: of them and of all of their packages that they use, and of no more.
+"""What functions do, as a digest of their source: of them and of all of their package that they use, and of no more.
 
     digest_of_code(my_package.constraints.mentions_tea)
 
-An edit of a comment, a docstring or the layout changes nothing, nor does one of a function that is not used. What other
-packages do is not looked at, only which of their names are used.
+An edit of a comment, a docstring or the layout changes nothing, nor does one of a function that is not used. Modules that lie
+outside of Python's library folders count as well; of installed libraries only the names that are used are looked at.
 """
 
 import ast
@@ -17,10 +17,11 @@ import os
 import re
 import symtable
 import sys
+import sysconfig
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 OURS = "ifrl_core"
@@ -28,6 +29,8 @@ REGISTERING = frozenset({"constraint_type"})  # decorators that give back the fu
 _LAYOUT = frozenset({"ctx", "kind", "type_comment"})
 _DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _PLAIN = (str, int, float, bytes, type(None), re.Pattern)
+
+_LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 Name = tuple[str, str]  # module, name in it; "": all of the module
 
@@ -153,7 +156,8 @@ def _reached(todo: list[Name], own: Collection[str], leaving_out: frozenset[str]
         if name in seen:
             continue
         seen.add(name)
-        module = _module_of(name[0]) if name[0].partition(".")[0] in own and name[1] not in leaving_out else None
+        top = name[0].partition(".")[0]
+        module = _module_of(name[0]) if (top in own or _is_local(top)) and name[1] not in leaving_out else None
         if module is None:
             said.add(f"{name[0]}:{name[1]}")
         elif name[1] in module.statements or not name[1]:
@@ -212,6 +216,19 @@ def _module_of(name: str) -> _Module | None:
         return None
     state = os.stat(spec.origin)
     return _read(name, spec.origin, state.st_mtime_ns, state.st_size, spec.submodule_search_locations is not None)
+
+
+@cache
+def _is_local(top: str) -> bool:
+    """Whether a package or module lies where people work, not where libraries are installed."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    places = [*(spec.submodule_search_locations or []), spec.origin or ""] if spec else []
+    return any(place.endswith(".py") or os.path.isdir(place) for place in places) and not any(
+        place.startswith(folder) for place in places for folder in _LIBRARIES
+    )
 
 
 @lru_cache(maxsize=512)

@@ -14,14 +14,19 @@ from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.identity import rules_of
 from ifrl_core.stages import registry
 
+COMMON = """
+def folded(text):
+    return text.lower()
+"""
 HELPER = """
 import re
+from my_words import folded
 WORD = re.compile("tea")
 UNUSED = 1
 
 def mentions(text):
     '''How often.'''
-    return len(WORD.findall(text))
+    return len(WORD.findall(folded(text)))
 """
 TYPES = """
 from ifrl_core.constraints.extension import constraint_type
@@ -54,13 +59,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Import]
     folder.mkdir()
 
     def forget() -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "my_types"]:
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("my_types", "my_words")]:
             del sys.modules[name]
         CATALOG.clear()
         CATALOG.update(before)
 
     def install(*edits: Edit) -> None:
         forget()
+        (tmp_path / "my_words.py").write_text(COMMON.replace(*edits[0]) if edits else COMMON)
         for name, text in (("__init__", ""), ("helper", HELPER), ("types", TYPES)):
             for old, new in edits:
                 text = text.replace(old, new)
@@ -98,6 +104,7 @@ USED = ("my:tea", "tone:")
         (("view.lower) >= count", "view.lower) > count"), JUDGES),  # the verifier
         (('compile("tea")', 'compile("teas?")'), JUDGES),  # a constant of a module that it uses
         (("return len(WORD", "return -len(WORD"), JUDGES),  # a function of it
+        (("text.lower()", "text.casefold()"), JUDGES),  # a module of the user's beside the package
         (('return "coffee" in', 'return "Coffee" in'), set()),  # a type that is not in use
         (("UNUSED = 1", "UNUSED = 2"), set()),
         (("'''How often.'''", "# how often"), set()),
