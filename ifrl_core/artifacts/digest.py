@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -14,8 +15,11 @@ from ifrl_core.artifacts import files
 from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.settings import cache_folder
 
+log = logging.getLogger(__name__)
+
 _CHUNK = 1 << 20
 _WORTH_A_NOTE = 8 << 20  # bytes: smaller files are hashed faster than a note is worth
+_WORTH_A_LINE = 1 << 30  # bytes: somebody waits for seconds
 _CLOCK_TICK_NS = 2 * 10**9  # of the coarsest clock of a file system: a younger file can change and keep its time
 
 
@@ -41,7 +45,7 @@ def digest_of_file(path: Path) -> str:
 def digest_once(path: Path) -> str:
     """As `digest_of_file`, for files that many processes ask about: a model of 60 GB is hashed once a machine.
 
-    A note in the cache folder, one for each path, holds the digest while size, time and inode of the file stay. Of several
+    A note in the cache folder, one for each path, holds the digest while size, times and inode of the file stay. Of several
     processes that find none, one reads the file and the others wait for its note.
     """
     if path.stat().st_size < _WORTH_A_NOTE:
@@ -99,9 +103,9 @@ def _note(path: Path) -> Path:
 
 
 def _state(path: Path) -> list[int]:
-    """What changes with a file's content, as far as the disk tells."""
+    """What changes with a file's content, as far as the disk tells; the ctime also where somebody sets the time back."""
     stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
 def _noted(path: Path) -> str | None:
@@ -115,7 +119,10 @@ def _noted(path: Path) -> str | None:
 
 def _noting(path: Path, note: Path) -> str:
     """The digest of a file, which is noted unless the file is so young that it can change and keep its time."""
-    state, digest = _state(path), digest_of_file(path)
+    state = _state(path)
+    if state[0] >= _WORTH_A_LINE:
+        log.info("reading the %.1f GB of %s for their digest, once on this machine", state[0] / 1e9, path)
+    digest = digest_of_file(path)
     if time.time_ns() - path.stat().st_mtime_ns > _CLOCK_TICK_NS:
         _write_note(note, state, digest)
     return digest

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 _FORM = re.compile(r"models:/[^/@]+(/[^/]+|@[^/@]+)?")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _SHOWN = 10
 _SAYS_NO = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _ELSEWHERE = "set IFRL_HOME to the work folder of the run that registered it, or MLFLOW_TRACKING_URI to its server"
@@ -118,8 +117,7 @@ def _answering(uri: str) -> Iterator[None]:
             raise ModelError(
                 f"model {uri!r} is not in MLflow's registry, which holds {found}: name one of them, or {_ELSEWHERE}"
             ) from error
-        told = _CREDENTIALS.sub("", str(error))
-        raise TrackingError(f"model {uri!r}: MLflow does not say where it is: {told}") from error
+        raise TrackingError(f"model {uri!r}: MLflow does not say where it is: {error}") from error
 
 
 def _aliases() -> Iterator[str]:

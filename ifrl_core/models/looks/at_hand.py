@@ -6,28 +6,32 @@ from typing import Any
 from ifrl_core.models.embedded import gguf_file
 from ifrl_core.models.looks.chat import load_tokenizer
 from ifrl_core.models.looks.folder import look_at_policy
+from ifrl_core.models.resolve import at_hand
 from ifrl_core.models.uri import form
 
 
 def look_at_hand(uri: str) -> None:
-    """Look at a model in a local folder.
+    """Look at a model that is on this machine.
 
     Raises:
         ModelError: when it is not a whole, trainable chat model.
+        ArtifactError, TrackingError: when the store or the registry that it names does not answer.
     """
-    if form(uri) == "folder":
-        look_at_policy(Path(uri).expanduser().resolve(), uri)
+    if folder := _whole(uri):
+        look_at_policy(folder, uri)
 
 
 def tokenizer_at_hand(uri: str) -> Any | None:
-    """The tokenizer of a model in a local folder or package; None for what is elsewhere."""
-    match form(uri):
-        case "folder":
-            return load_tokenizer(Path(uri).expanduser(), uri)
-        case "embedded":
-            from transformers import AutoTokenizer
+    """The tokenizer of a model on this machine; None for what is elsewhere."""
+    if form(uri) == "embedded":
+        from transformers import AutoTokenizer
 
-            file = gguf_file(uri)
-            return AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-        case _:
-            return None
+        file = gguf_file(uri)
+        return AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    folder = _whole(uri)
+    return load_tokenizer(folder, uri) if folder else None
+
+
+def _whole(uri: str) -> Path | None:
+    """Its folder; of the hub's cache, a part may be here alone."""
+    return None if form(uri) == "hub" else at_hand(uri)

@@ -255,6 +255,8 @@ def test_a_registered_model_where_nothing_is_registered(folder: Path, monkeypatc
     monkeypatch.chdir(folder.parent)
     with pytest.raises(ModelError, match=r"there is no .*home/mlflow\.db, so nothing is registered; set IFRL_HOME"):
         local_folder("models:/ifrl-policy@challenger")
+    with pytest.raises(ModelError, match="is not models:/name@alias or models:/name/version"):
+        local_folder("models:/ifrl/policy/3")
     assert names(folder.parent) == {"m/config.json", "m/model.safetensors"}, "asking makes no database"
 
 
