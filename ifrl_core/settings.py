@@ -74,9 +74,6 @@ def configure_tracking() -> None:
     server does not take is kept and sent later. And have it print nothing of its own between our lines, or into JSON."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
-    os.environ.setdefault(
-        "MLFLOW_HTTP_REQUEST_TIMEOUT", "30"
-    )  # of one that accepts and is silent; its own default: 120
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 

@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,9 @@ from prefect.context import TaskRunContext
 from tqdm import tqdm
 
 from ifrl_core.stages.progress import Table
+from ifrl_core.tracking.entries import now_ms
 from ifrl_core.tracking.tracker import TrackedRun, Tracker
-from tasks.telling import Teller
+from tasks.telling import Aside, Teller
 
 log = logging.getLogger("ifrl_core.stages.progress")
 
@@ -30,7 +32,7 @@ class TaskProgress:
         self._lock = threading.Lock()
         self._bar: Any = None  # tqdm has no useful type
         self._artifact: UUID | None = None
-        self._prefect = Teller(label)
+        self._prefect, self._mlflow = Teller(label), Aside()
         self._last_ui = self._last_log = time.monotonic()
         self._first: tuple[int, float] | None = None  # done and time of the first report: a resumed run starts late
 
@@ -40,13 +42,14 @@ class TaskProgress:
             self._show(done, total, message)
             self._publish(done, total, message)
         if metrics and self._tracker is not None:
-            self._tracker.live(metrics, step=done)
+            self._mlflow.do(partial(self._tracker.live, metrics, step=done, at=now_ms()))
         if samples:
             self._show_samples(samples, done)
 
     def close(self) -> None:
         self._close_bar()
         self._prefect.close()
+        self._mlflow.close()
         if self._tracker is not None:
             self._tracker.flush()
 
@@ -95,7 +98,7 @@ class TaskProgress:
             key, about = self._key("samples"), f"{self._label} at {done}"
             self._prefect.tell("samples", lambda: _table(rows, key, about))
         if self._tracker is not None:
-            self._tracker.samples(samples)
+            self._mlflow.do(partial(self._tracker.samples, samples, at=now_ms()))
 
     def _key(self, what: str) -> str:
         """Artifact keys are lowercase letters, digits and dashes."""

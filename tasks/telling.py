@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -35,6 +36,23 @@ def is_outage(error: Exception) -> bool:
             httpx.codes.TOO_MANY_REQUESTS,
         )
     return isinstance(error, httpx.TransportError | OSError)
+
+
+class Aside:
+    """Does things one after the other in a thread of its own, in the context of whoever asks: a server that accepts and is
+    silent for minutes holds up nobody but this thread. What is done raises nothing."""
+
+    def __init__(self) -> None:
+        self._thread: ThreadPoolExecutor | None = None
+
+    def do(self, what: Callable[[], None]) -> None:
+        self._thread = self._thread or ThreadPoolExecutor(1, "aside")
+        self._thread.submit(contextvars.copy_context().run, what)
+
+    def close(self) -> None:
+        """Wait until all is done."""
+        if self._thread is not None:
+            self._thread.shutdown()
 
 
 class Teller:

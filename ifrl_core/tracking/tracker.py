@@ -117,16 +117,16 @@ class Tracker:
         """Log a nested config as dotted params."""
         self._record(Params(time=now_ms(), params=sink.flat_params(masked_document(document))))
 
-    def live(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log metrics while a stage runs. It raises nothing: where there is no journal, or that cannot be written, a failing
-        server costs points and a warning."""
+    def live(self, metrics: Mapping[str, float], step: int, *, at: int | None = None) -> None:
+        """Log metrics while a stage runs; `at`: when they were made, in milliseconds since 1970 (None: now). It raises
+        nothing: where there is no journal, or that cannot be written, a failing server costs points and a warning."""
         with _costs_a_warning(f"{len(metrics)} metrics of step {step}"):
-            self._record(Points(time=now_ms(), metrics=dict(metrics), step=step), gathered=True)
+            self._record(Points(time=at or now_ms(), metrics=dict(metrics), step=step), gathered=True)
 
-    def samples(self, rows: Table) -> None:
+    def samples(self, rows: Table, *, at: int | None = None) -> None:
         """Append rows to the run's table of samples, which MLflow shows. It raises nothing, as `live`."""
         with _costs_a_warning(f"{len(rows)} sample rows"):
-            self._record(Samples(time=now_ms(), rows=[dict(row) for row in rows]), gathered=True)
+            self._record(Samples(time=at or now_ms(), rows=[dict(row) for row in rows]), gathered=True)
 
     def stage(self, ref: ArtifactRef, inputs: Mapping[str, ArtifactRef]) -> None:
         """What a committed artifact says of itself: params, figures, cost, lineage, small files, fingerprint."""

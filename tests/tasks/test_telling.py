@@ -92,3 +92,16 @@ def test_what_is_told_once_costs_a_warning(caplog: pytest.LogCaptureFixture) -> 
     with best_effort("the report"):
         raise httpx.ConnectError("refused")
     assert "did not take the report" in caplog.text
+
+
+def test_what_takes_long_is_done_aside_in_its_order() -> None:
+    aside, done, go_on = telling.Aside(), list[int](), threading.Event()
+    begun = time.monotonic()
+    aside.do(lambda: go_on.wait(10) and done.append(0))
+    for number in range(1, 4):
+        aside.do(lambda number=number: done.append(number))  # type: ignore[misc]
+    assert time.monotonic() - begun < 1
+    assert done == []
+    go_on.set()
+    aside.close()
+    assert done == [0, 1, 2, 3]
