@@ -13,6 +13,7 @@ from ifrl_core.errors import ConfigError
 from ifrl_core.inference.chat_answer import roughly_counted
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.local import ClosableEngine, LocalEngine, close_local_engine
+from ifrl_core.models.control_marks import marks_of
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.folder import model_folder
 from ifrl_core.reasoning import THINK, Reasoning
@@ -59,9 +60,10 @@ def open_engine(
     if config.engine == "server":
         from ifrl_core.inference.server_engine import ServerEngine
 
-        ends = _ends(model_folder(model, store), model.digest) if model is not None else {}
+        known = _known_of_server(model_folder(model, store), model.digest) if model is not None else {}
         counter = _token_counter(model, store)
-        return ServerEngine(server_urls(), config.served_model, ends=ends, count_tokens=counter, reasoning=reasoning)
+        urls = server_urls()
+        return ServerEngine(urls, config.served_model, count_tokens=counter, reasoning=reasoning, **known)
     assert model is not None
     folder = model_folder(model, store)
     return _local(config.engine, folder, model.digest, config.dtype, config.batch_size, config.vllm)
@@ -83,13 +85,14 @@ def forget_engine() -> None:
 
 
 @lru_cache(maxsize=2)
-def _ends(folder: Path, digest: str) -> dict[int, str]:
-    """The tokens that end an answer of the model, by id; a server may know fewer of them. `digest`: as below."""
+def _known_of_server(folder: Path, digest: str) -> dict[str, Any]:
+    """What a server may know less of: the tokens that end an answer, by id, and the model's marks. `digest`: as below."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ends = end_tokens(folder, tokenizer)
-    return dict(zip(ends, tokenizer.convert_ids_to_tokens(list(ends)), strict=True))
+    texts = tokenizer.convert_ids_to_tokens(list(ends))
+    return {"ends": dict(zip(ends, texts, strict=True)), "marks": marks_of(tokenizer)}
 
 
 def _token_counter(model: ArtifactRef | None, store: ArtifactStore) -> Callable[[str], int]:

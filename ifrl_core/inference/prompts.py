@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ifrl_core.inference.control_marks import marks_of, plain_messages
+from ifrl_core.models.control_marks import marks_of, plain_messages
 from ifrl_core.records import Message
 
 

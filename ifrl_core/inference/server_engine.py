@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -17,10 +18,10 @@ import httpx
 
 from ifrl_core.errors import InferenceError
 from ifrl_core.inference.chat_answer import ChatAnswer, MalformedError, read_answer, roughly_counted
-from ifrl_core.inference.control_marks import COMMON, plain_messages
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server
 from ifrl_core.inference.speed import TokenCount
+from ifrl_core.models.control_marks import COMMON, plain_messages
 from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.records import whole_text
 from ifrl_core.stages.progress import Progress, no_progress
@@ -56,6 +57,7 @@ class ServerEngine:
     server answered with what is no chat completion, one of them twice, end the call. `ends`: the tokens that end an answer,
     by id; sent as OpenAI's `stop` and as vLLM's and SGLang's `stop_token_ids`. `count_tokens` counts the tokens of a text
     where a server gives no usage; where it gives reasoning apart, the text is both, the former in the tags of `reasoning`.
+    `marks`: what of the messages would be taken for special tokens (models/control_marks.py).
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class ServerEngine:
         ends: Mapping[int, str] | None = None,
         count_tokens: Callable[[str], int] = roughly_counted,
         reasoning: Reasoning = THINK,
+        marks: re.Pattern[str] = COMMON,
     ) -> None:
         if not base_urls:
             raise InferenceError(f"model {model!r}: no base URL of a server that answers for it")
@@ -87,6 +90,7 @@ class ServerEngine:
         self._stop = _stop(ends or {})
         self._count_tokens = count_tokens
         self._reasoning = reasoning
+        self._marks = marks
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
@@ -111,7 +115,7 @@ class ServerEngine:
 
         async def work(client: httpx.AsyncClient) -> None:
             for index in waiting:
-                body = _body(self._model, requests[index], sampling, self._stop)
+                body = _body(self._model, self._plain(requests[index]), sampling, self._stop)
                 answer = await self._answer(client, fleet, body, f"request {index}")
                 notes.take(answer)
                 completions[index] = completion = answer.completed(
@@ -132,6 +136,9 @@ class ServerEngine:
                 await asyncio.gather(*workers, return_exceptions=True)
         notes.say()
         return [completions[index] for index in range(len(requests))]
+
+    def _plain(self, request: Request) -> Request:
+        return Request(plain_messages(request.messages, self._marks), request.seed)
 
     async def _answer(self, client: httpx.AsyncClient, fleet: Fleet, body: bytes, what: str) -> ChatAnswer:
         """Send one request until it is answered."""
@@ -209,7 +216,7 @@ def _body(model: str, request: Request, sampling: Sampling, stop: Mapping[str, A
     body: dict[str, Any] = {
         **stop,
         "model": model,
-        "messages": plain_messages(request.messages, COMMON),
+        "messages": list(request.messages),
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

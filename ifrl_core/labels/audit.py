@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.statistics.intervals import difference_of_shares, jackknife, wilson
 
 LENGTHS = (20, 50, 100, 200)  # words at which a length bucket ends
@@ -55,8 +56,8 @@ def agreement_by_type(counts: Counts) -> Figures:
 
 
 def length_bucket(answer: str) -> str:
-    """The bucket's name: 0-19, 20-49, ... or 200+ words, split at white space."""
-    words, low = len(answer.split()), 0
+    """The bucket's name: 0-19, 20-49, ... or 200+ words (verifiers/scripts.py)."""
+    words, low = count_words(answer), 0
     for high in LENGTHS:
         if words < high:
             return f"{low}-{high - 1}"

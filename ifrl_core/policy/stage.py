@@ -15,8 +15,8 @@ from ifrl_core.config import GeneralConfig, LaunchConfig, PipelineConfig, Policy
 from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError
-from ifrl_core.inference.control_marks import marks_of, plain_messages
 from ifrl_core.inference.prompts import prompt_ids
+from ifrl_core.models.control_marks import marks_of, plain_messages
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.models.looks.kind import read_config

@@ -7,6 +7,7 @@ change in satisfied constraints. The page says which is which, because the ends 
 from statistics import fmean
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.evaluation.benchmarks.held_out import answer_in
 from ifrl_core.records import Row, printable
 from ifrl_core.statistics.by_hash import rank_by_hash
@@ -61,7 +62,7 @@ def _row(old: Row, new: Row, *, change: float | None, why: str) -> Row:
 def _side(row: Row) -> Row:
     return {
         "text": printable(answer_in(row)),
-        "words": len(answer_in(row).split()),
+        "words": round(count_words(answer_in(row))),
         "unclosed": bool(row["text"].strip()) and not answer_in(row),
         "truncated": row["finish_reason"] == "length",
         "task_dropped": row["task_dropped"],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ifrl_core.models.control_marks import marks_of, plain_messages
 from ifrl_core.models.looks.documents import fault, first_line, read_document, refuse_lfs_pointer
 
 SEED = "Explain why the sea is salty."
@@ -76,9 +77,8 @@ def first_prompt(tokenizer: Any, seed: str, uri: str) -> FirstPrompt:
             "chat_template.jinja into its folder",
         )
     try:
-        text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": seed}], tokenize=False, add_generation_prompt=True
-        )
+        messages = plain_messages([{"role": "user", "content": seed}], marks_of(tokenizer))
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # a template may raise anything
         raise fault(
             uri, f"its chat template cannot render a user's message ({first_line(error)}): mend it, or {_PLAIN}"
