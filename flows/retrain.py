@@ -18,7 +18,8 @@ from flows.execution.run import Refs, Run
 from flows.pipeline import Config, Overrides, Recipe, choose_config, ifrl_flow, publish_report
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PipelineConfig
-from ifrl_core.errors import TrackingError
+from ifrl_core.errors import ConfigError, TrackingError
+from ifrl_core.instructions.types import drawn_kinds
 from ifrl_core.models.stage import import_model
 from ifrl_core.plan.disk import training_disk_bytes, training_disk_bytes_from
 from ifrl_core.promotion import champion as registry
@@ -54,6 +55,11 @@ def retrain(
 ) -> State[dict[str, Any]]:
     """New seeds -> the pipeline from the champion -> champion against challenger -> the alias moves or stays, and why."""
     chosen = choose_config(recipe, overrides, config)
+    if "hard" not in drawn_kinds(chosen):
+        raise ConfigError(
+            "a retraining is decided by hard constraints, and this recipe draws none: raise instructions.hard_share, or name "
+            "types that a rule can check (`ifrl constraints --kind hard`)"
+        )
     load_secrets()
     store, uri, name = open_store(), tracking_uri(), chosen.registry.policy_name
     champion = registry.champion(uri, name)

@@ -296,6 +296,10 @@ class PolicyConfig(StageConfig):
 
             refuse_fields(value)
             refuse_values(value)
+            for name in ("num_iterations", "vllm_tensor_parallel_size"):
+                count = value.get(name, 1)
+                if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+                    raise ValueError(f"{name}: a whole number of at least 1 is expected, not {count!r}")
         return value
 
     @model_validator(mode="after")

@@ -1,16 +1,30 @@
-"""Whether the constraint types that a recipe names exist, and are enough for the levels that training asks."""
+"""Whether the constraint types that a recipe names exist, and are enough for what else it asks of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ifrl_core.config import PipelineConfig
+from ifrl_core.config.modes import changed, value_at
 from ifrl_core.constraints.sampling import chosen_types
+from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.errors import ConfigError, ConstraintError
+
+# What rests on constraints of one kind: the key, and the value of it that does (None: every one but the default).
+_ON_RULES = (
+    ("instructions.sampling", "corridor"),
+    ("ladder.order", "easy_to_hard"),
+    ("labels.positives", None),
+    ("labels.contradicted", None),
+    ("labels.drop_types_without_contrast", None),
+    ("reward_model.noise", None),
+)
+_ON_READERS = (("policy.reward.aggregation", "reliability"), ("policy.launch.reward_model", "service"))
 
 
 def check_types(recipe: PipelineConfig) -> None:
     """
     Raises:
-        ConfigError: naming the field, for a type that does not exist, or for fewer types than an instruction needs.
+        ConfigError: naming the field, for a type that does not exist, for fewer types than an instruction needs, or for an
+            option that rests on hard or soft constraints where none can be drawn.
     """
     chosen, training = recipe.instructions, recipe.policy
     for field, names in (
@@ -21,7 +35,7 @@ def check_types(recipe: PipelineConfig) -> None:
         _check_names(field, names)
     if chosen.writer != "catalog":  # a model may write as many of its own as it likes
         return
-    usable = sum(type_.min_words <= chosen.max_words for type_ in chosen_types(chosen.types or None))
+    usable = len(_usable(recipe))
     highest = max(level for levels in training.curriculum.levels for level in levels)
     needed = max(chosen.min_constraints, highest)
     if usable < needed:
@@ -30,6 +44,34 @@ def check_types(recipe: PipelineConfig) -> None:
             f"and no type comes twice in an instruction, which needs {needed} (the larger of min_constraints and the highest "
             "of policy.curriculum.levels): name more types, allow more words, or ask fewer levels"
         )
+    if faults := list(_kind_faults(recipe)):
+        raise ConfigError("\n".join(faults))
+
+
+def drawn_kinds(recipe: PipelineConfig) -> set[str]:
+    """The kinds of constraints that instructions can have: hard, soft."""
+    if recipe.instructions.writer != "catalog":
+        return {"hard", "soft"}
+    kinds: set[str] = {type_.kind for type_ in _usable(recipe)}
+    none = {0.0: "hard", 1.0: "soft"}.get(recipe.instructions.hard_share, "")
+    return kinds - {none} or kinds  # of types of one kind alone, that kind is drawn whatever the share
+
+
+def _usable(recipe: PipelineConfig) -> list[ConstraintType]:
+    chosen = recipe.instructions
+    return [type_ for type_ in chosen_types(chosen.types or None) if type_.min_words <= chosen.max_words]
+
+
+def _kind_faults(recipe: PipelineConfig) -> Iterator[str]:
+    kinds = drawn_kinds(recipe)
+    for kind, options in (("hard", _ON_RULES), ("soft", _ON_READERS)):
+        for path, resting in () if kind in kinds else options:
+            value = value_at(recipe, path)
+            if value == resting or (resting is None and any(changed(recipe, path))):
+                yield (
+                    f"{path} {value} rests on {kind} constraints, and instructions.types and hard_share "
+                    f"{recipe.instructions.hard_share:g} give none: leave it at its default, or draw {kind} ones too"
+                )
 
 
 def _check_names(field: str, names: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """trl's configuration out of the policy's."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,10 @@ def _vllm(config: PolicyConfig) -> dict[str, Any]:
         "vllm_gpu_memory_utilization": config.launch.vllm_gpu_memory_utilization,
         "vllm_max_model_length": config.max_prompt_tokens + config.max_tokens,
     }
+
+
+if __name__ == "__main__":  # launch.check_grpo: the policy's section in, why trl refuses it out
+    try:
+        grpo_config(PolicyConfig.model_validate_json(sys.stdin.read()), Path("unused"), seed=0, on_cpu=True)
+    except ConfigError as error:
+        sys.exit(" ".join(str(error).split()))

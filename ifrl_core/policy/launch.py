@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
 
 from ifrl_core.config import PolicyConfig, batch_fault
 from ifrl_core.errors import ConfigError
@@ -32,6 +34,19 @@ def check_launch(config: PolicyConfig) -> Shape:
     if shape.strategy == "zero3" and importlib.util.find_spec("deepspeed") is None:
         raise ConfigError("policy.launch.strategy zero3 needs DeepSpeed: pip install 'ifrl[deepspeed]', or use fsdp2")
     return shape
+
+
+def check_grpo(config: PolicyConfig) -> None:
+    """Whether trl takes the values under `policy.grpo`, asked in a process of its own: making its configuration loads torch
+    and sets variables of the environment.
+
+    Raises:
+        ConfigError: when it does not, with its words.
+    """
+    command = [sys.executable, "-m", "ifrl_core.policy.grpo_arguments"]
+    done = subprocess.run(command, input=config.model_dump_json(), capture_output=True, text=True)
+    if done.returncode:
+        raise ConfigError(done.stderr.strip().splitlines()[-1])
 
 
 def _check_vllm(config: PolicyConfig, shape: Shape) -> None:

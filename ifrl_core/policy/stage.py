@@ -22,7 +22,7 @@ from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.models.looks.kind import read_config
 from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
 from ifrl_core.policy.job import POOL, PROMPTS, Job
-from ifrl_core.policy.launch import check_launch, policy_launch
+from ifrl_core.policy.launch import check_grpo, check_launch, policy_launch
 from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table
 from ifrl_core.records import Row
 from ifrl_core.reward_model.serve.client import open_client
@@ -52,6 +52,8 @@ def _check_training(recipe: PipelineConfig) -> None:
     wishes = policy.generation != "transformers" or policy.launch != LaunchConfig(assumed=policy.launch.assumed)
     if here and wishes:
         check_launch(policy)
+    if here and policy.grpo:
+        check_grpo(policy)
 
 
 @stage(

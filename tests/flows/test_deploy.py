@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.templating import apply_values
 
 from deployments.wanted import DEPLOYMENT_FILE, Pool, deployment_file, server_file
-from ifrl_core.errors import ConfigError
+from flows.execution.child_runs import check_deployments
+from ifrl_core.errors import ConfigError, PlacementError
 from tests.flows.site import Site, make_site, wait_until
 from tests.flows.workplace import REPO
 
@@ -213,6 +215,13 @@ def test_exit_codes_of_a_watched_run(deployed: Site, arguments: list[str], code:
     assert says in done.stdout + done.stderr
 
 
+def test_a_place_that_the_server_lacks_is_named_before_any_stage_works(deployed: Site, prefect: dict[str, str]) -> None:
+    with temporary_settings({PREFECT_API_URL: prefect["PREFECT_API_URL"]}):
+        check_deployments(["small/plain"])
+        with pytest.raises(PlacementError, match="deployment stage/nowhere, which the Prefect server does not have"):
+            check_deployments(["small/plain", "stage/nowhere"])
+
+
 def test_two_at_once_wait_or_are_refused_as_the_deployment_says(deployed: Site) -> None:
     waits = [deployed.start("small/waits", seconds=8) for _ in range(2)]
     refused = [deployed.start("small/refused", seconds=8) for _ in range(2)]
@@ -324,5 +333,5 @@ def test_what_prefect_would_refuse_is_refused_before_anything_is_created(
     assert before in text
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(text.replace(before, after))
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         deployment_file(wrong)

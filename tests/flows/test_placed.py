@@ -97,14 +97,6 @@ def test_a_stage_runs_on_the_other_pool_and_a_killed_run_goes_on_from_it(placed:
     wait_until(lambda: placed.free_slots() == 1, 120)
 
 
-def test_a_pool_that_the_server_lacks_is_refused_before_any_stage_works(placed: Placed) -> None:
-    run_id = placed.start("dataset/dataset", "execution.pool=nowhere")
-    run = placed.site.ended(run_id)
-    assert run["state_type"] == "FAILED"
-    assert "deployment stage/nowhere, which the Prefect server does not have" in run["state"]["message"]
-    assert not placed.site.ask("/task_runs/filter", {"flow_runs": {"id": {"any_": [run_id]}}})
-
-
 def test_the_parent_fails_with_the_reason_of_the_child(placed: Placed) -> None:
     wishes = [
         "policy.launch={device: gpu, processes_per_machine: 4}",

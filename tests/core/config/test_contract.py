@@ -7,7 +7,7 @@ import pytest
 from ifrl_core.config.recipes import build_config, load_recipe
 from ifrl_core.config.secrets import looks_secret
 from ifrl_core.errors import ConfigError
-from ifrl_core.instructions.types import check_types
+from ifrl_core.instructions.types import check_types, drawn_kinds
 
 SERVICE = {"policy": {"launch": {"reward_model": "service"}}}
 TWO_WORKERS = {"workers": 2}
@@ -36,6 +36,11 @@ TWO_WORKERS = {"workers": 2}
             "vllm_enable_sleep_mode has no effect with .* transformers",
         ),
         ({"policy": {"grpo": {"epsilon": float("nan")}}}, r"policy.grpo: epsilon: numbers, texts"),
+        (
+            {"policy": {"grpo": {"num_iterations": 0}}},
+            "num_iterations: a whole number of at least 1 is expected, not 0",
+        ),
+        ({"policy": {"grpo": {"num_iterations": "two"}}}, "num_iterations: a whole number .* not 'two'"),
         ({"policy": {"learning_rate": float("inf")}}, "policy.learning_rate: .*finite"),
         ({"registry": {"policy_name": "m", "reward_model_name": "m"}}, "are both m, .* use two names"),
         ({"execution": {"pool": "a/b/c"}}, r"execution.pool: a pool \(gpu\) or a deployment"),
@@ -74,6 +79,16 @@ def test_all_faults_are_named_at_once_and_no_line_repeats_the_whole_recipe() -> 
     assert first == "config is not valid:"
     assert [line.split()[0] for line in lines] == ["evaluation.levels", "rounds", "labels.positives"]
     assert max(map(len, lines)) < 300
+
+
+def test_kinds_are_those_that_the_types_and_their_share_give() -> None:
+    def kinds(*overrides: str) -> set[str]:
+        return drawn_kinds(load_recipe("demo-cpu", overrides))
+
+    hard, soft = "instructions.types=['keywords:', 'startend:']", "instructions.types=['tone:', 'style:']"
+    assert kinds() == kinds("instructions.hard_share=0", "instructions.writer=self") == {"hard", "soft"}
+    assert kinds("instructions.hard_share=0") == kinds("instructions.hard_share=1", soft) == {"soft"}
+    assert kinds("instructions.hard_share=1") == kinds("instructions.hard_share=0", hard) == {"hard"}
 
 
 def test_fewer_levels_in_evaluation_than_by_default_are_those_that_there_are() -> None:
@@ -127,6 +142,12 @@ def test_plain_values_are_no_secrets(value: str) -> None:
         (["instructions.types=['tone:', nonsense:x]"], "instructions.types: no constraint type .* 'nonsense:x'"),
         (["policy.reward.aggregation=weighted", "policy.reward.weights={nope: 1}"], "policy.reward.weights: .* 'nope'"),
         (["instructions.types=[punctuation:no_comma,detectable_format:title]"], "gives 2 types .* needs 3 "),
+        (["instructions.hard_share=0", "reward_model.noise=posterior"], "noise posterior rests on hard .* 0 give none"),
+        (["instructions.hard_share=0", "ladder.order=easy_to_hard"], "ladder.order easy_to_hard rests on hard"),
+        (
+            ["instructions.hard_share=1", "policy.reward.aggregation=reliability"],
+            "reliability rests on soft constraints",
+        ),
     ],
 )
 def test_types_are_looked_at_before_anything_starts(overrides: list[str], message: str) -> None:

@@ -10,6 +10,7 @@ from ifrl_core.config import PolicyConfig
 from ifrl_core.config.recipes import build_config
 from ifrl_core.config.trl_fields import OWNED, SAMPLING, grpo_fields
 from ifrl_core.errors import ConfigError
+from ifrl_core.policy.launch import check_grpo
 
 
 def test_the_fields_read_from_the_source_are_those_of_the_class() -> None:
@@ -51,3 +52,9 @@ def test_a_value_that_trl_refuses_is_a_config_error() -> None:
     assert (made.epsilon_high, made.top_k, made.num_generations, made.beta) == (0.28, 5, 5, 0.01)
     with pytest.raises(ConfigError, match="trl refuses"):
         grpo_config(PolicyConfig(grpo={"optim": "sgdd"}, bf16=False), Path("x"), seed=0, on_cpu=True)
+
+
+@pytest.mark.e2e
+def test_a_value_that_trl_refuses_is_refused_before_anything_starts() -> None:
+    with pytest.raises(ConfigError, match=r"trl refuses the configuration of the policy \(policy.grpo\): .*sgdd"):
+        check_grpo(PolicyConfig(grpo={"optim": "sgdd"}, bf16=False))
