@@ -91,6 +91,7 @@ def retrain(
             "decision": registry.PROMOTED if decision.promote else registry.REFUSED,
             "said": sentence,
             "version": version.version,
+            "look": decision.look,
             "champion": version.version if decision.promote else champion.version if champion else None,
             "report": refs["report"].model_dump(),
         }
@@ -191,9 +192,12 @@ def _in_words(decision: Decision, version: Version, champion: Version | None) ->
         f"version {champion.version}, the champion" if champion else "the recipe's model, as there was no champion"
     )
     if decision.promote:
-        return f"promoted: version {version.version} of {version.name} is champion; it was compared with {against}"
+        became = f"promoted: version {version.version} of {version.name} is champion; it was compared with {against}"
+        return f"{became} {promotion.level_of(decision.look)}"
     reasons = "; ".join(decision.reasons)
-    return f"{decision.said}: version {version.version} of {version.name} was compared with {against}: {reasons}"
+    if decision.inconclusive:
+        reasons += "; nothing got worse for sure, too little was asked to tell"
+    return f"refused: version {version.version} of {version.name} was compared with {against}: {reasons}"
 
 
 def _publish(run: str, decision: Decision, sentence: str, version: Version, champion: Version | None) -> None:

@@ -58,5 +58,6 @@ def _balanced(labels: Figures) -> Estimate | None:
     if mean is None:
         return None
     sides = [overall[side] for side in ("positives", "negatives")]
-    error = math.sqrt(sum(side["rate"] * (1 - side["rate"]) / side["total"] for side in sides)) / 2
-    return Estimate(mean, error, 0.0, min(side["total"] for side in sides), reach=1.0)
+    totals = [side.get("total") or math.inf for side in sides]  # without counts the shares count as they stand
+    error = math.sqrt(sum(s["rate"] * (1 - s["rate"]) / total for s, total in zip(sides, totals, strict=True))) / 2
+    return Estimate(mean, error, 0.0, int(min(*totals, 1e9)), reach=1.0)

@@ -75,6 +75,11 @@ class Decision:
         return not self.promote and all(check.outcome in ("passed", "inconclusive") for check in self.checks)
 
 
+def level_of(look: int) -> str:
+    """Of a verdict: which look it is, and what that leaves to chance."""
+    return f"(look {look} of this held-out set: level {100 * error_of_look(look):.2g} %)"
+
+
 def decide(comparison: Figures, gate: RetrainConfig, look: int = 1) -> Decision:
     """Promote when the primary metric rose for sure and every guard for sure got no worse than by its margin.
 
@@ -98,7 +103,7 @@ def _primary(row: Figures | None, gate: RetrainConfig, look: int) -> Check:
     if row is None or not _measured(row):
         return _unmeasured(PRIMARY, 0.0, error)
     interval = interval_of(row, error)
-    span, shown = f"{_points(interval)} over {interval.units} held-out instructions", _shown(look)
+    span, shown = f"{_points(interval)} over {interval.units} held-out instructions", level_of(look)
     if interval.units < gate.min_held_out:
         few = gate.min_held_out
         finding = f"{span}; inconclusive: needs {few}, at least {few} are needed to tell (retrain.min_held_out)"
@@ -115,10 +120,6 @@ def _primary(row: Figures | None, gate: RetrainConfig, look: int) -> Check:
         "instructions, if the gain is as large as it looks"
     )
     return _check(PRIMARY, row, interval, 0.0, error, "inconclusive", finding, needed)
-
-
-def _shown(look: int) -> str:
-    return f"(look {look} of this held-out set: level {100 * error_of_look(look):.2g} %)"
 
 
 def _accuracy(row: Figures | None, margin: float) -> Check:

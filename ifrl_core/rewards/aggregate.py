@@ -50,8 +50,9 @@ def aggregate(
     return _HOW[how](scored, constraints, decay)
 
 
-def reliability_weights(figures: Mapping[str, Any], soft_types: Iterable[str]) -> dict[str, float]:
-    """Weight of each of `soft_types` from the reward model's figures: 2 AUC - 1 against validation labels, at least 0.
+def reliability_weights(figures: Mapping[str, Any], soft_types: Iterable[str] = ()) -> dict[str, float]:
+    """Weight of every soft type from the reward model's figures: 2 AUC - 1 against validation labels, at least 0.
+    `soft_types`: those that prompts have, of which validation may have seen none.
 
     A type with too few validation pairs of both labels, or none, takes the pooled figure; rules are believed (weight 1).
     """
@@ -62,7 +63,7 @@ def reliability_weights(figures: Mapping[str, Any], soft_types: Iterable[str]) -
         for name, row in soft["by_type"].items()
         if row["auc"] is not None and row["n"] >= _ENOUGH
     }
-    return {name: known.get(name, pooled) for name in soft_types}
+    return {name: known.get(name, pooled) for name in (*soft["by_type"], *soft_types)}
 
 
 _ENOUGH = 20

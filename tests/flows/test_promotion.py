@@ -87,9 +87,12 @@ def test_one_that_is_no_better_changes_no_alias_and_its_seeds_are_used_as_well(r
     assert champion_of(run) == first
     said = retrain._in_words(NO_BETTER, version(run, "2"), first)
     assert said.startswith(
-        f"refused, inconclusive: version 2 of {name_of(run)} was compared with version 1, the champion: hard constraints:"
+        f"refused: version 2 of {name_of(run)} was compared with version 1, the champion: hard constraints:"
     )
+    assert "(look 1 of this held-out set: level 2.5 %)" in said
+    assert said.endswith("nothing got worse for sure, too little was asked to tell")
     assert ledger.used_ids(run.store, name_of(run))
+    assert not ledger.used_ids(run.store, name_of(run), refused=False)
 
 
 def test_killed_after_the_alias_moved_the_seeds_are_used_all_the_same(

@@ -50,6 +50,7 @@ def test_reliability_is_what_the_measured_auc_is_above_chance() -> None:
     weights = reliability_weights({"soft": {"auc": 0.7, "by_type": rows}}, [*rows, "persona:unseen"])
     wanted = {"tone:kind": 0.8, "style:brief": 0.4, "style:bad": 0.0, "persona:unseen": 0.4}
     assert weights == pytest.approx(wanted), "too few pairs, or none: the pooled figure"
+    assert reliability_weights({"soft": {"auc": None, "by_type": {}}}) == {}
     assert reliability_weights({"soft": {"auc": None, "by_type": {}}}, ["tone:kind"]) == {"tone:kind": 0.0}
 
 
