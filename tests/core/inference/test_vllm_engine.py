@@ -14,7 +14,7 @@ from ifrl_core.config import VllmConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
-from ifrl_core.inference.vllm_engine import VllmEngine
+from ifrl_core.inference.vllm_engine import VllmEngine, _settings
 from ifrl_core.instructions.ladder import rungs
 from ifrl_core.instructions.writers.reply import SCHEMA, read_reply
 from ifrl_core.models.folder import model_folder
@@ -197,3 +197,9 @@ def test_a_closed_engine_gives_its_memory_back_and_another_may_follow(
         assert turn["open"] - turn["closed"] > 2**30
         assert turn["children"] == 0
     assert second["closed"] < 1.2 * first["closed"]
+
+
+@pytest.mark.vllm
+@needs_vllm
+def test_every_end_of_an_answer_stops_a_request() -> None:
+    assert _settings(Sampling(5), 1, (2, 7)).stop_token_ids == [2, 7]
