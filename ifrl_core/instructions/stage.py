@@ -171,7 +171,8 @@ def make_prompts(config: LaddersPlan, inputs: Inputs, work: Work) -> Figures:
     _write_by_split(work, {split: rungs_of(split) for split in SPLITS}, PROMPTS)
     _refuse_empty(levels, rejected)
     work.writer.write_table("rejected.parquet", pa.Table.from_pylist(rejected, schema=REJECTED_SEEDS))
-    work.progress(1, 1, f"{sum(counts.total() for counts in levels.values())} prompts")
+    left_out = f", {len(rejected)} instructions too long for the model" if rejected else ""
+    work.progress(1, 1, f"{sum(counts.total() for counts in levels.values())} prompts{left_out}")
     return {
         "train_ladders": levels["train"][0],
         "held_out_ladders": levels["held_out"][0],

@@ -16,12 +16,15 @@ from ifrl_core.models.looks.kind import read_config
 from ifrl_core.models.resolve import at_hand
 from ifrl_core.models.uri import form, split_revision
 
+_TIED = ("gemma", "gpt2")  # kinds that leave out of their config.json that they are
+_NOT_GATED = ("gpt2", "gpt_neo", "gptj", "gpt_neox", "gpt_bigcode", "opt", "phi", "starcoder2")
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 _NO_LIMIT = 2**31  # positions of a model whose config.json sets no limit
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """A Llama-like decoder (Llama, Mistral, Qwen2): grouped-query attention and a gated MLP."""
+    """A Llama-like decoder (Llama, Mistral, Qwen2): grouped-query attention and a gated MLP; its kin about as large."""
 
     layers: int
     hidden: int
@@ -33,6 +36,7 @@ class ModelShape:
     tied: bool  # one matrix for embedding and head
     qkv_bias: bool = False
     head: int | None = None  # width of a head; none: hidden / heads
+    gated: bool = True  # an MLP of three matrices; else of two
 
     @property
     def head_width(self) -> int:
@@ -42,12 +46,13 @@ class ModelShape:
     def linears(self) -> Mapping[str, tuple[int, int]]:
         """(inputs, outputs) of a layer's linear modules by name."""
         queries, keys = self.heads * self.head_width, self.kv_heads * self.head_width
+        gate = {"gate_proj": (self.hidden, self.intermediate)} if self.gated else {}
         return {
             "q_proj": (self.hidden, queries),
             "k_proj": (self.hidden, keys),
             "v_proj": (self.hidden, keys),
             "o_proj": (queries, self.hidden),
-            "gate_proj": (self.hidden, self.intermediate),
+            **gate,
             "up_proj": (self.hidden, self.intermediate),
             "down_proj": (self.intermediate, self.hidden),
         }
@@ -128,17 +133,33 @@ def _config_file(uri: str) -> Path | None:
 
 def _read(config: Mapping[str, Any], path: Path) -> ModelShape:
     try:
+        hidden, heads = _first(config, "hidden_size", "n_embd"), _first(config, "num_attention_heads", "n_head")
+        kind = str(config.get("model_type"))
         return ModelShape(
-            layers=config["num_hidden_layers"],
-            hidden=config["hidden_size"],
-            heads=config["num_attention_heads"],
-            kv_heads=config.get("num_key_value_heads") or config["num_attention_heads"],
-            intermediate=config["intermediate_size"],
+            layers=_first(config, "num_hidden_layers", "n_layer"),
+            hidden=hidden,
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads") or heads,
+            intermediate=_mlp_width(config, hidden),
             vocabulary=config["vocab_size"],
             positions=positions_of(config) or _NO_LIMIT,
-            tied=config.get("tie_word_embeddings", False),
-            qkv_bias=config.get("model_type") == "qwen2" or config.get("attention_bias", False),
+            tied=config.get("tie_word_embeddings", kind.startswith(_TIED)),
+            qkv_bias=kind == "qwen2" or config.get("attention_bias", False),
             head=config.get("head_dim"),
+            gated=kind not in _NOT_GATED,
         )
     except (KeyError, TypeError) as error:
         raise ModelError(f"{path} is not the config of a decoder like Llama or Qwen2: it has no {error}") from error
+
+
+def _mlp_width(config: Mapping[str, Any], hidden: int) -> int:
+    """Inner width of a layer's MLP; of a mixture, that of all its experts."""
+    experts = next((config[name] for name in _EXPERTS if config.get(name)), 1)
+    if experts > 1:
+        return int(experts * (config.get("moe_intermediate_size") or config["intermediate_size"]))
+    return int(config.get("n_inner") or 4 * hidden) if "n_embd" in config else int(config["intermediate_size"])
+
+
+def _first(config: Mapping[str, Any], *names: str) -> int:
+    """The field under the first of its names that is there."""
+    return int(next((config[name] for name in names if name in config), None) or config[names[0]])

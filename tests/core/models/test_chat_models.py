@@ -21,6 +21,8 @@ from ifrl_core.models.load import load_answering_model, load_causal_model
 from ifrl_core.models.looks.build import check_reward_model
 from ifrl_core.models.looks.chat import load_tokenizer
 from ifrl_core.models.looks.folder import look_at_policy
+from ifrl_core.models.shapes import model_shape
+from ifrl_core.reward_model.model.files import reward_model_folder
 from ifrl_core.reward_model.model.packing import collate, pack, pair_logits
 from ifrl_core.reward_model.model.template import encode
 from ifrl_core.reward_model.train.classifier import load_backbone
@@ -240,3 +242,20 @@ def test_a_recipe_is_held_against_its_model(folder: Path) -> None:
         check_policy(build_config(short, ["policy.max_prompt_tokens=32"]))
     with pytest.raises(ConfigError, match="has 2 layers"):
         check_policy(build_config(short, ["reward_model.layers=3"]))
+
+
+@pytest.mark.parametrize("kind", configs(259))
+def test_a_plan_reckons_with_about_as_many_parameters_as_there_are(kind: str, folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps(configs(259)[kind].to_dict()))
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(configs(259)[kind])
+    own = sum(weight.numel() for name, weight in model.named_parameters() if "wpe" not in name)  # learnt positions
+    assert model_shape(str(folder)).parameters == pytest.approx(own, rel=0.06)
+
+
+def test_a_language_model_is_no_reward_model(folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no reward_model\.json and is a LlamaForCausalLM; name what"):
+        reward_model_folder(str(folder))
+    (folder / "reward_model.json").write_text("{}")
+    with pytest.raises(ModelError, match="LlamaForCausalLM is not a reward model"):
+        reward_model_folder(str(folder))

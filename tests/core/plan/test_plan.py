@@ -172,7 +172,7 @@ def test_a_folders_own_config_is_read_and_unknown_sizes_are_said(tmp_path: Path)
     with pytest.raises(ModelError, match="give its local folder"):
         model_shape("nobody/nothing-of-the-kind")
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    with pytest.raises(ModelError, match="has no 'num_hidden_layers'"):
+    with pytest.raises(ModelError, match="has no 'hidden_size'"):
         model_shape(str(tmp_path))
 
 
