@@ -123,7 +123,7 @@ def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str, end
         ("a.txt", TIDES.encode("utf-16-be"), "looks like UTF-16 without a byte order mark"),
         ("a.txt", b"\xff\xfeE\x00x", "is not valid UTF-16 at byte"),
         ("a.txt", "Erkläre Ebbe.".encode("latin-1"), "line is not valid UTF-8"),
-        ("a.jsonl", gzip.compress(b"x"), "is packed (gzip); unpack it first"),
+        ("a.jsonl", gzip.compress(b"x", mtime=0), "is packed (gzip); unpack it first"),
         ("a.txt", b"PAR1xxxx", "is a Parquet file; name it .parquet"),
         ("a.jsonl", json.dumps([{"seed": TIDES}]), "holds one JSON array; expected an object a line. Make lines of it"),
         ("a.jsonl", json.dumps([{"seed": TIDES}], indent=2), "jq -c '.[]'"),
