@@ -8,7 +8,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from ifrl_core.artifacts import files, locks
 from ifrl_core.artifacts.digest import digest_of_bytes, digest_of_file, digest_of_files, remember_digest
-from ifrl_core.errors import ModelError
+from ifrl_core.errors import ArtifactError, ModelError
 from ifrl_core.models.content import digest_of_model, model_files
 from ifrl_core.settings import cache_folder
 
@@ -76,6 +76,21 @@ class Elsewhere:
         note = json.dumps([state, folder.name]).encode()
         files.write_bytes(files.filesystem(str(self._note))[0], str(self._note), note)
         return folder
+
+
+def check_room(sizes: Mapping[str, int], folder: Path, source: str) -> None:
+    """Whether the disk has room for what of these files (bytes by name) is not in `folder` yet.
+
+    Raises:
+        ArtifactError: when it has not, naming both sizes.
+    """
+    need = sum(size for name, size in sizes.items() if not (folder / name).exists())
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise ArtifactError(
+            f"model {source!r} takes {need / 2**30:.2f} GiB on this machine, and the disk of {_root()} has "
+            f"{free / 2**30:.2f}: free some space, or name another folder with IFRL_CACHE"
+        )
 
 
 def _placed(staging: Path) -> Path:

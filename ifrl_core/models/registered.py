@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ifrl_core.artifacts import files
 from ifrl_core.errors import ModelError, TrackingError
 from ifrl_core.models.content import check_names, is_model_file
+from ifrl_core.models.copies import check_room
 from ifrl_core.settings import configure_tracking, tracking_uri
 
 if TYPE_CHECKING:
@@ -77,10 +78,11 @@ def download_registered(registered: Registered, target: Path) -> None:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         repository = get_artifact_repository(registered.location, tracking_uri=tracking_uri())
-        names = _names(repository)
-    check_names(set(names), registered.pinned, registered.location)
+        sizes = _sizes(repository)
+    check_names(set(sizes), registered.pinned, registered.location)
+    check_room(sizes, target, registered.pinned)
     partial = target / files.TEMPORARY
-    for name in names:
+    for name in sizes:
         if (target / name).exists():
             continue
         partial.mkdir(exist_ok=True)
@@ -91,11 +93,11 @@ def download_registered(registered: Registered, target: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def _names(repository: "ArtifactRepository") -> list[str]:
-    """The files that make the model, one folder deep."""
+def _sizes(repository: "ArtifactRepository") -> dict[str, int]:
+    """Bytes of the files that make the model, one folder deep, by name."""
     top = repository.list_artifacts("")
     inner = [item for folder in top if folder.is_dir for item in repository.list_artifacts(folder.path)]
-    return [item.path for item in (*top, *inner) if not item.is_dir and is_model_file(item.path)]
+    return {item.path: item.file_size or 0 for item in (*top, *inner) if not item.is_dir and is_model_file(item.path)}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from ifrl_core.artifacts.download import download
 from ifrl_core.artifacts.files import StoredFile
 from ifrl_core.errors import ModelError
 from ifrl_core.models.content import PATTERNS, check_names, is_model_file
-from ifrl_core.models.copies import Elsewhere
+from ifrl_core.models.copies import Elsewhere, check_room
 from ifrl_core.models.registered import Registered, download_registered, find_registered
 from ifrl_core.models.uri import FORMS, form, split_revision
 
@@ -99,7 +99,9 @@ def _remote(uri: str) -> Elsewhere:
         return digest_of_bytes(canonical_json([[f.path, f.size, f.modified, f.tag] for f in found]).encode())
 
     def fetch(target: Path) -> None:
-        for file in listed():
+        found = listed()
+        check_room({file.path: file.size for file in found}, target, uri)
+        for file in found:
             download(fs, f"{folder}/{file.path}", target / file.path, size=file.size)
 
     return Elsewhere(uri, state, fetch)

@@ -9,7 +9,7 @@ import pytest
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, digest
 from ifrl_core.artifacts.digest import digest_of_file
 from ifrl_core.config.base import GenerationConfig
-from ifrl_core.errors import ModelError
+from ifrl_core.errors import ArtifactError, ModelError
 from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.models import copies
 from ifrl_core.models.content import digest_of_model
@@ -249,6 +249,18 @@ def test_what_is_no_model_elsewhere_is_refused_before_it_is_copied(folder: Path)
     with pytest.raises(ModelError, match=r"has no config\.json"):
         local_folder(f"file://{folder}")
     assert not (folder.parent / "cache").exists()
+
+
+def test_a_model_that_the_disk_has_no_room_for_is_refused_before_it_is_fetched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nearly_full = shutil.disk_usage(folder)._replace(free=20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: nearly_full)
+    with pytest.raises(
+        ArtifactError, match=r"takes 0\.00 GiB .*free some space, or name another folder with IFRL_CACHE"
+    ):
+        local_folder(f"file://{folder}")
+    assert not list(folder.parent.glob("cache/models/*/*.safetensors"))
 
 
 def test_a_registered_model_where_nothing_is_registered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
