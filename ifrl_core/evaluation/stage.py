@@ -47,6 +47,8 @@ def evaluation_plan(recipe: PipelineConfig) -> EvaluationPlan:
 )
 def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: model (base or policy), prompts, reward_model; ifeval and general (problems) when they are to be asked."""
+    from ifrl_core.models.dtype import usable_dtype
+
     engine = open_engine(config, inputs["model"], work.store, reasoning=work.reasoning)
     completed = []
     for benchmark in BENCHMARKS:
@@ -54,7 +56,7 @@ def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
             questions = benchmark.questions(config, inputs, work)
             completions = engine.generate(questions.requests, questions.sampling, work.progress)
             completed.append((benchmark, questions.rows, completions))
-    work.provenance["engine"] = describe_engine(config, inputs["model"])
+    work.provenance.update(engine=describe_engine(config, inputs["model"]), scoring=usable_dtype())
     del engine
     forget_engine()
     figures: Figures = {"no_room": sum(no_room(completion) for *_, of_all in completed for completion in of_all)}

@@ -50,6 +50,11 @@ class CopyRollouts:
             "logprobs": None,
         }
 
+    @property
+    def dtype(self) -> str:
+        """What the copy computes in."""
+        return str(self._dtype).removeprefix("torch.")
+
     @torch.no_grad()
     def _refreshed(self, policy: PreTrainedModel) -> PreTrainedModel:
         if self._copy is None:

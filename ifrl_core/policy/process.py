@@ -48,8 +48,9 @@ def train(document: Path) -> None:
     live = LiveCurriculum(schedule, updates=config.updates_per_block)
     guards = Guards(config.guards, job.folder)
     # In this order: from the arguments on, models are loaded in parts (ZeRO-3), and the reward model must be whole.
+    scorer = load_reward_model(job)
     reward = PromptReward(
-        load_reward_model(job),
+        scorer,
         plan=reward_plan(job),
         config=config,
         clock=clock,
@@ -61,6 +62,7 @@ def train(document: Path) -> None:
     ends = end_tokens(job.model, tokenizer)
     _complete(tokenizer, ends, rows=load_config(job.model, str(job.model)).vocab_size)
     args = grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu, ends=ends)
+    rollouts = _rollouts(job, clock) if on_cpu and not SAMPLING & config.grpo.keys() else None
     set_seed(job.seed)  # before adapters are drawn
     trainer = AskingTrainer(
         model=load_policy(job.model, config),
@@ -69,13 +71,14 @@ def train(document: Path) -> None:
         train_dataset=positions(config.blocks, config.prompts_per_step),
         processing_class=tokenizer,
         callbacks=[StepReport(job.folder, config, clock), live, guards],
-        rollout_func=_rollouts(job, clock) if on_cpu and not SAMPLING & config.grpo.keys() else None,
+        rollout_func=rollouts,
         peft_config=peft_config(config.lora) if config.lora else None,
     )
     trainer.schedule = schedule
     trainer.remove_callback(PrinterCallback)
     if trainer.is_world_process_zero():
-        write_provenance(job.folder, training_provenance(trainer.model, args))
+        own = {"scoring": getattr(scorer, "dtype", None), "rollouts": rollouts.dtype if rollouts else config.generation}
+        write_provenance(job.folder, {**training_provenance(trainer.model, args), **own})
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     guards.check_stopped(config.max_steps)
     _save(trainer, job)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config.recipes import load_recipe
+from ifrl_core.models.dtype import usable_dtype
 from ifrl_core.models.stage import import_model
 from ifrl_core.stages import registry
 from tests.core.artifacts.makers import flip_byte
@@ -48,6 +50,24 @@ def cached(record: dict[str, Any]) -> dict[str, bool]:
 def test_every_stage_ran_in_the_order_of_the_method(first: dict[str, Any]) -> None:
     assert list(first["stages"]) == STAGES + LATER
     assert first["state"] == "completed"
+
+
+def test_manifests_say_what_made_them(place: Workplace, first: dict[str, Any]) -> None:
+    store = ArtifactStore(str(place.home / "store"))
+    told = {label: store.manifest(ArtifactRef.model_validate(ref)).provenance for label, ref in first["refs"].items()}
+    assert all(made["libraries"]["transformers"] and made["machine"]["processor"] for made in told.values())
+    for stage, kind in (("policy", "GRPOConfig"), ("reward-model", "TrainingArguments")):
+        training = told[stage]["training"]
+        assert (training["weights"], training["autocast"], training["processes"]) == ("float32", "bfloat16", 1), kind
+        assert training["arguments"]["optim"] == "adamw_torch_fused"
+        assert "output_dir" not in training["arguments"]
+    assert told["policy"]["training"]["arguments"]["loss_type"] == "dapo"
+    dtypes = {shard["dtype"] for shard in told["rollouts"]["shards"]} | {told["evaluation-before"]["engine"]["dtype"]}
+    scoring = {
+        told["evaluation-after"]["scoring"],
+        *(told[name]["training"]["scoring"] for name in ("policy", "reward-model")),
+    }
+    assert dtypes | scoring == {usable_dtype("bfloat16", "cpu")}
 
 
 def test_the_summary_keeps_its_contract(place: Workplace) -> None:

@@ -20,7 +20,7 @@ from ifrl_core.reward_model.train.co_teaching import left_out
 from ifrl_core.reward_model.train.fit import train_classifier
 from ifrl_core.reward_model.train.job import CURVE, MODEL, SCORES, SCORES_FILE, Job, read_pairs, texts
 from ifrl_core.training.entry import main
-from ifrl_core.training.job import FINAL, renamed_when_whole
+from ifrl_core.training.job import FINAL, read_provenance, renamed_when_whole, write_provenance
 
 
 def train(document: Path) -> None:
@@ -34,7 +34,9 @@ def train(document: Path) -> None:
         curve = train_classifier(job, kept, job.folder, final / MODEL)
         (final / CURVE).write_text(json.dumps(curve))
         gc.collect()
-        rows = list(_scores(job, pairs, misranked, RewardModel(final / MODEL)))
+        model = RewardModel(final / MODEL)
+        write_provenance(job.folder, {**read_provenance(job.folder), "scoring": model.dtype})
+        rows = list(_scores(job, pairs, misranked, model))
         pq.write_table(pa.Table.from_pylist(rows, schema=SCORES), final / SCORES_FILE)
 
 
