@@ -50,8 +50,9 @@ def plan(
     from ifrl_core.instructions.types import check_types
     from ifrl_core.models.looks.at_hand import look_at_hand, tokenizer_at_hand
     from ifrl_core.models.looks.chat import first_prompt
+    from ifrl_core.models.reasoning import reasoning_at_hand
     from ifrl_core.plan.plan import make_plan
-    from ifrl_core.plan.text import plan_lines, prompt_lines
+    from ifrl_core.plan.text import plan_lines, prompt_lines, reasoning_line
     from ifrl_core.promotion.power import gate_power, power_lines
     from ifrl_core.seeds.read import read_seeds
 
@@ -63,12 +64,14 @@ def plan(
     if tokenizer is not None:
         seeds, _ = read_seeds(config.seeds.files, builtin=config.seeds.builtin)
         prompt = first_prompt(tokenizer, seeds[0].text, config.model)
-    power = gate_power(config)
+    power, reasoning = gate_power(config), reasoning_at_hand(config)
     if as_json:
         further = {"power": [asdict(question) for question in power], "first_prompt": prompt and asdict(prompt)}
-        typer.echo(json.dumps({**asdict(recipe_plan), **further}, indent=2))
+        of_answers = {"reasoning": reasoning.model_dump() if reasoning else None}
+        typer.echo(json.dumps({**asdict(recipe_plan), **further, **of_answers}, indent=2))
         return
-    typer.echo("\n".join([*plan_lines(recipe_plan), *power_lines(power), *prompt_lines(prompt)]))
+    lines = [*plan_lines(recipe_plan), *power_lines(power), reasoning_line(reasoning), *prompt_lines(prompt)]
+    typer.echo("\n".join(lines))
 
 
 def _run_pipeline(recipe: str, overrides: list[str]) -> None:

@@ -56,7 +56,7 @@ class Run:
             self.plan[stage.label],
             inputs,
             self.config.seed if stage.seeded else 0,
-            reasoning=self._reasoning(stage, inputs),
+            reasoning=self.reasoning(stage, inputs),
         )
         label, cached = label_of(stage.label, number), call.find(self.store) is not None
         log.info("%s: %s", label, "from cache" if cached else "running")
@@ -99,7 +99,7 @@ class Run:
             },
         }
 
-    def _reasoning(self, stage: Stage, inputs: Refs) -> Reasoning:
+    def reasoning(self, stage: Stage, inputs: Refs) -> Reasoning:
         """The format of the answers that a stage reads."""
         if not stage.reads_answers or "model" not in inputs:
             return THINK

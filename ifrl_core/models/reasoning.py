@@ -8,6 +8,7 @@ from ifrl_core.config import PipelineConfig, ReasoningConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.models.chat_template import Read, chat_template, generation_prompt
 from ifrl_core.models.folder import model_folder
+from ifrl_core.models.resolve import at_hand
 from ifrl_core.models.uri import form
 from ifrl_core.reasoning import WHOLE, Reasoning
 
@@ -48,15 +49,17 @@ def files_of(model: ArtifactRef, store: ArtifactStore) -> Read:
     return _files_in(model_folder(model, store))
 
 
-def check_reasoning(recipe: PipelineConfig) -> None:
-    """Whether the format can be told for the recipe's model, where that is a folder here.
+def reasoning_at_hand(recipe: PipelineConfig) -> Reasoning | None:
+    """The format of the recipe's model, where it lies on this machine; None where it has to be fetched first.
 
     Raises:
         ConfigError: as `reasoning_of`.
         ModelError: when the model is none.
     """
-    if form(recipe.model) == "folder":
-        recipe_format(recipe, _files_in(Path(recipe.model).expanduser()), recipe.model)
+    if form(recipe.model) == "embedded":
+        return recipe_format(recipe, lambda name: None, recipe.model)  # SmolLM2's template knows no reasoning
+    folder = at_hand(recipe.model)
+    return None if folder is None else recipe_format(recipe, _files_in(folder), recipe.model)
 
 
 def settled(chosen: ReasoningConfig, read: Read, model: str) -> Reasoning:

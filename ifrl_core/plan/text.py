@@ -3,6 +3,7 @@
 from ifrl_core.models.looks.chat import FirstPrompt
 from ifrl_core.plan.plan import Plan
 from ifrl_core.plan.stages import StagePlan
+from ifrl_core.reasoning import Reasoning
 
 _PARTS = {
     "weights": "weights",
@@ -50,6 +51,16 @@ def _stage_line(stage: StagePlan) -> str:
     if stage.hours is not None:
         parts.append(f"{stage.hours:g} hours")
     return f"{stage.stage} ({stage.engine or 'training'}): " + ", ".join(parts)
+
+
+def reasoning_line(reasoning: Reasoning | None) -> str:
+    """What of a response is the answer; None: its model is not at hand."""
+    if reasoning is None:
+        return "answers     told from reasoning by the chat template, once the model is here"
+    if not reasoning.close:
+        return "answers     whole responses (reasoning.format none)"
+    without = "nothing (the model always reasons)" if reasoning.always else "the whole response"
+    return f"answers     what follows {reasoning.close}; without it {without}"
 
 
 def prompt_lines(prompt: FirstPrompt | None) -> list[str]:

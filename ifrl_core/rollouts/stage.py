@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ifrl_core.config import PipelineConfig, RolloutsConfig
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine
-from ifrl_core.models.reasoning import check_reasoning
+from ifrl_core.models.reasoning import reasoning_at_hand
 from ifrl_core.rollouts.shards import answer_in, make_rollout_shard, shard_count
 from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def _check(recipe: PipelineConfig) -> None:
     check_engine(recipe.rollouts)
-    check_reasoning(recipe)
+    reasoning_at_hand(recipe)  # raises where its end cannot be told
 
 
 @stage(

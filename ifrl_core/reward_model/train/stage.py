@@ -176,9 +176,12 @@ def _training_labels(config: RewardModelConfig, labels: ArtifactRef, store: Arti
         positive += row["label"]
     total = sum(sizes.values())
     if not 0 < positive < total:
+        dropped = store.manifest(labels).figures.get("dropped") or {}
+        left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items())) or "none"
         raise TrainingError(
-            f"{labels.uri}: {total} training labels, {positive} of them positive; a classifier needs both classes. "
-            "See the counts and drops of the labels stage: use more seeds, or a smaller labels.validation_share"
+            f"{labels.uri}: {total} training labels, {positive} of them positive; a classifier needs both classes. Left out "
+            f"were: {left_out}. Use more seeds, a smaller labels.validation_share, or, where answers are empty because their "
+            "reasoning never ended, more rollouts.max_tokens"
         )
     chosen = set(_first_by_hash(sizes, config.max_pairs, seed))
     return [row for row in store.rows(labels) if row["split"] == "train" and row["rollout_id"] in chosen]

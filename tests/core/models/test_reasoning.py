@@ -1,14 +1,17 @@
 """Whose responses reason, and how that is told: by the chat template, or by the recipe."""
 
 import json
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from ifrl_core.config import PipelineConfig, ReasoningConfig
+from ifrl_core.config.recipes import load_recipe
 from ifrl_core.errors import ConfigError
 from ifrl_core.models.chat_template import Read, generation_prompt
-from ifrl_core.models.reasoning import settled
+from ifrl_core.models.reasoning import reasoning_at_hand, settled
+from ifrl_core.plan.text import reasoning_line
 from ifrl_core.reasoning import THINK, WHOLE, Reasoning
 
 TURN = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -90,3 +93,29 @@ def test_the_prompt_is_rendered_with_the_names_that_templates_use() -> None:
 def test_what_contradicts_itself_is_refused_at_load(section: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         PipelineConfig.model_validate(section)
+
+
+def test_a_recipe_is_refused_at_once_where_its_model_hides_the_end_of_reasoning(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    for name in ("tokenizer_config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes(files(OTHER, special="[/THINK]")(name) or b"")
+    recipe = load_recipe("demo-cpu", [f"model={tmp_path}"])
+    with pytest.raises(ConfigError, match="is a special token"):
+        reasoning_at_hand(recipe)
+    assert reasoning_at_hand(load_recipe("demo-cpu", [f"model={tmp_path}", "reasoning.format=none"])) == WHOLE
+    assert reasoning_at_hand(load_recipe("demo-cpu", ["policy.reward.require_reasoning=true"])) == ALWAYS
+    assert reasoning_at_hand(load_recipe("r1-distill-7b-3x8gpu")) is None
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "said"),
+    [
+        (THINK, "what follows </think>; without it the whole response"),
+        (ALWAYS, "what follows </think>; without it nothing"),
+        (WHOLE, "whole responses"),
+        (None, "once the model is here"),
+    ],
+)
+def test_the_plan_says_what_an_answer_is(reasoning: Reasoning | None, said: str) -> None:
+    assert said in reasoning_line(reasoning)
