@@ -41,7 +41,11 @@ def lines_of(stream: Any, path: str) -> Iterator[tuple[int, str, str]]:
             yield number, raw.decode().removeprefix(_MARK).rstrip("\r\n"), ""
         except UnicodeDecodeError as error:
             text = raw.decode(errors="replace").rstrip("\r\n")
-            yield number, text, f"line is not valid UTF-8 at byte {error.start + 1}; expected UTF-8"
+            yield (
+                number,
+                text,
+                f"line is not valid UTF-8 at byte {error.start + 1}; expected UTF-8 (iconv makes it of another encoding)",
+            )
 
 
 def check_shape(line: str, path: str, fields: Collection[str]) -> None:

@@ -1,10 +1,13 @@
 """What of a record is its seed, and what of its task the seed alone would lose.
 
-{"instruction": "Name a fruit.", "input": ""}             -> "Name a fruit."
-{"seed": 42, "instruction": "Name a fruit."}              -> "Name a fruit."
-{"instruction": "Summarise it.", "input": "The tide …"}   -> refused: 'input' says more than 'instruction'
+The seed is the first of FIELDS that holds text; what is refused is named.
+
+    {"instruction": "Name a fruit.", "input": ""}             -> "Name a fruit."
+    {"seed": 42, "instruction": "Name a fruit."}              -> "Name a fruit."
+    {"instruction": "Summarise it.", "input": "The tide …"}   -> refused: 'input' says more than 'instruction'
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +16,11 @@ FIELDS = ("seed", "instruction", "prompt", "text")  # the first one that holds t
 CONTEXT = ("input", "inputs", "context", "system", "system_prompt", "history", "passage", "document", "article", "choices",
            "options", "tools", "functions", "image", "images")  # fmt: skip
 CONVERSATIONS = ("conversations", "conversation", "messages", "turns", "dialog", "dialogue", "chat")
+# Who speaks, at the beginning of a line or behind ###: whoever asks in the first group, whoever answers in the second.
+_TURN = re.compile(
+    r"(?:^(?:<\|)?|#{2,} *)(?:(human|user|instruction|prompter)|(assistant|response|gpt|bot|chatbot))(?: *:|\|>)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _ANSWERERS = frozenset("assistant gpt chatgpt bot model ai bing bard claude tool function".split())  # noqa: SIM905
 _NOTHING = frozenset(("", "<noinput>", "nan", "none", "null", "n/a"))  # ways in which files say that there is no input
 
@@ -32,6 +40,8 @@ def seed_of(record: Mapping[str, Any]) -> tuple[Any, str, str]:
         return None, "", missing(record)
     field = next((name for name in present if isinstance(record[name], str) and record[name].strip()), present[0])
     value = record[field]
+    if field == "text" and isinstance(value, str) and len({bool(asks) for asks, _ in _TURN.findall(value)}) == 2:
+        return value, field, "field 'text' holds a whole conversation, answers and all; write its request into 'seed'"
     lost = next((name for name in record if _says_more(name, record[name], value)), "")
     if not lost:
         return value, field, ""

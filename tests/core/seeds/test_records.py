@@ -87,6 +87,24 @@ def test_a_file_of_conversations_says_what_to_write(tmp_path: Path) -> None:
         read(tmp_path, "a.jsonl", lines(chat))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "### Human: What are tides?### Assistant: The sea's breath.\n### Assistant: More.",
+        "### Instruction:\nExplain tides.\n\n### Response:\nThe moon pulls.",
+        "User: What are tides?\nAssistant: The moon.",
+        "<|user|>\nWhat are tides?\n<|assistant|>\nThe moon.",
+    ],
+)
+def test_a_text_that_is_a_whole_conversation_is_refused(text: str) -> None:
+    assert "whole conversation" in seed_of({"text": text})[2]
+    assert seed_of({"seed": text})[2] == ""
+
+
+def test_a_text_that_speaks_of_one_side_is_a_seed() -> None:
+    assert seed_of({"text": "User: an interface for whom?\nName three."})[2] == ""
+
+
 @pytest.mark.parametrize("wrong", [42, None, "", ["x"], {"a": 1}, 0.5])
 def test_a_field_of_a_wrong_type_hides_no_good_one(tmp_path: Path, wrong: Any) -> None:
     texts, rejected = read(tmp_path, "a.jsonl", lines({"seed": wrong, "instruction": TIDES}))
