@@ -37,7 +37,7 @@ CHARTS = (
     Chart(
         "Answers that go wrong as a whole",
         "share of rollouts",
-        (("drop the task", "task_dropped"), ("cut off", "clipped_ratio"), ("trip a wire", "hack/any")),
+        (("drop the task, by words", "task_dropped"), ("cut off", "clipped_ratio"), ("trip a wire", "hack/any")),
         bottom=0.0,
         top=1.0,
     ),

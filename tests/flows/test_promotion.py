@@ -95,6 +95,16 @@ def test_one_that_is_no_better_changes_no_alias_and_its_seeds_are_used_as_well(r
     assert not ledger.used_ids(run.store, name_of(run), refused=False)
 
 
+def test_seeds_that_a_refused_challenger_had_wait_for_new_ones(tmp_path: Path) -> None:
+    new = tmp_path / "new.jsonl"
+    new.write_text("".join(json.dumps({"seed": f"Explain topic {number}."}) + "\n" for number in range(30)))
+    found = fresh.find_fresh_seeds(str(new), seeds_source(SeedsConfig()), (), seed=0)
+    ids = [seed.seed_id for seed in found.seeds]
+    assert retrain._too_few(found, ids, 3).startswith("no new seeds: all of 30 were used before")
+    assert retrain._too_few(found, ids[2:], 3).startswith("too few new seeds: 2 of 30 are new")
+    assert not retrain._too_few(found, ids[3:], 3)
+
+
 def test_killed_after_the_alias_moved_the_seeds_are_used_all_the_same(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
