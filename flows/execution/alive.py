@@ -1,7 +1,9 @@
-"""A run that was taken for dead says that it lives.
+"""What an outage of the Prefect server makes wrong of a run that lives: it is taken for dead, and ends of its tasks get lost.
 
 The automation ifrl-no-heartbeat marks a run as Crashed that was not heard of for 90 s, and after an outage of the server that
 is every run. What follows, another start, and a pipeline that gives its stage up, waits long enough for the run to object.
+
+States of task runs are events, of which Prefect's client loses some that it could not send: those are told again at the end.
 """
 
 import contextvars
@@ -15,17 +17,23 @@ from uuid import UUID
 
 import httpx
 from prefect import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskRunFilter, TaskRunFilterState
+from prefect.client.schemas.filters import TaskRunFilterStateType as OfType
+from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import Running
+from prefect.states import Completed, Running
+
+from tasks.telling import best_effort
 
 TAKEN_FOR_DEAD = "No heartbeat for"  # so the message of the automation begins (deployments/server.yaml)
 OBJECTS_WITHIN_S = 15.0  # of the server's answering again
 _LOOK_S = 10.0
 _LOOK_AGAIN_S = 1.0  # around an outage: another start follows 10 s after the mark
 _AFTER_OUTAGE_S = 60.0
+_EVENTS_WITHIN_S = 10.0
 
 log = logging.getLogger("ifrl_core.run")
 
@@ -48,35 +56,65 @@ class Doubt:
 
 
 @contextmanager
-def objects_to_being_dead() -> Iterator[None]:
-    """Inside, this flow run sets itself back to Running when it is taken for dead."""
+def outlives_outages() -> Iterator[None]:
+    """Inside, this flow run sets itself back to Running when it is taken for dead; at a good end no task of it seems open."""
     if flow_run.id is None:
         yield
         return
-    ended = threading.Event()
-    arguments = (_watch, UUID(flow_run.id), flow_run.run_count, ended)
+    watch, ended = _Watch(UUID(flow_run.id), flow_run.run_count), threading.Event()
+    arguments = (watch.until, ended)
     thread = threading.Thread(target=contextvars.copy_context().run, args=arguments, daemon=True, name="alive")
     thread.start()
     try:
         yield
+        if watch.away_at is not None:
+            with best_effort("how the tasks of this run ended"):
+                _end_tasks(watch.own)
     finally:
         ended.set()
         thread.join(_LOOK_AGAIN_S)  # the state that follows is the engine's
 
 
-def _watch(own: UUID, attempt: int, ended: threading.Event) -> None:
-    away_at = -_AFTER_OUTAGE_S
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
-        while not ended.wait(_LOOK_AGAIN_S if time.monotonic() - away_at < _AFTER_OUTAGE_S else _LOOK_S):
-            try:
-                _look(own, attempt, ended)
-            except (httpx.HTTPError, OSError, ObjectNotFound):
-                away_at = time.monotonic()
+class _Watch:
+    """A look at the run's own state every few seconds. `away_at`: when the server did not answer last (time.monotonic)."""
+
+    def __init__(self, own: UUID, attempt: int) -> None:
+        self.own, self._attempt = own, attempt
+        self.away_at: float | None = None
+
+    def until(self, ended: threading.Event) -> None:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+            while not ended.wait(self._pause_s()):
+                try:
+                    self._look(ended)
+                except (httpx.HTTPError, OSError, ObjectNotFound):
+                    self.away_at = time.monotonic()
+
+    def _pause_s(self) -> float:
+        lately = self.away_at is not None and time.monotonic() - self.away_at < _AFTER_OUTAGE_S
+        return _LOOK_AGAIN_S if lately else _LOOK_S
+
+    def _look(self, ended: threading.Event) -> None:
+        with get_client(sync_client=True) as client:
+            seen = client.read_flow_run(self.own)
+            if seen.run_count == self._attempt and is_taken_for_dead(seen.state) and not ended.is_set():
+                log.warning("the Prefect server took this run for dead while it was away: it runs")
+                client.set_flow_run_state(self.own, Running(message="It was taken for dead, and it runs"), force=True)
 
 
-def _look(own: UUID, attempt: int, ended: threading.Event) -> None:
+def _end_tasks(own: UUID) -> None:
+    """All tasks of this run have ended well: tell it of those whose end has not arrived."""
+    end = time.monotonic() + _EVENTS_WITHIN_S
     with get_client(sync_client=True) as client:
-        seen = client.read_flow_run(own)
-        if seen.run_count == attempt and is_taken_for_dead(seen.state) and not ended.is_set():
-            log.warning("the Prefect server took this run for dead while it was away: it runs")
-            client.set_flow_run_state(own, Running(message="It was taken for dead, and it runs"), force=True)
+        while (open_ := open_task_runs(client, own)) and time.monotonic() < end:
+            time.sleep(_LOOK_AGAIN_S)
+        for task_run in open_:
+            client.set_task_run_state(task_run.id, Completed(message="Told after an outage"), force=True)
+
+
+def open_task_runs(client: SyncPrefectClient, own: UUID) -> list[TaskRun]:
+    """Task runs of a flow run that have not ended, as far as the server knows."""
+    types = OfType(any_=[StateType.RUNNING, StateType.PENDING])
+    state = TaskRunFilter(state=TaskRunFilterState(type=types, name=None))
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[own]))
+    return client.read_task_runs(flow_run_filter=of_run, task_run_filter=state)

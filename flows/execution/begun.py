@@ -14,13 +14,11 @@ from uuid import UUID
 
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskRunFilter, TaskRunFilterState
-from prefect.client.schemas.filters import TaskRunFilterStateType as OfType
-from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 from pydantic import BaseModel
 
+from flows.execution.alive import open_task_runs
 from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.errors import ArtifactError, TrackingError
@@ -99,9 +97,7 @@ def _end_flow_run(client: SyncPrefectClient, run: Begun) -> None:
     ):
         return
     message = f"Killed: run {run.run} was found dead by the next one"
-    running = TaskRunFilter(state=TaskRunFilterState(type=OfType(any_=[StateType.RUNNING]), name=None))
-    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run.flow_run_id]))
-    for task_run in client.read_task_runs(flow_run_filter=of_run, task_run_filter=running):
+    for task_run in open_task_runs(client, run.flow_run_id):
         client.set_task_run_state(task_run.id, Crashed(message=message), force=True)
     client.set_flow_run_state(run.flow_run_id, Crashed(message=message), force=True)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prefect.runtime import flow_run
 
-from flows.execution.alive import objects_to_being_dead
+from flows.execution.alive import outlives_outages
 from flows.execution.begun import Begun, begun, end_killed_runs
 from flows.execution.child_runs import check_deployments
 from flows.execution.run import Run
@@ -47,7 +47,7 @@ def open_run(flow_name: str, config: PipelineConfig, plan: Plan, *, need_bytes: 
     state = "failed"
     try:
         alive = begun(store, Begun(run=name, tracked=tracker.run, flow_run_id=own, attempt=attempt))
-        with alive, tracker, objects_to_being_dead(), sigterm_asks_children_to_stop():
+        with alive, tracker, outlives_outages(), sigterm_asks_children_to_stop():
             yield run
             state = "completed"
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.execution.alive import objects_to_being_dead
+from flows.execution.alive import outlives_outages
 from flows.execution.call import Call
 from flows.execution.child_runs import run_child, while_parent_runs
 from flows.execution.here import make_here
@@ -43,7 +43,7 @@ def stage(
             "install the same versions of ifrl and of your constraint packages on both pools"
         )
     store = open_store()
-    with objects_to_being_dead(), while_parent_runs(), sigterm_asks_children_to_stop(), slot():
+    with outlives_outages(), while_parent_runs(), sigterm_asks_children_to_stop(), slot():
         return make_here(call, store, execution, name)
 
 

@@ -16,7 +16,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
 from flows.execution import alive, slots
-from flows.execution.alive import TAKEN_FOR_DEAD, objects_to_being_dead
+from flows.execution.alive import TAKEN_FOR_DEAD, outlives_outages
 from flows.execution.slots import slot
 from ifrl_core.config import NoConfig
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
@@ -39,6 +39,7 @@ def gated(prefect: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name, seconds in (("_BEAT_S", 0.3), ("_AGAIN_S", 0.1)):
         monkeypatch.setattr(slots, name, seconds)
     monkeypatch.setattr(alive, "_LOOK_S", 0.5)
+    monkeypatch.setattr(alive, "_EVENTS_WITHIN_S", 1.0)
     with gate(prefect["PREFECT_API_URL"]) as made:
         updates = {
             PREFECT_API_URL: made.of(prefect["PREFECT_API_URL"]),
@@ -87,10 +88,17 @@ def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
         work.progress(1000, 1000, "after")
         return {"steps": step}
 
+    @stage("away-whole", version=1)
+    def whole(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
+        work.progress(1, 1, "made without a server")
+        return {}
+
     @flow
     def away() -> str:
-        with objects_to_being_dead(), slot():
+        with outlives_outages(), slot():
             stage_task(body)(NoConfig(), {}, seed=0, fingerprint=uuid4().hex, run=None)
+            with gated.shutting():
+                stage_task(whole)(NoConfig(), {}, seed=0, fingerprint=uuid4().hex, run=None)
         return str(flow_run.id)
 
     identity = away()
@@ -99,10 +107,10 @@ def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
     assert ask(api, f"/flow_runs/{identity}", method="GET")["state_type"] == "COMPLETED"
     of_run = {"flow_runs": {"id": {"any_": [identity]}}}
 
-    def states() -> set[str]:
-        return {task["state_type"] for task in ask(api, "/task_runs/filter", of_run)}
+    def states() -> list[str]:
+        return [task["state_type"] for task in ask(api, "/task_runs/filter", of_run)]
 
-    wait_until(lambda: states() == {"COMPLETED"}, 20, lambda: str(states()))
+    wait_until(lambda: set(states()) == {"COMPLETED"}, 20, lambda: str(states()))
     (progress,) = ask(api, "/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["progress-away"]}}})
     assert float(progress["data"]) == 100
     assert progress["description"] == "after"
