@@ -86,9 +86,11 @@ def _check_shapes(config: Any, tensors: Mapping[str, Tensor], uri: str) -> None:
 
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
+            model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
     except Exception as error:
-        raise fault(uri, f"transformers cannot build the model of its config.json ({first_line(error)})") from error
+        raise fault(
+            uri, f"transformers cannot build the model of its config.json as it is needed here ({first_line(error)})"
+        ) from error
     asked = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
     if other := [name for name in asked if name in tensors and tensors[name].shape != asked[name]]:
         name = other[0]
@@ -125,7 +127,7 @@ def check_reward_model(folder: Path, layers: int | None, uri: str) -> None:
     cut = cut_config(config, layers)
     try:
         with torch.device("meta"), tempfile.TemporaryDirectory() as scratch:
-            model = AutoModelForSequenceClassification.from_config(cut)
+            model = AutoModelForSequenceClassification.from_config(cut, attn_implementation="sdpa")
             model.config.save_pretrained(scratch)
             again = AutoConfig.from_pretrained(scratch)
     except Exception as error:

@@ -10,7 +10,7 @@ ADAPTER = "adapter_config.json"
 _DECODERS = ("ForCausalLM", "LMHeadModel")
 _CLASSIFIER = "ForSequenceClassification"
 _SENSES = ("vision_config", "audio_config", "vision_tower", "mm_vision_tower")
-_QUANTISED = ("quantization_config", "compression_config")
+_QUANTISED = ("quantization_config", "quantization", "compression_config")  # the second: MLX
 _QUANTISED_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 
 
@@ -25,11 +25,17 @@ def read_config(folder: Path, uri: str) -> dict[str, Any]:
     if not path.is_file():
         if any(folder.glob("*.gguf")):
             raise fault(uri, f"{folder} holds GGUF weights, which llama.cpp reads; name the model's safetensors folder")
-        raise fault(uri, f"{folder} has no config.json, so it is not a Hugging Face model folder")
+        inside = next((f"; {found.parent} has one" for found in _below(folder)), "")
+        raise fault(uri, f"{folder} has no config.json, so it is not a Hugging Face model folder{inside}")
     document = read_document(path, uri)
     if not isinstance(document.get("model_type"), str):
         raise fault(uri, f"{path} has no model_type, so nothing says how to read its weights; fetch it again")
     return document
+
+
+def _below(folder: Path) -> list[Path]:
+    """The config.json files of its subfolders, as of checkpoints or of a repository in the hub's cache."""
+    return sorted(path for pattern in ("*/config.json", "snapshots/*/config.json") for path in folder.glob(pattern))
 
 
 def refuse_adapter(folder: Path, uri: str) -> None:

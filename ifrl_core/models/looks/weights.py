@@ -19,7 +19,7 @@ _EXPONENTS = {
     "F16": ("<u2", 0x7C00),
     "F32": ("<u4", 0x7F800000),
 }  # all bits 1: NaN or infinite
-_PACKED = ("F8_", "F4", "I8", "U8", "I4", "I32")  # number formats of quantised matrices, by their beginnings
+_PACKED = ("F8_", "F4", "I8", "U8", "I4", "I32", "U32")  # number formats of quantised matrices, by their beginnings
 _SAMPLE = 2**25  # numbers that are looked at, shared out over the tensors: all of a small model's
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.(\d+)\.")

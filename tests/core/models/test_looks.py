@@ -68,6 +68,12 @@ def sharded(folder: Path, names: Mapping[str, str]) -> Path:
     return folder
 
 
+def test_the_folder_around_a_model_is_told_from_it(folder: Path) -> None:
+    (folder / "checkpoint-20").mkdir()
+    (folder / "config.json").rename(folder / "checkpoint-20" / "config.json")
+    refused(folder, f"has no config.json, so it is not a Hugging Face model folder; {folder / 'checkpoint-20'} has one")
+
+
 def test_a_whole_folder_passes_in_one_file_and_in_several(folder: Path) -> None:
     look(folder)
     look(sharded(folder, {}))
@@ -85,6 +91,7 @@ def test_a_whole_folder_passes_in_one_file_and_in_several(folder: Path) -> None:
         ({"architectures": ["T5ForConditionalGeneration"]}, "encoder with a decoder"),
         ({"architectures": ["MllamaForCausalLM"], "vision_config": {"a": 1}}, "reads images"),
         ({"quantization_config": {"quant_method": "awq"}}, "quantised (awq)"),
+        ({"quantization": {"group_size": 64, "bits": 4}}, "quantised (quantization)"),
         ({"num_hidden_layers": 3}, "says 3 layers and the weights hold 2"),
         ({"vocab_size": 8}, "vocab_size 8 and the embedding has 6 rows"),
     ],
