@@ -1,5 +1,6 @@
 """The local folder of a model, ready for from_pretrained: of an artifact, exactly the files that it was made from."""
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def pinned_folder(uri: str, pinned: str, digest: str, recorded: Mapping[str, str
         try:
             folder = locate(candidate).folder
         except ModelError as error:
-            faults.append(str(error))
+            faults.append(_absence(candidate) if Path(candidate).is_absolute() else str(error))
             continue
         found = digests_of_model(folder)
         if digest_of_files(found) == digest:
@@ -61,6 +62,10 @@ def pinned_folder(uri: str, pinned: str, digest: str, recorded: Mapping[str, str
         f"model {uri!r} is not what was imported, with digest {digest}: {'; '.join(faults)}. Put that back, or start the run "
         "again: it imports what is there now as another model"
     )
+
+
+def _absence(folder: str) -> str:
+    return f"{folder} is not there on {socket.gethostname()} (a folder has to lie at the same path on every machine)"
 
 
 def _change(folder: Path, found: Mapping[str, str], recorded: Mapping[str, str]) -> str:

@@ -109,7 +109,7 @@ def test_a_folder_is_found_from_elsewhere_and_where_it_went(
     folder.rename(folder.parent / "other" / "m")
     assert model_folder(ref, store) == folder.parent / "other" / "m"
     monkeypatch.chdir(folder.parent)
-    with pytest.raises(ModelError, match=r"is not what was imported.*\./m' is not a folder"):
+    with pytest.raises(ModelError, match=r"not what was imported.*/m is not there on .*\./m' is not a folder"):
         model_folder(ref, store)
 
 
