@@ -35,7 +35,7 @@ _LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdl
 Name = tuple[str, str]  # module, name in it; "": all of the module
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Statement:
     """A statement of a module, or an expression in one."""
 
@@ -62,13 +62,20 @@ class _Module:
     """The statements of a module by the names that they bind, and where its other names come from."""
 
     def __init__(self, name: str, tree: ast.Module, *, package: bool) -> None:
-        self.tree, self._package = tree, name if package else name.rpartition(".")[0]
+        self.name, self.tree, self._package = name, tree, name if package else name.rpartition(".")[0]
+        self._leads: dict[_Statement, tuple[Name, ...]] = {}
         self.statements: dict[str, list[_Statement]] = {}
         self.imported: dict[str, Name] = dict(self.imports_in(tree.body))
         for node in tree.body:
             statement = _Statement(_without_registering(node))
             for bound in _bound(node):
                 self.statements.setdefault(bound, []).append(statement)
+
+    def leads_to(self, statement: _Statement) -> tuple[Name, ...]:
+        """What a statement of this module refers to."""
+        if statement not in self._leads:
+            self._leads[statement] = tuple(_leads_to(self.name, self, statement))
+        return self._leads[statement]
 
     def imports_in(self, nodes: Collection[ast.AST]) -> Iterator[tuple[str, Name]]:
         """(name here, name there) of imports, those inside of functions included."""
@@ -141,7 +148,7 @@ class _Beginning:
             statements = _found(function, module)
             self.said |= {statement.said for statement in statements} or {_bytecode(function.__code__)}
             if module is not None:
-                self.names += [n for statement in statements for n in _leads_to(where, module, statement)]
+                self.names += [n for statement in statements for n in module.leads_to(statement)]
         cells = (cell.cell_contents for cell in function.__closure__ or ())
         owner = getattr(function, "__self__", None)
         self._add_all(*cells, *(function.__defaults__ or ()), *getattr(owner, "__dict__", {}).items())
@@ -164,7 +171,7 @@ def _reached(todo: list[Name], own: Collection[str], leaving_out: frozenset[str]
             statements = module.statements.get(name[1]) or [s for group in module.statements.values() for s in group]
             for statement in statements:
                 said.add(statement.said)
-                todo += _leads_to(name[0], module, statement)
+                todo += module.leads_to(statement)
         elif name[1] in module.imported:
             todo.append(module.imported[name[1]])
         elif _module_of(f"{name[0]}.{name[1]}"):

