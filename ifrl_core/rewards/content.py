@@ -68,7 +68,7 @@ class Content:
 def content_of(seed: str) -> Content:
     """The content of a seed instruction."""
     text = _folded(seed)
-    stop = given.LATIN.get(language_of(text), frozenset())
+    stop = given.LATIN.get(language_of(text), frozenset[str]())
     stems = frozenset(stem for word in _words(text) if word not in stop for stem in _stems(word))
     if text.isascii():
         return Content(stems, scripts=frozenset(("Latin",)) if stems else frozenset())
@@ -106,12 +106,16 @@ def _in_other_words(seed: str, text: str) -> bool:
 
 
 def language_of(text: str) -> str:
-    """The language of a folded Latin text, as far as function words tell; empty when they do not."""
+    """The language of a folded Latin text, as far as function words tell; `other` when they do not and every fifth word has
+    a letter that English lacks; else empty."""
     words = _words(text)
     shares = {name: sum(word in own for word in words) for name, own in given.LATIN.items()}
     best = max(shares, key=lambda name: shares[name])
     second = max(count for name, count in shares.items() if name != best)
-    return best if shares[best] > max(second, _FUNCTION_SHARE * len(words)) else ""
+    if shares[best] > max(second, _FUNCTION_SHARE * len(words)):
+        return best
+    foreign = sum(not word.isascii() for word in words)
+    return "other" if words and foreign >= _FUNCTION_SHARE * len(words) else ""
 
 
 def _roots(text: str, language: str) -> list[str]:
@@ -175,7 +179,9 @@ def _skeleton(word: str, weak: str) -> tuple[str, ...]:
 
 
 def _indic(word: str) -> tuple[str, ...]:
-    return () if word in given.INDIC or len(word) < 2 else (_HINDI_ENDING.sub("", word)[:STEM],)
+    if word in given.INDIC or len(word) < 2:
+        return ()
+    return (_HINDI_ENDING.sub("", word)[:STEM],) if _LETTER_OF["Devanagari"].match(word) else (word[:_LETTERS],)
 
 
 def _hangul(word: str) -> tuple[str, ...]:

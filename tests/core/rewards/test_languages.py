@@ -109,6 +109,8 @@ IN_ANOTHER_LANGUAGE = [
     "Enciende la lámpara por la noche y vigila los barcos en el mar hasta que sale el sol.",
     "Accende la lampada la sera e veglia tutta la notte sulle navi che passano per il mare.",
     "Ele acende a lâmpada à noite e vigia os navios no mar até que o sol apareça.",
+    "Mỗi tối ông thắp đèn và thức suốt đêm để canh những con tàu ngoài biển.",
+    "Co wieczór zapala lampę i przez całą noc czuwa nad statkami na morzu.",
     "他每天傍晚点亮灯火,整夜守望海上的船只。",
     "Каждый вечер он зажигает лампу и всю ночь следит за кораблями.",
 ]
