@@ -11,6 +11,11 @@ from ifrl_core.config.base import kinds_of
 from ifrl_core.config.secrets import looks_secret
 
 _LONGEST = 80  # characters of a value that a message repeats
+_WORDS = {
+    "tuple_type": "a list is expected",
+    "dict_type": "a mapping is expected",
+    "model_type": "a section is expected",
+}
 _HOW = {
     "tuple_type": "; write a list: [a, b]",
     "dict_type": "; write a mapping: {name: value}",
@@ -46,7 +51,8 @@ def _lines(error: Any, root: type[BaseModel]) -> Iterator[str]:
     ):  # several keys that do not go together: the message names them
         yield from (f"{key}: {line}" if key else line for line in (of_all, *more))
         return
-    yield f"{key}: {of_all} (got {_shown(found)}){_how(error['type'], found)}"
+    said = _WORDS.get(error["type"], of_all)
+    yield f"{key}: {said} (got {_shown(found)}){_how(error['type'], found)}"
 
 
 def _how(kind: str, found: Any) -> str:
@@ -71,7 +77,7 @@ def _unknown(location: list[str], root: type[BaseModel]) -> str:
     allowed = list(section.model_fields) if section else []
     close = difflib.get_close_matches(name, allowed, n=1)
     elsewhere = [] if close else [path for path in _paths(root) if path.endswith(f".{name}")]
-    meant = [*close, *elsewhere[:3]]
+    meant = [*close, *sorted(elsewhere, key=lambda path: path.count("."))[:3]]
     hint = f"; did you mean {' or '.join(meant)}?" if meant else "."
     return f"unknown key{hint} Allowed: {', '.join(allowed)}"
 
@@ -79,8 +85,9 @@ def _unknown(location: list[str], root: type[BaseModel]) -> str:
 def _paths(section: type[BaseModel], above: str = "") -> Iterator[str]:
     for name, field in section.model_fields.items():
         path = f"{above}.{name}" if above else name
-        inner = _section(field.annotation)
-        yield from _paths(inner, path) if inner else [path]
+        yield path
+        if inner := _section(field.annotation):
+            yield from _paths(inner, path)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
