@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from ifrl_core.config.modes import Recipe, changed
+from ifrl_core.config.modes import GENERATING, Recipe, changed, value_at
 
 Rule = Callable[[Recipe], Iterator[str]]
 
@@ -65,6 +65,22 @@ def _workers(config: Recipe) -> Iterator[str]:
         )
 
 
+def _contexts(config: Recipe) -> Iterator[str]:
+    """A context of vLLM that an answer alone fills."""
+    evaluation = config.evaluation
+    longest = [evaluation.max_tokens]
+    longest += [evaluation.ifeval_max_tokens] if evaluation.ifeval_path is not None else []
+    longest += [evaluation.general_max_tokens] if evaluation.general_prompts else []
+    for key in GENERATING:
+        section = value_at(config, key)
+        answer, context = max(longest) if key == "evaluation" else section.max_tokens, section.vllm.max_model_len
+        if context is not None and answer >= context:
+            yield (
+                f"{key}.vllm.max_model_len {context} leaves no room for a prompt beside an answer of {answer} tokens "
+                f"({key}.max_tokens): use more, or leave it out"
+            )
+
+
 def _grpo(config: Recipe) -> Iterator[str]:
     policy = config.policy
     names = [name for name in policy.grpo if name.startswith("vllm_")]
@@ -93,4 +109,4 @@ def _reasoning(config: Recipe) -> Iterator[str]:
         )
 
 
-_RULES: tuple[Rule, ...] = (_corridor, _levels, _rounds, _workers, _grpo, _names, _reasoning)
+_RULES: tuple[Rule, ...] = (_corridor, _levels, _rounds, _workers, _contexts, _grpo, _names, _reasoning)

@@ -112,6 +112,8 @@ PLACING = frozenset(
     }
 )
 
+_PLAIN: Mapping[str, type] = {"float": float, "int": int, "bool": bool, "str": str, "None": type(None)}
+
 # Fields that change how tokens are drawn or made: with one of them ifrl's own generation on the CPU steps aside for trl's.
 SAMPLING = frozenset(
     {
@@ -139,7 +141,8 @@ def refuse_fields(names: Iterable[str]) -> None:
 
 
 def refuse_values(values: Mapping[str, Any]) -> None:
-    """Check that what lies under `policy.grpo` can be written as JSON, which identity rests on.
+    """Check that what lies under `policy.grpo` has the kind that trl's field has, and can be written as JSON, which identity
+    rests on.
 
     Raises:
         ValueError: naming the field.
@@ -149,22 +152,33 @@ def refuse_values(values: Mapping[str, Any]) -> None:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{name}: numbers, texts, lists and mappings are expected ({error})") from None
+        kinds = grpo_fields().get(name, "").split(" | ")
+        if set(kinds) <= _PLAIN.keys() and not any(_is(value, _PLAIN[kind]) for kind in kinds):
+            raise ValueError(f"{name}: trl expects {' or '.join(kinds)}, not {value!r}")
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a value is of a plain kind: a whole number is a float too, a truth value is no number."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 @cache
 def grpo_fields() -> Mapping[str, str]:
-    """Every field of GRPOConfig by name, with the class that declares it."""
-    return {field: name for name in reversed(_CLASSES) for field in _declared(name)}
+    """Every field of GRPOConfig by name, with its annotation."""
+    return {field: kind for name in reversed(_CLASSES) for field, kind in _declared(name)}
 
 
-def _declared(name: str) -> list[str]:
+def _declared(name: str) -> list[tuple[str, str]]:
     package, file = _CLASSES[name]
     spec = importlib.util.find_spec(package)
     assert spec is not None, f"{package} is a dependency of ifrl"
     assert spec.origin is not None
     tree = ast.parse((Path(spec.origin).parent / file).read_text(encoding="utf-8"))
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    return [node.target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+    annotated = [node for node in body if isinstance(node, ast.AnnAssign)]
+    return [(node.target.id, ast.unparse(node.annotation)) for node in annotated if isinstance(node.target, ast.Name)]
 
 
 def _fault(name: str) -> str:

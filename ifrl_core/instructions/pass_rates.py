@@ -72,12 +72,17 @@ def pass_rates_plan(recipe: PipelineConfig) -> PassRatesPlan | None:
     return PassRatesPlan(instructions=recipe.instructions, layout=recipe.ladder.layout, to_corridor=to_corridor)
 
 
+def _check(recipe: PipelineConfig) -> None:
+    here = recipe.execution.deployment_of(measure_pass_rates) is None
+    check_engine(recipe.instructions.corridor, "instructions.corridor", here=here)
+
+
 @stage(
     "pass-rates",
     version=1,
     inputs=("seeds", "model"),
     config=pass_rates_plan,
-    check=lambda recipe: check_engine(recipe.instructions.corridor),
+    check=_check,
     content=lambda plan: drawing_of(plan.instructions.types) | rules_of(plan.instructions),
     optional=True,
     reads_answers=True,

@@ -51,7 +51,8 @@ def _uses_model(recipe: PipelineConfig) -> bool:
 def _check_writer(recipe: PipelineConfig) -> None:
     check_types(recipe)
     if recipe.instructions.writer != "catalog":
-        check_engine(recipe.instructions.model_writer)
+        here = recipe.execution.deployment_of(make_instructions) is None
+        check_engine(recipe.instructions.model_writer, "instructions.model_writer", here=here)
 
 
 def _drawn_and_asked(config: InstructionsConfig) -> dict[str, str]:

@@ -3,11 +3,13 @@
 n+1 generations per ladder and sample, never 2n: the answer to Lk serves ck as a positive and ck+1 as a negative.
 """
 
+import importlib.util
 import logging
 from collections import Counter
 from collections.abc import Mapping
 
 from ifrl_core.config import PipelineConfig, RolloutsConfig
+from ifrl_core.errors import ConfigError
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine
 from ifrl_core.models.reasoning import reasoning_at_hand
 from ifrl_core.rollouts.shards import answer_in, make_rollout_shard, shard_count
@@ -17,7 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def _check(recipe: PipelineConfig) -> None:
-    check_engine(recipe.rollouts)
+    here = recipe.execution.deployment_of(make_rollouts) is None
+    check_engine(recipe.rollouts, "rollouts", here=here)
+    if here and recipe.execution.runner == "ray" and importlib.util.find_spec("prefect_ray") is None:
+        raise ConfigError("execution.runner ray needs the extra ray: pip install 'ifrl[ray]'")
     reasoning_at_hand(recipe)  # raises where its end cannot be told
 
 

@@ -135,7 +135,7 @@ def test_trained_layers_count_with_the_last_norm() -> None:
         ),
         (
             ["evaluation.vllm.max_model_len=2048"],
-            "evaluation: an answer of 2048 tokens leaves no room for a prompt in 2048",
+            "evaluation.vllm.max_model_len 2048 leaves no room for a prompt beside an answer of 2048 tokens",
         ),
         (
             ["rollouts.vllm.gpu_memory_utilization=0.2"],

@@ -340,7 +340,7 @@ def test_fields_of_trl_that_only_place_a_training_make_no_other_policy() -> None
     assert set(grpo_fields()) >= PLACING
     assert not set(OWNED) & PLACING
     placing = dict.fromkeys(sorted(PLACING), 1)
-    both = PolicyConfig(grpo={**placing, "epsilon_high": 0.28})
+    both = PolicyConfig().model_copy(update={"grpo": {**placing, "epsilon_high": 0.28}})
     assert identity_of(both)["grpo"] == {"epsilon_high": 0.28}
     assert "grpo" in both.model_dump()
 

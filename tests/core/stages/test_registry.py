@@ -1,5 +1,6 @@
 """What stages declare, and what is asked of them: one list, and nothing heavy loaded for it."""
 
+import importlib.util
 import inspect
 from pathlib import Path
 
@@ -75,6 +76,14 @@ def test_a_server_that_nobody_names_and_a_machine_that_cannot_train(monkeypatch:
     with pytest.raises(ConfigError, match="wants 99 GPUs on a machine"):
         registry.look(load_recipe("demo-cpu", wish))
     registry.look(load_recipe("demo-cpu", [*wish, "execution.pool=gpu"]))  # checked where it runs
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
+def test_vllm_where_there_is_none_is_refused_by_the_section_that_names_it() -> None:
+    for section in ("rollouts", "evaluation"):
+        with pytest.raises(ConfigError, match=rf"{section}.engine vllm: vLLM is not installed"):
+            registry.look(load_recipe("demo-cpu", [f"{section}.engine=vllm"]))
+    registry.look(load_recipe("demo-cpu", ["evaluation.engine=vllm", "execution.deployments={evaluation: gpu}"]))
 
 
 def test_a_stage_takes_the_inputs_that_the_recipe_calls_for() -> None:
