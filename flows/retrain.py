@@ -103,11 +103,10 @@ def _too_few(fresh_seeds: FreshSeeds, had: Collection[str], fewest: int) -> str:
     included: trained again alone they would only give the same answer."""
     count = sum(seed.seed_id not in had for seed in fresh_seeds.seeds)
     if count == 0:
-        return (
-            f"no new seeds: all of {fresh_seeds.read} were used before or are the recipe's own"
-            if fresh_seeds.read
-            else "no new seeds"
-        )
+        waiting = len(fresh_seeds.seeds)
+        wait = f"; {waiting} of them, of refused challengers, wait for others" if waiting else ""
+        used = f"all of {fresh_seeds.read} were used before or are the recipe's own"
+        return f"no new seeds: {used}{wait}" if fresh_seeds.read else "no new seeds"
     if count < fewest:
         return f"too few new seeds: {count} of {fresh_seeds.read} are new, and retrain.min_new_seeds is {fewest}"
     if fresh_seeds.train < 2:
