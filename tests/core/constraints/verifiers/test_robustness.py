@@ -36,9 +36,7 @@ def long_texts(size: int) -> dict[str, str]:
         "short sentences": "a. " * (size // 3),
         "quotes": "“" * size,
         "json": "[" * size,
-        "hindi": "हिन्दी वाक्य है। " * (size // 17),
-        "marks": "e" + "\u0301" * (size - 1),
-        "chinese": "河" * size,
+        "scripts": "हिन्दी वाक्य है। e\u0301\u0301 河流河流 " * (size // 27),
         "prose": 'The old man, who was 42, walked home (slowly). "Hi!" said Tom. ' * (size // 64),
     }
 
