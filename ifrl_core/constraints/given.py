@@ -31,7 +31,7 @@ def constraints_given(row: Mapping[str, Any], rules: Rules = rule_of) -> tuple[l
     Raises:
         GivenError: for a missing or unusable value, an id that no rule has, or arguments that are not the type's.
     """
-    if row.get(IDS) is not None:
+    if row.get(IDS) is not None and (row[IDS] != [] or row.get(ID) is None):
         ids = _parsed(IDS, row[IDS])
         if not isinstance(ids, list) or not ids:
             raise GivenError(IDS, f"{_kind(ids)}; expected a list of ids, at least one")

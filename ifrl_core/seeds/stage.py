@@ -68,17 +68,18 @@ def write_seeds(
     Raises:
         InputError: when a split has fewer than two.
     """
+    kinds = Counter(item.kind for item in rejected)
+    why = f", most often: {kinds.most_common(1)[0][0]}" if kinds else ""
     if len(train) < 2 or len(held_out) < 2:
         raise InputError(
             f"{read} seeds gave {len(train)} train and {len(held_out)} held-out ones; each side needs at least 2: "
             "add seeds, set seeds.builtin, or change seeds.held_out_share"
+            + (f". {len(rejected)} records were rejected{why}" if rejected else "")
         )
     rows = [{"seed_id": s.seed_id, "seed": s.text, "source": s.source, "split": s.split} for s in (*train, *held_out)]
     work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=SEEDS))
     bad = [{"source": r.source, "line": r.line, "reason": r.reason, "record": r.record} for r in rejected]
     work.writer.write_table("rejected.parquet", pa.Table.from_pylist(bad, schema=REJECTED))
-    kinds = Counter(item.kind for item in rejected)
-    why = f", most often: {kinds.most_common(1)[0][0]}" if kinds else ""
     work.progress(1, 1, f"{len(train)} train and {len(held_out)} held-out seeds, {len(bad)} rejected{why}")
     sources = Counter(seed.source for seed in (*train, *held_out))
     return {

@@ -136,6 +136,11 @@ def test_no_arguments_can_be_written_in_any_way(tmp_path: Path, kwargs: Any) -> 
         assert _read(tmp_path / "out.jsonl")[0]["strict"] in (True, [True])
 
 
+def test_an_empty_list_of_ids_hides_no_id(tmp_path: Path) -> None:
+    check_file(_jsonl(tmp_path / "in.jsonl", [_row("a b", instruction_id_list=[])]), tmp_path / "out.jsonl")
+    assert _read(tmp_path / "out.jsonl")[0]["strict"] is True
+
+
 def test_an_id_may_come_twice_in_a_row(tmp_path: Path) -> None:
     twice = ["length_constraints:number_words"] * 2
     kwargs = [{"relation": "at least", "num_words": n} for n in (20, 2)]
