@@ -29,7 +29,8 @@ def load_record(store: ArtifactStore, run: str | None) -> dict[str, Any]:
     """
     names = sorted(_run_names(store))
     if not names:
-        raise InputError(f"{store.root} holds no runs: start one with `ifrl demo` or `ifrl run RECIPE`")
+        named = "" if run is None else f"no run {run!r}: "
+        raise InputError(f"{named}{store.root} holds no runs: start one with `ifrl demo` or `ifrl run RECIPE`")
     if run is not None and _is_uuid(run):
         run = _of_flow_run(store, names, run)
     if run is not None and run not in names:
