@@ -74,6 +74,7 @@ def train(document: Path) -> None:
         rollout_func=rollouts,
         peft_config=peft_config(config.lora) if config.lora else None,
     )
+    assert set(trainer.eos_token_ids) == set(ends), "trl ends answers where every engine does"
     trainer.schedule = schedule
     trainer.remove_callback(PrinterCallback)
     if trainer.is_world_process_zero():

@@ -53,3 +53,8 @@ def test_a_seed_that_is_too_long_is_left_out_with_its_reason_and_the_report_says
 def test_when_all_are_too_long_the_way_out_is_said(store: ArtifactStore, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"instructions are too long for the model .* Use shorter seeds"):
         ladders(store, write_model(tmp_path / "m"), TEXTS, 500)
+
+
+def test_questions_that_had_no_room_are_said() -> None:
+    (finding,) = findings({"before": {"no_room": 2}})
+    assert finding.title == "Evaluation could not answer 2 questions"

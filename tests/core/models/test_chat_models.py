@@ -51,6 +51,7 @@ def refused(folder: Path, words: str) -> None:
     assert str(caught.value).count("\n") == 0
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("kind", configs(259))
 def test_a_kind_that_is_taken_answers_and_becomes_a_reward_model_with_fewer_layers(kind: str, tmp_path: Path) -> None:
     folder = write_model(tmp_path / "m", kind)
@@ -183,6 +184,7 @@ def test_a_model_whose_answers_nothing_ends(tmp_path: Path) -> None:
     refused(folder, "nothing says which token ends its answers")
 
 
+@pytest.mark.model
 def test_every_end_stops_the_engine_and_reaches_the_saved_policy(folder: Path, tmp_path: Path) -> None:
     edit(folder / "generation_config.json", eos_token_id=65, do_sample=False, temperature=0.9)
     tokenizer = load_tokenizer(folder, "m")
@@ -200,6 +202,7 @@ def test_every_end_stops_the_engine_and_reaches_the_saved_policy(folder: Path, t
     assert saved["do_sample"] is False
 
 
+@pytest.mark.model
 def test_a_prompt_that_fills_the_positions_is_answered_with_nothing_and_others_as_far_as_they_go(folder: Path) -> None:
     engine = TransformersEngine(folder, dtype="float32")
     requests = [Request([{"role": "user", "content": "a" * size}], 3) for size in (600, 470, 5)]
@@ -227,6 +230,7 @@ def test_a_template_may_not_fill_the_positions(tmp_path: Path) -> None:
     refused(write_model(tmp_path / "m", tokenizer=tiny_tokenizer("word " * 120 + TEMPLATE)), "and it has 512 positions")
 
 
+@pytest.mark.model
 def test_a_recipe_is_held_against_its_model(folder: Path) -> None:
     short = {
         "model": str(folder),
@@ -244,6 +248,7 @@ def test_a_recipe_is_held_against_its_model(folder: Path) -> None:
         check_policy(build_config(short, ["reward_model.layers=3"]))
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("kind", configs(259))
 def test_a_plan_reckons_with_about_as_many_parameters_as_there_are(kind: str, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(configs(259)[kind].to_dict()))
