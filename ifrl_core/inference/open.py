@@ -3,13 +3,13 @@
 import importlib.util
 import os
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import Dtype, GenerationConfig, VllmConfig
+from ifrl_core.config import GenerationConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.chat_answer import roughly_counted
 from ifrl_core.inference.engine import Engine
@@ -79,8 +79,8 @@ def open_engine(
         urls = server_urls()
         return ServerEngine(urls, config.served_model, count_tokens=counter, reasoning=reasoning, **known)
     assert model is not None
-    folder = model_folder(model, store)
-    return _local(config.engine, folder, model.digest, config.dtype, config.batch_size, config.vllm)
+    name = (config.engine, model_folder(model, store), model.digest, config.dtype, config.batch_size, config.vllm)
+    return LocalEngine(name, lambda: _load(config, model_folder(model, store)))  # checked whenever it is loaded
 
 
 def describe_engine(config: GenerationConfig, model: ArtifactRef) -> dict[str, str]:
@@ -100,7 +100,8 @@ def forget_engine() -> None:
 
 @lru_cache(maxsize=2)
 def _known_of_server(folder: Path, digest: str) -> dict[str, Any]:
-    """What a server may know less of: the tokens that end an answer, by id, and the model's marks. `digest`: as below."""
+    """What a server may know less of: the tokens that end an answer, by id, and the model's marks. `digest`: of the
+    artifact, as what lies in a folder can change."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -130,17 +131,11 @@ def _tokenizer(model: ArtifactRef, root: str) -> Any:
     return Tokenizer.from_str(store.read_bytes(model, _TOKENIZER).decode())
 
 
-def _local(engine: str, folder: Path, digest: str, dtype: Dtype, batch_size: int, vllm: VllmConfig) -> Engine:
-    """`digest`: of the artifact, as what lies in a folder can change."""
-    name = (engine, folder, digest, dtype, batch_size, vllm)
-    return LocalEngine(name, partial(_load, engine, folder, dtype, batch_size, vllm))
-
-
-def _load(engine: str, folder: Path, dtype: Dtype, batch_size: int, vllm: VllmConfig) -> ClosableEngine:
-    if engine == "vllm":
+def _load(config: GenerationConfig, folder: Path) -> ClosableEngine:
+    if config.engine == "vllm":
         from ifrl_core.inference.vllm_engine import VllmEngine
 
-        return VllmEngine(folder, dtype=dtype, batch_size=batch_size, config=vllm)
+        return VllmEngine(folder, dtype=config.dtype, batch_size=config.batch_size, config=config.vllm)
     from ifrl_core.inference.transformers_engine import TransformersEngine
 
-    return TransformersEngine(folder, dtype=dtype, batch_size=batch_size)
+    return TransformersEngine(folder, dtype=config.dtype, batch_size=config.batch_size)

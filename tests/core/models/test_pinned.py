@@ -10,6 +10,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, digest
 from ifrl_core.artifacts.digest import digest_of_file
 from ifrl_core.config.base import GenerationConfig
 from ifrl_core.errors import ArtifactError, ModelError
+from ifrl_core.inference import Sampling
 from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.models import copies
 from ifrl_core.models.content import digest_of_model
@@ -280,9 +281,12 @@ def test_an_engine_is_not_kept_for_a_folder_that_holds_other_weights(
     shutil.copytree(model_folder(tiny_model, model_store), folder)
     config, ref = GenerationConfig(), imported(str(folder), store)
     engine = open_engine(config, ref, store)
-    assert open_engine(config, ref, store) is engine
+    assert not engine.generate([], Sampling(1))
     flip_byte(folder / "model.safetensors")
     with pytest.raises(ModelError, match="is not what was imported"):
         open_engine(config, ref, store)
-    assert open_engine(config, imported(str(folder), store), store) is not engine
+    again = open_engine(config, imported(str(folder), store), store)
+    assert not again.generate([], Sampling(1))
+    with pytest.raises(ModelError, match="is not what was imported"):
+        engine.generate([], Sampling(1))
     forget_engine()
