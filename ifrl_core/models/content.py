@@ -9,6 +9,7 @@ from ifrl_core.errors import ModelError
 # What transformers reads of a folder. Pickled weights (*.bin, *.pt) are never read, and never fetched.
 PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "additional_chat_templates/*.jinja")
 CONFIG = "config.json"
+WEIGHTS = ".safetensors"
 
 
 def is_model_file(name: str) -> bool:
@@ -40,5 +41,5 @@ def check_names(names: set[str], uri: str, place: object) -> None:
     """
     if CONFIG not in names:
         raise ModelError(f"model {uri!r}: {place} has no {CONFIG}, so it is not a Hugging Face model folder")
-    if not any(name.endswith(".safetensors") for name in names):
+    if not any(name.endswith(WEIGHTS) for name in names):
         raise ModelError(f"model {uri!r}: {place} has no *.safetensors (pickled weights are never read)")

@@ -7,22 +7,24 @@ from pathlib import Path
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.digest import digest_of_files
 from ifrl_core.errors import ModelError
-from ifrl_core.models.content import digests_of_model
+from ifrl_core.models.content import WEIGHTS, digests_of_model
 from ifrl_core.models.copies import copy_of
 from ifrl_core.models.resolve import locate
 
 SOURCE = "source.json"  # of a model artifact that points to its files: uri, pinned, digest, and the sha256 of each file
 
 
-def model_folder(ref: ArtifactRef, store: ArtifactStore) -> Path:
+def model_folder(ref: ArtifactRef, store: ArtifactStore, *, weights: bool = True) -> Path:
     """The local folder of any artifact that holds a model (stages model, policy, reward-model), its files checked.
+
+    Without `weights`, those of an artifact on an object store need not be there: its tokenizer alone does without.
 
     Raises:
         ModelError: when a model that it points to is gone, or no longer what it was.
         ArtifactError: when a file of its own is missing or altered.
     """
     if any(shard.name.startswith("model/") for shard in store.manifest(ref).shards):
-        return store.local_folder(ref, prefix="model/")
+        return store.local_folder(ref, prefix="model/", without="" if weights else WEIGHTS)
     source = store.read_json(ref, SOURCE)
     uri, digest = source["uri"], source["digest"]
     return pinned_folder(uri, source.get("pinned", uri), digest, source.get("files", {}))

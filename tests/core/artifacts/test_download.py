@@ -15,7 +15,7 @@ from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.artifacts.gc import leftovers
 from ifrl_core.errors import ArtifactError, ModelError
 from ifrl_core.models.content import digest_of_model
-from ifrl_core.models.folder import local_folder
+from ifrl_core.models.folder import local_folder, model_folder
 from tests.core.artifacts.fault_proxy import Fault, Plan, Proxy, Request
 
 DATA = random.Random(0).randbytes(1_000_000)
@@ -259,3 +259,17 @@ def test_of_those_who_want_a_model_at_once_one_fetches_it_and_all_have_it_whole(
     (folder,) = folders
     assert digest_of_model(folder) == folder.name
     assert proxy.sent - before < 1.1 * len(DATA)
+
+
+@pytest.mark.server
+def test_the_tokenizer_of_an_artifact_is_read_without_its_weights(proxy: Proxy, cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    for name, data in (("config.json", b"{}"), ("model.safetensors", DATA), ("tokenizer.json", b"{}")):
+        (tmp_path / "m" / name).write_bytes(data)
+    writer = ArtifactStore("s3://ifrl/tokenizer").writer("policy", 1, "f" * 64, {}, {})
+    writer.write_folder(tmp_path / "m", prefix="model")
+    ref, store, before = writer.commit({}), ArtifactStore("s3://ifrl/tokenizer"), proxy.sent
+    folder = model_folder(ref, store, weights=False)
+    assert {path.name for path in folder.iterdir()} == {"config.json", "tokenizer.json"}
+    assert proxy.sent - before < 20_000
+    assert (model_folder(ref, store) / "model.safetensors").read_bytes() == DATA
