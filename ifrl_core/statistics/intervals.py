@@ -169,7 +169,8 @@ def difference_of_shares(first: tuple[int, int], second: tuple[int, int], level:
     for counts in (first, second):
         _check_counts(*counts)
     low, high = confint_proportions_2indep(*first, *second, method="newcomb", compare="diff", alpha=1 - level)
-    return Interval(first[0] / first[1] - second[0] / second[1], float(low), float(high), first[1] + second[1])
+    low, high = max(-1.0, float(low)), min(1.0, float(high))  # rounding goes beyond
+    return Interval(first[0] / first[1] - second[0] / second[1], low, high, first[1] + second[1])
 
 
 def _check_counts(successes: int, total: int) -> None:
