@@ -16,6 +16,7 @@ import pyarrow as pa
 Kind = Literal["hard", "soft"]
 Row = dict[str, Any]  # of a table
 Message = dict[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
+REPLACEMENT = "\ufffd"  # what stands for a character that could not be read
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -134,4 +135,4 @@ def printable(text: str) -> str:
 
 def whole_text(text: str) -> str:
     """A text that can be stored: halves of surrogate pairs, which JSON can spell and UTF-8 cannot, are U+FFFD."""
-    return _SURROGATE.sub("\ufffd", text)
+    return _SURROGATE.sub(REPLACEMENT, text)

@@ -12,6 +12,7 @@ from ifrl_core.config import PipelineConfig, RolloutsConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine
 from ifrl_core.models.reasoning import reasoning_at_hand
+from ifrl_core.records import REPLACEMENT
 from ifrl_core.rollouts.shards import answer_in, make_rollout_shard, shard_count
 from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
 
@@ -53,7 +54,9 @@ def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures
 
 
 def _figures(work: Work, engine: Mapping[str, str]) -> Figures:
-    counts: Counter[str] = Counter(rollouts=0, completion_tokens=0, truncated=0, unclosed=0, empty=0, refusals=0)
+    counts: Counter[str] = Counter(
+        rollouts=0, completion_tokens=0, truncated=0, unclosed=0, empty=0, refusals=0, replaced_characters=0
+    )
     for name in work.writer.names():
         table = work.writer.read_table(name)
         counts["rollouts"] += table.num_rows
@@ -62,4 +65,5 @@ def _figures(work: Work, engine: Mapping[str, str]) -> Figures:
         counts["unclosed"] += sum(bool(row["text"].strip()) and not answer_in(row) for row in table.to_pylist())
         counts["empty"] += table["empty"].to_pylist().count(True)
         counts["refusals"] += table["refusal"].to_pylist().count(True)
+        counts["replaced_characters"] += sum(REPLACEMENT in text for text in table["text"].to_pylist())
     return {**counts, "engine": dict(engine)}
