@@ -28,7 +28,7 @@ from tests.flows.test_kill import wait_for
 from tests.flows.workplace import CHEAP, Workplace
 
 pytestmark = [pytest.mark.server]
-AWAY_S = 3.0
+AWAY_S = 1.5
 LIMIT = "away-slots"
 
 

@@ -185,11 +185,20 @@ def test_an_artifact_that_is_gone_costs_its_entry_alone(server: Server, store: A
     assert {run.info.status for run in runs_of(uri).values()} == {"FINISHED"}
 
 
+@pytest.fixture(scope="module")
+def direct(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URI of a store without a server."""
+    folder = tmp_path_factory.mktemp("direct")
+    uri = f"sqlite:///{folder / 'direct.db'}"
+    open_experiment(uri, str(folder / "files"))
+    return uri
+
+
 def test_what_is_refused_for_ever_is_set_aside_and_the_rest_goes_on(
-    store: ArtifactStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: ArtifactStore, direct: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    uri, journal = f"sqlite:///{tmp_path / 'direct.db'}", tracking_journal.journal_of(store, "run-4")
-    client, experiment = MlflowClient(uri), open_experiment(uri, str(tmp_path / "files"))
+    uri, journal = direct, tracking_journal.journal_of(store, "run-4")
+    client, experiment = MlflowClient(uri), open_experiment(uri, None)
     run = client.create_run(experiment).info.run_id
 
     def params(run_id: str, **named: str) -> Line:
@@ -217,10 +226,10 @@ def test_what_is_refused_for_ever_is_set_aside_and_the_rest_goes_on(
     assert sum(text.count("\n") for text in aside) == 4
 
 
-def test_what_mlflow_refuses_during_a_run_ends_nothing_and_stays_owed(store: ArtifactStore, tmp_path: Path) -> None:
-    uri, journal = f"sqlite:///{tmp_path / 'direct.db'}", tracking_journal.journal_of(store, "run-5")
-    with Tracker.start(uri, str(tmp_path / "files"), "run-5", {}, store, journal=journal) as tracker:
-        MlflowClient(uri).delete_run(tracker.run.run_id)
+def test_what_mlflow_refuses_during_a_run_ends_nothing_and_stays_owed(store: ArtifactStore, direct: str) -> None:
+    journal = tracking_journal.journal_of(store, "run-5")
+    with Tracker.start(direct, None, "run-5", {}, store, journal=journal) as tracker:
+        MlflowClient(direct).delete_run(tracker.run.run_id)
         tracker.params({"a": 1})
         tracker.live({"x": 1.0}, 1)
         tracker.samples([{"a": 1}])
