@@ -17,12 +17,11 @@ SHARING = {
             "flows/test_outages",
             "flows/test_placed",
             "flows/test_prefect_away",
-            "flows/test_reproduce",
             "flows/test_retrain",
         ),
         *("tasks/test_retries", "tasks/test_secrets", "tasks/test_toy_stage"),
     ),
-    "whole-run": ("flows/test_execution", "flows/test_kill", "flows/test_pipeline"),
+    "whole-run": ("flows/test_execution", "flows/test_kill", "flows/test_pipeline", "flows/test_reproduce"),
 }
 _GROUPS = {f"tests/{file}.py": group for group, files in SHARING.items() for file in files}
 _LONGEST = ("e2e", "model", "server")

@@ -1,58 +1,41 @@
 """`ifrl reproduce` as a user calls it: a run up to its labels once more, and in the soak a whole one, trainings included."""
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from flows.cli.reproduce import _config_of
 from ifrl_core.errors import InputError
-from tests.flows.conftest import NewWorkplace
-from tests.flows.forked import call_forked
 from tests.flows.workplace import Workplace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
-
-def _dataset(recipe: str, seeds: str) -> None:
-    from ifrl_core.settings import configure_environment
-
-    configure_environment()
-    from flows.pipeline import dataset
-
-    own = [f"seeds.files=[{seeds}]", "seeds.builtin=false", "seeds.held_out_share=0.5", "policy.general.ratio=0"]
-    dataset(recipe=recipe, overrides=own)
+MADE = ("seeds", "model", "instructions", "prompts", "rollouts", "labels", "general-problems")
 
 
-@pytest.fixture(scope="module")
-def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("seeds") / "mine.jsonl"
-    path.write_text("".join(json.dumps({"seed": f"Describe the {number}th day."}) + "\n" for number in range(16)))
-    return path
+@pytest.fixture
+def part(whole_run: Workplace) -> Iterator[str]:
+    """The name of a run that went as far as the labels of the whole one."""
+    record = {**whole_run.records()[0], "run": "00000000-part", "flow": "dataset"}
+    path = whole_run.home / "store" / "runs" / f"{record['run']}.json"
+    path.write_text(json.dumps({**record, "refs": {label: record["refs"][label] for label in MADE}}))
+    yield record["run"]
+    path.unlink()
 
 
-@pytest.fixture(scope="module")
-def place(workplace: NewWorkplace, tiny: str, seeds: Path) -> Workplace:
-    made = workplace("reproduce")
-    done = call_forked(_dataset, [tiny, str(seeds)], made.env, timeout_s=300)
+def test_a_run_again_makes_the_same(whole_run: Workplace, part: str) -> None:
+    runs = len(whole_run.records())
+    done = whole_run.run("reproduce", part)
     assert done.returncode == 0, done.stdout + done.stderr
-    return made
-
-
-def test_a_run_again_makes_the_same(place: Workplace) -> None:
-    done = place.run("reproduce")
-    assert done.returncode == 0, done.stdout + done.stderr
-    made = ("seeds", "model", "instructions", "prompts", "rollouts", "labels")
-    outcomes = {
-        line.split()[0]: line.split()[-1] for line in done.stdout.splitlines() if line.split()[:1] and line[0] != " "
-    }
-    assert {stage: outcomes[stage] for stage in made} == dict.fromkeys(made, "agrees")
+    words = [line.split() for line in done.stdout.splitlines() if line and line[0] != " "]
+    assert {line[0]: line[-1] for line in words if line[0] in MADE} == dict.fromkeys(MADE, "agrees")
     assert "both were made by the same code, libraries and machine type" in done.stdout
-    assert len(place.records()) == 1, "the run again is in a folder of its own"
+    assert len(whole_run.records()) == runs, "the run again is in a folder of its own"
 
 
-def test_a_run_that_is_not_there_is_named(place: Workplace) -> None:
-    done = place.run("reproduce", "nothing")
+def test_a_run_that_is_not_there_is_named(whole_run: Workplace) -> None:
+    done = whole_run.run("reproduce", "nothing")
     assert done.returncode == 1
     assert "no run 'nothing'" in done.stderr
 
