@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelling
 
 from flows.execution.alive import Doubt
@@ -122,7 +123,7 @@ def _final_state(run_id: UUID) -> State[Any]:
     away, doubt = _Away(), Doubt()
     while True:
         try:
-            with get_client(sync_client=True) as client:
+            with _asking_once(), get_client(sync_client=True) as client:
                 state = client.read_flow_run(run_id).state
         except httpx.HTTPError as error:
             away.wait(error)
@@ -131,6 +132,11 @@ def _final_state(run_id: UUID) -> State[Any]:
         if state is not None and state.is_final() and not doubt.of(state):
             return state
         time.sleep(_POLL_S)
+
+
+def _asking_once() -> AbstractContextManager[Any]:
+    """Inside, the client does not try again by itself: its pauses double, and would go on long after an outage."""
+    return temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0})
 
 
 class _Away:
@@ -156,7 +162,7 @@ def _watch(parent: UUID, own: UUID, ended: threading.Event) -> None:
     attempt, doubt = None, Doubt()
     while not ended.is_set():
         try:
-            with get_client(sync_client=True) as client:
+            with _asking_once(), get_client(sync_client=True) as client:
                 waiting = client.read_flow_run(parent)
         except ObjectNotFound:
             break
