@@ -14,6 +14,7 @@ from ifrl_core.config import RewardModelConfig
 from ifrl_core.config.recipes import build_config
 from ifrl_core.errors import ConfigError, ModelError
 from ifrl_core.inference import Request, Sampling
+from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.transformers_engine import TransformersEngine
 from ifrl_core.models.check import check_policy
 from ifrl_core.models.ends import end_tokens
@@ -264,3 +265,11 @@ def test_a_language_model_is_no_reward_model(folder: Path) -> None:
     (folder / "reward_model.json").write_text("{}")
     with pytest.raises(ModelError, match="LlamaForCausalLM is not a reward model"):
         reward_model_folder(str(folder))
+
+
+def test_a_template_that_fails_at_one_prompt_names_it() -> None:
+    picky = "{% if 'fish' in messages[0]['content'] %}{{ raise_exception('No fish') }}{% endif %}" + TEMPLATE
+    tokenizer = tiny_tokenizer(picky)
+    assert prompt_ids(tokenizer, [{"role": "user", "content": "Name a river."}])
+    with pytest.raises(ModelError, match=r"cannot render the prompt 'Name a fish\.' \(TemplateError: No fish\)"):
+        prompt_ids(tokenizer, [{"role": "user", "content": "Name a fish."}])
