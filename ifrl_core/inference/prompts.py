@@ -14,7 +14,7 @@ _SHOWN = 60  # characters of a prompt in an error
 def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """Token ids of the messages in the tokenizer's chat template, up to where the completion begins.
 
-    Marks in the messages are text (control_marks.py).
+    Marks in the messages are text (models/control_marks.py).
 
     Raises:
         ModelError: when the template fails at these messages.

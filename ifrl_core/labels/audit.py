@@ -56,7 +56,7 @@ def agreement_by_type(counts: Counts) -> Figures:
 
 
 def length_bucket(answer: str) -> str:
-    """The bucket's name: 0-19, 20-49, ... or 200+ words (verifiers/scripts.py)."""
+    """The bucket's name: 0-19, 20-49, ... or 200+ words (constraints/verifiers/scripts.py)."""
     words, low = count_words(answer), 0
     for high in LENGTHS:
         if words < high:
