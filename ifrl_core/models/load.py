@@ -4,6 +4,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from ifrl_core.errors import ModelError
 from ifrl_core.models.ends import end_tokens
 
@@ -52,7 +54,7 @@ def load_answering_model(folder: Path, tokenizer: Any, **options: Any) -> Any:
 def _loaded(auto: Any, folder: Path, fresh: str | None, options: dict[str, Any]) -> Any:
     try:
         model, loaded = auto.from_pretrained(folder, output_loading_info=True, **options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise ModelError(f"{folder} cannot be loaded: {error}") from error
     absent = {*loaded["missing_keys"], *(key for key, *_ in loaded["mismatched_keys"])}
     missing = sorted(name for name in absent if fresh is None or not name.startswith(fresh))

@@ -1,5 +1,7 @@
 """Everything that a model folder is looked at for, once a folder and process."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,7 +29,8 @@ def look_at_policy(folder: Path, uri: str) -> FirstPrompt:
     Raises:
         ModelError: naming the first fault, with the remedy.
     """
-    return _policy(folder, uri, _state(folder))
+    with _read(uri):
+        return _policy(folder, uri, _state(folder))
 
 
 def look_at_writer(folder: Path, uri: str, *, batched: bool) -> None:
@@ -36,7 +39,8 @@ def look_at_writer(folder: Path, uri: str, *, batched: bool) -> None:
     Raises:
         ModelError: as `look_at_policy`.
     """
-    _decoder(folder, uri, _state(folder), batched)
+    with _read(uri):
+        _decoder(folder, uri, _state(folder), batched)
 
 
 def look_at_reward_model(folder: Path, uri: str) -> None:
@@ -45,6 +49,23 @@ def look_at_reward_model(folder: Path, uri: str) -> None:
     Raises:
         ModelError: as `look_at_policy`.
     """
+    with _read(uri):
+        _reward_model(folder, uri)
+
+
+@contextmanager
+def _read(uri: str) -> Iterator[None]:
+    """
+    Raises:
+        ModelError: when a file of the model cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise fault(uri, f"{error.filename} cannot be read ({error.strerror or error})") from error
+
+
+def _reward_model(folder: Path, uri: str) -> None:
     config = read_config(folder, uri)
     check_classifier(folder, config, uri)
     tensors = check_weights(folder, config, uri)

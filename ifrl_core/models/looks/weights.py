@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
-from ifrl_core.models.looks.documents import fault, read_document, refuse_lfs_pointer
+from ifrl_core.models.looks.documents import fault, first_line, read_document, refuse_lfs_pointer
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _AGAIN = "fetch it again"
@@ -125,7 +126,11 @@ def read_header(path: Path, uri: str) -> dict[str, Tensor]:
         raise fault(uri, f"{path} has {size:,} bytes and its header says {expected:,}: it is not whole; {_AGAIN}")
     if not tensors:
         raise fault(uri, f"{path} holds no tensor; {_AGAIN}")
-    return tensors
+    try:
+        with safe_open(path, framework="np"):
+            return tensors
+    except SafetensorError as error:  # tensors that overlap, or are of another size than their shape
+        raise fault(uri, f"{path} is not a safetensors file ({first_line(error)}); {_AGAIN}") from error
 
 
 def vocabulary_rows(tensors: Mapping[str, Tensor]) -> int | None:

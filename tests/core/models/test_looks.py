@@ -128,6 +128,12 @@ def _packed(path: Path) -> None:
     save_file({**WEIGHTS, "model.layers.0.up.weight": np.ones((4, 4), np.int8)}, path)
 
 
+def _overlapping(path: Path) -> None:
+    """Two tensors at one place, and bytes of none."""
+    header = json.dumps({n: {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]} for n in ("a", "b")}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 8)
+
+
 def _longer(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\0" * 8)
 
@@ -141,6 +147,7 @@ def _longer(path: Path) -> None:
         (_pointer, "git LFS pointer"),
         (lambda path: path.write_bytes(b""), "ends within its header"),
         (lambda path: path.write_bytes((4).to_bytes(8, "little") + b"oops"), "not a safetensors file"),
+        (_overlapping, "is not a safetensors file"),
         (_pickled, "pickled weights are never read"),
         (_elsewhere, "but neither model.safetensors nor"),
         (_nan, "NaN or infinite in model.norm.weight"),
