@@ -69,6 +69,7 @@ def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
         answers = benchmark.answers(rows, completions, inputs, work)
         work.writer.write_table(benchmark.table, pa.Table.from_pylist(answers, schema=benchmark.columns))
         figures |= benchmark.figures(answers)
+    forget_engine()  # the memory of what scored the answers goes back too
     return figures
 
 

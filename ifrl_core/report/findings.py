@@ -21,6 +21,7 @@ CHANCE_AUC = 0.6  # a reward model below this hardly ranks
 FEW_UNITS = 20  # instructions below which no interval was tried (benchmarks/gate_intervals.md)
 FEW_SIGNS = 6  # units below which not even equal signs throughout are clear of chance: 2 (1/2)^5 > 0.05
 MOST_REJECTED = 0.2  # share of seeds for which a writer gave nothing, above which it warns
+UNCLOSED = 0.1  # share of responses without an answer, above which it warns
 NO_SPREAD = 0.5  # share of GRPO groups in which every rollout earns the same
 
 
@@ -43,6 +44,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
         *_policy(figures.get("policy", {})),
         *_seeds(figures.get("seeds", {})),
         *_too_long(figures),
+        *_unclosed(figures),
         *_constraints(figures.get("instructions", {}), figures.get("pass_rates", {})),
     ]
     order = ("bad", "warning", "note")
@@ -256,6 +258,18 @@ def _too_long(figures: Mapping[str, Figures]) -> Iterator[Finding]:
     if unanswered := figures.get("before", {}).get("no_room"):
         text = "Their prompts fill the model's positions; they count as answered with nothing, before and after."
         yield Finding("warning", f"Evaluation could not answer {things(unanswered, 'question')}", text)
+
+
+def _unclosed(figures: Mapping[str, Figures]) -> Iterator[Finding]:
+    """Responses that never came to an answer, where labels are made of them and where models are measured."""
+    answered = {"rollouts": ("rollouts", "rollouts.max_tokens"), "after": ("answers", "evaluation.max_tokens")}
+    for name, (of, setting) in answered.items():
+        unclosed, total = figures.get(name, {}).get("unclosed"), figures.get(name, {}).get(of)
+        if unclosed and total:
+            what = "rollouts" if name == "rollouts" else "held-out responses of the policy"
+            text = f"They are no answers, which satisfy nothing; {setting} may be too few."
+            title = f"{percent(unclosed / total)} of the {what} end inside their reasoning"
+            yield Finding("warning" if unclosed > UNCLOSED * total else "note", title, text)
 
 
 def _constraints(instructions: Figures, pass_rates: Figures) -> Iterator[Finding]:

@@ -126,7 +126,8 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
 
     None where nothing could be scored. `length_words` is the mean answer length; `task_dropped` the share of answers that
     drop the task itself by words (rewards/task_drop.py), `off_task` by an embedding (off_task.py); `hacked` the share that
-    trips a wire (rewards/tripwires.py); `truncated` the share ended by the token budget.
+    trips a wire (rewards/tripwires.py); `truncated` the share ended by the token budget; `unclosed` the number of responses
+    that end inside their reasoning.
     """
     by_meaning = [row.get("off_task") for row in rows]
     scores: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in ("hard", "soft")}
@@ -143,6 +144,7 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
         "off_task": None if None in by_meaning else mean_of(bool(flag) for flag in by_meaning),
         "hacked": mean_of(bool(row["tripped"]) for row in rows),
         "truncated": mean_of(row["finish_reason"] == "length" for row in rows),
+        "unclosed": sum(bool(row["text"].strip()) and not answer_in(row) for row in rows),
     }
 
 

@@ -123,3 +123,13 @@ def test_no_direction_without_enough_units_or_a_clear_interval() -> None:
     assert direction(row(20, 30, -1, 21)) == 0
     assert direction(row(20, 30, 1, 21)) == 1
     assert direction({**row(20, 30, 1, 21, n=100), "units": 3}) == 0
+
+
+@pytest.mark.parametrize(("unclosed", "levels"), [(0, []), (1, ["note"] * 2), (12, ["warning"] * 2)])
+def test_responses_that_end_inside_their_reasoning_are_said(unclosed: int, levels: list[str]) -> None:
+    figures = {"rollouts": {"rollouts": 100, "unclosed": unclosed}, "after": {"answers": 100, "unclosed": unclosed}}
+    found = said(figures)
+    assert [finding.level for finding in found] == levels
+    if found:
+        assert found[0].title == f"{unclosed}% of the rollouts end inside their reasoning"
+        assert "evaluation.max_tokens" in found[1].text
