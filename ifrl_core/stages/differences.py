@@ -89,9 +89,11 @@ def _files(manifest: Manifest) -> dict[str, str]:
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted names; lists are values."""
+    """Values by dotted names; lists are values, unless they are of mappings, which have a number each."""
     flat: dict[str, Any] = {}
     for name, value in document.items():
+        if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            value = {str(number): item for number, item in enumerate(value, 1)}
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
 

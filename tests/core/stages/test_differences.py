@@ -21,7 +21,8 @@ def put(
     work = stage.work(config, inputs, store, lambda *_, **__: None, seed=0)
     work.writer.write_json("out.json", [config.model_dump(mode="json"), sorted(inputs)])
     content = {"verdict": "v"} if stage.content else {}
-    return work.writer.commit({"count": len(made_by)}, content=content, provenance={"libraries": {"torch": made_by}})
+    provenance = {"libraries": {"torch": made_by}, "shards": [{"dtype": "float32", "threads": str(len(made_by))}]}
+    return work.writer.commit({"count": len(made_by)}, content=content, provenance=provenance)
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def test_what_matters_comes_first_and_the_cause_below(
     assert [(item.part, item.name) for item in labels.differences] == [
         ("inputs", "rollouts"),
         ("provenance", "libraries.torch"),
+        ("provenance", "shards.1.threads"),
         ("figures", "count"),
     ]
     assert (rollouts.depth, rollouts.differences[:3]) == (
