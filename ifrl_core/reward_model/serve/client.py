@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import httpx
@@ -55,7 +56,7 @@ class RewardModelClient:
             found = f"the model {served[:12]}… ({health.get('model')})" if served else "a model that it does not name"
             raise ConfigError(
                 f"the reward model at {self._url} serves {found}, and this policy is trained with {digest[:12]}…: start "
-                f"`ifrl serve {folder} --port PORT` there and run the same command again, or set "
+                f"`ifrl serve {quote(str(folder))} --port PORT` there and run the same command again, or set "
                 "policy.launch.reward_model to local"
             )
 
