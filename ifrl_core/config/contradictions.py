@@ -57,11 +57,18 @@ def _rounds(config: Recipe) -> Iterator[str]:
 
 
 def _workers(config: Recipe) -> Iterator[str]:
-    execution = config.execution
-    if config.rollouts.engine == "vllm" and execution.workers > 1 and execution.runner == "threads":
+    execution, rollouts = config.execution, config.rollouts
+    if rollouts.engine != "vllm":
+        return
+    if execution.workers > 1 and execution.runner == "threads":
         yield (
             f"execution.workers {execution.workers} with runner threads would ask one vLLM in one process from several "
             "threads: use workers 1 (vLLM answers rollouts.batch_size requests at once as it is), or engine server"
+        )
+    if execution.runner != "threads" and rollouts.vllm.tensor_parallel_size > 1:
+        yield (
+            f"execution.runner {execution.runner} gives each worker one GPU, and rollouts.vllm.tensor_parallel_size is "
+            f"{rollouts.vllm.tensor_parallel_size}: use runner threads with workers 1, or tensor_parallel_size 1"
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from ifrl_core.config import PipelineConfig, RolloutsConfig
 from ifrl_core.errors import ConfigError
+from ifrl_core.inference.devices import devices_here
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine
 from ifrl_core.models.reasoning import reasoning_at_hand
 from ifrl_core.records import REPLACEMENT
@@ -24,6 +25,12 @@ def _check(recipe: PipelineConfig) -> None:
     check_engine(recipe.rollouts, "rollouts", here=here)
     if here and recipe.execution.runner == "ray" and importlib.util.find_spec("prefect_ray") is None:
         raise ConfigError("execution.runner ray needs the extra ray: pip install 'ifrl[ray]'")
+    if here and recipe.rollouts.engine == "vllm" and recipe.execution.runner == "processes":
+        workers, present = recipe.execution.workers, len(devices_here())
+        if 0 < present < workers:  # each vLLM takes most of its GPU
+            raise ConfigError(
+                f"execution.workers {workers} starts as many vLLM on {present} GPUs: use at most {present}, or engine server"
+            )
     reasoning_at_hand(recipe)  # raises where its end cannot be told
 
 
