@@ -191,7 +191,11 @@ def test_gpu_pools_ask_for_gpus_and_hold_no_secret(site: Site) -> None:
     assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
     assert {mount["mountPath"] for mount in container["volumeMounts"]} >= {"/dev/shm", "/models"}
     assert container["envFrom"] == [{"secretRef": {"name": "{{ secret_name }}", "optional": True}}]
-    docker = site.ask("/work_pools/gpu-docker", method="GET")["base_job_template"]["job_configuration"]
+    template = site.ask("/work_pools/gpu-docker", method="GET")["base_job_template"]
+    cache = template["variables"]["properties"]["env"]["default"]["IFRL_CACHE"]
+    mounts = [volume.split(":")[1] for volume in template["variables"]["properties"]["volumes"]["default"]]
+    assert any(cache.startswith(f"{mount}/") for mount in mounts), "models would be fetched once a container"
+    docker = template["job_configuration"]
     assert docker["container_create_kwargs"]["device_requests"][0]["Capabilities"] == [["gpu"]]
     done = site.prefect("deployment", "run", "stage/gpu-k8s", "-jv", "gpu_count=99")
     assert done.returncode == 1
