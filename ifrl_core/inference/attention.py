@@ -15,6 +15,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 GROUPED_DECODE = "sdpa_grouped_decode"
+_FIXED = ("falcon",)  # kinds that know no attention but transformers' own
+
+
+def decoding_attention(kind: str, device: str) -> str:
+    """What a model of that kind (config.model_type) decodes with."""
+    return GROUPED_DECODE if device == "cpu" and kind not in _FIXED else "sdpa"
 
 
 def grouped_decode(

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
 from ifrl_core.config import Dtype
-from ifrl_core.inference.attention import GROUPED_DECODE
+from ifrl_core.inference.attention import decoding_attention
 from ifrl_core.inference.decode import check_layers, decode
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.prompts import prompt_ids
@@ -18,6 +18,7 @@ from ifrl_core.models.dtype import device_here, usable_dtype
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.load import load_causal_model
 from ifrl_core.models.looks.chat import positions_of
+from ifrl_core.models.looks.kind import read_config
 from ifrl_core.stages.progress import Progress, no_progress
 
 disable_progress_bar()  # of loading weights: a second, and it would break the bar of the stage
@@ -46,7 +47,7 @@ class TransformersEngine:
         model: Any = load_causal_model(
             folder,
             dtype=getattr(torch, self.dtype),
-            attn_implementation=GROUPED_DECODE if device == "cpu" else "sdpa",
+            attn_implementation=decoding_attention(read_config(folder, str(folder))["model_type"], device),
         )
         check_layers(model.config)
         self.model = model.to(device).eval()

@@ -16,8 +16,9 @@ from ifrl_core.models.looks.kind import read_config
 from ifrl_core.models.resolve import at_hand
 from ifrl_core.models.uri import form, split_revision
 
-_TIED = ("gemma", "gpt2")  # kinds that leave out of their config.json that they are
-_NOT_GATED = ("gpt2", "gpt_neo", "gptj", "gpt_neox", "gpt_bigcode", "opt", "phi", "starcoder2")
+_TIED = ("gemma", "gpt2", "falcon")  # kinds that leave out of their config.json that they are
+_NOT_GATED = ("falcon", "gpt2", "gpt_neo", "gptj", "gpt_neox", "gpt_bigcode", "opt", "phi", "starcoder2")
+_WIDTHS = ("intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner")
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 _NO_LIMIT = 2**31  # positions of a model whose config.json sets no limit
 
@@ -157,7 +158,7 @@ def _mlp_width(config: Mapping[str, Any], hidden: int) -> int:
     experts = next((config[name] for name in _EXPERTS if config.get(name)), 1)
     if experts > 1:
         return int(experts * (config.get("moe_intermediate_size") or config["intermediate_size"]))
-    return int(config.get("n_inner") or 4 * hidden) if "n_embd" in config else int(config["intermediate_size"])
+    return int(next((config[name] for name in _WIDTHS if config.get(name)), 4 * hidden))
 
 
 def _first(config: Mapping[str, Any], *names: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from ifrl_core.inference.attention import GROUPED_DECODE
+from ifrl_core.inference.attention import decoding_attention
 from ifrl_core.inference.decode import check_layers, decode
 from ifrl_core.inference.engine import Sampling
 from ifrl_core.inference.prompts import prompt_ids
@@ -65,7 +65,9 @@ class CopyRollouts:
             with torch.random.fork_rng(devices=[]):
                 self._copy = (
                     type(plain_model(policy))
-                    ._from_config(config, dtype=self._dtype, attn_implementation=GROUPED_DECODE)
+                    ._from_config(
+                        config, dtype=self._dtype, attn_implementation=decoding_attention(config.model_type, "cpu")
+                    )
                     .eval()
                 )
         for mine, trained in zip(self._copy.parameters(), plain_weights(policy), strict=True):

@@ -8,6 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
+    FalconConfig,
     Gemma3TextConfig,
     GPT2Config,
     LlamaConfig,
@@ -56,6 +57,16 @@ def configs(vocabulary: int) -> dict[str, Any]:
         "qwen3": Qwen3Config(**sizes, head_dim=8),
         "gemma3": Gemma3TextConfig(**sizes, head_dim=8, sliding_window=32),
         "mixtral": MixtralConfig(**sizes, num_local_experts=2),
+        "falcon": FalconConfig(
+            vocab_size=vocabulary,
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            multi_query=False,
+            max_position_embeddings=512,
+            eos_token_id=258,
+            bos_token_id=None,
+        ),
         "gpt2": GPT2Config(
             vocab_size=vocabulary, n_embd=16, n_layer=2, n_head=4, n_positions=512, eos_token_id=258, bos_token_id=None
         ),
