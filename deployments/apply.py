@@ -61,11 +61,15 @@ def apply(
     """Bring the server to what the files say, yielding each object's change as it happens; `slots` by pool goes before them.
 
     Raises:
-        ConfigError: when `slots` names no GPU pool, or a pool of another type has the name of one of ours.
+        ConfigError: when `slots` names no GPU pool, a deployment's parameters cannot be right, or a pool of another type has
+            the name of one of ours.
     """
     if unknown := set(slots) - {pool.name for pool in server.pools if pool.slots}:
         allowed = ", ".join(pool.name for pool in server.pools if pool.slots)
         raise ConfigError(f"no slots are kept for {', '.join(sorted(unknown))}; pools that have some: {allowed}")
+    for entry in deployments.deployments:
+        if entry.is_there():
+            entry.check()
     for pool in server.pools:
         yield _pool(client, pool, dry_run)
     for pool in server.pools:

@@ -19,6 +19,7 @@ from prefect.workers.process import ProcessWorker
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ifrl_core.config.names import PrefectName
+from ifrl_core.config.recipes import build_config, load_recipe, shipped_recipes
 from ifrl_core.errors import ConfigError
 
 HERE = Path(__file__).parent
@@ -118,6 +119,26 @@ class Entry(_Section):
         if not isinstance(flow, Flow):
             raise ConfigError(f"deployment {self.name}: {self.entrypoint} is no flow")
         return flow
+
+    def check(self) -> None:
+        """Whether the flow takes the parameters, of the deployment and of its schedules, and a recipe of theirs can be run.
+
+        Raises:
+            ConfigError: naming the deployment, the parameter or the recipe's key, and what is expected.
+        """
+        known = self.parameter_schema()["properties"]
+        for given in (self.parameters, *(self.parameters | schedule.parameters for schedule in self.schedules)):
+            if unknown := sorted(set(given) - set(known)):
+                raise ConfigError(
+                    f"deployment {self.name}: its flow takes no {', '.join(unknown)}; its parameters are {', '.join(known)}"
+                )
+            try:
+                if given.get("config"):
+                    build_config(given["config"], given.get("overrides", ()))
+                elif given.get("recipe") in shipped_recipes():  # others lie on the worker's machine
+                    load_recipe(given["recipe"], given.get("overrides", ()))
+            except ConfigError as error:
+                raise ConfigError(f"deployment {self.name}: {error}") from None
 
     def parameter_schema(self) -> Document:
         """The form in the UI and what parameters are checked against, as JSON keeps it."""

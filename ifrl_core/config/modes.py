@@ -56,6 +56,11 @@ def _asks_general(config: Recipe) -> bool:
 
 MODES: tuple[Mode, ...] = (
     Mode(
+        ("reasoning.open", "reasoning.close"),
+        lambda c: c.reasoning.format != "none",
+        "reasoning.format other than none",
+    ),
+    Mode(
         ("instructions.corridor",),
         lambda c: c.instructions.sampling == "corridor" or c.ladder.order == "easy_to_hard",
         "instructions.sampling corridor or ladder.order easy_to_hard",

@@ -4,6 +4,7 @@ load_recipe("deployments/recipes/demo-cpu.yaml", ["policy.max_steps=5", "seeds.f
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def build_config(document: dict[str, Any], overrides: Sequence[str] = (), *, sou
     Raises:
         ConfigError: one line per wrong key or value.
     """
+    document = deepcopy(document)
     for override in overrides:
         apply_override(document, override)
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.templating import apply_values
 
@@ -339,3 +340,32 @@ def test_what_prefect_would_refuse_is_refused_before_anything_is_created(
     wrong.write_text(text.replace(before, after))
     with pytest.raises(ConfigError, match=re.escape(message)):
         deployment_file(wrong)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            "{recepi: demo-cpu}",
+            "deployment audit: its flow takes no recepi; its parameters are recipe, overrides, config",
+        ),
+        ("{recipe: demo-cpu, overrides: [policy.max_step=1]}", "deployment audit: .*policy.max_step: unknown key"),
+        ("{config: {registry: {alias: v2}}}", "deployment audit: .*registry.alias: MLflow keeps v1"),
+    ],
+)
+def test_parameters_that_no_run_can_take_are_refused_before_anything_is_created(
+    tmp_path: Path, parameters: str, message: str
+) -> None:
+    document = yaml.safe_load(DEPLOYMENT_FILE.read_text())
+    entry = next(item for item in document["deployments"] if item["name"] == "audit")
+    entry["parameters"] = yaml.safe_load(parameters)
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(yaml.safe_dump(document))
+    entries = deployment_file(wrong).deployments
+    with pytest.raises(ConfigError, match=re.compile(message, re.DOTALL)):
+        [entry.check() for entry in entries if entry.is_there()]
+
+
+def test_what_ships_can_be_run() -> None:
+    for entry in deployment_file().deployments:
+        entry.check()

@@ -14,6 +14,8 @@ from ifrl_core.errors import ConfigError
 LLM = {"instructions.writer": "llm", "instructions.model_writer.model": "./writer"}
 VLLM = {"tensor_parallel_size": 2, "max_model_len": 4096, "gpu_memory_utilization": 0.5}
 ON: dict[str, tuple[Any, dict[str, Any]]] = {
+    "reasoning.open": ("<plan>", {}),
+    "reasoning.close": ("</plan>", {}),
     "instructions.corridor.max_tokens": (9, {"ladder.order": "easy_to_hard"}),
     "instructions.corridor.low": (0.1, {"instructions.sampling": "corridor"}),
     "instructions.corridor.high": (0.9, {"instructions.sampling": "corridor"}),
@@ -66,6 +68,8 @@ SERVED = {
     "instructions.corridor": {"ladder.order": "easy_to_hard"},
 }
 OFF: dict[str, dict[str, Any]] = {
+    "reasoning.open": {"reasoning.format": "none"},
+    "reasoning.close": {"reasoning.format": "none"},
     "rollouts.top_p": {"rollouts.temperature": 0},
     "rollouts.samples": {"rollouts.temperature": 0},
     "instructions.model_writer.top_p": LLM | {"instructions.model_writer.temperature": 0},
