@@ -29,8 +29,10 @@ class _Held:
 
     def get(self, name: Hashable, load: Callable[[], ClosableEngine]) -> ClosableEngine:
         """The engine of that name. Another one is closed first: memory is for one."""
-        if self.engine is None or self.name != name:
+        if self.engine is not None and self.name != name:
             self.close()
+            give_memory_back()
+        if self.engine is None:
             self.engine, self.name = load(), name
         return self.engine
 
@@ -38,7 +40,6 @@ class _Held:
         if self.engine is not None:
             self.engine.close()
         self.engine, self.name = None, None
-        give_memory_back()
 
 
 _held = _Held()
@@ -62,9 +63,10 @@ class LocalEngine:
 
 
 def close_local_engine() -> None:
-    """Close this process's engine, when it has one, and give its memory back; a call in progress ends first."""
+    """Close this process's engine, when it has one, and give all freed memory back; a call in progress ends first."""
     with _held.lock:
         _held.close()
+        give_memory_back()
 
 
 def give_memory_back() -> None:

@@ -263,10 +263,16 @@ def test_nobody_reads_answers_who_is_not_in_the_table() -> None:
     reading = {
         path.relative_to(root).as_posix()
         for path in root.rglob("*.py")
-        if path.parts[len(root.parts)] != "inference" and any(map(_reads, ast.walk(ast.parse(path.read_text()))))
+        if path.parts[len(root.parts)] != "inference" and _reads_in(path.read_text())
     }
     assert reading - PASSING_ON <= covered
     assert covered - reading == {"labels/filters.py"}
+
+
+def _reads_in(source: str) -> bool:
+    return any(name in source for name in (*CUTTING, "completion.text")) and any(
+        map(_reads, ast.walk(ast.parse(source)))
+    )
 
 
 def _reads(node: ast.AST) -> bool:

@@ -45,9 +45,9 @@ class Echo:
 
 @pytest.fixture(autouse=True)
 def nothing_held() -> Iterator[None]:
-    close_local_engine()
+    local._held.close()
     yield
-    close_local_engine()
+    local._held.close()
 
 
 def test_threads_that_want_different_models_take_turns_with_one_loaded_at_a_time(
