@@ -23,6 +23,7 @@ TAGS = (  # of chat templates on the hub
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
 )
 
 
@@ -72,10 +73,10 @@ def settled(chosen: ReasoningConfig, read: Read, model: str) -> Reasoning:
         return WHOLE
     first = Reasoning(open=chosen.open, close=chosen.close, always=chosen.format == "always")
     found = _by_template(read, (chosen.open, chosen.close)) if chosen.format == "auto" else first
-    if found is not None and found.close in _special_tokens(read):
+    if found is not None and (hidden := [token for token in _special_tokens(read) if token in found.close]):
         raise ConfigError(
-            f"model {model}: {found.close}, which ends its reasoning, is a special token, and engines leave those out of "
-            "texts: set reasoning.format none, or reasoning.open and close to what its texts hold"
+            f"model {model}: {hidden[0]} in {found.close}, which ends its reasoning, is a special token, and engines leave "
+            "those out of texts: set reasoning.format none, or reasoning.open and close to what its texts hold"
         )
     return found or first
 
@@ -94,6 +95,6 @@ def _files_in(folder: Path) -> Read:
     return lambda name: (folder / name).read_bytes() if (folder / name).is_file() else None
 
 
-def _special_tokens(read: Read) -> set[str]:
+def _special_tokens(read: Read) -> list[str]:
     added = json.loads(read(TOKENIZER) or b"{}").get("added_tokens") or []
-    return {token["content"] for token in added if token.get("special")}
+    return [token["content"] for token in added if token.get("special") and token["content"]]

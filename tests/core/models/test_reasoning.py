@@ -12,7 +12,7 @@ from ifrl_core.errors import ConfigError
 from ifrl_core.models.chat_template import Read, generation_prompt
 from ifrl_core.models.reasoning import reasoning_at_hand, settled
 from ifrl_core.plan.text import reasoning_line
-from ifrl_core.reasoning import THINK, WHOLE, Reasoning
+from ifrl_core.reasoning import THINK, WHOLE, Reasoning, answer_of
 
 TURN = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
 PLAIN = TURN + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
@@ -68,9 +68,16 @@ def test_a_recipe_may_say_it_instead() -> None:
 
 
 def test_a_tag_that_engines_leave_out_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match=r"model m: \[/THINK\], which ends its reasoning, is a special token"):
+    with pytest.raises(
+        ConfigError, match=r"model m: \[/THINK\] in \[/THINK\], which ends its reasoning, is a special token"
+    ):
         settled(ReasoningConfig(), files(OTHER, special="[/THINK]"), "m")
     assert settled(ReasoningConfig(format="none"), files(OTHER, special="[/THINK]"), "m") == WHOLE
+    channels = files(PLAIN + "{# <|channel|>final<|message|> #}", special="<|channel|>")
+    with pytest.raises(ConfigError, match=r"m: <\|channel\|> in <\|channel\|>final<\|message\|>"):
+        settled(ReasoningConfig(), channels, "m")
+    said = ReasoningConfig(format="optional", open="analysis", close="assistantfinal")  # as its texts are without them
+    assert answer_of("analysisHm.assistantfinalYes.", settled(said, channels, "m")) == "Yes."
 
 
 def test_the_prompt_is_rendered_with_the_names_that_templates_use() -> None:
