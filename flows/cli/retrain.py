@@ -45,6 +45,13 @@ def rollback(
     as_json: Annotated[bool, typer.Option("--json", help="Print what changed for scripts")] = False,
 ) -> None:
     """Make the champion before this one champion again."""
+    from ifrl_core.config.names import model_name
+    from ifrl_core.errors import ConfigError
+
+    try:
+        model_name(name)
+    except ValueError as error:
+        raise ConfigError(f"registered model {name!r}: {error}") from None
     configure_environment()
     from ifrl_core.promotion.champion import rollback
 

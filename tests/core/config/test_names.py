@@ -13,6 +13,7 @@ from mlflow.utils.validation import (
 )
 from prefect.types.names import BANNED_CHARACTERS
 
+from flows.cli.retrain import rollback
 from ifrl_core.config.names import _NOT_IN_PREFECT, alias, model_name, place
 from ifrl_core.config.recipes import build_config
 from ifrl_core.errors import ConfigError
@@ -110,3 +111,8 @@ def test_places_are_pools_or_deployments_by_prefects_rules() -> None:
 def test_a_recipe_is_refused_by_the_field(registry: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_config({"registry": registry})
+
+
+def test_the_command_that_takes_a_name_refuses_it_as_a_recipe_does() -> None:
+    with pytest.raises(ConfigError, match="registered model 'team/ifrl': MLflow takes no /"):
+        rollback("team/ifrl")
