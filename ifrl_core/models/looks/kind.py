@@ -56,10 +56,13 @@ def refuse_adapter(folder: Path, uri: str) -> None:
 def check_decoder(folder: Path, config: Mapping[str, Any], uri: str, *, trained: bool) -> None:
     """
     Raises:
-        ModelError: when this is no language model that answers text with text, or, `trained`, one that is quantised.
+        ModelError: when this is no language model that answers text with text; or, `trained` (or decoded by us), one that is
+            quantised or has other senses.
     """
     named = names(config)
     if any(config.get(name) for name in _SENSES):
+        if not trained:
+            return  # vLLM answers text with it
         raise fault(
             uri,
             f"{named} reads images or sound as well: name a model of text alone (of Gemma 3, the 1B or a text-only copy)",
@@ -74,7 +77,7 @@ def check_decoder(folder: Path, config: Mapping[str, Any], uri: str, *, trained:
     if architectures(config) and not any(name.endswith(_DECODERS) for name in architectures(config)):
         raise fault(uri, f"{named} is not a causal language model: name a decoder-only chat model (…ForCausalLM)")
     if trained:
-        refuse_quantised(folder, config, uri, "training")
+        refuse_quantised(folder, config, uri)
 
 
 def check_classifier(folder: Path, config: Mapping[str, Any], uri: str) -> None:
@@ -85,10 +88,10 @@ def check_classifier(folder: Path, config: Mapping[str, Any], uri: str) -> None:
     named = names(config)
     if not named.endswith(_CLASSIFIER):
         raise fault(uri, f"{named} is not a reward model (…{_CLASSIFIER}): name what the reward-model stage made")
-    refuse_quantised(folder, config, uri, "scoring")
+    refuse_quantised(folder, config, uri)
 
 
-def refuse_quantised(folder: Path, config: Mapping[str, Any], uri: str, use: str) -> None:
+def refuse_quantised(folder: Path, config: Mapping[str, Any], uri: str) -> None:
     """
     Raises:
         ModelError: when the weights are packed into fewer bits.
@@ -98,12 +101,13 @@ def refuse_quantised(folder: Path, config: Mapping[str, Any], uri: str, use: str
             how = config[name].get("quant_method") if isinstance(config[name], Mapping) else None
             raise fault(
                 uri,
-                f"its weights are quantised ({how or name}); {use} needs 16 or 32 bits: name the model it was made from",
+                f"its weights are quantised ({how or name}); here 16 or 32 bits are needed: name the model it was made from",
             )
     for name in _QUANTISED_FILES:
         if (folder / name).is_file():
             raise fault(
-                uri, f"its weights are quantised ({name}); {use} needs 16 or 32 bits: name the model it was made from"
+                uri,
+                f"its weights are quantised ({name}); here 16 or 32 bits are needed: name the model it was made from",
             )
 
 

@@ -55,8 +55,8 @@ def check_weights(folder: Path, config: Mapping[str, Any], uri: str, *, trained:
         if trained and len(tensor.shape) == 2 and tensor.dtype.startswith(_PACKED) and tensor.name.endswith("weight"):
             raise fault(
                 uri,
-                f"its weights are quantised ({tensor.name} is {tensor.dtype}); training needs 16 or 32 bits: name the model "
-                "it was made from",
+                f"its weights are quantised ({tensor.name} is {tensor.dtype}); here 16 or 32 bits are needed: name the "
+                "model it was made from",
             )
     return tensors
 

@@ -21,7 +21,7 @@ from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.load import load_answering_model, load_causal_model
 from ifrl_core.models.looks.build import check_reward_model
 from ifrl_core.models.looks.chat import load_tokenizer
-from ifrl_core.models.looks.folder import look_at_policy
+from ifrl_core.models.looks.folder import look_at_policy, look_at_writer
 from ifrl_core.models.shapes import model_shape
 from ifrl_core.reward_model.model.files import reward_model_folder
 from ifrl_core.reward_model.model.packing import collate, pack, pair_logits
@@ -273,3 +273,14 @@ def test_a_template_that_fails_at_one_prompt_names_it() -> None:
     assert prompt_ids(tokenizer, [{"role": "user", "content": "Name a river."}])
     with pytest.raises(ModelError, match=r"cannot render the prompt 'Name a fish\.' \(TemplateError: No fish\)"):
         prompt_ids(tokenizer, [{"role": "user", "content": "Name a fish."}])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"quantization_config": {"quant_method": "awq"}}, "quantised"), ({"vision_config": {"a": 1}}, "reads images")],
+)
+def test_a_writer_that_vllm_reads_may_be_quantised_or_see(folder: Path, changes: dict[str, Any], words: str) -> None:
+    edit(folder / "config.json", **changes)
+    look_at_writer(folder, "m", batched=False)
+    with pytest.raises(ModelError, match=words):
+        look_at_writer(folder, "m", batched=True)
