@@ -17,6 +17,7 @@ from ifrl_core.config.recipes import load_recipe
 from ifrl_core.errors import ConfigError
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.reasoning import THINK, WHOLE, Reasoning
+from ifrl_core.reward_model.model.settings import SETTINGS, read_settings, write_settings
 from ifrl_core.rollouts.stage import make_rollouts
 from tests.core.models.test_reasoning import ALWAYS, OPENING
 
@@ -74,3 +75,11 @@ def test_check_reads_responses_in_the_format_that_it_is_given(
     done = CliRunner().invoke(app, ["check", str(source), "-o", str(target), *options])
     assert done.exit_code == 0, done.output
     assert [json.loads(line)["strict"] for line in target.read_text().splitlines()] == strict
+
+
+def test_a_reward_model_knows_the_format_that_it_was_trained_with(tmp_path: Path) -> None:
+    write_settings(tmp_path, max_tokens=64)
+    assert "reasoning" not in json.loads((tmp_path / SETTINGS).read_text())
+    assert read_settings(tmp_path).reasoning == THINK
+    write_settings(tmp_path, max_tokens=64, reasoning=ALWAYS)
+    assert read_settings(tmp_path).reasoning == ALWAYS
