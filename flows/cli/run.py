@@ -47,8 +47,9 @@ def plan(
     """What a recipe's training takes: processes, batches, memory, hours; its first prompt; what its held-out sets can show.
     Refuses what cannot work."""
     from ifrl_core.config.recipes import load_recipe
+    from ifrl_core.instructions.fitting import count_too_long
     from ifrl_core.instructions.types import check_types
-    from ifrl_core.models.looks.at_hand import look_at_hand, tokenizer_at_hand
+    from ifrl_core.models.looks.at_hand import folder_at_hand, look_at_hand, tokenizer_at_hand
     from ifrl_core.models.looks.chat import first_prompt
     from ifrl_core.models.reasoning import reasoning_at_hand
     from ifrl_core.plan.plan import make_plan
@@ -60,17 +61,18 @@ def plan(
     check_types(config)
     look_at_hand(config.model)
     recipe_plan = make_plan(config)
-    tokenizer, prompt = tokenizer_at_hand(config.model), None
+    tokenizer, prompt, too_long = tokenizer_at_hand(config.model), None, 0
     if tokenizer is not None:
         seeds, _ = read_seeds(config.seeds.files, builtin=config.seeds.builtin)
         prompt = first_prompt(tokenizer, seeds[0].text, config.model)
+        too_long = count_too_long(folder_at_hand(config.model), seeds, config.rollouts.max_tokens)
     power, reasoning = gate_power(config), reasoning_at_hand(config)
     if as_json:
         further = {"power": [asdict(question) for question in power], "first_prompt": prompt and asdict(prompt)}
-        of_answers = {"reasoning": reasoning.model_dump() if reasoning else None}
+        of_answers = {"reasoning": reasoning.model_dump() if reasoning else None, "seeds_too_long": too_long}
         typer.echo(json.dumps({**asdict(recipe_plan), **further, **of_answers}, indent=2))
         return
-    lines = [*plan_lines(recipe_plan), *power_lines(power), reasoning_line(reasoning), *prompt_lines(prompt)]
+    lines = [*plan_lines(recipe_plan), *power_lines(power), reasoning_line(reasoning), *prompt_lines(prompt, too_long)]
     typer.echo("\n".join(lines))
 
 

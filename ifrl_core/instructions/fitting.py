@@ -1,6 +1,6 @@
 """Which ladders fit into the positions of the model that answers them: the longest prompt and the longest answer together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.models.looks.kind import read_config
 from ifrl_core.records import Message
+from ifrl_core.seeds.read import SeedText
 
 _WORDS_OF_TEMPLATE = 1024  # bytes; more than usual chat templates add to a message
 
@@ -39,3 +40,11 @@ class Room:
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(self._folder)
+
+
+def count_too_long(folder: Path | None, seeds: Iterable[SeedText], answer_tokens: int) -> int:
+    """Seeds that leave no room by themselves, without constraints; 0 for a model that is in no folder."""
+    if folder is None:
+        return 0
+    room = Room(folder, answer_tokens)
+    return sum(room.fault([{"role": "user", "content": seed.text}]) is not None for seed in seeds)

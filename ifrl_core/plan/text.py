@@ -63,9 +63,10 @@ def reasoning_line(reasoning: Reasoning | None) -> str:
     return f"answers     what follows {reasoning.close}; without it {without}"
 
 
-def prompt_lines(prompt: FirstPrompt | None) -> list[str]:
-    """The first prompt as the model reads it; None: its model is not at hand."""
+def prompt_lines(prompt: FirstPrompt | None, too_long: int = 0) -> list[str]:
+    """The first prompt as the model reads it; None: its model is not at hand. `too_long`: seeds that will be left out."""
     if prompt is None:
         return ["prompt      not looked at: the model is not in a local folder"]
     first, *more = prompt.text.splitlines() or [""]
-    return [f"prompt      {prompt.tokens} tokens: {first}", *(f"            {line}" for line in more)]
+    seeds = [f"seeds       {too_long} leave the model no room for an answer and will be left out"] if too_long else []
+    return [f"prompt      {prompt.tokens} tokens: {first}", *(f"            {line}" for line in more), *seeds]

@@ -17,7 +17,7 @@ def look_at_hand(uri: str) -> None:
         ModelError: when it is not a whole, trainable chat model.
         ArtifactError, TrackingError: when the store or the registry that it names does not answer.
     """
-    if folder := _whole(uri):
+    if folder := folder_at_hand(uri):
         look_at_policy(folder, uri)
 
 
@@ -28,10 +28,10 @@ def tokenizer_at_hand(uri: str) -> Any | None:
 
         file = gguf_file(uri)
         return AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-    folder = _whole(uri)
+    folder = folder_at_hand(uri)
     return load_tokenizer(folder, uri) if folder else None
 
 
-def _whole(uri: str) -> Path | None:
-    """Its folder; of the hub's cache, a part may be here alone."""
+def folder_at_hand(uri: str) -> Path | None:
+    """The folder of a model on this machine; of the hub's cache, a part may be here alone."""
     return None if form(uri) == "hub" else at_hand(uri)

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli.main import app
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import InstructionsConfig, SeedsConfig
 from ifrl_core.errors import InputError
@@ -13,6 +15,7 @@ from ifrl_core.models.stage import import_model, model_source
 from ifrl_core.report.findings import findings
 from ifrl_core.seeds import stage as seeds_stage
 from tests.core.models.tiny import write_model
+from tests.flows.workplace import TINY
 
 LONG = "海" * 300  # 900 bytes, a token each; the model has 512 positions
 TEXTS = [f"Explain tide {number}." for number in range(12)]
@@ -58,3 +61,17 @@ def test_when_all_are_too_long_the_way_out_is_said(store: ArtifactStore, tmp_pat
 def test_questions_that_had_no_room_are_said() -> None:
     (finding,) = findings({"before": {"no_room": 2}})
     assert finding.title == "Evaluation could not answer 2 questions"
+
+
+def test_a_plan_shows_the_first_prompt_and_how_many_seeds_are_too_long(tmp_path: Path) -> None:
+    folder, seeds = write_model(tmp_path / "m"), tmp_path / "mine.txt"
+    seeds.write_text("\n".join([*TEXTS, LONG]) + "\n")
+    named = {"model": folder, "policy.max_prompt_tokens": 400, "seeds.files": seeds, "seeds.builtin": "false"}
+    changes = [part for name, value in named.items() for part in ("--set", f"{name}={value}")]
+    shown = CliRunner().invoke(app, ["plan", str(TINY), *changes])
+    assert shown.exit_code == 0, shown.output
+    assert (
+        "prompt      34 tokens: <|turn|>user\n            Explain tide 0.<|end|>\n            <|turn|>assistant"
+        in shown.output
+    )
+    assert "seeds       1 leave the model no room for an answer and will be left out" in shown.output
