@@ -55,9 +55,9 @@ def decode(
     `prompts` are token ids; a prompt that stands there several times is read once for those that join together. At most
     `max_rows` rows are in flight, fewer where their prompts and longest completions would together exceed `cache_tokens`.
     """
-    places_left = [sampling.max_tokens if positions is None else positions - len(prompt) for prompt in prompts]
-    yield from ((index, []) for index, left in enumerate(places_left) if left <= 0)
-    fitting = (index for index, left in enumerate(places_left) if left > 0)
+    left = [sampling.max_tokens if positions is None else positions - len(prompt) for prompt in prompts]
+    yield from ((index, []) for index, tokens in enumerate(left) if tokens <= 0)
+    fitting = (index for index, tokens in enumerate(left) if tokens > 0)
     waiting = deque(sorted(fitting, key=lambda index: len(prompts[index]), reverse=True))
     batch, rows = _Batch(model), list[_Partial]()
     while waiting or rows:
@@ -66,9 +66,7 @@ def decode(
         joining = [waiting.popleft() for _ in range(min(places, len(waiting)))]
         for group in length_batches(joining, lambda index: len(prompts[index]), max_tokens=_PREFILL_TOKENS):
             batch.join([prompts[index] for index in group])
-            rows += [
-                _Partial(index, uniforms(seeds[index], sampling.max_tokens)[: places_left[index]]) for index in group
-            ]
+            rows += [_Partial(index, uniforms(seeds[index], sampling.max_tokens)[: left[index]]) for index in group]
         tokens = draw(batch.logits, [row.numbers[len(row.tokens)] for row in rows], sampling)
         for row, token in zip(rows, tokens, strict=True):
             row.tokens.append(token)

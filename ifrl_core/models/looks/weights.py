@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -103,34 +103,30 @@ def read_header(path: Path, uri: str) -> dict[str, Tensor]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > size - 8:
-            raise fault(uri, f"{path} ends within its header ({size:,} bytes); {_AGAIN}")
-        try:
-            header = json.loads(file.read(length))
-            entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-            begin = 8 + length
-            tensors = {
-                name: Tensor(
-                    name,
-                    str(entry["dtype"]),
-                    tuple(entry["shape"]),
-                    path,
-                    begin + int(entry["data_offsets"][0]),
-                    begin + int(entry["data_offsets"][1]),
-                )
-                for name, entry in entries.items()
-            }
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise fault(uri, f"{path} is not a safetensors file (its header is broken); {_AGAIN}") from error
-    expected = max((tensor.end for tensor in tensors.values()), default=begin)
-    if size != expected:
-        raise fault(uri, f"{path} has {size:,} bytes and its header says {expected:,}: it is not whole; {_AGAIN}")
+            raise fault(uri, f"{path} is no safetensors file, or ends within its header ({size:,} bytes); {_AGAIN}")
+        header = file.read(length)
+    try:
+        tensors = dict(_entries(path, json.loads(header), 8 + length))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise fault(uri, f"{path} is not a safetensors file (its header is broken); {_AGAIN}") from error
     if not tensors:
         raise fault(uri, f"{path} holds no tensor; {_AGAIN}")
+    expected = max(tensor.end for tensor in tensors.values())
+    if size != expected:
+        raise fault(uri, f"{path} has {size:,} bytes and its header says {expected:,}: it is not whole; {_AGAIN}")
     try:
         with safe_open(path, framework="np"):
             return tensors
     except SafetensorError as error:  # tensors that overlap, or are of another size than their shape
         raise fault(uri, f"{path} is not a safetensors file ({first_line(error)}); {_AGAIN}") from error
+
+
+def _entries(path: Path, header: Mapping[str, Any], begin: int) -> Iterator[tuple[str, Tensor]]:
+    """Each tensor by name; the data begin at byte `begin`."""
+    for name, entry in header.items():
+        if name != "__metadata__":
+            start, end = (begin + int(offset) for offset in entry["data_offsets"])
+            yield name, Tensor(name, str(entry["dtype"]), tuple(entry["shape"]), path, start, end)
 
 
 def vocabulary_rows(tensors: Mapping[str, Tensor]) -> int | None:
