@@ -11,8 +11,7 @@ from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import InstructionsConfig, RetrainConfig
 from ifrl_core.evaluation.benchmarks.registry import BENCHMARKS
 from ifrl_core.promotion.gate import decide
-from ifrl_core.report.data import report_data
-from ifrl_core.report.stage import render
+from ifrl_core.report.stage import ReportConfig, write_report
 from ifrl_core.report.summary import run_summary, summary_markdown
 from tests.core.report.small_run import small_run
 from tests.core.report.test_summary import record_of
@@ -31,7 +30,7 @@ def test_it_ends_without_a_traceback(tmp_path: Path, written: dict[str, Any], le
     store = ArtifactStore(str(tmp_path))
     config = InstructionsConfig(max_words=50, **written)
     refs = small_run(store, train=4, held_out=3, written=config, levels=levels)
-    assert "<html" in render(report_data("end", "m", refs, store))
+    write_report(ReportConfig(name="end", model="m"), refs, store)
     summary = run_summary(record_of(refs), store)
     measured = bool(config.hard_share) and levels != (5,)
     assert (summary["gain"] is not None) == measured
