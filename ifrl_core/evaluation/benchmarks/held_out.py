@@ -71,6 +71,7 @@ def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inpu
     from ifrl_core.reward_model.model.score import RewardModel
 
     scorer = RewardModel(model_folder(inputs["reward_model"], work.store))
+    work.provenance["scoring"] = scorer.dtype
     return scored_answers(rows, completions, scorer, work.reasoning)
 
 
