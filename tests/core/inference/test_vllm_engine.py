@@ -116,7 +116,9 @@ def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
     command += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-num-seqs", "16"]
     env = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
     with running(command, env, tmp_path / "vllm.log", f"http://127.0.0.1:{port}/health", timeout_s=240):
-        engine = ServerEngine([f"http://127.0.0.1:{port}/v1"], "policy", concurrency=8)
+        engine = ServerEngine(
+            [f"http://127.0.0.1:{port}/v1"], "policy", concurrency=8, ends={0: "<|endoftext|>", 2: "<|im_end|>"}
+        )
         completions = engine.generate(ladders(3), Sampling(8, temperature=0.0))
         assert len(completions) == 15
         for completion in completions:
