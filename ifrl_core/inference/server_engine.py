@@ -30,6 +30,7 @@ API_KEY_VARIABLE = "IFRL_SERVER_API_KEY"
 _BUSY = {429, 503}
 _GATEWAY = {502, 504}  # a proxy whose server behind it is gone
 _EXCERPT = 500
+_END_IDS = "stop_token_ids"  # of vLLM and SGLang
 _MOST_STOPS = 4  # strings that OpenAI's interface takes
 T = TypeVar("T")
 
@@ -115,8 +116,7 @@ class ServerEngine:
 
         async def work(client: httpx.AsyncClient) -> None:
             for index in waiting:
-                body = _body(self._model, self._plain(requests[index]), sampling, self._stop)
-                answer = await self._answer(client, fleet, body, f"request {index}")
+                answer = await self._ask(client, fleet, requests[index], sampling, f"request {index}")
                 notes.take(answer)
                 completions[index] = completion = answer.completed(
                     requests[index].messages, sampling.max_tokens, self._count_tokens
@@ -139,6 +139,20 @@ class ServerEngine:
 
     def _plain(self, request: Request) -> Request:
         return Request(plain_messages(request.messages, self._marks), request.seed)
+
+    async def _ask(
+        self, client: httpx.AsyncClient, fleet: Fleet, request: Request, sampling: Sampling, what: str
+    ) -> ChatAnswer:
+        """Have one request answered; of a server that takes no _END_IDS, without them from then on."""
+        while True:
+            stop = self._stop
+            try:
+                return await self._answer(client, fleet, _body(self._model, self._plain(request), sampling, stop), what)
+            except InferenceError as refusal:
+                if _END_IDS not in stop or _END_IDS not in str(refusal):
+                    raise
+                log.info("the server takes no %s: it ends answers as it knows, and at texts", _END_IDS)
+                self._stop = {name: value for name, value in stop.items() if name != _END_IDS}
 
     async def _answer(self, client: httpx.AsyncClient, fleet: Fleet, body: bytes, what: str) -> ChatAnswer:
         """Send one request until it is answered."""
@@ -209,7 +223,7 @@ async def _post(client: httpx.AsyncClient, url: str, body: bytes, reasoning: Rea
 
 
 def _stop(ends: Mapping[int, str]) -> dict[str, Any]:
-    return {"stop": list(ends.values())[:_MOST_STOPS], "stop_token_ids": list(ends)} if ends else {}
+    return {"stop": list(ends.values())[:_MOST_STOPS], _END_IDS: list(ends)} if ends else {}
 
 
 def _body(model: str, request: Request, sampling: Sampling, stop: Mapping[str, Any]) -> bytes:

@@ -79,7 +79,7 @@ def requests(count: int) -> list[Request]:
 
 
 def test_real_answers_are_reproducible_and_counted(servers: list[ModelServer], folder: Path) -> None:
-    engine = ServerEngine([servers[0].url], str(folder), concurrency=1)
+    engine = ServerEngine([servers[0].url], str(folder), concurrency=1, ends={2: "<|im_end|>"})
     sampling = Sampling(max_tokens=12, temperature=0.8, top_p=0.95)
     first, again = engine.generate(requests(3), sampling), engine.generate(requests(3), sampling)
     assert first == again

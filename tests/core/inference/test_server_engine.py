@@ -64,6 +64,21 @@ def test_the_tokens_that_end_an_answer_are_sent_by_id_and_by_text() -> None:
     assert server.bodies[0]["stop_token_ids"] == [2, 7]
 
 
+@pytest.mark.parametrize(
+    "detail", ["Unexpected fields in the request: {'stop_token_ids'}", [{"loc": ["stop_token_ids"]}]]
+)
+def test_a_server_that_takes_no_ids_of_ends_is_asked_without_them(detail: Any) -> None:
+    def strict(body: Body, number: int) -> Reply:
+        return (422, {"detail": detail}, {}) if "stop_token_ids" in body else echo(body, number)
+
+    with serving(strict) as server:
+        asked = engine(server.url, ends={2: "<|im_end|>"})
+        assert texts(asked.generate(requests(40), Sampling(5))) == expected(40)
+        assert texts(asked.generate(requests(1), Sampling(5))) == expected(1)
+    assert server.bodies[-1]["stop"] == ["<|im_end|>"]
+    assert "stop_token_ids" not in server.bodies[-1]
+
+
 def test_no_requests_need_no_server() -> None:
     assert engine(unused_url()).generate([], SAMPLING) == []
 
