@@ -14,7 +14,7 @@ MASK = "***"
 # user:password@ of any URL, up to the last @ before its path: people write passwords with @ unescaped.
 _USER = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)(?P<user>[^\s/?#:@\"'<>]*)(?P<password>:[^\s/?#\"'<>]*)?@", re.I)
 _QUERY = re.compile(
-    r"(?<=[?&;])(?P<name>[\w.-]*(?:key|token|secret|passw|pwd|signature|credential|auth|sig)[\w.-]*=)[^\s&;#\"'<>]+",
+    r"(?<=[?&;])(?P<name>[\w.-]{0,40}(?:key|token|secret|passw|pwd|signature|credential|auth|sig)[\w.-]{0,40}=)[^\s&;#\"'<>]+",
     re.I,
 )
 _WEB = ("http://", "https://")
