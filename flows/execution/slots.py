@@ -27,7 +27,7 @@ from tasks.telling import is_outage
 VARIABLE = "IFRL_SLOTS"
 LEASE_S = 60.0  # the least that Prefect allows
 _BEAT_S = LEASE_S / 3
-_LONGEST_WAIT_S = 30.0  # between two looks for a free slot
+_LONGEST_WAIT_S = 10.0  # between two looks for a free slot
 _AGAIN_S = 2.0  # after an outage
 
 log = logging.getLogger("ifrl_core.run")
