@@ -100,7 +100,13 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     On sqlite a server with workers and automations now and then stands still for a minute: two of its transactions wait
     for each other until the busy timeout, and whoever watches a run waits with them.
     """
-    port = free_port()
+    with postgres_server() as database, prefect_on(database, folder, free_port()) as env:
+        yield env
+
+
+@contextmanager
+def prefect_on(database: str, folder: Path, port: int) -> Iterator[dict[str, str]]:
+    """The same on a database that outlives it, so that it can be stopped and started again."""
     home = {
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(folder / "prefect" / "results"),
@@ -117,11 +123,11 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_UI_API_URL": api["PREFECT_API_URL"],
         "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
-    with postgres_server() as database:
-        server_env["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database
-        with running(command, server_env, folder / "server.log", f"{api['PREFECT_API_URL']}/health"):
-            yield {**home, **api, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
+    with running(command, server_env, folder / "server.log", f"{api['PREFECT_API_URL']}/health"):
+        yield {**home, **api, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
 
 
 @contextmanager

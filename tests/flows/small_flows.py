@@ -7,6 +7,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+from flows.execution.alive import outlives_outages
 from flows.execution.slots import slot
 
 
@@ -18,7 +19,7 @@ def small(
 
     `starts` is a file that gets a line with the time as soon as the slot is held; `reason` makes the run fail.
     """
-    with slot():
+    with outlives_outages(), slot():
         number = 1
         if starts:
             with Path(starts).open("a") as file:

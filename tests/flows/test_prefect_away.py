@@ -3,8 +3,10 @@
 A few seconds in `make test`, five minutes in the soak, where MLflow is away as well.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,8 +24,9 @@ from ifrl_core.config import NoConfig
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from tasks.stages import stage_task
 from tests.flows.gate import Gate, gate
-from tests.flows.servers import ask, free_port, mlflow_server
-from tests.flows.site import wait_until
+from tests.flows.servers import ask, free_port, mlflow_server, postgres_server, prefect_on
+from tests.flows.site import make_site, wait_until
+from tests.flows.test_deploy import SMALL
 from tests.flows.test_kill import wait_for
 from tests.flows.workplace import CHEAP, Workplace
 
@@ -145,3 +148,33 @@ def test_five_minutes_without_prefect_and_mlflow_in_the_middle_of_training_cost_
         policy = next(run for run in runs if run.info.run_name == "policy")
         points = client.get_metric_history(policy.info.run_id, "reward/total")
         assert sorted({point.step for point in points}) == list(range(1, 401))
+
+
+@pytest.mark.e2e
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_deployed_run_outlives_a_server_that_is_away_for_longer_than_its_heartbeats(tmp_path: Path) -> None:
+    """The server itself is stopped and started again, with its automations: the run is not started anew, its slot stays."""
+    port, starts = free_port(), tmp_path / "starts"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_", "IFRL_"))}
+    with postgres_server() as database:
+        with ExitStack() as first:
+            env = first.enter_context(prefect_on(database, tmp_path, port))
+            site = make_site(tmp_path, env, {**kept, "IFRL_HOME": str(tmp_path / "home")})
+            deployed = site.ifrl("deploy", "--file", SMALL, "--slots", "gpu=1")
+            assert deployed.returncode == 0, deployed.stderr
+            worker = ExitStack()
+            worker.enter_context(site.worker("cpu"))
+            identity = site.start("small/pipeline", seconds=240, starts=str(starts))
+            wait_until(starts.exists, 60, site.logs)
+            time.sleep(35)  # a heartbeat, at least
+        with worker:
+            time.sleep(110)
+            with prefect_on(database, tmp_path, port):
+                run = site.ended(identity)
+                assert (run["state_type"], run["run_count"]) == ("COMPLETED", 1), site.logs()
+                assert len(starts.read_text().splitlines()) == 1
+                states = site.ask(f"/flow_run_states/?flow_run_id={identity}", method="GET")
+                assert "AwaitingRetry" not in [state["name"] for state in states]
+                print([state["name"] for state in states])
+                wait_until(lambda: site.ask("/v2/concurrency_limits/gpu", method="GET")["active_slots"] == 0, 90)
