@@ -29,6 +29,7 @@ from prefect.states import Completed, Running
 from tasks.telling import best_effort
 
 TAKEN_FOR_DEAD = "No heartbeat for"  # so the message of the automation begins (deployments/server.yaml)
+OBJECTION = "It was taken for dead, and it runs"
 OBJECTS_WITHIN_S = 15.0  # of the server's answering again
 _LOOK_S = 10.0
 _LOOK_AGAIN_S = 1.0  # around an outage: another start follows 10 s after the mark
@@ -41,6 +42,11 @@ log = logging.getLogger("ifrl_core.run")
 def is_taken_for_dead(state: State[Any] | None) -> bool:
     """Whether nothing but silence says that a run is dead."""
     return state is not None and state.is_crashed() and (state.message or "").startswith(TAKEN_FOR_DEAD)
+
+
+def has_objected(state: State[Any] | None) -> bool:
+    """Whether a run set itself back to Running, which the server counts as one more attempt, and which is none."""
+    return state is not None and state.is_running() and state.message == OBJECTION
 
 
 class Doubt:
@@ -99,7 +105,8 @@ class _Watch:
             seen = client.read_flow_run(self.own)
             if seen.run_count == self._attempt and is_taken_for_dead(seen.state) and not ended.is_set():
                 log.warning("the Prefect server took this run for dead while it was away: it runs")
-                client.set_flow_run_state(self.own, Running(message="It was taken for dead, and it runs"), force=True)
+                client.set_flow_run_state(self.own, Running(message=OBJECTION), force=True)
+                self._attempt = client.read_flow_run(self.own).run_count
 
 
 def _end_tasks(own: UUID) -> None:

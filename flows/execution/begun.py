@@ -18,7 +18,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 from pydantic import BaseModel
 
-from flows.execution.alive import open_task_runs
+from flows.execution.alive import has_objected, open_task_runs
 from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.errors import ArtifactError, TrackingError
@@ -90,11 +90,8 @@ def _end_flow_run(client: SyncPrefectClient, run: Begun) -> None:
         seen = client.read_flow_run(run.flow_run_id)
     except ObjectNotFound:
         return
-    if (
-        seen.state is None
-        or seen.run_count != run.attempt
-        or not (seen.state.is_running() or seen.state.is_cancelling())
-    ):
+    other_attempt = seen.run_count != run.attempt and not has_objected(seen.state)
+    if other_attempt or seen.state is None or not (seen.state.is_running() or seen.state.is_cancelling()):
         return
     message = f"Killed: run {run.run} was found dead by the next one"
     for task_run in open_task_runs(client, run.flow_run_id):

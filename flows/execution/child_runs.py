@@ -24,7 +24,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelling
 
-from flows.execution.alive import Doubt
+from flows.execution.alive import Doubt, has_objected
 from ifrl_core.errors import PlacementError
 from tasks.telling import is_outage
 
@@ -169,7 +169,7 @@ def _watch(parent: UUID, own: UUID, ended: threading.Event) -> None:
         except (httpx.HTTPError, OSError):
             log.debug("the Prefect server does not answer: the parent is looked at later")
         else:
-            attempt = attempt or waiting.run_count
+            attempt = waiting.run_count if has_objected(waiting.state) else attempt or waiting.run_count
             waits = waiting.state is not None and (waiting.state.is_running() or doubt.of(waiting.state))
             if not waits or waiting.run_count != attempt:
                 break

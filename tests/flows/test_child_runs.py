@@ -13,7 +13,7 @@ from prefect.states import Crashed, Running
 
 from deployments.wanted import server_file
 from flows.execution import alive, child_runs
-from flows.execution.alive import Doubt, is_taken_for_dead
+from flows.execution.alive import OBJECTION, Doubt, has_objected, is_taken_for_dead
 
 ANSWERS: list[int] = []  # status codes still to be given; the last one stays
 
@@ -56,6 +56,8 @@ def test_a_run_that_is_taken_for_dead_gets_time_to_object(monkeypatch: pytest.Mo
     assert is_taken_for_dead(silent)
     monkeypatch.setattr(alive, "OBJECTS_WITHIN_S", 0.05)
     doubt = Doubt()
+    assert has_objected(Running(message=OBJECTION))
+    assert not has_objected(Running())
     assert not doubt.of(killed)
     assert doubt.of(silent)
     assert not doubt.of(Running())
