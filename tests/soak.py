@@ -39,15 +39,16 @@ def measured_seconds(table: str) -> dict[str, int]:
 def share_of(commit: str, cases: Sequence[str], seconds: Mapping[str, int], limit_s: int) -> list[str]:
     """The cases of a commit: from the one that its hash points to onwards, as many as fit into `limit_s` seconds.
 
-    One that does not fit is left out, the first one never; so every case is the first one of some commit.
+    Every case that fits is the first one of some commit; longer ones are left to `make soak`.
     """
-    start = int(commit, 16) % len(cases)
+    cost = {case: seconds.get(case, _UNMEASURED_S) for case in cases}
+    fitting = [case for case in cases if cost[case] <= limit_s]
+    start = int(commit, 16) % max(len(fitting), 1)
     share, left = [], float(limit_s)
-    for case in [*cases[start:], *cases[:start]]:
-        cost = seconds.get(case, _UNMEASURED_S)
-        if cost <= left or not share:
+    for case in [*fitting[start:], *fitting[:start]]:
+        if cost[case] <= left:
             share.append(case)
-            left -= cost
+            left -= cost[case]
     return share
 
 

@@ -5,15 +5,14 @@ from tests.soak import case_seed, measured_seconds, share_of, table_of
 CASES = [f"tests/test_a.py::test_kill[{n}]" for n in range(7)]
 
 
-def test_every_case_is_the_first_of_some_commit_and_a_share_fits() -> None:
+def test_every_case_that_fits_is_the_first_of_some_commit_and_a_share_fits() -> None:
     seconds = dict.fromkeys(CASES, 40) | {CASES[3]: 500}
-    shares = [share_of(f"{n:040x}", CASES, seconds, 100) for n in range(len(CASES))]
-    assert [share[0] for share in shares] == CASES
+    shares = [share_of(f"{n:040x}", CASES, seconds, 100) for n in range(6)]
+    assert [share[0] for share in shares] == [*CASES[:3], *CASES[4:]]
     assert shares[0] == CASES[:2]
-    assert shares[2] == [CASES[2], CASES[4]], "a long case is passed over"
-    assert shares[3] == [CASES[3]]
-    assert shares[6] == [CASES[6], CASES[0]]
-    assert share_of("0" * 39 + "7", CASES, seconds, 100) == shares[0]
+    assert shares[2] == [CASES[2], CASES[4]], "a case longer than a share is left to the whole soak"
+    assert shares[5] == [CASES[6], CASES[0]]
+    assert share_of("6", CASES, seconds, 100) == shares[0]
 
 
 def test_cases_without_a_measurement_take_part() -> None:
