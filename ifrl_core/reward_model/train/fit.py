@@ -103,7 +103,8 @@ def training_arguments(config: RewardModelConfig, folder: Path, rows: int, seed:
         gradient_accumulation_steps=max(1, config.batch_size // config.micro_batch),
         save_strategy="steps",
         save_steps=config.save_steps,
-        save_total_limit=1,
+        # With 1, transformers ends by removing all but the best one: the newest of a training that was asked to stop.
+        save_total_limit=2 if config.early_stopping else 1,
         eval_strategy="steps" if config.early_stopping else "no",
         eval_steps=config.save_steps,
         per_device_eval_batch_size=config.micro_batch,

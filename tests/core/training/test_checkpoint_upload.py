@@ -245,11 +245,16 @@ def test_a_reward_model_goes_on_there_too_and_ends_with_the_same_digest(
         if done >= 24:
             (s3_store.scratch("reward-model", identity) / STOP).touch()
 
-    with pytest.raises(StoppedError, match=r"asked to stop at step \d+ of 144. The last whole checkpoint is"):
+    with pytest.raises(
+        StoppedError, match=r"asked to stop at step (\d+) of 144. The last whole checkpoint is"
+    ) as stopped:
         train_reward_model(config, inputs, s3_store, stop_after_a_while)
     remote = s3_store.checkpoints("reward-model", identity)
-    best, newest = uploaded(s3_store, remote)
     losses = {row["step"]: row.get("held_out_loss") for row in model_store.read_json(whole, "curve.json")}
+    steps = uploaded(s3_store, remote)
+    assert len(steps) == 2, (steps, losses, [file.path for file in files.listing(s3_store.fs, remote)])
+    best, newest = steps
+    assert f"asked to stop at step {newest} of" in str(stopped.value), "the step in hand is kept"
     assert losses[best] == min(loss for loss in losses.values() if loss is not None)
 
     monkeypatch.setenv("IFRL_CACHE", str(tmp_path / "another machine"))
