@@ -86,7 +86,7 @@ class Site:
             finally:
                 process.terminate()
                 try:
-                    process.wait(20)
+                    process.wait(3)
                 except subprocess.TimeoutExpired:
                     process.kill()
 

@@ -154,6 +154,7 @@ def test_one_changed_value_of_the_policy_recomputes_what_lies_below_it(
     assert computed == {"policy", "evaluation-after", "comparison", "report"}
 
 
+@pytest.mark.soak
 def test_a_second_round_starts_from_the_first_rounds_policy(
     place: Workplace, tiny: str, ifeval: tuple[str, ...]
 ) -> None:

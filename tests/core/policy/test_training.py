@@ -59,7 +59,7 @@ CURRICULA = {
 # SIGKILLs in a row, each at the sight of a file of a checkpoint: its last one, or one in the middle of it.
 DEADLY = {
     "promoted": ("checkpoint-1/trainer_state.json",),
-    "corridor": ("checkpoint-1/trainer_state.json", "checkpoint-3/optimizer.pt", "checkpoint-5/trainer_state.json"),
+    "corridor": ("checkpoint-1/trainer_state.json", "checkpoint-3/optimizer.pt"),
 }
 
 
