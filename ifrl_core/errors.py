@@ -3,7 +3,7 @@
 Every message says what went wrong, where (file, record, field) and what to do about it.
 """
 
-from ifrl_core.masking import masked
+from ifrl_core.text.masking import masked
 
 
 class IfrlError(Exception):

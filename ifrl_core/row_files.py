@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ifrl_core.errors import InputError
 from ifrl_core.records import Row
-from ifrl_core.text_lines import check_shape, lines_of
+from ifrl_core.text.lines import check_shape, lines_of
 
 Chunk = tuple[list[Row], pa.RecordBatch | None]  # rows, and what they were read from when that is Parquet
 PARQUET = (".parquet", ".pq")

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ifrl_core.errors import ConfigError
-from ifrl_core.masking import mask_logs, masked, public
+from ifrl_core.text.masking import mask_logs, masked, public
 
 VARIABLES = {
     "IFRL_ROOT": "storage root of all artifacts: a folder (default .ifrl/store) or s3://bucket/prefix",

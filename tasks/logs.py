@@ -3,7 +3,7 @@
 import logging
 
 from ifrl_core.errors import IfrlError
-from ifrl_core.masking import mask_logs
+from ifrl_core.text.masking import mask_logs
 
 
 def configure_logs() -> None:

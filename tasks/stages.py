@@ -17,10 +17,10 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.errors import StoreOutageError
 from ifrl_core.inference.devices import take_device
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.settings import store_root
 from ifrl_core.stages import registry
 from ifrl_core.stages.stage import Stage
+from ifrl_core.text.reasoning import THINK, Reasoning
 from ifrl_core.tracking.tracker import TrackedRun
 from tasks.logs import configure_logs
 from tasks.progress import TaskProgress

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ifrl_core.errors import ConfigError
-from ifrl_core.masking import masked
+from ifrl_core.text.masking import masked
 
 if TYPE_CHECKING:
     from deployments.apply import Change

@@ -9,7 +9,7 @@ import typer
 from flows.cli.options import ReasoningOption, TagsOption, reasoning_from
 
 if TYPE_CHECKING:
-    from ifrl_core.reasoning import Reasoning
+    from ifrl_core.text.reasoning import Reasoning
 
 app = typer.Typer()
 

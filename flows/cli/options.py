@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ifrl_core.errors import ConfigError, IfrlError
-from ifrl_core.masking import masked
+from ifrl_core.text.masking import masked
 
 if TYPE_CHECKING:  # pydantic, which the help does without
-    from ifrl_core.reasoning import Reasoning
+    from ifrl_core.text.reasoning import Reasoning
 
 Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one")]
@@ -47,7 +47,7 @@ def reasoning_from(
     Raises:
         ConfigError: when the tags are none.
     """
-    from ifrl_core.reasoning import THINK, WHOLE, Reasoning
+    from ifrl_core.text.reasoning import THINK, WHOLE, Reasoning
 
     usual = usual or THINK
     if format is None and tags is None:

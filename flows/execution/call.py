@@ -6,8 +6,8 @@ from functools import cached_property
 from pydantic import BaseModel
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages.stage import Stage
+from ifrl_core.text.reasoning import THINK, Reasoning
 from ifrl_core.tracking.tracker import TrackedRun
 
 

@@ -16,8 +16,8 @@ from flows.execution.slots import slot
 from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.config import ExecutionConfig, PlaceableStage
 from ifrl_core.errors import ConfigError, PlacementError
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages import registry
+from ifrl_core.text.reasoning import THINK, Reasoning
 from ifrl_core.tracking.tracker import TrackedRun
 from ifrl_core.training.child import sigterm_asks_children_to_stop
 from tasks.stages import open_store

@@ -16,11 +16,11 @@ from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import PlacementError
 from ifrl_core.labels.rounds import label_of
-from ifrl_core.masking import masked_document, public
 from ifrl_core.models.reasoning import reasoning_of
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages.registry import Plan
 from ifrl_core.stages.stage import Stage
+from ifrl_core.text.masking import masked_document, public
+from ifrl_core.text.reasoning import THINK, Reasoning
 from ifrl_core.tracking.tracker import Tracker
 
 log = logging.getLogger("ifrl_core.run")

@@ -1,6 +1,6 @@
 """One fingerprint for everything: it names the folder in the store, the Prefect cache key and the MLflow tag.
 
-It says *what* is made (stage, version, config, content, inputs), never where or how: ifrl_core/identity.py has the rule.
+It says *what* is made (stage, version, config, content, inputs), never where or how: identity/fields.py has the rule.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ifrl_core.artifacts.digest import digest_of_bytes
-from ifrl_core.identity import identity_of
+from ifrl_core.identity.fields import identity_of
 
 
 def canonical_json(value: Any) -> str:

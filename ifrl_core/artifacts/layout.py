@@ -15,8 +15,8 @@ from pathlib import Path
 from ifrl_core.artifacts import files, locks
 from ifrl_core.artifacts.manifest import MANIFEST, ArtifactRef, Manifest
 from ifrl_core.errors import ArtifactError, ConfigError
-from ifrl_core.masking import masked
 from ifrl_core.settings import cache_folder
+from ifrl_core.text.masking import masked
 
 ARTIFACT_FILE = re.compile(r"(?P<stage>[^/.][^/]*)/(?P<fingerprint>[0-9a-f]{64})/(?P<name>.+)")
 

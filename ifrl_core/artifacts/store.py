@@ -22,9 +22,9 @@ from ifrl_core.artifacts.layout import Layout
 from ifrl_core.artifacts.manifest import ArtifactRef, Manifest, ShardRecord, parquet_table
 from ifrl_core.artifacts.writer import ArtifactWriter
 from ifrl_core.errors import ArtifactError
-from ifrl_core.masking import masked_document
 from ifrl_core.records import Row
 from ifrl_core.settings import cache_folder
+from ifrl_core.text.masking import masked_document
 
 log = logging.getLogger(__name__)
 

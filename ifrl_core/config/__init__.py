@@ -1,7 +1,7 @@
 """What a run is: one frozen pydantic model per stage, composed into PipelineConfig. Importing it pulls in no torch.
 
 A recipe (YAML) holds only what differs from the defaults; unknown keys and wrong values are refused by name. A field says
-*what* is made and so enters a fingerprint, unless it is marked as one that does not (ifrl_core/identity.py); where the data
+*what* is made and so enters a fingerprint, unless it is marked as one that does not (identity/fields.py); where the data
 lies and which server is asked are settings of the environment (ifrl_core/settings.py).
 """
 
@@ -37,7 +37,7 @@ from ifrl_core.config.reasoning import ReasoningConfig
 from ifrl_core.config.reward_model import RewardModelConfig
 from ifrl_core.config.secrets import secret_faults
 from ifrl_core.config.stage_names import PlaceableStage
-from ifrl_core.identity import How, used
+from ifrl_core.identity.fields import How, used
 
 if TYPE_CHECKING:  # it would load pyarrow, which a recipe does without
     from ifrl_core.stages.stage import Stage

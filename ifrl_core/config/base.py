@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from ifrl_core.identity import How, used
+from ifrl_core.identity.fields import How, used
 
 Dtype = Literal["bfloat16", "float32"]
 
@@ -13,7 +13,7 @@ Dtype = Literal["bfloat16", "float32"]
 class StageConfig(BaseModel):
     """Base of all sections. Fields keep their order in the Prefect form through `position`.
 
-    A field says what is made, or its annotation says that it does not (ifrl_core/identity.py).
+    A field says what is made, or its annotation says that it does not (ifrl_core/identity/fields.py).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ifrl_core.config.base import StageConfig
 from ifrl_core.config.trl_fields import PLACING
-from ifrl_core.identity import How, Identity, used, without
+from ifrl_core.identity.fields import How, Identity, used, without
 
 
 class RewardConfig(StageConfig):

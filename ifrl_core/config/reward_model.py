@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ifrl_core.config.base import StageConfig
-from ifrl_core.identity import How, used
+from ifrl_core.identity.fields import How, used
 
 
 class RewardModelConfig(StageConfig):

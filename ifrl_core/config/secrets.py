@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ifrl_core.masking import masked
+from ifrl_core.text.masking import masked
 
 _NAMES = re.compile(
     r"(.*_)?(api_?keys?|access_?key(_id)?|secrets?|passwords?|passwd|credentials?|private_?key)"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import Rules, rule_of, strict_and_loose
-from ifrl_core.reasoning import THINK, Reasoning, answer_of
 from ifrl_core.records import Constraint, Row
 from ifrl_core.row_files import RowWriter, check_paths, read_chunks, written, wrong
+from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
 _BATCH_ROWS = 512
 _ADDED = ("strict", "loose", "strict_all", "loose_all")

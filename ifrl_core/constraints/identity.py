@@ -10,13 +10,13 @@ from typing import Any
 
 from ifrl_core.artifacts import canonical_json
 from ifrl_core.artifacts.digest import digest_of_bytes
-from ifrl_core.code_digest import digest_of_code
 from ifrl_core.config import PipelineConfig, StageConfig
 from ifrl_core.constraints.sampling import catalog_digest, chosen_types
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.constraints.verdict import strict_and_loose, verdicts
 from ifrl_core.constraints.verifiers.rule import Rule
-from ifrl_core.identity import How
+from ifrl_core.identity.code import digest_of_code
+from ifrl_core.identity.fields import How
 
 _SHOWN = 16  # digits of a digest
 _LOOKED_UP = ("CATALOG", "load_extensions")  # in verdicts, by the id of the type

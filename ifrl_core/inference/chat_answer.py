@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ifrl_core.inference.engine import Completion
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.records import Message, whole_text
+from ifrl_core.text.reasoning import THINK, Reasoning
 
 _EXCERPT = 200
 _BYTES_A_TOKEN = 4  # of UTF-8, about what vocabularies of today make of English

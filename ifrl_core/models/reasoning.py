@@ -10,7 +10,7 @@ from ifrl_core.models.chat_template import Read, chat_template, generation_promp
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.resolve import at_hand
 from ifrl_core.models.uri import form
-from ifrl_core.reasoning import WHOLE, Reasoning
+from ifrl_core.text.reasoning import WHOLE, Reasoning
 
 TOKENIZER = "tokenizer.json"
 TAGS = (  # of chat templates on the hub

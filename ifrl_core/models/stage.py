@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ifrl_core.artifacts.digest import digest_once
 from ifrl_core.config import PipelineConfig, StageConfig
-from ifrl_core.identity import How
+from ifrl_core.identity.fields import How
 from ifrl_core.models.check import check_policy
 from ifrl_core.models.content import CONFIG, check_names, digest_of_model, digests_of_model, model_files
 from ifrl_core.models.embedded import convert_gguf, gguf_file

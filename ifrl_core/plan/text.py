@@ -3,7 +3,7 @@
 from ifrl_core.models.looks.chat import FirstPrompt
 from ifrl_core.plan.plan import Plan
 from ifrl_core.plan.stages import StagePlan
-from ifrl_core.reasoning import Reasoning
+from ifrl_core.text.reasoning import Reasoning
 
 _PARTS = {
     "weights": "weights",

@@ -11,8 +11,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.config import PolicyConfig
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.records import CONSTRAINT, MESSAGE
+from ifrl_core.text.reasoning import THINK, Reasoning
 from ifrl_core.training.job import TrainingJob
 
 PROMPTS = "prompts.parquet"

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from ifrl_core.constraints.verdict import verdicts
 from ifrl_core.errors import UnscoredError
-from ifrl_core.reasoning import THINK, Reasoning, answer_of
 from ifrl_core.records import Constraint
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.aggregate import Aggregation, aggregate
 from ifrl_core.rewards.gates import gate
 from ifrl_core.rewards.task_drop import drops_task
+from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
 OffTask = Callable[[Sequence[str], Sequence[str]], list[bool]]  # of (seeds, answers): which leave the task aside
 

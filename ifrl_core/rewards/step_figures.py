@@ -7,11 +7,11 @@ from statistics import fmean
 
 from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.errors import HackError
-from ifrl_core.reasoning import Reasoning, answer_of
 from ifrl_core.records import Constraint
 from ifrl_core.rewards.score import Reward
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rewards.tripwires import NAMES, tripped
+from ifrl_core.text.reasoning import Reasoning, answer_of
 
 
 def reward_metrics(

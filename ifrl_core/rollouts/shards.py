@@ -13,11 +13,11 @@ from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import RolloutsConfig
 from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.open import describe_engine, open_engine
-from ifrl_core.reasoning import THINK, Reasoning, answer_of, answer_start
 from ifrl_core.records import ROLLOUTS, Row
 from ifrl_core.rollouts.refusals import refuses
 from ifrl_core.stages.provenance import device
 from ifrl_core.stages.stage import Inputs, Work
+from ifrl_core.text.reasoning import THINK, Reasoning, answer_of, answer_start
 
 TRAIN = "part-train-"
 

@@ -15,7 +15,7 @@ from ifrl_core.artifacts.files import filesystem, is_local
 from ifrl_core.errors import InputError
 from ifrl_core.records import printable
 from ifrl_core.seeds.record import FIELDS, is_read, missing, seed_of
-from ifrl_core.text_lines import as_lines, check_shape, lines_of
+from ifrl_core.text.lines import as_lines, check_shape, lines_of
 
 log = logging.getLogger(__name__)
 

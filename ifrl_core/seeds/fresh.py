@@ -14,7 +14,7 @@ from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.artifacts.listing import lineage
 from ifrl_core.config import StageConfig
 from ifrl_core.errors import InputError
-from ifrl_core.identity import How
+from ifrl_core.identity.fields import How
 from ifrl_core.seeds.files import seed_files
 from ifrl_core.seeds.read import Rejected, digest_of_seeds, read_seeds
 from ifrl_core.seeds.split import Seed, at_most, split_seeds

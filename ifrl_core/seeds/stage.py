@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ifrl_core.config import PipelineConfig, SeedsConfig, StageConfig
 from ifrl_core.errors import ConfigError, InputError
-from ifrl_core.identity import How
+from ifrl_core.identity.fields import How
 from ifrl_core.models.control_marks import COMMON
 from ifrl_core.records import REJECTED, SEEDS
 from ifrl_core.seeds.read import Rejected, digest_of_seeds, read_seeds

@@ -27,9 +27,9 @@ from pydantic import BaseModel
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ArtifactWriter, ShardRecord, fingerprint
 from ifrl_core.artifacts.cost import measured
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages.progress import Progress, no_progress
 from ifrl_core.stages.provenance import Provenance, provenance_here
+from ifrl_core.text.reasoning import THINK, Reasoning
 
 log = logging.getLogger(__name__)
 

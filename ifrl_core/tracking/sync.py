@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.errors import StoreOutageError, TrackingError
-from ifrl_core.masking import masked
+from ifrl_core.text.masking import masked
 from ifrl_core.tracking import journal, sink
 from ifrl_core.tracking.entries import End, Line, Start
 from ifrl_core.tracking.journal import Synced

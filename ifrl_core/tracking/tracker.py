@@ -23,8 +23,8 @@ from pydantic import BaseModel, ConfigDict
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.errors import IfrlError
-from ifrl_core.masking import masked, masked_document
 from ifrl_core.stages.progress import Table
+from ifrl_core.text.masking import masked, masked_document
 from ifrl_core.tracking import journal, sink
 from ifrl_core.tracking.entries import (
     End,

@@ -24,7 +24,6 @@ from ifrl_core.instructions.writers import reply
 from ifrl_core.labels import contrasts, filters
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.scoring import reward_plan
-from ifrl_core.reasoning import THINK, WHOLE, Reasoning
 from ifrl_core.records import Constraint, Instruction, Row, constraint_row
 from ifrl_core.report import answers as report_answers
 from ifrl_core.reward_model.model.scorer import OfAnswers, Pair, Probabilities
@@ -34,6 +33,7 @@ from ifrl_core.rewards.problems.verify import Grader
 from ifrl_core.rollouts import shards
 from ifrl_core.stages.progress import Progress, no_progress
 from ifrl_core.stages.stage import Work
+from ifrl_core.text.reasoning import THINK, WHOLE, Reasoning
 
 ALWAYS, OTHER = Reasoning(always=True), Reasoning(open="[r]", close="[/r]", always=True)
 RIVER = Constraint("keywords:existence", "hard", "Name a river.", {"keywords": ["river"]})
@@ -232,7 +232,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
 }
 CUTTING = {"answer_of", "answer_start", "answer_in"}
 # Hand a response on to one of the readers.
-PASSING_ON = {"instructions/writers/llm.py", "rollouts/stage.py", "reasoning.py"}
+PASSING_ON = {"instructions/writers/llm.py", "rollouts/stage.py", "text/reasoning.py"}
 
 
 def answer_by_table(response: str, reasoning: Reasoning) -> str:

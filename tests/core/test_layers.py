@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # From the bottom up; of packages in one line, none knows another.
 LAYERS = (
-    ("ifrl_core.masking",),
-    ("ifrl_core.errors", "ifrl_core.records", "ifrl_core.reasoning", "ifrl_core.identity", "ifrl_core.code_digest"),
-    ("ifrl_core.settings", "ifrl_core.text_lines"),
+    ("ifrl_core.text", "ifrl_core.text.masking"),
+    ("ifrl_core.errors", "ifrl_core.records", "ifrl_core.text.reasoning", "ifrl_core.identity"),
+    ("ifrl_core.settings", "ifrl_core.text.lines"),
     ("ifrl_core.row_files",),
     ("ifrl_core.statistics",),
     ("ifrl_core.artifacts",),

@@ -16,9 +16,9 @@ from ifrl_core.config import NoConfig
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.errors import ConfigError
 from ifrl_core.labels.stage import make_labels
-from ifrl_core.reasoning import THINK, WHOLE, Reasoning
 from ifrl_core.reward_model.model.settings import SETTINGS, read_settings, write_settings
 from ifrl_core.rollouts.stage import make_rollouts
+from ifrl_core.text.reasoning import THINK, WHOLE, Reasoning
 from tests.core.models.test_reasoning import ALWAYS, OPENING
 
 

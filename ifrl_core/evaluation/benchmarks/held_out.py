@@ -16,13 +16,13 @@ from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.off_task import off_task
 from ifrl_core.inference import Completion, Request, Sampling, request_seed
 from ifrl_core.models.folder import model_folder
-from ifrl_core.reasoning import Reasoning, answer_start
 from ifrl_core.records import Constraint, Row, constraint_of
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.score import Reward, RewardPlan, score_responses
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rewards.tripwires import tripped
 from ifrl_core.stages.stage import Figures, Inputs, Work
+from ifrl_core.text.reasoning import Reasoning, answer_start
 
 VERDICT = pa.struct(
     [

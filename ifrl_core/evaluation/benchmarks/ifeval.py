@@ -21,13 +21,13 @@ from ifrl_core.constraints.verdict import strict_and_loose
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
 from ifrl_core.evaluation.difference import difference
-from ifrl_core.identity import How
+from ifrl_core.identity.fields import How
 from ifrl_core.inference import Completion, Request, Sampling
-from ifrl_core.reasoning import Reasoning, answer_of
 from ifrl_core.records import CONSTRAINT, Constraint, Row, constraint_of, constraint_row
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.statistics.by_hash import rank_by_hash
-from ifrl_core.text_lines import check_shape, lines_of
+from ifrl_core.text.lines import check_shape, lines_of
+from ifrl_core.text.reasoning import Reasoning, answer_of
 
 PROMPTS = pa.schema([("key", pa.int64()), ("prompt", pa.string()), ("constraints", pa.list_(CONSTRAINT))])
 ANSWERS = pa.schema(

@@ -9,11 +9,11 @@ from ifrl_core.config import EvaluationConfig
 from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions, mean_of
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.inference import Completion, Request, Sampling
-from ifrl_core.reasoning import answer_of
 from ifrl_core.records import Row
 from ifrl_core.rewards.problems.stage import problems_of
 from ifrl_core.rewards.problems.verify import Grader
 from ifrl_core.stages.stage import Figures, Inputs, Work
+from ifrl_core.text.reasoning import answer_of
 
 ANSWERS = pa.schema(
     [

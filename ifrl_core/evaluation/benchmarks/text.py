@@ -63,8 +63,3 @@ _TAIL = re.compile(r"\S+(?:\s+[\])}>\"'»”’]+)*$")  # the last word and what
 def _word_tokens(before: str, word: str, after: str) -> list[str]:
     found: list[str] = _tokenizer().tokenize(f"{before and 'x' + before}{word}{after and after + 'x'}")
     return found[bool(before) : len(found) - bool(after)]
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences that English Punkt sees."""
-    return split_sentences(text)

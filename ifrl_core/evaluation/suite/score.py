@@ -10,8 +10,8 @@ from typing import Any
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.suite.documents import documents
 from ifrl_core.evaluation.suite.item import Item, Marks, Suite
-from ifrl_core.reasoning import THINK, Reasoning, answer_of
 from ifrl_core.statistics.intervals import cluster_mean
+from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
 
 @dataclass(frozen=True)

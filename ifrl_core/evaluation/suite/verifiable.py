@@ -7,6 +7,7 @@ are unscored.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import Rules, rule_of, strict_and_loose
@@ -85,13 +86,10 @@ IFBENCH = Suite(
     licence="ODC-BY",
     max_tokens=4_096,
 )
-IFBENCH_OFFICIAL = Suite(
+IFBENCH_OFFICIAL = replace(
+    IFBENCH,
     name="ifbench-official",
     title="IFBench, its two broken checkers as upstream",
-    metrics=LEVELS,
     read=_read(ifbench_rules(official=True)),
     grade=contextmanager(_grader(ifbench_rules(official=True))),
-    source=IFBENCH.source,
-    licence=IFBENCH.licence,
-    max_tokens=IFBENCH.max_tokens,
 )

@@ -14,8 +14,8 @@ from ifrl_core.instructions.writers.match import constraint_of
 from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
 from ifrl_core.instructions.writers.reply import SCHEMA, Proposal, read_reply
 from ifrl_core.instructions.writers.select import select
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages.progress import Progress, no_progress
+from ifrl_core.text.reasoning import THINK, Reasoning
 
 
 def write(

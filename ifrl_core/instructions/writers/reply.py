@@ -13,7 +13,7 @@ from typing import Any
 
 import json_repair
 
-from ifrl_core.reasoning import THINK, Reasoning, answer_of
+from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
 KEYS = ("c1", "c2", "c3", "c4", "c5")
 _ONE = {

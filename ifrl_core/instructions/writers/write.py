@@ -9,8 +9,8 @@ from ifrl_core.constraints.sampling import Weights
 from ifrl_core.inference import Engine
 from ifrl_core.instructions.writers import catalog, llm
 from ifrl_core.instructions.writers.record import FREE, Outcome, RejectedSeed, SeedRequest, Written
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.stages.progress import Progress, no_progress
+from ifrl_core.text.reasoning import THINK, Reasoning
 
 
 def write(

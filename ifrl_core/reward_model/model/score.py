@@ -16,11 +16,11 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from ifrl_core.config import Dtype
 from ifrl_core.models.dtype import device_here, usable_dtype
 from ifrl_core.models.load import load_classifier
-from ifrl_core.reasoning import Reasoning
 from ifrl_core.reward_model.model.packing import Packed, collate, pack, pair_logits, token_batches
 from ifrl_core.reward_model.model.scorer import Pair, Probabilities
 from ifrl_core.reward_model.model.settings import read_settings
 from ifrl_core.reward_model.model.template import encode
+from ifrl_core.text.reasoning import Reasoning
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ifrl_core.reasoning import Reasoning, answer_of
+from ifrl_core.text.reasoning import Reasoning, answer_of
 
 Pair = tuple[str, str]  # response, constraint text
 Probabilities = list[float | None]  # one a pair, in their order; None where a pair could not be scored

@@ -7,9 +7,9 @@ from typing import Any
 
 from ifrl_core.artifacts.digest import digest_of_folder
 from ifrl_core.errors import ModelError
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.reward_model.model.template import TEMPLATE
 from ifrl_core.reward_model.quality.calibration import Calibration
+from ifrl_core.text.reasoning import THINK, Reasoning
 
 SETTINGS = "reward_model.json"
 

@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
 
-from ifrl_core.reasoning import answer_of
 from ifrl_core.rewards.gates import gate
 from ifrl_core.rewards.problems.verify import Grader
 from ifrl_core.rewards.score import Reward, RewardPlan
+from ifrl_core.text.reasoning import answer_of
 
 
 def score_problems(

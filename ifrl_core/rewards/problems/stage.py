@@ -22,7 +22,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.digest import digest_of_source
 from ifrl_core.config import PipelineConfig, StageConfig
 from ifrl_core.errors import InputError
-from ifrl_core.identity import How
+from ifrl_core.identity.fields import How
 from ifrl_core.records import Row
 from ifrl_core.rewards.problems.verify import KINDS, LETTERS, Grader
 from ifrl_core.row_files import JSONL, PARQUET, read_chunks, wrong

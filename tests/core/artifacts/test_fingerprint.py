@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ifrl_core.artifacts import canonical_json, fingerprint
 from ifrl_core.config import LabelsConfig, PipelineConfig, StageConfig
-from ifrl_core.identity import How
+from ifrl_core.identity.fields import How
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.code_digest import digest_of_code
 from ifrl_core.config.recipes import build_config
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.identity import rules_of
+from ifrl_core.identity.code import digest_of_code
 from ifrl_core.stages import registry
 
 COMMON = """

@@ -11,7 +11,7 @@ FOLDER = Path(constraints.__file__).parent
 PACKAGE = "ifrl_core.constraints"
 VERIFIERS, WITNESS = f"{PACKAGE}.verifiers", f"{PACKAGE}.witness"
 PLAIN = ("ifrl_core.errors", "ifrl_core.records")
-STAGES = ("ifrl_core.artifacts", "ifrl_core.code_digest", "ifrl_core.config", "ifrl_core.identity")  # below constraints
+STAGES = ("ifrl_core.artifacts", "ifrl_core.config", "ifrl_core.identity")  # below constraints
 RULES = tuple(f"{PACKAGE}.catalog.hard.{path.stem}" for path in (FOLDER / "catalog" / "hard").glob("*_rules.py"))
 
 
@@ -28,7 +28,7 @@ def imported(path: Path) -> set[str]:
         ("verifiers/*.py", (VERIFIERS, *PLAIN)),
         ("witness/*.py", (VERIFIERS, WITNESS, *PLAIN)),
         ("catalog/hard/*_rules.py", (VERIFIERS, *RULES)),
-        ("**/*.py", (PACKAGE, *PLAIN, "ifrl_core.row_files", "ifrl_core.reasoning")),
+        ("**/*.py", (PACKAGE, *PLAIN, "ifrl_core.row_files", "ifrl_core.text.reasoning")),
         ("identity.py", (PACKAGE, *STAGES)),  # what types say and do, as the content of stages
     ],
 )

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ifrl_core.inference.chat_answer import read_answer
-from ifrl_core.reasoning import THINK, WHOLE, Reasoning
+from ifrl_core.text.reasoning import THINK, WHOLE, Reasoning
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])

@@ -12,7 +12,7 @@ from ifrl_core.errors import ConfigError
 from ifrl_core.models.chat_template import Read, generation_prompt
 from ifrl_core.models.reasoning import reasoning_at_hand, settled
 from ifrl_core.plan.text import reasoning_line
-from ifrl_core.reasoning import THINK, WHOLE, Reasoning, answer_of
+from ifrl_core.text.reasoning import THINK, WHOLE, Reasoning, answer_of
 
 TURN = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
 PLAIN = TURN + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifrl_core.errors import HackError
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.records import Constraint
 from ifrl_core.rewards import score_responses
 from ifrl_core.rewards.gates import gate, is_degenerate
 from ifrl_core.rewards.score import RewardPlan, off_task_by_words
 from ifrl_core.rewards.step_figures import check_hacks, hack_metrics
 from ifrl_core.rewards.tripwires import tripped
+from ifrl_core.text.reasoning import THINK, Reasoning
 
 SEED = "Write a few lines about rivers."
 HONEST = "A river begins as rain in the hills, gathers streams, and ends as sea after a long and patient walk."

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from ifrl_core.errors import UnscoredError
-from ifrl_core.reasoning import THINK
 from ifrl_core.records import Constraint
 from ifrl_core.rewards import Reward, score_responses
 from ifrl_core.rewards.score import check_unscored
 from ifrl_core.rewards.step_figures import hack_metrics, reward_metrics, zero_variance_share
+from ifrl_core.text.reasoning import THINK
 
 NO_COMMA = Constraint("punctuation:no_comma", "hard", "Use no commas.")
 LOWER = Constraint("change_case:english_lowercase", "hard", "Use lower case only.")

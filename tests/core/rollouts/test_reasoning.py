@@ -10,8 +10,8 @@ from ifrl_core.labels.stage import make_labels
 from ifrl_core.models.chat_template import TEMPLATE
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.reasoning import reasoning_of
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.rollouts.stage import make_rollouts
+from ifrl_core.text.reasoning import THINK, Reasoning
 from tests.core.ladders import ladders
 
 

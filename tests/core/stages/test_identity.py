@@ -1,7 +1,7 @@
 """What is identity and what is not: for every field of a recipe, which stages it makes anew, and when it makes none.
 
 A new field fails the first test until it has a line in FIELDS: it says what is made (the default), or its annotation says
-that it does not (ifrl_core/identity.py).
+that it does not (ifrl_core/identity/fields.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +20,14 @@ from ifrl_core.config import PipelineConfig, PolicyConfig
 from ifrl_core.config.recipes import build_config
 from ifrl_core.config.trl_fields import OWNED, PLACING, grpo_fields
 from ifrl_core.errors import ConfigError
-from ifrl_core.identity import identity_of
+from ifrl_core.identity.fields import identity_of
 from ifrl_core.instructions.writers import prompt
 from ifrl_core.models.reasoning import recipe_format
-from ifrl_core.reasoning import THINK, Reasoning
 from ifrl_core.report import stage as report
 from ifrl_core.reward_model.train import stage as reward_model
 from ifrl_core.seeds import stage as seeds
 from ifrl_core.stages import registry
+from ifrl_core.text.reasoning import THINK, Reasoning
 from tests.core.models.tiny import write_model
 
 EVALUATIONS = ("evaluation-before", "evaluation-after")

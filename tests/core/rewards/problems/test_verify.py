@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from ifrl_core.reasoning import Reasoning
 from ifrl_core.rewards.problems.reward import problem_metrics, score_problems
 from ifrl_core.rewards.problems.verify import Grader, chosen_letter
 from ifrl_core.rewards.score import RewardPlan
+from ifrl_core.text.reasoning import Reasoning
 
 
 @pytest.fixture(scope="module")

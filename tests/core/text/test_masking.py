@@ -7,8 +7,8 @@ import pytest
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config.recipes import build_config
 from ifrl_core.errors import ConfigError, IfrlError
-from ifrl_core.masking import MaskedRecord, masked, public
 from ifrl_core.settings import with_secrets
+from ifrl_core.text.masking import MaskedRecord, masked, public
 
 SECRET = "S3CRET-pw"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ifrl_core.reasoning import THINK, WHOLE, Reasoning, answer_of, answer_start
+from ifrl_core.text.reasoning import THINK, WHOLE, Reasoning, answer_of, answer_start
 
 ALWAYS = Reasoning(always=True)
 

@@ -1,0 +1,1 @@
+"""What makes an artifact another one: fields of configs, and the code of functions."""
