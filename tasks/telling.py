@@ -40,14 +40,21 @@ def is_outage(error: Exception) -> bool:
 
 class Aside:
     """Does things one after the other in a thread of its own, in the context of whoever asks: a server that accepts and is
-    silent for minutes holds up nobody but this thread. What is done raises nothing."""
+    silent for minutes holds up nobody but this thread. What fails is logged, and the next is done."""
 
     def __init__(self) -> None:
         self._thread: ThreadPoolExecutor | None = None
 
     def do(self, what: Callable[[], None]) -> None:
         self._thread = self._thread or ThreadPoolExecutor(1, "aside")
-        self._thread.submit(contextvars.copy_context().run, what)
+        self._thread.submit(contextvars.copy_context().run, self._logged, what)
+
+    @staticmethod
+    def _logged(what: Callable[[], None]) -> None:
+        try:
+            what()
+        except Exception:
+            log.exception("what was to be told beside the work failed")
 
     def close(self) -> None:
         """Wait until all is done."""

@@ -105,3 +105,13 @@ def test_what_takes_long_is_done_aside_in_its_order() -> None:
     go_on.set()
     aside.close()
     assert done == [0, 1, 2, 3]
+
+
+def test_what_fails_aside_is_logged_and_the_next_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[int] = []
+    aside = telling.Aside()
+    aside.do(lambda: done.append(1 // 0))
+    aside.do(lambda: done.append(2))
+    aside.close()
+    assert done == [2]
+    assert "division" in caplog.text

@@ -8,6 +8,7 @@ import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks import bbeh
 from ifrl_core.evaluation.suite.documents import documents, field
 from ifrl_core.evaluation.suite.item import Grade, Item, Marks, Suite
@@ -60,8 +61,10 @@ def _read_mmlu_pro(path: str) -> list[Item]:
         options = [str(option) for option in field(path, number, row, "options", list)]
         letter = field(path, number, row, "answer", str).strip().upper()
         question = field(path, number, row, "question", str)
-        place = string.ascii_uppercase.index(letter) if letter in string.ascii_uppercase[: len(options)] else 0
-        items.append(_choice(str(row.get("question_id", number)), question, options, place, row))
+        letters = string.ascii_uppercase[: len(options)]
+        if len(letter) != 1 or letter not in letters:
+            raise InputError(f"{path} row {number}: field 'answer' is {letter!r}; expected a letter of {letters}")
+        items.append(_choice(str(row.get("question_id", number)), question, options, letters.index(letter), row))
     return items
 
 

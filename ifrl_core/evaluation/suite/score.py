@@ -74,9 +74,11 @@ def responses_of(path: str, items: Sequence[Item], *, partial: bool = False) -> 
     `partial`: `items` are some of the benchmark's rows, and answers to others are passed over.
 
     Raises:
-        InputError: for a row that names no item, one that is answered twice, or an item without an answer.
+        InputError: for a row that names no item, one that is answered twice, an item without an answer, or items of one id.
     """
     by_id, by_prompt = {item.id: i for i, item in enumerate(items)}, {item.prompt: i for i, item in enumerate(items)}
+    if len(by_id) < len(items):
+        raise InputError(f"{len(items) - len(by_id)} rows of the benchmark have the key of another: give each its own")
     given: dict[int, str] = {}
     for number, row in enumerate(documents(path), start=1):
         place = _place(row, by_id, by_prompt)

@@ -102,4 +102,5 @@ def test_it_does_not_loop_for_ever() -> None:
 def test_what_is_no_answer_is_an_error() -> None:
     assert "list" in run("return [response]").detail
     assert run("raise SystemExit").outcome == "error"
+    assert run("return 'é' * 50_000") == CodeResult("error", detail="it returned 300,036 bytes")
     assert "SyntaxError" in run_limited("def check_following(:", "check_following", "x").detail

@@ -75,6 +75,11 @@ def test_answers_of_a_file_are_graded_whatever_their_order(tmp_path: Path) -> No
     assert compared(suite, rows, better)["prompt_strict"]["mean"] == 50.0
 
 
+def test_rows_that_share_a_key_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="1 rows of the benchmark have the key of another"):
+        responses_of(written(tmp_path / "a.jsonl", []), [Item("1", "a", {}), Item("1", "b", {})])
+
+
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
@@ -103,6 +108,11 @@ def test_answers_that_do_not_fit_are_refused(tmp_path: Path, answers: list[dict[
         ("followbench", {"level": 9}, "field 'level' is 9; expected 0 to 5"),
         ("bbeh", {"input": "a"}, "field 'target' is missing"),
         ("gpqa", {"Question": "a"}, "field 'Correct Answer' is missing"),
+        (
+            "mmlu-pro",
+            {"question": "a", "options": ["b"], "answer": "C"},
+            "field 'answer' is 'C'; expected a letter of A",
+        ),
     ],
 )
 def test_rows_that_are_not_of_the_benchmark_are_refused(
