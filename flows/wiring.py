@@ -7,8 +7,8 @@ import logging
 
 from flows.execution.run import Refs, Run
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.evaluation.benchmarks.ifeval import import_ifeval
 from ifrl_core.evaluation.comparison import compare
+from ifrl_core.evaluation.ifeval_stage import import_ifeval
 from ifrl_core.evaluation.stage import evaluate_after, evaluate_before
 from ifrl_core.instructions.pass_rates import measure_pass_rates
 from ifrl_core.instructions.stage import import_writer, make_instructions, make_prompts

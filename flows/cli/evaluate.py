@@ -31,10 +31,12 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures for scripts")] = False,
 ) -> None:
     """Grade answers on a benchmark by its rules; several files of answers stand side by side, with intervals."""
-    from ifrl_core.evaluation.suite.table import SUITES
+    from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
 
     if list_:
-        rows = [{"name": s.name, "title": s.title, "source": s.source, "licence": s.licence} for s in SUITES.values()]
+        rows = [
+            {"name": s.name, "title": s.title, "source": s.source, "licence": s.licence} for s in BENCHMARKS.values()
+        ]
         typer.echo(json.dumps(rows, indent=2) if as_json else "\n".join(_listed(row) for row in rows))
         return
     if not benchmark or not answers or "=" not in benchmark:
@@ -47,14 +49,14 @@ def evaluate(
 def _report(
     name: str, path: str, answers: list[str], limit: int | None, output: Path | None, reasoning: "Reasoning"
 ) -> dict[str, Any]:
+    from ifrl_core.evaluation.benchmarks.table import benchmark_named
     from ifrl_core.evaluation.suite.compare import compared
-    from ifrl_core.evaluation.suite.score import figures, graded, responses_of, write_graded
-    from ifrl_core.evaluation.suite.table import suite_named
+    from ifrl_core.evaluation.suite.score import figures, graded_by_rules, responses_of, write_graded
 
-    suite = suite_named(name)
+    suite = benchmark_named(name)
     items = suite.read(path)[:limit]
     given = {file: responses_of(file, items, partial=limit is not None) for file in answers}
-    rows = {file: graded(suite, items, responses, reasoning) for file, responses in given.items()}
+    rows = {file: graded_by_rules(suite, items, responses, reasoning) for file, responses in given.items()}
     report: dict[str, Any] = {"benchmark": suite.name, "rows": len(items)}
     report["answers"] = {file: figures(suite, of_file) for file, of_file in rows.items()}
     first, *others = rows

@@ -30,7 +30,7 @@ def check(
     """Rule verdicts of responses, by types of the catalog, IFEval's or IFBench's: the same rows in the same order, plus
     `strict` and `loose`."""
     from ifrl_core.constraints.check import check_file
-    from ifrl_core.evaluation.benchmarks.ifbench.rules import rules
+    from ifrl_core.evaluation.benchmarks.rules.ifbench.rules import rules
 
     target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
     progress = _count_rows if sys.stderr.isatty() else None

@@ -2,7 +2,7 @@
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import NoConfig
-from ifrl_core.evaluation.benchmarks.registry import BENCHMARKS
+from ifrl_core.evaluation.asked_table import BENCHMARKS
 from ifrl_core.records import Row
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from ifrl_core.config import EvaluationConfig, PipelineConfig
 from ifrl_core.constraints.catalog.registry import IFEVAL_TYPES
 from ifrl_core.constraints.identity import Judging, judging, rules_of
-from ifrl_core.evaluation.benchmarks.registry import BENCHMARKS
+from ifrl_core.evaluation.asked_table import BENCHMARKS
 from ifrl_core.evaluation.off_task import embedding_in_use
 from ifrl_core.inference.engine import no_room
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine, open_engine

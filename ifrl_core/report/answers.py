@@ -8,7 +8,7 @@ from statistics import fmean
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.constraints.verifiers.scripts import count_words
-from ifrl_core.evaluation.benchmarks.held_out import answer_in
+from ifrl_core.evaluation.held_out import answer_in
 from ifrl_core.records import Row, printable
 from ifrl_core.statistics.by_hash import rank_by_hash
 

@@ -29,7 +29,7 @@ DECLARED = (
     "ifrl_core.rewards.problems.stage:make_problems",
     "ifrl_core.reward_model.train.stage:train_reward_model",
     "ifrl_core.policy.stage:train_policy",
-    "ifrl_core.evaluation.benchmarks.ifeval:import_ifeval",
+    "ifrl_core.evaluation.ifeval_stage:import_ifeval",
     "ifrl_core.evaluation.stage:evaluate_before",
     "ifrl_core.evaluation.stage:evaluate_after",
     "ifrl_core.evaluation.comparison:compare",

@@ -14,10 +14,10 @@ import pytest
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import EvaluationConfig, InstructionsConfig, LabelsConfig, PolicyConfig, RewardConfig
 from ifrl_core.constraints.check import check_row
-from ifrl_core.evaluation.benchmarks import held_out, ifeval, problems
+from ifrl_core.evaluation import general, held_out, ifeval_stage
 from ifrl_core.evaluation.stage import evaluate
 from ifrl_core.evaluation.suite import score as suite_score
-from ifrl_core.evaluation.suite.item import Grade, Item, Suite
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Item, Metric, asked, by_rules
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions.writers import reply
@@ -175,7 +175,7 @@ def of_held_out(response: str, reasoning: Reasoning, store: ArtifactStore) -> bo
 
 def of_ifeval(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     row = {"key": 1, "prompt": "p", "constraints": [constraint_row(RIVER)]}
-    [found] = ifeval.answers([row], [completion(response)], {}, work(store, reasoning))
+    [found] = ifeval_stage.answers([row], [completion(response)], {}, work(store, reasoning))
     assert found["strict"] == found["loose"]
     return bool(found["strict"][0])
 
@@ -183,7 +183,7 @@ def of_ifeval(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool
 def of_problems(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     answer = answer_by_table(response, reasoning)
     row = {"prompt_id": "p", "source": "s", "kind": "exact", "prompt": "p", "answer": answer or "a river"}
-    [found] = problems.answers([row], [completion(response)], {}, work(store, reasoning))
+    [found] = general.answers([row], [completion(response)], {}, work(store, reasoning))
     assert found["correct"] == bool(answer)
     return "river" in answer
 
@@ -194,9 +194,9 @@ def of_check(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
 
 
 def of_suites(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
-    names_river: Grade = lambda item, answer: {"named": [float("river" in answer)]}  # noqa: E731
-    suite = Suite("s", "S", ("named",), lambda path: [], lambda: nullcontext(names_river), "", "", 1)
-    [row] = suite_score.graded(suite, [Item("1", "p", {})], [response], reasoning)
+    names_river: Grade = by_rules(lambda item, answer: {"named": [float("river" in answer)]})
+    suite = Benchmark("s", "S", (Metric("named"),), lambda path: [], lambda terms: nullcontext(names_river), "", "", 1)
+    [row] = suite_score.graded_by_rules(suite, [Item("1", asked("p"), {})], [response], reasoning)
     return row.marks["named"] == [1.0]
 
 
@@ -223,8 +223,8 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_step_figures: [step_figures],
     of_problems_in_training: [problem_reward],
     of_held_out: [held_out, report_answers],
-    of_ifeval: [ifeval],
-    of_problems: [problems],
+    of_ifeval: [ifeval_stage],
+    of_problems: [general],
     of_check: [check_row],
     of_suites: [suite_score],
     of_score: [OfAnswers],

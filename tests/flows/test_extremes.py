@@ -9,7 +9,7 @@ from flows.audit import agreement_in_words, audit_markdown, type_rows
 from flows.cli.run import _gain_line
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import InstructionsConfig, RetrainConfig
-from ifrl_core.evaluation.benchmarks.registry import BENCHMARKS
+from ifrl_core.evaluation.asked_table import BENCHMARKS
 from ifrl_core.promotion.gate import decide
 from ifrl_core.report.stage import ReportConfig, write_report
 from ifrl_core.report.summary import run_summary, summary_markdown

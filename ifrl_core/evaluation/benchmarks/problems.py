@@ -1,80 +1,132 @@
-"""General problems with a known answer: whether ability outside instruction following stays."""
+"""Problems with a known answer: BIG-Bench Extra Hard, AIME, and multiple choice as GPQA and MMLU-Pro write it.
 
-from collections.abc import Sequence
-from statistics import fmean
+Sources: Kazemi et al. (arXiv 2502.19187); AIME by math-verify; Rein et al. (arXiv 2311.12022): options in an order drawn from
+the row's id; Wang et al. (arXiv 2406.01574). What could not be compared in time is unscored.
+"""
 
-import pyarrow as pa
+import string
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from ifrl_core.config import EvaluationConfig
-from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions, mean_of
-from ifrl_core.evaluation.difference import difference
-from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.errors import InputError
+from ifrl_core.evaluation.benchmarks import bbeh
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Item, Marks, Metric, Terms, asked, by_rules
+from ifrl_core.evaluation.suite.documents import documents, field
 from ifrl_core.records import Row
-from ifrl_core.rewards.problems.stage import problems_of
-from ifrl_core.rewards.problems.verify import Grader
-from ifrl_core.stages.stage import Figures, Inputs, Work
-from ifrl_core.text.reasoning import answer_of
+from ifrl_core.rewards.problems.verify import Grader, Kind
+from ifrl_core.statistics.by_hash import rank_by_hash
 
-ANSWERS = pa.schema(
-    [
-        ("prompt_id", pa.string()),
-        ("source", pa.string()),
-        ("kind", pa.string()),
-        ("prompt", pa.string()),
-        ("answer", pa.string()),
-        ("text", pa.string()),
-        ("finish_reason", pa.string()),
-        ("correct", pa.bool_()),  # null when it could not be found out in time
-    ]
+_CHOICE = '{question}\n\n{options}\n\nThink it through, then end with a line "Answer: X", X being a letter.'
+_NUMBER = '{problem}\n\nThink it through, then end with a line "Answer: N", N being the number.'
+
+
+def _read_bbeh(path: str) -> list[Item]:
+    items = []
+    for number, row in enumerate(documents(path, inside="examples"), start=1):
+        prompt = field(path, number, row, "input", str)
+        items.append(Item(str(number), asked(prompt), {"target": field(path, number, row, "target", str)}, str(number)))
+    return items
+
+
+@contextmanager
+def _grade_bbeh(terms: Terms) -> Iterator[Grade]:
+    yield by_rules(lambda item, answer: {"accuracy": [float(bbeh.right(answer, item.row["target"]))]})
+
+
+def _read_aime(path: str) -> list[Item]:
+    items = []
+    for number, row in enumerate(documents(path), start=1):
+        problem = field(path, number, row, "problem", str)
+        answer = str(field(path, number, row, "answer", (str, int)))
+        key = str(row.get("id", number))
+        items.append(Item(key, asked(_NUMBER.format(problem=problem)), {"answer": answer}, key))
+    return items
+
+
+def _read_gpqa(path: str) -> list[Item]:
+    names = ("Correct Answer", *(f"Incorrect Answer {i}" for i in (1, 2, 3)))
+    items = []
+    for number, row in enumerate(documents(path), start=1):
+        key = str(row.get("Record ID", number))
+        options = [str(field(path, number, row, name, str)).strip() for name in names]
+        order = sorted(range(4), key=lambda place, key=key: rank_by_hash(f"{key}/{place}"))  # type: ignore[misc]
+        question = field(path, number, row, "Question", str)
+        items.append(_choice(key, question, [options[i] for i in order], order.index(0), row))
+    return items
+
+
+def _read_mmlu_pro(path: str) -> list[Item]:
+    items = []
+    for number, row in enumerate(documents(path), start=1):
+        options = [str(option) for option in field(path, number, row, "options", list)]
+        letter = field(path, number, row, "answer", str).strip().upper()
+        question = field(path, number, row, "question", str)
+        letters = string.ascii_uppercase[: len(options)]
+        if len(letter) != 1 or letter not in letters:
+            raise InputError(f"{path} row {number}: field 'answer' is {letter!r}; expected a letter of {letters}")
+        items.append(_choice(str(row.get("question_id", number)), question, options, letters.index(letter), row))
+    return items
+
+
+def _choice(key: str, question: str, options: list[str], right: int, row: Row) -> Item:
+    lettered = "\n".join(f"{letter}) {option}" for letter, option in zip(string.ascii_uppercase, options, strict=False))
+    prompt = _CHOICE.format(question=question.strip(), options=lettered)
+    subject = str(row.get("category") or row.get("Subdomain") or "")
+    return Item(
+        key, asked(prompt), {"answer": string.ascii_uppercase[right]}, key, {"subject": subject} if subject else {}
+    )
+
+
+def _grader(kind: Kind) -> Callable[[Terms], Iterator[Grade]]:
+    def opened(terms: Terms) -> Iterator[Grade]:
+        with Grader() as grader:
+
+            def marks(item: Item, answer: str) -> Marks:
+                correct = grader.correct(answer, kind, item.row["answer"])
+                return {"accuracy": [None if correct is None else float(correct)]}
+
+            yield by_rules(marks)
+
+    return opened
+
+
+BBEH = Benchmark(
+    name="bbeh",
+    title="BIG-Bench Extra Hard (mini, or a task of the full set)",
+    metrics=(Metric("accuracy"),),
+    read=_read_bbeh,
+    grade=_grade_bbeh,
+    source="google-deepmind/bbeh: bbeh/mini/data.json, or a task's task.json",
+    licence="CC-BY-4.0; rows carry a canary string",
+    max_tokens=8_192,
 )
-
-
-def questions(config: EvaluationConfig, inputs: Inputs, work: Work) -> Questions:
-    """Held-out problems, greedily. The first by id, which is a hash: a larger number only adds problems."""
-    rows = problems_of(inputs["general"], work.store, "held_out")[: config.general_prompts]
-    requests = [Request([{"role": "user", "content": row["prompt"]}], work.seed) for row in rows]
-    return Questions(rows, requests, Sampling(config.general_max_tokens, temperature=0.0))
-
-
-def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, work: Work) -> list[Row]:
-    """Rows of ANSWERS."""
-    with Grader() as grader:
-        return [
-            {
-                **row,
-                "text": completion.text,
-                "finish_reason": completion.finish_reason,
-                "correct": grader.correct(answer_of(completion.text, work.reasoning), row["kind"], row["answer"]),
-            }
-            for row, completion in zip(rows, completions, strict=True)
-        ]
-
-
-def figures(rows: Sequence[Row]) -> Figures:
-    """Accuracy of what could be checked, overall and by source; `truncated`: the share ended by the token budget."""
-    checked = [row for row in rows if row["correct"] is not None]
-    sources = sorted({row["source"] for row in checked})
-    return {
-        "general": {
-            "accuracy": mean_of(row["correct"] for row in checked),
-            "by_source": {s: fmean(row["correct"] for row in checked if row["source"] == s) for s in sources},
-            "prompts": len(rows),
-            "unchecked": len(rows) - len(checked),
-            "truncated": mean_of(row["finish_reason"] == "length" for row in rows),
-        }
-    }
-
-
-def compared(before: Sequence[Row], after: Sequence[Row]) -> Figures:
-    """Accuracy on problems that both sides could check."""
-    pairs = [
-        {"source": old["source"], "before": old["correct"], "after": new["correct"], "cluster": old["prompt_id"]}
-        for old, new in zip(before, after, strict=True)
-        if old["correct"] is not None and new["correct"] is not None
-    ]
-    sources = sorted({pair["source"] for pair in pairs})
-    by_source = {source: difference([pair for pair in pairs if pair["source"] == source]) for source in sources}
-    return {"general": {"overall": difference(pairs), "by_source": by_source}}
-
-
-PROBLEMS = Benchmark("general", "general.parquet", ANSWERS, questions, answers, figures, compared)
+AIME = Benchmark(
+    name="aime",
+    title="AIME",
+    metrics=(Metric("accuracy"),),
+    read=_read_aime,
+    grade=contextmanager(_grader("math")),
+    source="JSONL with id, problem and answer",
+    licence="MIT for the collection",
+    max_tokens=16_384,
+)
+GPQA = Benchmark(
+    name="gpqa",
+    title="Multiple choice as GPQA writes it",
+    metrics=(Metric("accuracy"),),
+    read=_read_gpqa,
+    grade=contextmanager(_grader("choice")),
+    source="idavidrein/gpqa, as JSONL (its authors ask not to publish its rows)",
+    licence="CC-BY-4.0",
+    max_tokens=8_192,
+)
+MMLU_PRO = Benchmark(
+    name="mmlu-pro",
+    title="Multiple choice as MMLU-Pro writes it",
+    metrics=(Metric("accuracy"),),
+    read=_read_mmlu_pro,
+    grade=contextmanager(_grader("choice")),
+    source="TIGER-Lab/MMLU-Pro, as JSONL",
+    licence="MIT",
+    max_tokens=4_096,
+)

@@ -8,43 +8,60 @@ from pathlib import Path
 from typing import Any
 
 from ifrl_core.errors import InputError
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Item, Marks, Question, Terms, settled
 from ifrl_core.evaluation.suite.documents import documents
-from ifrl_core.evaluation.suite.item import Item, Marks, Suite
 from ifrl_core.statistics.intervals import cluster_mean
 from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
 
 @dataclass(frozen=True)
-class Graded:
-    """A row, the response to it, and what it is worth."""
+class GradedItem:
+    """An item, the response to its last turn, and what it is worth."""
 
     item: Item
     response: str
-    marks: Marks
+    graded: Graded
+
+    @property
+    def marks(self) -> Marks:
+        return self.graded.marks
 
 
-def graded(suite: Suite, items: Sequence[Item], responses: Sequence[str], reasoning: Reasoning = THINK) -> list[Graded]:
-    """`responses[i]` answers `items[i]`; without an answer (reasoning that never ended) it is graded as empty."""
-    with suite.grade() as grade:
+def graded_by_rules(
+    benchmark: Benchmark,
+    items: Sequence[Item],
+    responses: Sequence[str],
+    reasoning: Reasoning = THINK,
+    terms: Terms = Terms(),  # noqa: B008
+) -> list[GradedItem]:
+    """`responses[i]` answers `items[i]`; without an answer (reasoning that never ended) it is graded as empty.
+
+    What a judge would have to say is unscored.
+    """
+    with benchmark.grade(terms) as grade:
         return [
-            Graded(item, response, grade(item, answer_of(response, reasoning)))
+            GradedItem(item, response, settled(grade(item, [answer_of(response, reasoning)]), _nobody))
             for item, response in zip(items, responses, strict=True)
         ]
 
 
-def figures(suite: Suite, rows: Sequence[Graded]) -> dict[str, Any]:
+def _nobody(questions: Sequence[Question]) -> list[None]:
+    return [None] * len(questions)
+
+
+def figures(benchmark: Benchmark, rows: Sequence[GradedItem]) -> dict[str, Any]:
     """`{"metrics": {name: {"mean", "low", "high", "n", "unscored"}}, "slices": {name: {value: {"mean", "n"}}}, "rows"}`.
 
     Shares in [0, 1]; intervals at 95 % over clusters; slices are of the headline. None where nothing could be
     scored.
     """
-    headline = suite.metrics[0]
+    headline = benchmark.metrics[0].name
     groups: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         for name, value in row.item.slices.items():
             groups[name][value] += [mark for mark in row.marks[headline] if mark is not None]
     return {
-        "metrics": {metric: _metric(rows, metric) for metric in suite.metrics},
+        "metrics": {metric.name: _metric(rows, metric.name) for metric in benchmark.metrics},
         "slices": {
             name: {value: _mean(marks) for value, marks in sorted(values.items())} for name, values in groups.items()
         },
@@ -52,7 +69,7 @@ def figures(suite: Suite, rows: Sequence[Graded]) -> dict[str, Any]:
     }
 
 
-def _metric(rows: Sequence[Graded], metric: str) -> dict[str, Any]:
+def _metric(rows: Sequence[GradedItem], metric: str) -> dict[str, Any]:
     marks = [(mark, row.item.cluster) for row in rows for mark in row.marks[metric]]
     scored = [(mark, cluster) for mark, cluster in marks if mark is not None]
     unscored = len(marks) - len(scored)
@@ -98,7 +115,9 @@ def responses_of(path: str, items: Sequence[Item], *, partial: bool = False) -> 
     return [given[place] for place in range(len(items))]
 
 
-def write_graded(folder: Path, suite: Suite, rows: Mapping[str, Sequence[Graded]], report: Mapping[str, Any]) -> None:
+def write_graded(
+    folder: Path, benchmark: Benchmark, rows: Mapping[str, Sequence[GradedItem]], report: Mapping[str, Any]
+) -> None:
     """`report.json` and, for each file of answers, `NAME.jsonl`: id, prompt, response and marks of every row."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False))
@@ -108,7 +127,7 @@ def write_graded(folder: Path, suite: Suite, rows: Mapping[str, Sequence[Graded]
             for row in of_file
         ]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        (folder / f"{place}-{Path(file).stem}-{suite.name}.jsonl").write_text(text)
+        (folder / f"{place}-{Path(file).stem}-{benchmark.name}.jsonl").write_text(text)
 
 
 def _place(row: Mapping[str, Any], by_id: Mapping[str, int], by_prompt: Mapping[str, int]) -> int | None:

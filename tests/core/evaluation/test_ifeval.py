@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import EvaluationConfig
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.benchmarks.ifeval import IFEvalRow, answers, figures, prompts_table, read_rows, subset
+from ifrl_core.evaluation.ifeval_stage import IFEvalRow, answers, figures, prompts_table, read_rows, subset
 from ifrl_core.evaluation.stage import evaluate
 from ifrl_core.inference import Completion
 from ifrl_core.records import Constraint, Row, constraint_of

@@ -2,8 +2,8 @@
 
 import pytest
 
+from ifrl_core.evaluation import held_out
 from ifrl_core.evaluation import off_task as measure
-from ifrl_core.evaluation.benchmarks import held_out
 from ifrl_core.records import Row
 
 TASKS = {

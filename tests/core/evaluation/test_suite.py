@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ifrl_core.errors import InputError
+from ifrl_core.evaluation.benchmarks.table import BENCHMARKS, benchmark_named
+from ifrl_core.evaluation.suite.benchmark import Item, asked
 from ifrl_core.evaluation.suite.compare import compared
-from ifrl_core.evaluation.suite.item import Item
-from ifrl_core.evaluation.suite.score import figures, graded, responses_of
-from ifrl_core.evaluation.suite.table import SUITES, suite_named
+from ifrl_core.evaluation.suite.score import figures, graded_by_rules, responses_of
 
 BENCH = Path(__file__).parents[4] / "shared" / "data" / "bench"
 FILES = [
@@ -40,13 +40,13 @@ def written(path: Path, rows: list[dict[str, Any]]) -> str:
 @pytest.mark.skipif(not BENCH.exists(), reason="the benchmarks' rows are not beside this checkout")
 @pytest.mark.parametrize(("name", "file", "rows"), FILES)
 def test_every_row_of_a_real_file_is_read_and_graded(name: str, file: str, rows: int | None) -> None:
-    suite = SUITES[name]
+    suite = BENCHMARKS[name]
     items = suite.read(str(BENCH / file))
     assert rows is None or len(items) == rows
     assert len({item.id for item in items}) == len(items)
     some = items[:: max(1, len(items) // 100)]
-    result = figures(suite, graded(suite, some, ["The answer is: (B)."] * len(some)))
-    metric = result["metrics"][suite.metrics[0]]
+    result = figures(suite, graded_by_rules(suite, some, ["The answer is: (B)."] * len(some)))
+    metric = result["metrics"][suite.metrics[0].name]
     assert metric["n"] + metric["unscored"] == len(some)
 
 
@@ -54,16 +54,16 @@ def test_every_row_of_a_real_file_is_read_and_graded(name: str, file: str, rows:
 def test_collies_human_examples_satisfy_2060_of_2080() -> None:
     lines = gzip.decompress((BENCH / "collie" / "collie_v1.jsonl.gz").read_bytes()).splitlines()
     rows = [json.loads(line) for line in lines]
-    items = SUITES["collie"].read(str(BENCH / "collie" / "collie_v1.jsonl.gz"))
-    marks = graded(SUITES["collie"], items, [row["example"] for row in rows])
+    items = BENCHMARKS["collie"].read(str(BENCH / "collie" / "collie_v1.jsonl.gz"))
+    marks = graded_by_rules(BENCHMARKS["collie"], items, [row["example"] for row in rows])
     assert sum(row.marks["satisfied"] == [1.0] for row in marks) == 2_060
 
 
 def test_answers_of_a_file_are_graded_whatever_their_order(tmp_path: Path) -> None:
-    suite = SUITES["ifeval"]
+    suite = BENCHMARKS["ifeval"]
     items = suite.read(written(tmp_path / "rows.jsonl", IFEVAL_ROWS))
     path = written(tmp_path / "a.jsonl", [{"prompt": "Also none.", "response": "a, b"}, {"key": 1, "response": "fine"}])
-    rows = graded(suite, items, responses_of(path, items))
+    rows = graded_by_rules(suite, items, responses_of(path, items))
     assert figures(suite, rows)["metrics"]["prompt_strict"] == {
         "mean": 0.5,
         "low": 0.0,
@@ -71,13 +71,13 @@ def test_answers_of_a_file_are_graded_whatever_their_order(tmp_path: Path) -> No
         "n": 2,
         "unscored": 0,
     }
-    better = graded(suite, items, ["fine", "<think>a, b</think>fine"])
+    better = graded_by_rules(suite, items, ["fine", "<think>a, b</think>fine"])
     assert compared(suite, rows, better)["prompt_strict"]["mean"] == 50.0
 
 
 def test_rows_that_share_a_key_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1 rows of the benchmark have the key of another"):
-        responses_of(written(tmp_path / "a.jsonl", []), [Item("1", "a", {}), Item("1", "b", {})])
+        responses_of(written(tmp_path / "a.jsonl", []), [Item("1", asked("a"), {}), Item("1", asked("b"), {})])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_rows_that_share_a_key_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_answers_that_do_not_fit_are_refused(tmp_path: Path, answers: list[dict[str, Any]], message: str) -> None:
-    items = [Item("1", "a", {}), Item("2", "b", {})]
+    items = [Item("1", asked("a"), {}), Item("2", asked("b"), {})]
     with pytest.raises(InputError, match=message):
         responses_of(written(tmp_path / "a.jsonl", answers), items)
 
@@ -121,28 +121,31 @@ def test_rows_that_are_not_of_the_benchmark_are_refused(
     path = tmp_path / "rows.json"
     path.write_text(json.dumps({"examples": [row]} if name == "bbeh" else [row]))
     with pytest.raises(InputError, match=message):
-        SUITES[name].read(str(path))
+        BENCHMARKS[name].read(str(path))
 
 
 def test_unknown_names_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no benchmark is called 'ifbenhc'; expected one of ifeval, ifbench"):
-        suite_named("ifbenhc")
+        benchmark_named("ifbenhc")
     with pytest.raises(InputError, match="cannot be opened"):
-        SUITES["collie"].read(str(tmp_path / "none.jsonl"))
+        BENCHMARKS["collie"].read(str(tmp_path / "none.jsonl"))
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(InputError, match="the file is empty"):
-        SUITES["collie"].read(str(tmp_path / "empty.jsonl"))
+        BENCHMARKS["collie"].read(str(tmp_path / "empty.jsonl"))
 
 
 def test_multiple_choice(tmp_path: Path) -> None:
     gpqa = {"Question": "2+2?", "Correct Answer": "4", **{f"Incorrect Answer {i}": str(i) for i in (1, 2, 3)}}
     rows = [{**gpqa, "Record ID": f"r{i}"} for i in range(24)]
-    items = SUITES["gpqa"].read(written(tmp_path / "gpqa.jsonl", rows))
+    items = BENCHMARKS["gpqa"].read(written(tmp_path / "gpqa.jsonl", rows))
     places = [item.row["answer"] for item in items]
     assert set(places) == set("ABCD")  # the right option stands anywhere, in an order that its id fixes
     assert all(f"{place}) 4" in item.prompt for place, item in zip(places, items, strict=True))
     answers = [f"Answer: {place}" for place in places]
-    assert figures(SUITES["gpqa"], graded(SUITES["gpqa"], items, answers))["metrics"]["accuracy"]["mean"] == 1.0
+    assert (
+        figures(BENCHMARKS["gpqa"], graded_by_rules(BENCHMARKS["gpqa"], items, answers))["metrics"]["accuracy"]["mean"]
+        == 1.0
+    )
     pro = {"question": "?", "options": list(string.ascii_lowercase[:10]), "answer": "J", "category": "law"}
-    (item,) = SUITES["mmlu-pro"].read(written(tmp_path / "pro.jsonl", [pro]))
+    (item,) = BENCHMARKS["mmlu-pro"].read(written(tmp_path / "pro.jsonl", [pro]))
     assert (item.row["answer"], item.slices) == ("J", {"subject": "law"})

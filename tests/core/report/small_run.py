@@ -10,10 +10,10 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
 from ifrl_core.config import InstructionsConfig, LabelsConfig, LadderConfig, NoConfig, SeedsConfig
 from ifrl_core.constraints.verdict import verdicts
-from ifrl_core.evaluation.benchmarks.held_out import HELD_OUT
-from ifrl_core.evaluation.benchmarks.ifeval import IFEVAL
-from ifrl_core.evaluation.benchmarks.problems import PROBLEMS
 from ifrl_core.evaluation.comparison import compare
+from ifrl_core.evaluation.general import PROBLEMS
+from ifrl_core.evaluation.held_out import HELD_OUT
+from ifrl_core.evaluation.ifeval_stage import IFEVAL
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures

@@ -16,10 +16,8 @@ from ifrl_core.constraints.verifiers.rule import Rule, checked_arguments
 from ifrl_core.constraints.verifiers.sentences import split_sentences
 from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.benchmarks import text
-from ifrl_core.evaluation.benchmarks.collie import rules as collie
-from ifrl_core.evaluation.benchmarks.followbench import rules as followbench
-from ifrl_core.evaluation.benchmarks.ifbench.rules import OFFICIAL, RULES, UNSCORED, rules
+from ifrl_core.evaluation.benchmarks.rules import collie, followbench, text
+from ifrl_core.evaluation.benchmarks.rules.ifbench.rules import OFFICIAL, RULES, UNSCORED, rules
 
 GOLDEN = Path(__file__).parents[5] / "shared" / "golden"
 BROKEN = {"repeat:repeat_span", "format:line_indent"}

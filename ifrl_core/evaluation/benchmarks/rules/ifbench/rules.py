@@ -12,7 +12,7 @@ from ifrl_core.constraints.verdict import Rules, rule_of
 from ifrl_core.constraints.verifiers.arguments import Argument, Integer, Text
 from ifrl_core.constraints.verifiers.rule import Rule
 from ifrl_core.errors import ConstraintError
-from ifrl_core.evaluation.benchmarks.ifbench import (
+from ifrl_core.evaluation.benchmarks.rules.ifbench import (
     count_rules,
     custom_rules,
     format_rules,

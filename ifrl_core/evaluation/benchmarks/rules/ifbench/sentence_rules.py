@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 from ifrl_core.constraints.verifiers.view import View
-from ifrl_core.evaluation.benchmarks.text import PUNCTUATION
+from ifrl_core.evaluation.benchmarks.rules.text import PUNCTUATION
 
 
 def keyword(view: View, *, word: str, N: float) -> bool:

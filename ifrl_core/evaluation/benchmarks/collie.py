@@ -7,9 +7,9 @@ fields group, structure, prompt, targets and constraint (the tree).
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ifrl_core.evaluation.benchmarks.collie.rules import satisfied
+from ifrl_core.evaluation.benchmarks.rules.collie import satisfied
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Item, Metric, Terms, asked, by_rules
 from ifrl_core.evaluation.suite.documents import documents, field
-from ifrl_core.evaluation.suite.item import Grade, Item, Suite
 
 
 def read(path: str) -> list[Item]:
@@ -20,19 +20,23 @@ def read(path: str) -> list[Item]:
         tree = field(path, number, row, "constraint", dict)
         content = {"constraint": tree, "targets": row.get("targets")}
         prompt = field(path, number, row, "prompt", str)
-        items.append(Item(str(number), prompt, content, str(number), {"structure": structure}))
+        items.append(Item(str(number), asked(prompt), content, str(number), {"structure": structure}))
     return items
 
 
 @contextmanager
-def grade() -> Iterator[Grade]:
-    yield lambda item, answer: {"satisfied": [float(satisfied(item.row["constraint"], item.row["targets"], answer))]}
+def grade(terms: Terms) -> Iterator[Grade]:
+    yield by_rules(lambda item, answer: {"satisfied": [_mark(item, answer)]})
 
 
-COLLIE = Suite(
+def _mark(item: Item, answer: str) -> float:
+    return float(satisfied(item.row["constraint"], item.row["targets"], answer))
+
+
+COLLIE = Benchmark(
     name="collie",
     title="Collie",
-    metrics=("satisfied",),
+    metrics=(Metric("satisfied"),),
     read=read,
     grade=grade,
     source="princeton-nlp/Collie (2,080 rows), as JSONL",

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.benchmarks.followbench.rules import satisfied
+from ifrl_core.evaluation.benchmarks.rules.followbench import satisfied
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Item, Marks, Metric, Terms, asked, by_rules
 from ifrl_core.evaluation.suite.documents import documents, field
-from ifrl_core.evaluation.suite.item import Grade, Item, Marks, Suite
 
 
 def read(path: str) -> list[Item]:
@@ -39,7 +39,7 @@ def read(path: str) -> list[Item]:
         }
         prompt = field(path, number, row, "instruction", str)
         slices = {"level": str(level), "category": "mixed" if "," in kinds[ladder] else kinds[ladder]}
-        items.append(Item(f"{ladder}-{level}", prompt, content, ladder, slices))
+        items.append(Item(f"{ladder}-{level}", asked(prompt), content, ladder, slices))
     return items
 
 
@@ -50,18 +50,18 @@ def _level(path: str, number: int, value: object) -> int:
 
 
 @contextmanager
-def grade() -> Iterator[Grade]:
+def grade(terms: Terms) -> Iterator[Grade]:
     def marks(item: Item, answer: str) -> Marks:
         verdict = satisfied(**item.row, response=answer)
         return {"satisfied": [None if verdict is None else float(verdict)]}
 
-    yield marks
+    yield by_rules(marks)
 
 
-FOLLOWBENCH = Suite(
+FOLLOWBENCH = Benchmark(
     name="followbench",
     title="FollowBench (rule rows)",
-    metrics=("satisfied",),
+    metrics=(Metric("satisfied"),),
     read=read,
     grade=grade,
     source="YJiangcm/FollowBench: data/*.json, a file a category",

@@ -19,7 +19,7 @@ from ifrl_core.config import EvaluationConfig, StageConfig
 from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import strict_and_loose
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions
+from ifrl_core.evaluation.asked import Benchmark, Questions
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.identity.fields import How
 from ifrl_core.inference import Completion, Request, Sampling

@@ -7,7 +7,7 @@ from string import digits
 
 from ifrl_core.constraints.verifiers.sentences import split_sentences
 from ifrl_core.constraints.verifiers.view import View
-from ifrl_core.evaluation.benchmarks.text import PUNCTUATION, tokens, without_punctuation
+from ifrl_core.evaluation.benchmarks.rules.text import PUNCTUATION, tokens, without_punctuation
 
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _PARENTHESES_DEPTH = 5

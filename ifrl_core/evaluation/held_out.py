@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ifrl_core.config import EvaluationConfig
 from ifrl_core.constraints.verifiers.scripts import count_words
-from ifrl_core.evaluation.benchmarks.benchmark import Benchmark, Questions, mean_of
+from ifrl_core.evaluation.asked import Benchmark, Questions, mean_of
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.off_task import off_task
 from ifrl_core.inference import Completion, Request, Sampling, request_seed

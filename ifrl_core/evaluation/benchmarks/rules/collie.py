@@ -13,7 +13,7 @@ from string import punctuation
 from typing import Any
 
 from ifrl_core.constraints.verifiers.sentences import split_sentences
-from ifrl_core.evaluation.benchmarks.text import tokens
+from ifrl_core.evaluation.benchmarks.rules.text import tokens
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,

@@ -5,7 +5,7 @@ from itertools import pairwise
 from string import ascii_lowercase
 
 from ifrl_core.constraints.verifiers.view import View
-from ifrl_core.evaluation.benchmarks.text import PUNCTUATION, sentence_tokens, tokens, without_punctuation
+from ifrl_core.evaluation.benchmarks.rules.text import PUNCTUATION, sentence_tokens, tokens, without_punctuation
 
 _AROUND = PUNCTUATION + " "
 _CONSONANTS = frozenset("bcdfghjklmnpqrstvwxyz")

@@ -9,8 +9,8 @@ from string import ascii_lowercase
 from typing import Literal
 
 from ifrl_core.constraints.verifiers.view import View
-from ifrl_core.evaluation.benchmarks.ifbench.lists import CAPITALS_FROM_NORTH_TO_SOUTH
-from ifrl_core.evaluation.benchmarks.text import PUNCTUATION, without_punctuation
+from ifrl_core.evaluation.benchmarks.rules.ifbench.lists import CAPITALS_FROM_NORTH_TO_SOUTH
+from ifrl_core.evaluation.benchmarks.rules.text import PUNCTUATION, without_punctuation
 
 _DASHES = re.compile("[\u2010-\u2015]")
 _COUNTRIES = 52  # of the 54 of Africa

@@ -1,8 +1,8 @@
 """IFBench's `ratio:` checkers."""
 
 from ifrl_core.constraints.verifiers.view import View
-from ifrl_core.evaluation.benchmarks.ifbench.lists import STOP_WORDS
-from ifrl_core.evaluation.benchmarks.text import word_runs
+from ifrl_core.evaluation.benchmarks.rules.ifbench.lists import STOP_WORDS
+from ifrl_core.evaluation.benchmarks.rules.text import word_runs
 
 _TOLERANCE = 2.0  # percentage points of ratio:overlap
 

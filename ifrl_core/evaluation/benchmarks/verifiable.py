@@ -7,18 +7,17 @@ are unscored.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import Rules, rule_of, strict_and_loose
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.benchmarks.ifbench.rules import UNSCORED
-from ifrl_core.evaluation.benchmarks.ifbench.rules import rules as ifbench_rules
+from ifrl_core.evaluation.benchmarks.rules.ifbench.rules import UNSCORED
+from ifrl_core.evaluation.benchmarks.rules.ifbench.rules import rules as ifbench_rules
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Item, Marks, Metric, Terms, asked, by_rules
 from ifrl_core.evaluation.suite.documents import documents, field
-from ifrl_core.evaluation.suite.item import Grade, Item, Marks, Suite
-from ifrl_core.records import Constraint, Row
+from ifrl_core.records import Constraint, Row, constraint_of, constraint_row
 
-LEVELS = ("prompt_loose", "prompt_strict", "inst_loose", "inst_strict")
+LEVELS = tuple(map(Metric, ("prompt_loose", "prompt_strict", "inst_loose", "inst_strict")))
 
 
 def _read(rules: Rules) -> Callable[[str], list[Item]]:
@@ -44,18 +43,20 @@ def _item(path: str, number: int, row: Row, rules: Rules) -> Item:
             raise InputError(f"{path} row {number}: {error}") from None
     key = str(row.get("key", number))
     families = ", ".join(sorted({id_.split(":")[0] for id_ in ids}))
-    return Item(key, prompt, {"constraints": constraints, "unscored": len(ids) - len(known)}, key, {"family": families})
+    content = {"constraints": [constraint_row(c) for c in constraints], "unscored": len(ids) - len(known)}
+    return Item(key, asked(prompt), content, key, {"family": families})
 
 
-def _grader(rules: Rules) -> Callable[[], Iterator[Grade]]:
-    def opened() -> Iterator[Grade]:
-        yield lambda item, answer: _marks(item, answer, rules)
+def _grader(rules: Callable[[Terms], Rules]) -> Callable[[Terms], Iterator[Grade]]:
+    def opened(terms: Terms) -> Iterator[Grade]:
+        of_terms = rules(terms)
+        yield by_rules(lambda item, answer: _marks(item, answer, of_terms))
 
     return opened
 
 
 def _marks(item: Item, answer: str, rules: Rules) -> Marks:
-    strict, loose = strict_and_loose(item.row["constraints"], answer, rules)
+    strict, loose = strict_and_loose([constraint_of(row) for row in item.row["constraints"]], answer, rules)
     missing: list[float | None] = [None] * item.row["unscored"]
     prompt = (lambda verdicts: None) if missing else (lambda verdicts: float(all(verdicts)))
     return {
@@ -66,30 +67,23 @@ def _marks(item: Item, answer: str, rules: Rules) -> Marks:
     }
 
 
-IFEVAL = Suite(
+IFEVAL = Benchmark(
     name="ifeval",
     title="IFEval",
-    metrics=("prompt_strict", "prompt_loose", "inst_strict", "inst_loose"),
+    metrics=tuple(map(Metric, ("prompt_strict", "prompt_loose", "inst_strict", "inst_loose"))),
     read=_read(rule_of),
-    grade=contextmanager(_grader(rule_of)),
+    grade=contextmanager(_grader(lambda terms: rule_of)),
     source="google-research/instruction_following_eval: input_data.jsonl",
     licence="Apache-2.0",
     max_tokens=1_280,
 )
-IFBENCH = Suite(
+IFBENCH = Benchmark(
     name="ifbench",
     title="IFBench",
     metrics=LEVELS,
     read=_read(ifbench_rules()),
-    grade=contextmanager(_grader(ifbench_rules())),
+    grade=contextmanager(_grader(lambda terms: ifbench_rules(official=terms.official))),
     source="allenai/IFBench: data/IFBench_test.jsonl (300 rows since April 2026)",
     licence="ODC-BY",
     max_tokens=4_096,
-)
-IFBENCH_OFFICIAL = replace(
-    IFBENCH,
-    name="ifbench-official",
-    title="IFBench, its two broken checkers as upstream",
-    read=_read(ifbench_rules(official=True)),
-    grade=contextmanager(_grader(ifbench_rules(official=True))),
 )

@@ -3,8 +3,8 @@
 import re
 
 from ifrl_core.constraints.verifiers.view import View
-from ifrl_core.evaluation.benchmarks.ifbench.lists import CONJUNCTIONS, PERSON_NAMES, PRONOUNS
-from ifrl_core.evaluation.benchmarks.text import PUNCTUATION, bare_words, tokens, without_punctuation
+from ifrl_core.evaluation.benchmarks.rules.ifbench.lists import CONJUNCTIONS, PERSON_NAMES, PRONOUNS
+from ifrl_core.evaluation.benchmarks.rules.text import PUNCTUATION, bare_words, tokens, without_punctuation
 
 _NAME = re.compile(r"\b(?:" + "|".join(PERSON_NAMES) + r")\b")
 _INTERROBANGS = ("?!", "!?", "‽")

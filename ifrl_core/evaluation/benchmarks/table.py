@@ -1,0 +1,33 @@
+"""Every benchmark of the suite, by name. Another one is a file beside this one, and a line here."""
+
+from ifrl_core.errors import InputError
+from ifrl_core.evaluation.benchmarks.collie import COLLIE
+from ifrl_core.evaluation.benchmarks.followbench import FOLLOWBENCH
+from ifrl_core.evaluation.benchmarks.problems import AIME, BBEH, GPQA, MMLU_PRO
+from ifrl_core.evaluation.benchmarks.verifiable import IFBENCH, IFEVAL
+from ifrl_core.evaluation.suite.benchmark import Benchmark
+
+BENCHMARKS = {
+    benchmark.name: benchmark
+    for benchmark in (
+        IFEVAL,
+        IFBENCH,
+        FOLLOWBENCH,
+        COLLIE,
+        BBEH,
+        AIME,
+        GPQA,
+        MMLU_PRO,
+    )
+}
+
+
+def benchmark_named(name: str) -> Benchmark:
+    """The benchmark of that name.
+
+    Raises:
+        InputError: when there is none, naming those there are.
+    """
+    if name not in BENCHMARKS:
+        raise InputError(f"no benchmark is called {name!r}; expected one of {', '.join(BENCHMARKS)}")
+    return BENCHMARKS[name]
