@@ -5,7 +5,7 @@ A recipe (YAML) holds only what differs from the defaults; unknown keys and wron
 lies and which server is asked are settings of the environment (ifrl_core/settings.py).
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -20,6 +20,7 @@ from ifrl_core.config.data import (
     RolloutsConfig,
     SeedsConfig,
 )
+from ifrl_core.config.evaluation import BenchmarkConfig, EvaluationConfig
 from ifrl_core.config.modes import unused_faults
 from ifrl_core.config.names import Alias, ModelName, Place
 from ifrl_core.config.policy import (
@@ -37,7 +38,7 @@ from ifrl_core.config.reasoning import ReasoningConfig
 from ifrl_core.config.reward_model import RewardModelConfig
 from ifrl_core.config.secrets import secret_faults
 from ifrl_core.config.stage_names import PlaceableStage
-from ifrl_core.identity.fields import How, used
+from ifrl_core.identity.fields import How
 
 if TYPE_CHECKING:  # it would load pyarrow, which a recipe does without
     from ifrl_core.stages.stage import Stage
@@ -45,6 +46,7 @@ if TYPE_CHECKING:  # it would load pyarrow, which a recipe does without
 __all__ = [
     "CHAMPION",
     "AssumedConfig",
+    "BenchmarkConfig",
     "CorridorConfig",
     "CurriculumConfig",
     "Dtype",
@@ -76,32 +78,6 @@ __all__ = [
 ]
 
 CHAMPION = "champion"  # the alias in MLflow that only a retraining's gate and a rollback move
-
-
-class EvaluationConfig(GenerationConfig):
-    """What is measured before and after training, with the same prompts, sampling and seeds."""
-
-    max_tokens: int = Field(2048, ge=1, description="Longest answer on held-out instructions, in tokens")
-    temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature; 0 is greedy")
-    samples: int = Field(1, ge=1, le=64, description="Answers per held-out prompt")
-    levels: tuple[int, ...] = Field((1, 2, 3, 4, 5), description="Rungs of the held-out ladders that are asked")
-    ifeval_path: How[str | None] = Field(None, description="IFEval's input_data.jsonl; none: IFEval is left out")
-    ifeval_prompts: How[int] = Field(541, ge=1, description="Size of the fixed IFEval subset")
-    ifeval_max_tokens: Annotated[int, used(lambda section: section.ifeval_path is not None)] = Field(
-        1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)"
-    )
-    general_prompts: int = Field(
-        0, ge=0, description="At most this many held-out problems of policy.general.sources are asked; 0: none"
-    )
-    general_max_tokens: Annotated[int, used(lambda section: section.general_prompts > 0)] = Field(
-        1024, ge=1, description="Longest answer to such a problem, in tokens (greedy)"
-    )
-
-    @model_validator(mode="after")
-    def _not_served(self) -> Self:
-        if self.engine == "server":
-            raise ValueError("a server answers with one model, and evaluation compares two: use transformers or vllm")
-        return self
 
 
 class RegistryConfig(StageConfig):
