@@ -18,6 +18,8 @@ VARIABLES = {
     "IFRL_MLFLOW_URL": "where people's browsers reach the MLflow server, when that is not its tracking URI",
     "IFRL_SERVER_URLS": "OpenAI-compatible base URLs (http://host:8000/v1,...) of engine server",
     "IFRL_SERVER_API_KEY": "their key, when they want one",
+    "IFRL_JUDGE_URLS": "such base URLs of the judge (evaluation.judge with engine server)",
+    "IFRL_JUDGE_API_KEY": "their key, when they want one",
     "IFRL_VLLM_URL": "http://host:8000 of the vLLM server that policy training keeps in step (generation vllm_server)",
     "IFRL_REWARD_MODEL_URL": "the `ifrl serve` that scores while the policy trains (launch.reward_model service)",
     "IFRL_REWARD_MODEL_TOKEN": "its bearer token, when it wants one",

@@ -21,6 +21,7 @@ from ifrl_core.config.data import (
     SeedsConfig,
 )
 from ifrl_core.config.evaluation import BenchmarkConfig, EvaluationConfig
+from ifrl_core.config.judge import JudgeConfig
 from ifrl_core.config.modes import unused_faults
 from ifrl_core.config.names import Alias, ModelName, Place
 from ifrl_core.config.policy import (
@@ -56,6 +57,7 @@ __all__ = [
     "GenerationConfig",
     "GuardsConfig",
     "InstructionsConfig",
+    "JudgeConfig",
     "LabelsConfig",
     "LadderConfig",
     "LaunchConfig",

@@ -80,6 +80,8 @@ def _contexts(config: Recipe) -> Iterator[str]:
     longest += [evaluation.general_max_tokens] if evaluation.general_prompts else []
     for key in GENERATING:
         section = value_at(config, key)
+        if section is None:
+            continue
         answer, context = max(longest) if key == "evaluation" else section.max_tokens, section.vllm.max_model_len
         if context is not None and answer >= context:
             yield (

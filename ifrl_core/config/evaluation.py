@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from ifrl_core.config.base import GenerationConfig, StageConfig
+from ifrl_core.config.judge import JudgeConfig
 from ifrl_core.identity.fields import How, used
 
 BenchmarkLabel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?$", max_length=60)]
@@ -59,6 +60,8 @@ class EvaluationConfig(GenerationConfig):
     items_per_shard: How[int] = Field(
         64, ge=1, description="Rows of a benchmark per shard of answers or judgements: what a kill can cost"
     )
+
+    judge: How[JudgeConfig | None] = Field(None, description="Who judges what no rule decides; none: nobody")
 
     @model_validator(mode="after")
     def _not_served(self) -> Self:

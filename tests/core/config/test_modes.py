@@ -12,6 +12,7 @@ from ifrl_core.errors import ConfigError
 
 # A value other than the default for each field, and what switches the field on.
 LLM = {"instructions.writer": "llm", "instructions.model_writer.model": "./writer"}
+JUDGE = {"evaluation.judge.model": "./judge"}
 VLLM = {"tensor_parallel_size": 2, "max_model_len": 4096, "gpu_memory_utilization": 0.5}
 ON: dict[str, tuple[Any, dict[str, Any]]] = {
     "reasoning.open": ("<plan>", {}),
@@ -51,13 +52,22 @@ ON: dict[str, tuple[Any, dict[str, Any]]] = {
         "m",
         {"ladder.order": "easy_to_hard", "instructions.corridor.engine": "server"},
     ),
+    "evaluation.judge.served_model": ("m", JUDGE | {"evaluation.judge.engine": "server"}),
+    "evaluation.judge.revision": (
+        "may",
+        {"evaluation.judge.engine": "server", "evaluation.judge.served_model": "m"},
+    ),
     "instructions.model_writer.served_model": (
         "m",
         {"instructions.writer": "self", "instructions.model_writer.engine": "server"},
     ),
 }
 for section in GENERATING:
-    way = {"instructions.corridor": {"ladder.order": "easy_to_hard"}, "instructions.model_writer": LLM}.get(section, {})
+    way = {
+        "instructions.corridor": {"ladder.order": "easy_to_hard"},
+        "instructions.model_writer": LLM,
+        "evaluation.judge": JUDGE,
+    }.get(section, {})
     ON |= {f"{section}.vllm.{name}": (value, way | {f"{section}.engine": "vllm"}) for name, value in VLLM.items()}
     if section != "evaluation":
         ON |= {f"{section}.batch_size": (65, way), f"{section}.dtype": ("float32", way)}
@@ -86,6 +96,7 @@ OFF: dict[str, dict[str, Any]] = {
     for section in GENERATING
     for name in ("batch_size", "dtype")
 }
+OFF |= {path: JUDGE for path in ON if path.startswith("evaluation.judge.") and path not in OFF}
 
 
 def document(values: dict[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ SEEDED = "seeds pass-rates instructions prompts rollouts labels reward-model pol
 READING = ("pass-rates", "rollouts", "reward-model", "policy", *EVALUATIONS)  # answers of a model, or what scores them
 DRAWN = "instructions pass-rates"
 WRITER = "instructions.model_writer"
+JUDGE = ("evaluation.judge.model=embedded:smollm2-135m",)
 
 
 def served(section: str) -> tuple[str, ...]:
@@ -228,6 +229,18 @@ FIELDS: Mapping[str, Field] = {
     "evaluation.ifeval_max_tokens": field(EVALUATIONS, 10, idle=("evaluation.ifeval_path=null",)),
     "evaluation.general_prompts": field(EVALUATIONS, 6),
     "evaluation.general_max_tokens": field(EVALUATIONS, 10, idle=("evaluation.general_prompts=0",)),
+    "evaluation.judge.engine": field("", "vllm", *JUDGE),
+    "evaluation.judge.served_model": field("", "n", *served("evaluation.judge")),
+    "evaluation.judge.batch_size": field("", 8, *JUDGE),
+    "evaluation.judge.dtype": field("", "float32", *JUDGE),
+    "evaluation.judge.model": field("", "MODEL", *JUDGE),
+    "evaluation.judge.revision": field("", "may", *served("evaluation.judge")),
+    "evaluation.judge.template": field("", "FILE", *JUDGE),
+    "evaluation.judge.max_tokens": field("", 100, *JUDGE),
+    "evaluation.judge.retries": field("", 1, *JUDGE),
+    "evaluation.judge.max_unscored_share": field("", 0.5, *JUDGE),
+    "evaluation.judge.checks": field("", 10, *JUDGE),
+    "evaluation.judge.recorded": field("", "FILE", *JUDGE),
     "registry.policy_name": field("", "other"),
     "registry.reward_model_name": field("", "other"),
     "registry.alias": field("", "other"),
@@ -244,7 +257,13 @@ FIELDS: Mapping[str, Field] = {
     "retrain.hack_margin": field("", 5),
 } | {
     f"{section}.vllm.{name}": field("", value, *way, f"{section}.engine=vllm")
-    for section, way in {WRITER: SELF, "instructions.corridor": (), "rollouts": (), "evaluation": ()}.items()
+    for section, way in {
+        WRITER: SELF,
+        "instructions.corridor": (),
+        "rollouts": (),
+        "evaluation": (),
+        "evaluation.judge": JUDGE,
+    }.items()
     for name, value in {"tensor_parallel_size": 2, "max_model_len": 4096, "gpu_memory_utilization": 0.5}.items()
 }
 
