@@ -20,4 +20,5 @@ def compared(benchmark: Benchmark, before: Sequence[GradedItem], after: Sequence
             ]
         )
         for metric in benchmark.metrics
+        if not metric.mean_of
     }

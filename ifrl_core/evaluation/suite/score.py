@@ -55,13 +55,18 @@ def figures(benchmark: Benchmark, rows: Sequence[GradedItem]) -> dict[str, Any]:
     Shares in [0, 1]; intervals at 95 % over clusters; slices are of the headline. None where nothing could be
     scored.
     """
-    headline = benchmark.metrics[0].name
+    headline = benchmark.metrics[0]
     groups: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        for name, value in row.item.slices.items():
-            groups[name][value] += [mark for mark in row.marks[headline] if mark is not None]
+        marks = [mark for name in headline.mean_of or (headline.name,) for mark in row.marks[name]]
+        parts = {**{name: {value: marks} for name, value in row.item.slices.items()}, **row.graded.parts}
+        for name, by_value in parts.items():
+            for value, of_value in by_value.items():
+                groups[name][value] += [mark for mark in of_value if mark is not None]
+    own = {metric.name: _metric(rows, metric.name) for metric in benchmark.metrics if not metric.mean_of}
+    means = {m.name: _mean_of([own[name] for name in m.mean_of]) for m in benchmark.metrics if m.mean_of}
     return {
-        "metrics": {metric.name: _metric(rows, metric.name) for metric in benchmark.metrics},
+        "metrics": {metric.name: (own | means)[metric.name] for metric in benchmark.metrics},
         "slices": {
             name: {value: _mean(marks) for value, marks in sorted(values.items())} for name, values in groups.items()
         },
@@ -79,6 +84,14 @@ def _metric(rows: Sequence[GradedItem], metric: str) -> dict[str, Any]:
     interval = estimate.interval()
     bounds = {"mean": interval.mean, "low": max(0.0, interval.low), "high": min(1.0, interval.high)}
     return {**bounds, "n": len(scored), "unscored": unscored}
+
+
+def _mean_of(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The plain mean of metrics; its interval is not known from theirs."""
+    means = [metric["mean"] for metric in metrics]
+    mean = None if None in means else sum(means) / len(means)
+    counts = {count: max(metric[count] for metric in metrics) for count in ("n", "unscored")}
+    return {"mean": mean, "low": None, "high": None, **counts}
 
 
 def _mean(marks: Sequence[float]) -> dict[str, Any]:
