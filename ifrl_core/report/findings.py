@@ -203,12 +203,33 @@ def _reward_model(quality: Figures) -> Iterator[Finding]:
         text = (
             f"On {count(soft['n'])} validation pairs of soft constraints its AUC within types is {fixed(within, 2)} "
             "(0.5 is chance). What it says of soft constraints is close to noise, and so is the reward made of it."
+            + _perfect(quality)
         )
         yield Finding("warning", "The reward model does not reproduce its labels on soft constraints", text)
+    yield from _corrected((quality.get("corrected") or {}).get("hard", {}))
     yield from _baselines(quality.get("baselines") or {})
     if quality.get("unscored"):
         text = "They are left out of every figure, never counted as 0."
         yield Finding("warning", f"Could not be scored: {things(quality['unscored'], 'validation pair')}", text)
+
+
+def _perfect(quality: Figures) -> str:
+    """What a perfect model would show against labels that are worth what those of hard types are."""
+    worth = (quality.get("corrected") or {}).get("gap", {}).get("mean")
+    if not worth or worth <= 0:
+        return ""
+    return f" (Labels as right as those of hard types let a perfect model show {fixed((1 + worth) / 2, 2)}.)"
+
+
+def _corrected(hard: Figures) -> Iterator[Finding]:
+    row = hard.get("within_types", {})
+    if row.get("holds") is False:
+        text = (
+            f"Within hard types the AUC in truth is estimated as {fixed(row['auc'], 2)} ({fixed(row['low'], 2)} to "
+            f"{fixed(row['high'], 2)}) from the labels; by rules it is {fixed(row['rules'], 2)}. The model knows its labels "
+            "in ways that have nothing to do with the constraint, so the estimates of soft constraints mislead alike."
+        )
+        yield Finding("warning", "AUC estimated from labels is not what rules say", text)
 
 
 def _baselines(compared: Figures) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ from ifrl_core.reward_model.quality.baselines import (
     scored_by,
 )
 from ifrl_core.reward_model.quality.calibration import Calibration, cross_fitted, fit, log_loss
+from ifrl_core.reward_model.quality.corrected import corrected_figures
 from ifrl_core.reward_model.quality.figures import Scored, quality, raw_calibration_error
 from ifrl_core.reward_model.quality.plot import curves_png
 from ifrl_core.reward_model.train.job import (
@@ -110,6 +111,7 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
         "counts": _counts(kept, validation) | {"misranked": len(train) - len(kept)},
         "steps": curve[-1]["step"],
         **quality(scored),
+        "corrected": corrected_figures(scored),
         "baselines": comparison(compared_scorers, len(_hard(validation))) if config.baselines else None,
         "calibration": vars(scaling) if scaling else None,
         "ece_before_calibration": raw_calibration_error(scored),

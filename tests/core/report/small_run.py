@@ -19,6 +19,7 @@ from ifrl_core.labels.stage import make_labels
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
 from ifrl_core.records import ROLLOUTS, Row, constraint_of
 from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scored_by
+from ifrl_core.reward_model.quality.corrected import corrected_figures
 from ifrl_core.reward_model.quality.figures import Scored, quality
 from ifrl_core.reward_model.train.stage import VALIDATION
 from ifrl_core.rewards.task_drop import drops_task
@@ -127,6 +128,7 @@ def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
             "counts": counts,
             "steps": 30,
             **quality(pairs),
+            "corrected": corrected_figures(pairs),
             "baselines": comparison(found, sum(row["verdict"] is not None for row in rows)),
             "calibration": None,
         }

@@ -198,6 +198,16 @@ def test_the_reward_model_stands_beside_its_baselines(whole: Whole) -> None:
     assert "ROC by rules" in html
 
 
+def test_auc_in_truth_stands_beside_the_one_against_labels(whole: Whole) -> None:
+    store, refs = whole
+    found = store.manifest(refs["reward_model"]).figures["corrected"]
+    _, page = page_of(store, refs)
+    section = page.text[page.text.index("In truth, estimated from labels") : page.text.index("Against baselines")]
+    for part in (found["hard"]["pooled"], found["hard"]["within_types"], *found["soft"]["by_type"].values()):
+        assert f"{part['labels']:.3f}" in section
+    assert f"{found['hard']['pooled']['rules']:.2f}" in section
+
+
 def test_samples_are_a_fixed_choice_and_both_ends(whole: Whole) -> None:
     store, refs = whole
     rows = store.read_json(write_report(CONFIG, refs, store), "report.json")["answers"]
