@@ -4,8 +4,13 @@ import json
 import re
 from typing import Any
 
-_OBJECT = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
-_YES_NO = re.compile(r"\b(yes|no)\b|(是|否)", re.IGNORECASE)
+NOT_READ = "reply not read"  # in the notes of what was graded
+
+_OPENING = re.compile(r"[{\[]")
+_TRIES = 200  # places of a reply at which JSON may begin
+_STANDING_ALONE = r"(?<![\u4e00-\u9fff])(?:是|否)(?![\u4e00-\u9fff])"  # not as in 不是, 是否, 否则
+_YES_NO = re.compile(rf"\b(?:yes|no)\b|{_STANDING_ALONE}", re.IGNORECASE)
+_VERDICT_FIELDS = ("met", "verdict", "answer", "score")
 _TRUE: dict[int | str, bool] = {
     1: True,
     0: False,
@@ -15,17 +20,20 @@ _TRUE: dict[int | str, bool] = {
 
 
 def numbered(reply: str, n: int) -> list[bool] | None:
-    """The verdicts 1 to n of a JSON reply: `{"1": 1, "2": 0}`, `[1, 0]`, or a list of objects with a number and a verdict."""
-    document = _document(reply)
-    if isinstance(document, list) and len(document) == n and not any(isinstance(item, dict) for item in document):
-        document = {str(i): item for i, item in enumerate(document, start=1)}
-    if isinstance(document, list):
-        document = _by_number(document)
-    if not isinstance(document, dict):
-        return None
-    verdicts = [_verdict(document.get(str(i))) for i in range(1, n + 1)]
-    known = [verdict for verdict in verdicts if verdict is not None]
-    return known if len(known) == n else None
+    """The verdicts 1 to n of a JSON reply: `{"1": 1, "2": 0}`, `[1, 0]`, or a list of objects with a number and a verdict.
+
+    Of several the last counts, an object before a list: judges quote, and mark what they quote by [1].
+    """
+    documents = sorted(json_in(reply)[::-1], key=lambda document: isinstance(document, list))
+    read = (_verdicts(document, n) for document in documents)
+    return next((verdicts for verdicts in read if verdicts is not None), None)
+
+
+def numbered_schema(n: int) -> dict[str, Any]:
+    """JSON schema of the reply `{"1": 0 or 1, ..., "n": 0 or 1}`."""
+    names = [str(i) for i in range(1, n + 1)]
+    verdicts = {name: {"type": "integer", "enum": [0, 1]} for name in names}
+    return {"type": "object", "properties": verdicts, "required": names, "additionalProperties": False}
 
 
 def echoed(reply: str, criteria: list[str]) -> list[bool] | None:
@@ -44,26 +52,66 @@ def echoed(reply: str, criteria: list[str]) -> list[bool] | None:
 
 
 def yes_or_no(reply: str) -> bool | None:
-    """The last yes or no of the reply (是 or 否): reasons come first."""
+    """The verdict of a JSON object, else the last yes or no of the reply (是 or 否 that stands alone): reasons come first."""
+    objects = [document for document in json_in(reply) if isinstance(document, dict)]
+    given = [document[name] for document in objects for name in _VERDICT_FIELDS if name in document]
+    if given:
+        return _verdict(given[-1])
     found = _YES_NO.findall(reply)
-    return _verdict(found[-1][0] or found[-1][1]) if found else None
+    return _verdict(found[-1]) if found else None
+
+
+YES_NO_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"reason": {"type": "string"}, "verdict": {"type": "string", "enum": ["yes", "no"]}},
+    "required": ["reason", "verdict"],
+    "additionalProperties": False,
+}
 
 
 def score(reply: str, low: int, high: int) -> int | None:
     """The `score` of a JSON reply, when it is a whole number from `low` to `high`."""
-    document = _document(reply)
-    value = document.get("score") if isinstance(document, dict) else None
-    if isinstance(value, str) and value.strip().isdecimal():
+    given = [document["score"] for document in json_in(reply) if isinstance(document, dict) and "score" in document]
+    value = given[-1] if given else None
+    if isinstance(value, str) and value.strip() in map(str, range(low, high + 1)):
         value = int(value)
     return value if type(value) is int and low <= value <= high else None
 
 
-def _document(reply: str) -> Any:
-    match = _OBJECT.search(reply)
-    try:
-        return json.loads(match.group()) if match else None
-    except (ValueError, RecursionError):
+def score_schema(low: int, high: int) -> dict[str, Any]:
+    """JSON schema of the reply `{"reason": "...", "score": low to high}`."""
+    number = {"type": "integer", "minimum": low, "maximum": high}
+    properties = {"reason": {"type": "string"}, "score": number}
+    return {"type": "object", "properties": properties, "required": ["reason", "score"], "additionalProperties": False}
+
+
+def json_in(reply: str) -> list[Any]:
+    """The JSON objects and lists that the reply holds, in its order; what is inside one is not listed again."""
+    decoder, found, place = json.JSONDecoder(), list[Any](), 0
+    for _ in range(_TRIES):
+        opening = _OPENING.search(reply, place)
+        if opening is None:
+            break
+        try:
+            document, place = decoder.raw_decode(reply, opening.start())
+            found.append(document)
+        except (ValueError, RecursionError):
+            place = opening.end()
+    return found
+
+
+def _verdicts(document: Any, n: int) -> list[bool] | None:
+    if isinstance(document, dict) and len(document) == 1 and "1" not in document:
+        (document,) = document.values()  # {"verdicts": ...}
+    if isinstance(document, list) and len(document) == n and not any(isinstance(item, dict) for item in document):
+        document = {str(i): item for i, item in enumerate(document, start=1)}
+    if isinstance(document, list):
+        document = _by_number(document)
+    if not isinstance(document, dict):
         return None
+    verdicts = [_verdict(document.get(str(i))) for i in range(1, n + 1)]
+    known = [verdict for verdict in verdicts if verdict is not None]
+    return known if len(known) == n else None
 
 
 def _by_number(items: list[Any]) -> dict[str, Any] | None:
@@ -72,8 +120,7 @@ def _by_number(items: list[Any]) -> dict[str, Any] | None:
         if not isinstance(item, dict):
             return None
         number = next((item[name] for name in ("id", "number", "n", "criterion") if name in item), None)
-        verdict = next((item[name] for name in ("met", "verdict", "score", "answer") if name in item), None)
-        numbered[str(number)] = verdict
+        numbered[str(number)] = next((item[name] for name in _VERDICT_FIELDS if name in item), None)
     return numbered
 
 

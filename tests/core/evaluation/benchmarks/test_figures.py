@@ -93,6 +93,9 @@ def test_sysbench_dialogs() -> None:
         ('Here:\n```json\n{"1": true, "2": "no"}\n```', [True, False]),
         ("[1, 0]", [True, False]),
         ('[{"id": 2, "met": 0}, {"id": 1, "met": 1}]', [True, False]),
+        ('The text names {one} thing [1], not two.\n{"1": 1, "2": 0}', [True, False]),
+        ('{"1": 1, "2": 0} see [1, 1]', [True, False]),
+        ('{"verdicts": [1, 0]}', [True, False]),
         ('{"1": 1}', None),
         ('{"1": 1, "2": 7}', None),
         ('{"1": 1, "2": 0', None),
@@ -106,7 +109,16 @@ def test_numbered_verdicts(reply: str, verdicts: list[bool] | None) -> None:
 
 @pytest.mark.parametrize(
     ("reply", "verdict"),
-    [("Reasons: no price is named.\nYES", True), ("是", True), ("答案：否", False), ("unclear", None), ("", None)],
+    [
+        ("Reasons: no price is named.\nYES", True),
+        ("是", True),
+        ("答案：否", False),
+        ("unclear", None),
+        ("", None),
+        ("回复是诗，但是否押韵？不是。", None),
+        ('{"verdict": "yes", "reason": "no price"}', True),
+        ('{"a": 1} NO', False),
+    ],
 )
 def test_yes_or_no(reply: str, verdict: bool | None) -> None:
     assert replies.yes_or_no(reply) is verdict
