@@ -24,9 +24,9 @@ def numbered(reply: str, n: int) -> list[bool] | None:
 
     Of several the last counts, an object before a list: judges quote, and mark what they quote by [1].
     """
-    documents = sorted(json_in(reply)[::-1], key=lambda document: isinstance(document, list))
-    read = (_verdicts(document, n) for document in documents)
-    return next((verdicts for verdicts in read if verdicts is not None), None)
+    documents = sorted(json_in(reply), key=lambda document: isinstance(document, dict))
+    read = [verdicts for document in documents if (verdicts := _verdicts(document, n)) is not None]
+    return read[-1] if read else None
 
 
 def numbered_schema(n: int) -> dict[str, Any]:
