@@ -20,6 +20,7 @@ from ifrl_core.config import PipelineConfig, PolicyConfig
 from ifrl_core.config.recipes import build_config
 from ifrl_core.config.trl_fields import OWNED, PLACING, grpo_fields
 from ifrl_core.errors import ConfigError
+from ifrl_core.evaluation.judge.templates import templates
 from ifrl_core.identity.fields import identity_of
 from ifrl_core.instructions.writers import prompt
 from ifrl_core.models.reasoning import recipe_format
@@ -385,6 +386,7 @@ DATA_OF_STAGES = {  # files of the package that are no code, and the stages whos
     "data/science.jsonl": "general-problems",
     "instructions/writers/prompt.txt": "instructions",
     "reward_model/model/template.txt": "reward-model",
+    **{f"evaluation/judge/templates/{name}.txt": "judgements" for name in templates().texts},
     **{f"report/templates/{name}": "report" for name in report._template_digests()},
 }
 OF_NO_STAGE = {"data/README.md", "labels/people/sheet.html.jinja"}
