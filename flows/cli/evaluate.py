@@ -76,7 +76,9 @@ def _table(report: dict[str, Any]) -> str:
         lines.append(file)
         lines += [f"  {metric:<16}{_cell(values)}" for metric, values in figures["metrics"].items()]
         if file in report["differences"]:
-            lines += [f"  {metric:<16}{_gain(values)}" for metric, values in report["differences"][file].items()]
+            lines += [
+                f"  {metric:<16}{_gain(values)}" for metric, values in report["differences"][file]["metrics"].items()
+            ]
     return "\n".join(lines)
 
 
@@ -84,10 +86,19 @@ def _cell(values: dict[str, Any]) -> str:
     unscored = f", {values['unscored']} unscored" if values["unscored"] else ""
     if values["mean"] is None:
         return f"not scored{unscored}"
-    return f"{values['mean']:6.1%} [{values['low']:.1%}, {values['high']:.1%}]  n {values['n']}{unscored}"
+    written = "{:6.1%}" if values["unit"] == "share" else "{:6.2f}"
+    mean, low, high = (None if value is None else written.format(value) for value in _ends(values))
+    interval = f" [{low.strip()}, {high.strip()}]" if low and high else " (one cluster: no interval)"
+    return f"{mean}{interval}  n {values['n']}{unscored}"
 
 
 def _gain(values: dict[str, Any]) -> str:
     if values["mean"] is None:
         return "no row scored on both sides"
-    return f"{values['mean']:+.1f} points [{values['low']:+.1f}, {values['high']:+.1f}] against the first"
+    mean, low, high = (None if value is None else f"{value:+.1f}" for value in _ends(values))
+    unit = "points" if values["unit"] == "share" else values["unit"]
+    return f"{mean} {unit}{f' [{low}, {high}]' if low and high else ''} against the first"
+
+
+def _ends(values: dict[str, Any]) -> tuple[float | None, ...]:
+    return values["mean"], values["low"], values["high"]

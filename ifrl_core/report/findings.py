@@ -53,7 +53,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
 
 def too_few(row: Figures) -> bool:
     """Whether a difference rests on too few units for any interval."""
-    return bool(row.get("units", row["n"]) < FEW_SIGNS)
+    return bool(row.get("units", row.get("clusters", row["n"])) < FEW_SIGNS)
 
 
 def direction(row: Figures) -> int:

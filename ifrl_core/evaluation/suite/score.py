@@ -1,16 +1,16 @@
 """Answers to a benchmark's rows become figures: each metric with its interval, overall and by slice."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Item, Marks, Question, Terms, settled
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Item, Marks, Metric, Question, Terms, settled
 from ifrl_core.evaluation.suite.documents import documents
-from ifrl_core.statistics.intervals import cluster_mean
+from ifrl_core.statistics.bootstrap import Combine, bootstrap_mean, clustered, harmonic_percent, over_groups, pooled
 from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
 
@@ -49,53 +49,150 @@ def _nobody(questions: Sequence[Question]) -> list[None]:
     return [None] * len(questions)
 
 
-def figures(benchmark: Benchmark, rows: Sequence[GradedItem]) -> dict[str, Any]:
-    """`{"metrics": {name: {"mean", "low", "high", "n", "unscored"}}, "slices": {name: {value: {"mean", "n"}}}, "rows"}`.
+@dataclass(frozen=True)
+class Mark:
+    """A mark where figures are made: `place` is what it is paired by (item, sample, name, number), `group` whose mean it
+    counts in."""
 
-    Shares in [0, 1]; intervals at 95 % over clusters; slices are of the headline. None where nothing could be
-    scored.
+    place: tuple[str, int, str, int]
+    value: float | None
+    item: Item
+    group: str
+
+    @property
+    def cluster(self) -> str:
+        """What intervals resample whole: an item without a cluster is its own."""
+        return self.item.cluster or self.item.id
+
+
+Sliced = dict[str, dict[str, dict[str, list[Mark]]]]  # by slice, value and metric
+
+
+def figures(benchmark: Benchmark, rows: Sequence[GradedItem]) -> dict[str, Any]:
+    """`{"metrics": {name: {"mean", "low", "high", "n", "clusters", "unscored", "unit"}}, "slices": {slice: {value: {metric:
+    {"mean", "low", "high", "n", "clusters"}}}}, "notes": {name: count}, "items", "samples"}`.
+
+    In the metric's unit (shares in [0, 1]); n counts marks. Intervals of 95 % are the bootstrap's over clusters, None for a
+    single one; the mean is None where nothing could be scored. `rows` may hold several samples of an item.
     """
-    headline = benchmark.metrics[0]
-    groups: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    whole, sliced = marks_of(benchmark, rows)
+    notes: Counter[str] = Counter()
     for row in rows:
-        marks = [mark for name in headline.mean_of or (headline.name,) for mark in row.marks[name]]
-        parts = {**{name: {value: marks} for name, value in row.item.slices.items()}, **row.graded.parts}
-        for name, by_value in parts.items():
-            for value, of_value in by_value.items():
-                groups[name][value] += [mark for mark in of_value if mark is not None]
-    own = {metric.name: _metric(rows, metric.name) for metric in benchmark.metrics if not metric.mean_of}
-    means = {m.name: _mean_of([own[name] for name in m.mean_of]) for m in benchmark.metrics if m.mean_of}
+        notes.update(row.graded.notes)
+    samples = Counter(row.item.id for row in rows)
     return {
-        "metrics": {metric.name: (own | means)[metric.name] for metric in benchmark.metrics},
+        "metrics": {metric.name: _estimate(metric, whole[metric.name]) for metric in benchmark.metrics},
         "slices": {
-            name: {value: _mean(marks) for value, marks in sorted(values.items())} for name, values in groups.items()
+            name: {
+                value: {
+                    metric.name: _cell(metric, of[metric.name]) for metric in benchmark.metrics if metric.name in of
+                }
+                for value, of in values.items()
+            }
+            for name, values in sliced.items()
         },
-        "rows": len(rows),
+        "notes": dict(sorted(notes.items())),
+        "items": len(samples),
+        "samples": max(samples.values(), default=0),
     }
 
 
-def _metric(rows: Sequence[GradedItem], metric: str) -> dict[str, Any]:
-    marks = [(mark, row.item.cluster) for row in rows for mark in row.marks[metric]]
-    scored = [(mark, cluster) for mark, cluster in marks if mark is not None]
-    unscored = len(marks) - len(scored)
-    if not scored:
-        return {"mean": None, "low": None, "high": None, "n": 0, "unscored": unscored}
-    estimate = cluster_mean([mark for mark, _ in scored], clusters=[cluster for _, cluster in scored])
-    interval = estimate.interval()
-    bounds = {"mean": interval.mean, "low": max(0.0, interval.low), "high": min(1.0, interval.high)}
-    return {**bounds, "n": len(scored), "unscored": unscored}
+def marks_of(benchmark: Benchmark, rows: Sequence[GradedItem]) -> tuple[dict[str, list[Mark]], Sliced]:
+    """The marks of each metric, and those of each value of each slice, numbers in their order.
+
+    Marks of a whole cluster (`Benchmark.of_cluster`) belong to no value where the cluster has several, as a ladder has
+    levels. Parts of an item are of the headline.
+    """
+    numbered = _numbered(rows)
+    whole = _with_marks_of_clusters(benchmark, numbered)
+    spread: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for _, row in numbered:
+        for name, value in row.item.slices.items():
+            spread[name, row.item.cluster or row.item.id].add(value)
+    sliced: Sliced = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    headline = benchmark.metrics[0]
+    for (sample, alone), (_, with_all) in zip(numbered, whole, strict=True):
+        item = alone.item
+        for name, value in item.slices.items():
+            row = with_all if len(spread[name, item.cluster or item.id]) == 1 else alone
+            for metric in benchmark.metrics:
+                sliced[name][value][metric.name] += _marks(metric, sample, row)
+        for name, parts in alone.graded.parts.items():
+            for value, marks in parts.items():
+                sliced[name][value][headline.name] += [
+                    Mark((item.id, sample, "", i), mark, item, "") for i, mark in enumerate(marks)
+                ]
+    return {
+        metric.name: [mark for sample, row in whole for mark in _marks(metric, sample, row)]
+        for metric in benchmark.metrics
+    }, {name: dict(sorted(values.items(), key=_number_first)) for name, values in sliced.items()}
 
 
-def _mean_of(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The plain mean of metrics; its interval is not known from theirs."""
-    means = [metric["mean"] for metric in metrics]
-    mean = None if None in means else sum(means) / len(means)
-    counts = {count: max(metric[count] for metric in metrics) for count in ("n", "unscored")}
-    return {"mean": mean, "low": None, "high": None, **counts}
+def combined(metric: Metric, marks: Sequence[Mark]) -> Combine | None:
+    """How the metric is made of the means of the marks' groups; None where one that it has to have was not scored."""
+    scored = {mark.group for mark in marks if mark.value is not None}
+    if scored == {""}:
+        return pooled
+    if not scored or not scored.issuperset(metric.mean_of):
+        return None
+    return harmonic_percent if metric.harmonic else over_groups
 
 
-def _mean(marks: Sequence[float]) -> dict[str, Any]:
-    return {"mean": sum(marks) / len(marks) if marks else None, "n": len(marks)}
+def _numbered(rows: Sequence[GradedItem]) -> list[tuple[int, GradedItem]]:
+    """The rows with the number of their sample among those of their item."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for row in rows:
+        numbered.append((seen[row.item.id], row))
+        seen[row.item.id] += 1
+    return numbered
+
+
+def _with_marks_of_clusters(
+    benchmark: Benchmark, rows: Sequence[tuple[int, GradedItem]]
+) -> Sequence[tuple[int, GradedItem]]:
+    """The rows with the marks that only whole clusters show, once for each sample."""
+    if benchmark.of_cluster is None:
+        return rows
+    members: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for place, (sample, row) in enumerate(rows):
+        members[row.item.cluster or row.item.id, sample].append(place)
+    whole = list(rows)
+    for (_, sample), places in members.items():
+        added = benchmark.of_cluster([(rows[place][1].item, rows[place][1].graded) for place in places])
+        first = rows[places[0]][1]
+        marks = {**first.marks, **added}
+        whole[places[0]] = (sample, replace(first, graded=replace(first.graded, marks=marks)))
+    return whole
+
+
+def _marks(metric: Metric, sample: int, row: GradedItem) -> list[Mark]:
+    over = row.item.slices.get(metric.over, "") if metric.over else ""
+    return [
+        Mark((row.item.id, sample, name, i), mark, row.item, name if metric.mean_of else over)
+        for name in metric.mean_of or (metric.name,)
+        for i, mark in enumerate(row.marks.get(name, ()))
+    ]
+
+
+def _estimate(metric: Metric, marks: Sequence[Mark]) -> dict[str, Any]:
+    scored = [(mark.value, mark.cluster, mark.group) for mark in marks if mark.value is not None]
+    counts = {"n": len(scored), "unscored": len(marks) - len(scored), "unit": metric.unit}
+    combine = combined(metric, marks)
+    if combine is None:
+        return {"mean": None, "low": None, "high": None, "clusters": 0, **counts}
+    values, clusters, groups = zip(*scored, strict=True)
+    bounds = (0.0, 1.0) if metric.unit == "share" else None
+    return {**asdict(bootstrap_mean(clustered(values, clusters, groups), combine, bounds=bounds)), **counts}
+
+
+def _cell(metric: Metric, marks: Sequence[Mark]) -> dict[str, Any]:
+    estimate = _estimate(metric, marks)
+    return {name: estimate[name] for name in ("mean", "low", "high", "n", "clusters")}
+
+
+def _number_first(named: tuple[str, Any]) -> tuple[int, str]:
+    return (int(named[0]) if named[0].isdecimal() else -1, named[0])
 
 
 def responses_of(path: str, items: Sequence[Item], *, partial: bool = False) -> list[str]:

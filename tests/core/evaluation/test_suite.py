@@ -68,11 +68,13 @@ def test_answers_of_a_file_are_graded_whatever_their_order(tmp_path: Path) -> No
         "mean": 0.5,
         "low": 0.0,
         "high": 1.0,
+        "clusters": 2,
         "n": 2,
         "unscored": 0,
+        "unit": "share",
     }
     better = graded_by_rules(suite, items, ["fine", "<think>a, b</think>fine"])
-    assert compared(suite, rows, better)["prompt_strict"]["mean"] == 50.0
+    assert compared(suite, rows, better)["metrics"]["prompt_strict"]["mean"] == 50.0
 
 
 def test_rows_that_share_a_key_are_refused(tmp_path: Path) -> None:
