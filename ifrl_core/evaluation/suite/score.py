@@ -10,6 +10,7 @@ from typing import Any
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Item, Marks, Metric, Question, Terms, settled
 from ifrl_core.evaluation.suite.documents import documents
+from ifrl_core.evaluation.suite.odd import odd_rows
 from ifrl_core.statistics.bootstrap import Combine, bootstrap_mean, clustered, harmonic_percent, over_groups, pooled
 from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
@@ -70,7 +71,8 @@ Sliced = dict[str, dict[str, dict[str, list[Mark]]]]  # by slice, value and metr
 
 def figures(benchmark: Benchmark, rows: Sequence[GradedItem]) -> dict[str, Any]:
     """`{"metrics": {name: {"mean", "low", "high", "n", "clusters", "unscored", "unit"}}, "slices": {slice: {value: {metric:
-    {"mean", "low", "high", "n", "clusters"}}}}, "notes": {name: count}, "items", "samples"}`.
+    {"mean", "low", "high", "n", "clusters"}}}}, "notes": {name: count}, "odd": [{"what", "rows", "ids"}], "items",
+    "samples"}`.
 
     In the metric's unit (shares in [0, 1]); n counts marks. Intervals of 95 % are the bootstrap's over clusters, None for a
     single one; the mean is None where nothing could be scored. `rows` may hold several samples of an item.
@@ -92,6 +94,7 @@ def figures(benchmark: Benchmark, rows: Sequence[GradedItem]) -> dict[str, Any]:
             for name, values in sliced.items()
         },
         "notes": dict(sorted(notes.items())),
+        "odd": odd_rows(list({row.item.id: row.item for row in rows}.values())),
         "items": len(samples),
         "samples": max(samples.values(), default=0),
     }

@@ -10,6 +10,7 @@ import pytest
 from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
 from ifrl_core.evaluation.suite.benchmark import Graded, Item, Marks, Metric, asked
 from ifrl_core.evaluation.suite.compare import compared
+from ifrl_core.evaluation.suite.odd import VERY_LONG, odd_rows
 from ifrl_core.evaluation.suite.score import GradedItem, figures
 
 BENCHMARK = replace(
@@ -131,3 +132,24 @@ def test_a_mean_of_metrics_and_parts_finer_than_an_item() -> None:
     half = [replace(row, graded=Graded({"a": [1.0], "b": [None]})) for row in rows]
     assert figures(of_both, half)["metrics"]["both"]["mean"] is None
     assert compared(of_both, rows, half)["metrics"]["both"]["mean"] is None
+
+
+def test_odd_rows_are_named() -> None:
+    twice, once = [["Be brief."], ["Be  brief.\n"], [""], [""]], [{"desc": "Be brief."}, {"desc": "Be kind."}]
+    turns = (({"role": "user", "content": "a"}, {"role": "user", "content": "b"}),)
+    items = [
+        Item("810", asked(" \n"), {"criteria": once}),
+        Item("532", asked("?"), {"criteria": twice, "targets": ["x", "x"]}),
+        Item("nested", asked("?"), {"turns": [{"criteria": [*once, *once]}]}),
+        Item("roles", turns, {}),
+        Item("long", asked("x" * VERY_LONG, system="y"), {}),
+        Item("plain", asked("?", system="Be brief."), {"constraints": once}),
+    ]
+    assert odd_rows(items) == [
+        {"what": "empty prompt", "rows": 1, "ids": ["810"]},
+        {"what": "a criterion twice", "rows": 2, "ids": ["532", "nested"]},
+        {"what": "two messages of one role in a row", "rows": 1, "ids": ["roles"]},
+        {"what": "more than 16,000 characters", "rows": 1, "ids": ["long"]},
+    ]
+    graded = [GradedItem(item, "", Graded({"met": [1.0]})) for item in items[:1] * 8]
+    assert figures(BENCHMARK, graded)["odd"] == [{"what": "empty prompt", "rows": 1, "ids": ["810"]}]
