@@ -1,6 +1,7 @@
 """Odd rows of a benchmark, named so that nobody wonders at their answers: they are asked and graded as they stand."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ifrl_core.evaluation.suite.benchmark import Item
@@ -24,9 +25,7 @@ def odd_rows(items: Sequence[Item]) -> Odd:
 def _oddities(item: Item) -> Iterator[str]:
     if not all(turn and turn[-1]["content"].strip() for turn in item.turns):
         yield "empty prompt"
-    if any(
-        first["role"] == second["role"] for turn in item.turns for first, second in zip(turn, turn[1:], strict=False)
-    ):
+    if any(first["role"] == second["role"] for turn in item.turns for first, second in pairwise(turn)):
         yield "two messages of one role in a row"
     if sum(len(message["content"]) for turn in item.turns for message in turn) > VERY_LONG:
         yield f"more than {VERY_LONG:,} characters"
