@@ -259,7 +259,11 @@ class PolicyConfig(StageConfig):
     reward: RewardConfig = RewardConfig()
     guards: How[GuardsConfig] = GuardsConfig()
     max_unscored_share: How[float] = Field(0.05, ge=0, le=1, description="More unscored rewards than this stop the run")
-    micro_batch: How[int] = Field(8, ge=1, description="Rollouts per forward/backward pass")
+    micro_batch: How[int] = Field(
+        8,
+        ge=1,
+        description="Rollouts per forward/backward pass: a multiple of generations has each prompt computed once",
+    )
     save_steps: How[int] = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
     gradient_checkpointing: How[bool] = Field(False, description="Recompute activations: less memory, more time")

@@ -53,6 +53,7 @@ OWNED = {
     "fsdp": "policy.launch.strategy",
     "fsdp_config": "policy.launch.strategy",
     "deepspeed": "policy.launch.strategy",
+    "ddp_broadcast_buffers": "nothing: all processes load the same buffers",
     "accelerator_config": "policy.launch",
     "parallelism_config": "policy.launch",
     "auto_find_batch_size": "policy.micro_batch",
@@ -93,7 +94,6 @@ PLACING = frozenset(
         *(
             "ddp_find_unused_parameters",
             "ddp_bucket_cap_mb",
-            "ddp_broadcast_buffers",
             "ddp_static_graph",
             "ddp_backend",
         ),

@@ -5,6 +5,8 @@ live            the curriculum inside the trainer: asked at each step, told what
 stage, job      the stage: gathers the prompts, has them trained on (training/), gathers what was made
 launch          how the training is started, and whether this machine can
 process         a process: trl's GRPOTrainer with our reward, checkpoints and resume
+trainer         the same gradient for less work: prompts once a group (shared_prefix; sharing: where it holds), no pass
+                without something to learn (passes)
 grpo_arguments, weights, generation, adapter    what the trainer is given: its configuration, the model, the rollouts
 reward_function, scoring   how a rollout is rewarded
 step_report, tables    metrics of a step; the tables and figures of the artifact

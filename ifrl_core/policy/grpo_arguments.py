@@ -114,6 +114,7 @@ def _arguments(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -
         report_to=[],
         disable_tqdm=True,
         ddp_find_unused_parameters=False,  # every trained weight is used in every pass
+        ddp_broadcast_buffers=False,  # all processes load the same, and one may run the model more often than another
         **_vllm(config),
     )
 

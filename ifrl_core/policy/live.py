@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ifrl_core.policy.curriculum import Outcome, Schedule, open_strategy
 from ifrl_core.policy.job import PROMPTS, Job
+from ifrl_core.policy.trainer import GroupTrainer
 from ifrl_core.records import Row
 
 
@@ -38,8 +38,8 @@ def positions(steps: int, prompts_per_step: int) -> Dataset:
     return Dataset.from_dict({"prompt": [""] * (steps * prompts_per_step), "position": range(steps * prompts_per_step)})
 
 
-class AskingTrainer(GRPOTrainer):
-    """trl's trainer; set `schedule` before training."""
+class AskingTrainer(GroupTrainer):
+    """The trainer; set `schedule` before training."""
 
     schedule: Schedule
 

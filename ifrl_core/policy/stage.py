@@ -58,7 +58,7 @@ def _check_training(recipe: PipelineConfig) -> None:
 
 @stage(
     "policy",
-    version=5,
+    version=6,
     title="Policy (GRPO)",
     inputs=("model", "prompts", "reward_model"),
     inputs_when={"general": lambda recipe: recipe.policy.general.ratio > 0},

@@ -79,7 +79,7 @@ class Guards(TrainerCallback):
     def _too_low(self, logs: Mapping[str, Any]) -> str | None:
         floors = {"entropy": self._config.min_entropy, "completions/mean_length": self._config.min_length}
         for name, floor in floors.items():
-            if name in logs and float(logs[name]) < floor:
+            if logs.get(name) is not None and float(logs[name]) < floor:  # None: a step without a token to train on
                 return f"{name} {float(logs[name]):.3g} is below {floor:g}"
         return None
 

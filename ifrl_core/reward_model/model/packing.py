@@ -1,9 +1,7 @@
-"""Several constraints after one response in one forward pass.
+"""Several constraints after one response in one forward pass (ifrl_core/models/packing.py).
 
-A row is `head, tail 1, tail 2, ...`; what all its tails begin with (the words of the template) belongs to its head. Every
-tail attends to the head and to itself, never to another tail, and its positions go on from the head, so its logit is what
-the pair alone would give. Two labels that share a rollout, or the soft constraints of one answer, then cost the response's
-tokens once.
+What all tails of a row begin with (the words of the template) belongs to its head. The logit of a tail is what the pair alone
+would give. Two labels that share a rollout, or the soft constraints of one answer, then cost the response's tokens once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ifrl_core.inference.length_batches import length_batches
+from ifrl_core.models.packing import lay_out, sees
 from ifrl_core.reward_model.model.template import Encoded
 
 MAX_PADDING = 0.1  # share of a batch's rectangle
@@ -80,23 +79,15 @@ def collate(rows: Sequence[Packed], pad_id: int) -> Batch:
     length = max(row.length for row in rows)
     ids = torch.full((len(rows), length), pad_id)
     positions = torch.zeros((len(rows), length), dtype=torch.long)
-    segments = torch.full((len(rows), length), -1)  # 0 the head, 1, 2, ... the tails, -1 padding
+    parts = torch.full((len(rows), length), -1)  # -1: padding
     where: list[tuple[int, int]] = []
     for index, row in enumerate(rows):
-        start = 0
-        for segment, part in enumerate((row.head, *row.tails)):
-            end = start + len(part)
-            first = len(row.head) if segment else 0
-            ids[index, start:end] = torch.tensor(part)
-            positions[index, start:end] = torch.arange(first, first + len(part))
-            segments[index, start:end] = segment
-            if segment:
-                where.append((index, end - 1))
-            start = end
-    sees = (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None])  # (B, query, key)
-    mask = (sees & torch.ones(length, length).tril().bool())[:, None]
+        laid = lay_out(row.head, row.tails)
+        for whole, values in ((ids, laid.ids), (positions, laid.positions), (parts, laid.parts)):
+            whole[index, : row.length] = torch.tensor(values)
+        where += [(index, start + len(tail) - 1) for start, tail in zip(laid.starts, row.tails, strict=True)]
     rows_of, ends = torch.tensor(where).T
-    return Batch(ids, positions, mask, rows_of, ends, tuple(place for row in rows for place in row.places))
+    return Batch(ids, positions, sees(parts), rows_of, ends, tuple(place for row in rows for place in row.places))
 
 
 def token_batches(rows: Iterable[Packed], max_tokens: int) -> Iterator[list[Packed]]:

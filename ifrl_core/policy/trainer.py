@@ -1,0 +1,82 @@
+"""trl's trainer with less work for the same gradient: prompts once a group, and no pass where there is nothing to learn.
+
+trl computes the log-probabilities of all rollouts, padded and in random micro-batches. `GroupTrainer` gives its loss the same
+numbers by another way (shared_prefix, passes). A rollout of advantage 0 moves no weight without a KL or entropy term, so its
+tokens are masked. Where the model does not allow for it, `GroupTrainer` is trl's trainer, and the log says so.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+from transformers import PreTrainedModel
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from ifrl_core.policy.passes import passes, taken, without
+from ifrl_core.policy.shared_prefix import groups_of
+from ifrl_core.policy.sharing import attention_window, open_sharing
+
+
+class GroupTrainer(GRPOTrainer):
+    """GRPOTrainer; `sharing` is None where it is trl's way."""
+
+    args: Any
+    model: Any
+    _buffered_inputs: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        models = [self.accelerator.unwrap_model(model) for model in (self.model, self.ref_model) if model is not None]
+        self.sharing = open_sharing(self, models)
+        self._window = attention_window(models[0].config)
+        # What a term of the loss, or the mean of the others, owes to a rollout of advantage 0.
+        self._all_count = bool(
+            self.beta or self._entropy_bonus_enabled or self.top_entropy_quantile < 1 or self.loss_type == "bnpo"
+        )
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        if self.sharing is None or not self.model.training:
+            return super()._prepare_inputs(generation_batch)
+        steps = self.args.steps_per_generation
+        if self._buffered_inputs is None or self._step % (steps * self.num_iterations) == 0:
+            self._buffered_inputs = self._passes(self._generate_and_score_completions(generation_batch))
+        return self._buffered_inputs[self._step % steps]
+
+    def _passes(self, rollouts: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rollouts of this process in passes."""
+        size = self.args.per_device_train_batch_size
+        kept = rollouts["completion_mask"].any(1)
+        if not self._all_count:
+            kept &= rollouts["advantages"] != 0
+        if not kept.any():  # the optimizer goes on by its momentum, and the entropy stays watched
+            kept[:size] = True
+        rollouts = without(rollouts, kept)
+        groups = [tuple(ids) for ids in rollouts["prompt_ids"].tolist()]
+        return [taken(rollouts, rows) for rows in passes(groups, kept.tolist(), size)]
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: PreTrainedModel,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        *args: Any,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        mask = attention_mask[:, -logits_to_keep:].bool()
+        groups = groups_of(input_ids, attention_mask, logits_to_keep) if self.sharing else []
+        if self.sharing is None or any(group.longest > self._window for group in groups):
+            found: tuple[Tensor, Tensor | None, Tensor | None] = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
+            )
+            return found
+        with self.accelerator.autocast():
+            log_probs, entropies = self.sharing(model, groups, mask)
+        return log_probs, entropies, None
+
+    def _compute_loss(self, model: PreTrainedModel, inputs: Any) -> Tensor:
+        loss: Tensor = super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
+        entropies = self._metrics["train"]["entropy"]
+        if self.sharing and entropies and not entropies[-1]:
+            entropies[-1] = float("nan")  # of no token; trl leaves it out of the step's mean
+        return loss
