@@ -1,6 +1,7 @@
 """Every benchmark of the suite, by name. Another one is a file beside this one, and a line here."""
 
 from ifrl_core.errors import InputError
+from ifrl_core.evaluation.benchmarks.cfbench import CFBENCH
 from ifrl_core.evaluation.benchmarks.collie import COLLIE
 from ifrl_core.evaluation.benchmarks.followbench import FOLLOWBENCH
 from ifrl_core.evaluation.benchmarks.problems import AIME, BBEH, GPQA, MMLU_PRO
@@ -12,6 +13,7 @@ BENCHMARKS = {
     for benchmark in (
         IFEVAL,
         IFBENCH,
+        CFBENCH,
         FOLLOWBENCH,
         COLLIE,
         BBEH,

@@ -32,5 +32,5 @@ def dialog_figures(dialogs: Sequence[Sequence[Sequence[bool]]]) -> DialogFigures
     return DialogFigures(
         csr=fmean(met for turn in turns for met in turn),
         isr=fmean(all(turn) for turn in turns),
-        ssr=fmean(leading([all(turn) for turn in dialog]) for dialog in dialogs),
+        ssr=fmean(leading([all(turn) for turn in dialog]) or 0 for dialog in dialogs),
     )

@@ -1,47 +1,12 @@
 """The figures of the outside benchmarks, and what a judge's reply says."""
 
-import json
-from pathlib import Path
 from statistics import harmonic_mean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.evaluation.benchmarks import bbeh, cfbench, complexbench, ladders, multichallenge, replies, turns
-
-SHARED = Path(__file__).parents[5] / "shared"
-JUDGED = SHARED / "data" / "bench" / "cfbench" / "judged_20.json"
-
-
-@pytest.mark.skipif(not JUDGED.exists(), reason="the recorded replies are not beside this checkout")
-def test_cfbench_recorded_replies_give_the_recorded_metrics() -> None:
-    rows = json.loads(JUDGED.read_text())
-    fallback = []  # rows on which the official parser fell back: it keeps the 1s alone, so that they score 1.0
-    for row in rows:
-        met = replies.echoed(row["judge_response"], [criterion[0] for criterion in row["criteria"]])
-        assert met is not None
-        metrics = cfbench.metrics(met, [criterion[1] == cfbench.PRIMARY for criterion in row["criteria"]])
-        found = {"CSR": round(metrics.csr, 2), "ISR": int(metrics.isr), "PSR": int(metrics.psr)}
-        if found != row["judge_metric"]:
-            assert row["judge_parsing"] == "0"
-            fallback.append(row["idx"])
-    assert fallback == [5, 10]
-
-
-@pytest.mark.parametrize(
-    ("met", "primary", "psr"),
-    [
-        ([True, True], [True, True], True),
-        ([False, True], [True, False], False),
-        ([True, True, False], [True, False, False], False),  # 0.5 + 0.5 x 0.5
-        ([True, True, True, False], [True, False, False, False], True),  # 0.5 + 0.5 x 2/3
-        ([True] * 4 + [False], [False] * 5, False),  # 0.8 is not above 0.8
-        ([True] * 5 + [False], [False] * 6, True),
-    ],
-)
-def test_cfbench_priorities(met: list[bool], primary: list[bool], psr: bool) -> None:
-    assert cfbench.metrics(met, primary).psr is psr
+from ifrl_core.evaluation.benchmarks import bbeh, complexbench, multichallenge, replies, turns
 
 
 def test_complexbench_counts_a_question_false_when_a_direct_dependency_is() -> None:
@@ -55,19 +20,6 @@ def test_complexbench_counts_a_question_false_when_a_direct_dependency_is() -> N
     assert complexbench.drfr([counted, {0: True}]) == 0.5
     with pytest.raises(KeyError):
         complexbench.with_dependencies({0: True}, questions)
-
-
-def test_followbench_ladders() -> None:
-    whole = {level: [True] * level for level in ladders.LEVELS}
-    third_fails = {**whole, 3: [True, False, True]}
-    figures = ladders.ladder_figures([whole, third_fails])
-    assert figures.hsr == {1: 1.0, 2: 1.0, 3: 0.5, 4: 1.0, 5: 1.0}
-    assert figures.ssr[3] == pytest.approx((1 + 2 / 3) / 2)
-    assert figures.csl == 3.5
-    assert figures.mean_hsr == pytest.approx(0.9)
-    assert figures.weighted_hsr == pytest.approx(1 - 0.5 * 3 / 15)
-    with pytest.raises(ValueError, match="group 1 has not the levels"):
-        ladders.ladder_figures([whole, {1: [True]}])
 
 
 def test_multichallenge_is_the_plain_mean_of_its_four_axes() -> None:
