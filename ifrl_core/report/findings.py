@@ -222,10 +222,10 @@ def _perfect(quality: Figures) -> str:
 
 
 def _corrected(hard: Figures) -> Iterator[Finding]:
-    row = hard.get("within_types", {})
+    row = hard.get("within_rungs", {})
     if row.get("holds") is False:
         text = (
-            f"Within hard types the AUC in truth is estimated as {fixed(row['auc'], 2)} ({fixed(row['low'], 2)} to "
+            f"On hard constraints the AUC in truth is estimated as {fixed(row['auc'], 2)} ({fixed(row['low'], 2)} to "
             f"{fixed(row['high'], 2)}) from the labels; by rules it is {fixed(row['rules'], 2)}. The model knows its labels "
             "in ways that have nothing to do with the constraint, so the estimates of soft constraints mislead alike."
         )

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.config import PipelineConfig, StageConfig
-from ifrl_core.evaluation.off_task import INSTALL
+from ifrl_core.models.sentence_embedding import INSTALL
 from ifrl_core.report import charts, text
 from ifrl_core.report.data import Section, report_data
 from ifrl_core.report.findings import direction, too_few

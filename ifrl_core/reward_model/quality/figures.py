@@ -29,6 +29,7 @@ class Scored:
     probability: float | None
     raw_probability: float | None = None
     instruction_id: str = ""
+    rung: int | None = None  # of the answer; None in tables without it
 
     @property
     def rank(self) -> float:

@@ -4,6 +4,7 @@ import pytest
 
 from ifrl_core.evaluation import held_out
 from ifrl_core.evaluation import off_task as measure
+from ifrl_core.models import sentence_embedding
 from ifrl_core.records import Row
 
 TASKS = {
@@ -17,7 +18,7 @@ TASKS = {
 
 
 @pytest.mark.model
-@pytest.mark.skipif(measure.embedding_folder() is None, reason=f"needs the embedding: {measure.INSTALL}")
+@pytest.mark.skipif(sentence_embedding.embedding_folder() is None, reason=sentence_embedding.INSTALL)
 def test_answers_keep_their_own_task_and_leave_another() -> None:
     seeds, answers = list(TASKS), list(TASKS.values())
     assert measure.off_task(seeds, answers) == [False] * len(TASKS)
@@ -26,7 +27,7 @@ def test_answers_keep_their_own_task_and_leave_another() -> None:
 
 
 def test_where_the_package_is_missing_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "PACKAGE", "not_installed_here")
+    monkeypatch.setattr(sentence_embedding, "PACKAGE", "not_installed_here")
     assert measure.off_task(list(TASKS), list(TASKS.values())) == [None] * len(TASKS)
     assert measure.embedding_in_use() == {}
 

@@ -6,6 +6,7 @@ import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
+from ifrl_core.labels.contrasts import rungs_of
 from ifrl_core.labels.stage import make_labels
 from tests.core.ladders import ladders
 
@@ -35,6 +36,7 @@ def test_each_answer_is_a_positive_of_its_own_and_a_negative_of_the_next_constra
     ]
     # Four answers make six labels: the middle two serve twice, and none is generated twice.
     assert len({r["rollout_id"] for r in store.rows(ref)}) == 4
+    assert rungs_of(store.rows(ref)) == {f"i-1-L{rung}-0": rung for rung in range(4)}
 
 
 def test_the_audit_shows_wrong_positives_apart_from_right_negatives(store: ArtifactStore) -> None:
@@ -87,6 +89,7 @@ def test_with_all_rungs_every_answer_is_labelled_for_every_constraint(store: Art
     }
     assert [found[answer, 1][1] for answer in ("C d.", "E, f.", "g h.")] == [True, False, True]  # no comma
     assert len({r["label_id"] for r in store.rows(ref)}) == ref.rows == 12
+    assert sorted(rungs_of(store.rows(ref)).values()) == [0, 1, 2, 3]
 
 
 def test_the_best_sample_of_an_upper_rung_is_best_at_the_constraint_in_question(store: ArtifactStore) -> None:

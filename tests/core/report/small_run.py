@@ -15,6 +15,7 @@ from ifrl_core.evaluation.general import PROBLEMS
 from ifrl_core.evaluation.held_out import HELD_OUT
 from ifrl_core.evaluation.ifeval_stage import IFEVAL
 from ifrl_core.instructions import stage as dataset
+from ifrl_core.labels.contrasts import rungs_of
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
 from ifrl_core.records import ROLLOUTS, Row, constraint_of
@@ -99,6 +100,7 @@ def _rollouts(store: ArtifactStore, prompts: ArtifactRef) -> ArtifactRef:
 def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
     source = random.Random(2)
     rows = list(store.rows(labels))
+    rungs = rungs_of(rows)
     pairs = [
         Scored(
             label_id=row["label_id"],
@@ -110,6 +112,7 @@ def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
             probability=source.random(),
             raw_probability=source.random(),
             instruction_id=row["instruction_id"],
+            rung=rungs[row["rollout_id"]],
         )
         for row in rows
     ]

@@ -112,7 +112,7 @@ def test_a_baseline_that_ranks_as_well_as_the_reward_model_is_said() -> None:
 def test_an_estimate_from_labels_that_rules_contradict_is_said() -> None:
     def quality(holds: bool | None) -> dict[str, Any]:
         row = {"labels": 0.6, "gap": 0.2, "auc": 1.0, "low": 0.9, "high": 1.1, "rules": 0.6, "holds": holds}
-        corrected = {"hard": {"within_types": row}, "gap": {"mean": 0.22}}
+        corrected = {"hard": {"within_rungs": row}, "gap": {"mean": 0.22}}
         return {"reward_model": {"corrected": corrected, "soft": {"auc_within_types": 0.55, "n": 30}, "unscored": 0}}
 
     found = said(quality(False))

@@ -15,6 +15,7 @@ from ifrl_core.records import PASS_RATES
 from ifrl_core.report.data import awaited_stages
 from ifrl_core.report.policy import stage_starts
 from ifrl_core.report.stage import ReportConfig, write_report
+from ifrl_core.report.text import fixed
 from tests.core.promotion.test_gate import comparison, row
 from tests.core.report.small_run import Whole, small_run
 
@@ -203,9 +204,9 @@ def test_auc_in_truth_stands_beside_the_one_against_labels(whole: Whole) -> None
     found = store.manifest(refs["reward_model"]).figures["corrected"]
     _, page = page_of(store, refs)
     section = page.text[page.text.index("In truth, estimated from labels") : page.text.index("Against baselines")]
-    for part in (found["hard"]["pooled"], found["hard"]["within_types"], *found["soft"]["by_type"].values()):
-        assert f"{part['labels']:.3f}" in section
-    assert f"{found['hard']['pooled']['rules']:.2f}" in section
+    for part in (found["hard"]["within_rungs"], found["hard"]["within_types"], *found["soft"]["by_type"].values()):
+        assert fixed(part["labels"], 3) in section
+    assert fixed(found["hard"]["within_rungs"]["rules"], 2) in section
 
 
 def test_samples_are_a_fixed_choice_and_both_ends(whole: Whole) -> None:

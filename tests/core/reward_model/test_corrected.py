@@ -13,28 +13,19 @@ SOFT = {"tone:tone": 0.2, "style:economy": 0.4}
 
 
 def pairs(instructions: int = 150, *, leak: float = 0.0, gap: float = 0.3) -> tuple[list[Scored], list[bool]]:
-    """A positive and a negative of every type of each instruction, and what is true of each."""
+    """Answers of three rungs of each instruction, labelled for every type, each at the first or second rung; what is true of
+    each. `leak`: what further constraints, of whatever type, change in an answer that scores see."""
     random = np.random.default_rng(4)
     made, truths = [], []
     for instruction in range(instructions):
         for type_, base in (HARD | SOFT).items():
-            for label in (0, 1):
+            level = int(random.integers(1, 3))
+            for rung in range(3):
+                label = int(rung >= level)
                 true = bool(random.random() < base + gap * label)
-                score = float(1 / (1 + np.exp(-(random.normal() + 1.2 * true + leak * label))))
-                hard = type_ in HARD
-                made.append(
-                    Scored(
-                        "l",
-                        type_,
-                        "hard" if hard else "soft",
-                        1,
-                        label,
-                        true if hard else None,
-                        score,
-                        score,
-                        str(instruction),
-                    )
-                )
+                score = float(1 / (1 + np.exp(-(random.normal() + 1.2 * true + leak * rung))))
+                kind, verdict = ("hard", true) if type_ in HARD else ("soft", None)
+                made.append(Scored("l", type_, kind, level, label, verdict, score, score, str(instruction), rung=rung))
                 truths.append(true)
     return made, truths
 
@@ -42,24 +33,26 @@ def pairs(instructions: int = 150, *, leak: float = 0.0, gap: float = 0.3) -> tu
 def test_estimates_from_labels_are_what_rules_and_the_hidden_truth_say() -> None:
     made, truths = pairs()
     found = corrected_figures(made)
-    within = found["hard"]["within_types"]
+    within = found["hard"]["within_rungs"]
     assert within["holds"] is True
     assert within["labels"] < 0.6 < within["auc"]
     assert abs(within["rules"] - 0.80) < 0.03
     soft = [(pair.rank, int(true)) for pair, true in zip(made, truths, strict=True) if pair.kind == "soft"]
     true_auc = auc(*zip(*soft, strict=True))
     assert true_auc is not None
-    assert found["soft"]["within_types"]["low"] <= true_auc <= found["soft"]["within_types"]["high"]
+    assert found["soft"]["within_rungs"]["low"] <= true_auc <= found["soft"]["within_rungs"]["high"]
     assert found["soft"]["by_type"].keys() == SOFT.keys()
     assert found["soft"]["by_kind"].keys() == {"tone", "style"}
     assert found["gap"]["types"] == 3
     assert abs(found["gap"]["mean"] - 0.3) < 0.06
 
 
-def test_a_model_that_learnt_the_labels_themselves_is_caught_by_the_rules() -> None:
-    found = corrected_figures(pairs(leak=0.8)[0])["hard"]["within_types"]
-    assert found["holds"] is False
-    assert found["rules"] < found["low"]
+def test_what_all_answers_of_a_rung_share_is_no_skill_and_answers_of_one_rung_do_not_show_it() -> None:
+    found = corrected_figures(pairs(leak=1.0)[0])["hard"]
+    assert found["within_types"]["holds"] is False
+    assert found["within_types"]["low"] > 1.0  # better than perfect: no estimate
+    assert found["within_rungs"]["holds"] is True
+    assert abs(found["within_rungs"]["rules"] - 0.80) < 0.03
 
 
 def test_hard_types_that_differ_make_soft_estimates_less_sure() -> None:
@@ -70,12 +63,12 @@ def test_hard_types_that_differ_make_soft_estimates_less_sure() -> None:
     ]  # labels of one type are all right
     wider = corrected_figures(unlike)
     assert wider["gap"]["spread"] > 0.2 > found["gap"]["spread"]
-    assert wider["soft"]["within_types"]["auc"] is None  # so unlike that a soft type may be worth nothing
+    assert wider["soft"]["within_rungs"]["auc"] is None  # so unlike that a soft type may be worth nothing
 
 
 def test_without_hard_pairs_or_without_any_nothing_is_estimated() -> None:
     soft = [pair for pair in pairs(5)[0] if pair.kind == "soft"]
-    assert corrected_figures(soft)["soft"]["within_types"]["auc"] is None
-    assert corrected_figures(soft)["hard"]["pooled"]["holds"] is None
-    assert corrected_figures([])["soft"]["within_types"]["pairs"] == 0
-    assert corrected_figures([replace(soft[0], probability=None)])["soft"]["within_types"]["pairs"] == 0
+    assert corrected_figures(soft)["soft"]["within_rungs"]["auc"] is None
+    assert corrected_figures(soft)["hard"]["within_rungs"]["holds"] is None
+    assert corrected_figures([])["soft"]["within_rungs"]["pairs"] == 0
+    assert corrected_figures([replace(soft[0], probability=None)])["soft"]["within_rungs"]["pairs"] == 0
