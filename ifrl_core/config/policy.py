@@ -233,6 +233,9 @@ class GeneralConfig(StageConfig):
         return self
 
 
+_CHOOSING = used(lambda section: section.keep == "best")  # a curve by which nothing is chosen changes no policy
+
+
 class PolicyConfig(StageConfig):
     """GRPO. Defaults follow the paper's code; the demo's values are in its recipe."""
 
@@ -265,6 +268,17 @@ class PolicyConfig(StageConfig):
         description="Rollouts per forward/backward pass: a multiple of generations has each prompt computed once",
     )
     save_steps: How[int] = Field(20, ge=1, description="Steps between checkpoints; a kill costs at most this many")
+    evaluate_every: Annotated[int | None, _CHOOSING] = Field(
+        None,
+        ge=1,
+        description="Steps between two points of the curve: the share of hard constraints that greedy answers satisfy, on at "
+        "most 200 held-out instructions (with keep best: on train instructions set aside); none: no curve",
+    )
+    keep: Annotated[Literal["last", "best"], _CHOOSING] = Field(
+        "last",
+        description="The policy is that of the last step, or of the step with the best point of the curve, which is then "
+        "measured on instructions that labels.validation_share sets aside from training, so that held-out ones stay held out",
+    )
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
     gradient_checkpointing: How[bool] = Field(False, description="Recompute activations: less memory, more time")
     lora: LoraConfig | None = Field(None, description="Train adapters instead of all weights; none: all weights")
@@ -323,6 +337,15 @@ class PolicyConfig(StageConfig):
         if self.trained_layers and self.launch.sharded:
             raise ValueError(
                 f"trained_layers does not go with launch.strategy {self.launch.strategy}: use ddp or single"
+            )
+        if self.keep == "best" and self.evaluate_every is None:
+            raise ValueError(
+                "keep best chooses among the steps that evaluate_every measures: set that, or use keep last"
+            )
+        if self.keep == "best" and (self.evaluate_every or 0) >= self.max_steps:
+            raise ValueError(
+                f"keep best chooses among the steps that evaluate_every measures, and {self.evaluate_every} leaves the last "
+                f"of max_steps {self.max_steps} alone: use a smaller evaluate_every, or keep last"
             )
         if self.generation != "transformers" and self.launch.device == "cpu":
             raise ValueError(f"generation {self.generation} needs GPUs: use transformers on the CPU")

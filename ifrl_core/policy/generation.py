@@ -10,6 +10,8 @@ Measured by benchmarks/policy_step.py.
 
 import copy
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -49,6 +51,13 @@ class CopyRollouts:
             "completion_ids": [completions[row] for row in range(len(prompts))],
             "logprobs": None,
         }
+
+    def greedy(self, ids: Sequence[list[int]], trainer: Any) -> list[list[int]]:
+        """The likeliest completion of each prompt (token ids), in order; nothing is drawn."""
+        model = self._refreshed(trainer.accelerator.unwrap_model(trainer.model))
+        likeliest = replace(self._sampling, temperature=0.0)
+        completions = dict(decode(model, ids, [0] * len(ids), likeliest, set(trainer.eos_token_ids)))
+        return [completions[row] for row in range(len(ids))]
 
     @property
     def dtype(self) -> str:

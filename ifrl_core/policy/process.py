@@ -19,14 +19,17 @@ from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.looks.build import load_config
 from ifrl_core.policy.adapter import peft_config
 from ifrl_core.policy.generation import CopyRollouts
+from ifrl_core.policy.greedy import answering
 from ifrl_core.policy.grpo_arguments import grpo_config
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.launch import check_launch
 from ifrl_core.policy.live import AskingTrainer, LiveCurriculum, open_schedule, positions
+from ifrl_core.policy.measuring import Measuring, restore_best
 from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.policy.scoring import load_reward_model, reward_plan
 from ifrl_core.policy.step_report import StepReport
 from ifrl_core.policy.weights import load_policy, trained_model
+from ifrl_core.records import Row
 from ifrl_core.training.arguments import training_provenance
 from ifrl_core.training.checkpoints import last_checkpoint
 from ifrl_core.training.clock import StepClock
@@ -63,6 +66,8 @@ def train(document: Path) -> None:
     _complete(tokenizer, ends, rows=load_config(job.model, str(job.model)).vocab_size)
     args = grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu, ends=ends)
     rollouts = _rollouts(job, clock) if on_cpu and not SAMPLING & config.grpo.keys() else None
+    taken: list[Row] = []
+    measuring = _measuring(job, rollouts, taken)
     set_seed(job.seed)  # before adapters are drawn
     trainer = AskingTrainer(
         model=load_policy(job.model, config),
@@ -70,18 +75,22 @@ def train(document: Path) -> None:
         args=args,
         train_dataset=positions(config.blocks, config.prompts_per_step),
         processing_class=tokenizer,
-        callbacks=[StepReport(job.folder, config, clock), live, guards],
+        callbacks=[StepReport(job.folder, config, clock, taken), live, *measuring, guards],
         rollout_func=rollouts,
         peft_config=peft_config(config.lora) if config.lora else None,
     )
     assert set(trainer.eos_token_ids) == set(ends), "trl ends answers where every engine does"
     trainer.schedule = schedule
+    for callback in measuring:
+        callback.trainer = trainer
     trainer.remove_callback(PrinterCallback)
     if trainer.is_world_process_zero():
         own = {"scoring": getattr(scorer, "dtype", None), "rollouts": rollouts.dtype if rollouts else config.generation}
         write_provenance(job.folder, {**training_provenance(trainer.model, args), **own})
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     guards.check_stopped(config.max_steps)
+    if config.keep == "best":
+        restore_best(trainer)
     _save(trainer, job)
 
 
@@ -103,6 +112,14 @@ def _rollouts(job: Job, clock: StepClock) -> CopyRollouts:
     return CopyRollouts(
         max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock, dtype=dtype
     )
+
+
+def _measuring(job: Job, rollouts: CopyRollouts | None, taken: list[Row]) -> list[Measuring]:
+    """The callback that measures the curve, where there is to be one."""
+    if job.config.evaluate_every is None:
+        return []
+    at_once = job.config.rollouts // int(os.environ.get("WORLD_SIZE", 1))
+    return [Measuring(job, answering(rollouts, at_once), gather=gather_object, taken=taken)]
 
 
 def _save(trainer: AskingTrainer, job: Job) -> None:

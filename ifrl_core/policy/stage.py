@@ -4,26 +4,29 @@ The stage gathers the prompts, starts the training processes and takes over what
 moment, the same call goes on from the last whole checkpoint.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import GeneralConfig, LaunchConfig, PipelineConfig, PolicyConfig, RewardConfig
+from ifrl_core.config import GeneralConfig, LabelsConfig, LaunchConfig, PipelineConfig, PolicyConfig, RewardConfig
 from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError
+from ifrl_core.identity.fields import used
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.control_marks import marks_of, plain_messages
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.models.looks.kind import read_config
+from ifrl_core.policy import curve
 from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import check_grpo, check_launch, policy_launch
-from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table
+from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table, steps_of
 from ifrl_core.records import Row
 from ifrl_core.reward_model.serve.client import open_client
 from ifrl_core.rewards.aggregate import reliability_weights
@@ -35,13 +38,16 @@ from ifrl_core.training.run import train_in_child
 
 
 class PolicyPlan(PolicyConfig, Judging):
-    """The section, and the types whose rules reward."""
+    """The section, the types whose rules reward, and with `keep: best` the share of train instructions that is set aside."""
+
+    validation_share: Annotated[float, used(lambda plan: plan.keep == "best")] = LabelsConfig().validation_share
 
 
 def policy_plan(recipe: PipelineConfig) -> PolicyPlan:
     """The section without where the general problems lie, which is no part of what is trained: their rows are an input."""
     general = GeneralConfig(ratio=recipe.policy.general.ratio)
-    plan: PolicyPlan = judging(PolicyPlan, recipe.policy, recipe, general=general)
+    share = recipe.labels.validation_share
+    plan: PolicyPlan = judging(PolicyPlan, recipe.policy, recipe, general=general, validation_share=share)
     return plan
 
 
@@ -71,20 +77,23 @@ def _check_training(recipe: PipelineConfig) -> None:
 def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts, reward_model (needed when prompts have soft constraints), and general (problems) when mixed.
 
-    Writes model/ (bf16 safetensors and tokenizer), metrics.parquet (a row per step) and samples.parquet.
+    Writes model/ (bf16 safetensors and tokenizer), metrics.parquet (a row per step), samples.parquet and, with
+    `evaluate_every`, curve.parquet.
 
     Raises:
         ConfigError: when this machine cannot run the training as `launch` and `generation` say.
         InputError: when the prompts cannot fill the curriculum, or have soft constraints and there is no reward model; or
-            when general problems are to be mixed in and there are none.
+            when general problems are to be mixed in and there are none; or when there is nothing to measure the curve on.
         UnscoredError: when more than max_unscored_share of a step's rewards could not be made.
         TrainingError: when the training process fails otherwise.
     """
     work.progress(0, config.max_steps, "gathering prompts")
     model = model_folder(inputs["model"], work.store)
-    prompts = training_prompts(inputs["prompts"], work.store) + general_prompts(config, inputs, work.store)
+    aside = _set_aside(config, inputs["prompts"], work)
+    prompts = training_prompts(inputs["prompts"], work.store, aside) + general_prompts(config, inputs, work.store)
     fitting = _fitting(prompts, model, config)
     rows = _askable(fitting, config, seed=work.seed)
+    measured = _measured(config, inputs["prompts"], aside, model, work)
     job = Job(
         config=config,
         model=model.resolve(),
@@ -96,23 +105,30 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     )
     if job.reward_model is not None and config.launch.reward_model == "service":
         open_client(job.reward_model)  # before any process is started: it may serve another model
-    _train(job, rows, work)
-    metrics = metrics_by_step(work.scratch)
+    _train(job, rows, measured, work)
+    told = metrics_by_step(work.scratch)
+    metrics, points = steps_of(told), curve.points_of(told)
     work.writer.write_folder(work.scratch / FINAL, prefix="model")
     work.writer.write_table("metrics.parquet", metrics_table(metrics))
     work.writer.write_table("samples.parquet", samples_table(work.scratch / CHECKPOINTS / COMPLETIONS))
-    used = prompts_used(work.scratch / CHECKPOINTS / COMPLETIONS)
-    return {**run_figures(metrics), "prompts_used": used, "prompts_left_out": len(prompts) - len(fitting)}
+    if points:
+        work.writer.write_table("curve.parquet", pa.Table.from_pylist(points, schema=curve.POINTS))
+    return {
+        **run_figures(metrics),
+        "prompts_used": prompts_used(work.scratch / CHECKPOINTS / COMPLETIONS),
+        "prompts_left_out": len(prompts) - len(fitting),
+        **curve.curve_figures(points, config.keep),
+    }
 
 
-def training_prompts(prompts: ArtifactRef, store: ArtifactStore) -> list[Row]:
-    """Train prompts of level 1 and up, each with its seed instruction (job.POOL)."""
+def training_prompts(prompts: ArtifactRef, store: ArtifactStore, aside: Collection[str] = ()) -> list[Row]:
+    """Train prompts of level 1 and up, each with its seed instruction (job.POOL), but those of the instructions `aside`."""
     rows: list[Row] = []
     seed = ""
     for row in store.rows(prompts):
         if row["level"] == 0:
             seed = row["messages"][-1]["content"]
-        elif row["split"] == "train":
+        elif row["split"] == "train" and row["instruction_id"] not in aside:
             rows.append(
                 {
                     "prompt": row["messages"],
@@ -146,22 +162,75 @@ def general_prompts(config: PolicyConfig, inputs: Inputs, store: ArtifactStore) 
     ]
 
 
-def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
+def _set_aside(config: PolicyPlan, prompts: ArtifactRef, work: Work) -> set[str]:
+    """Train instructions that nothing is trained on, because the step that is kept is chosen by them."""
+    if config.keep == "last":
+        return set()
+    train = {row["instruction_id"] for row in work.store.rows(prompts) if row["split"] == "train"}
+    return curve.validation_instructions(train, config.validation_share, work.seed)
+
+
+def _measured(
+    config: PolicyConfig, prompts: ArtifactRef, aside: Collection[str], model: Path, work: Work
+) -> list[Row] | None:
+    """Rows of curve.ASKED; None where no curve is asked for.
+
+    Raises:
+        InputError: when there are none.
+    """
+    if config.evaluate_every is None:
+        return None
+    name = curve.VALIDATION if config.keep == "best" else curve.HELD_OUT
+    rows = [
+        row
+        for row in work.store.rows(prompts)
+        if (row["instruction_id"] in aside if config.keep == "best" else row["split"] == "held_out")
+    ]
+    asked = _fitting(curve.asked_rows(name, rows, asked_levels(config), work.seed), model, config)
+    if not asked:
+        raise InputError(
+            f"policy.evaluate_every has nothing to measure: of {len({row['instruction_id'] for row in rows})} {name} "
+            "instructions none has a hard constraint at the levels of policy.curriculum within policy.max_prompt_tokens; use "
+            f"more seeds{', or a larger labels.validation_share' if config.keep == 'best' else ''}"
+        )
+    return asked
+
+
+def _train(job: Job, rows: Sequence[Row], measured: Sequence[Row] | None, work: Work) -> None:
     check_launch(job.config)
     job.folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows), schema=POOL), job.folder / PROMPTS)
+    if measured is not None:
+        pq.write_table(pa.Table.from_pylist(list(measured), schema=curve.ASKED), job.folder / curve.MEASURED)
     job.write()
     work.progress(0, job.config.max_steps, "starting the training process")
-    train_in_child(policy_launch(job.config), "policy", work, lambda row: _show(work, job, row))
+    train_in_child(policy_launch(job.config), "policy", work, _Shown(work, job).show)
 
 
-def _show(work: Work, job: Job, row: Mapping[str, float | None]) -> None:
-    reward, step = row.get("reward/total"), int(row["step"] or 0)
-    shown = step % job.config.launch.show_samples_every == 0
-    samples = latest_samples(job.folder / CHECKPOINTS / COMPLETIONS, step - 1) if shown else []
-    metrics = {name: value for name, value in row.items() if value is not None and name != "step"}
-    message = "reward unscored" if reward is None else f"reward {reward:.2f}"
-    work.progress(step, job.config.max_steps, message, samples=samples, **metrics)
+class _Shown:
+    """What progress is told of rows of metrics; the last point of the curve stays in the message."""
+
+    def __init__(self, work: Work, job: Job) -> None:
+        self._work, self._job = work, job
+        self._measured: list[str] = []
+
+    def show(self, row: Row) -> None:
+        step, config = int(row["step"]), self._job.config
+        points = row.get(curve.CURVE) or []
+        if points:
+            self._measured = [f"{curve.in_words(points)} at step {step}"]
+        shown = step > 0 and step % config.launch.show_samples_every == 0
+        samples = latest_samples(self._job.folder / CHECKPOINTS / COMPLETIONS, step - 1) if shown else []
+        metrics = {
+            name: value for name, value in row.items() if value is not None and name not in ("step", curve.CURVE)
+        }
+        message = ", ".join(([_earned(row)] if step else []) + self._measured)
+        self._work.progress(step, config.max_steps, message, samples=samples, **metrics, **curve.live_metrics(points))
+
+
+def _earned(row: Row) -> str:
+    reward = row.get("reward/total")
+    return "reward unscored" if reward is None else f"reward {reward:.2f}"
 
 
 def _fitting(prompts: Sequence[Row], model: Path, config: PolicyConfig) -> list[Row]:
@@ -189,9 +258,14 @@ def _askable(rows: Sequence[Row], config: PolicyConfig, *, seed: int) -> list[Ro
     open_strategy(instructions, config.curriculum, max_steps=config.blocks, seed=seed)
     if config.general.ratio and not problems:
         raise InputError("all general problems are longer than policy.max_prompt_tokens; raise it, or leave them out")
-    stages = curriculum_stages(config.curriculum.strategy, config.curriculum.levels)[: config.blocks]
-    levels = {level for stage in stages for level in stage}
+    levels = asked_levels(config)
     return [row for row in instructions if row["level"] in levels] + problems
+
+
+def asked_levels(config: PolicyConfig) -> set[int]:
+    """The levels that training comes to."""
+    stages = curriculum_stages(config.curriculum.strategy, config.curriculum.levels)[: config.blocks]
+    return {level for stage in stages for level in stage}
 
 
 def _reward_model(rows: Sequence[Row], inputs: Inputs, store: ArtifactStore) -> Path | None:

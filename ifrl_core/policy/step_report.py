@@ -7,6 +7,8 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ifrl_core.config import PolicyConfig
+from ifrl_core.policy.curve import CURVE
+from ifrl_core.records import Row
 from ifrl_core.training.clock import StepClock
 from ifrl_core.training.job import append_row
 from ifrl_core.training.memory import peak_memory_gib
@@ -30,10 +32,13 @@ _OURS = (
 
 
 class StepReport(TrainerCallback):
-    """A row of metrics a step, and no checkpoint after the last one: the final model follows."""
+    """A row of metrics a step, and no checkpoint after the last one: the final model follows.
 
-    def __init__(self, folder: Path, config: PolicyConfig, clock: StepClock) -> None:
-        self._folder, self._clock = folder, clock
+    `taken` holds the points of the curve that were measured at the step (measuring.py); they go into its row.
+    """
+
+    def __init__(self, folder: Path, config: PolicyConfig, clock: StepClock, taken: list[Row]) -> None:
+        self._folder, self._clock, self._taken = folder, clock, taken
         self._rollouts = float(config.rollouts)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -64,7 +69,9 @@ class StepReport(TrainerCallback):
             **seconds,
             **peak_memory_gib(),
         }
-        append_row(self._folder, {"step": state.global_step, **row})
+        points = {CURVE: list(self._taken)} if self._taken else {}
+        self._taken.clear()
+        append_row(self._folder, {"step": state.global_step, **row, **points})
 
 
 def _is_kept(name: str) -> bool:

@@ -7,6 +7,7 @@ from statistics import fmean
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ifrl_core.policy.curve import CURVE
 from ifrl_core.records import Row
 from ifrl_core.stages.stage import Figures
 from ifrl_core.training.checkpoints import whole_tables
@@ -26,6 +27,11 @@ SAMPLES = pa.schema(
 _SAMPLED_STEPS = 8
 _SAMPLES_A_STEP = 4
 _ENDS = 5  # steps that "first" and "last" average over
+
+
+def steps_of(rows: Sequence[Row]) -> list[Row]:
+    """Rows of metrics of the steps, without the points of the curve; row 0 holds nothing else."""
+    return [{name: value for name, value in row.items() if name != CURVE} for row in rows if row["step"]]
 
 
 def metrics_table(rows: Sequence[Row]) -> pa.Table:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +27,8 @@ from ifrl_core.training.launch import KEEP_MEMORY
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["ifrl_core.policy.process", "ifrl_core.reward_model.train.process"])
-_deadly: list[Path] = []  # a file at whose sight the process dies
+_Deadly = Path | tuple[str, int]
+_deadly: list[_Deadly] = []  # a file at whose sight the process dies, or a function, and which call of it
 
 
 class ForkedProcess:
@@ -74,14 +75,26 @@ def killed_at(file: Path) -> Iterator[None]:
         _deadly.pop()
 
 
-def _run_module(module: str, argument: str, log: str, environment: dict[str, str], deadly: Path | None) -> None:
+@contextmanager
+def killed_in(function: str, call: int) -> Iterator[None]:
+    """Inside, the training process gets a SIGKILL in the `call`-th call of a function of that name; the stage must say so."""
+    _deadly.append((function, call))
+    try:
+        with pytest.raises(TrainingError, match="was killed by SIGKILL"):
+            yield
+    finally:
+        _deadly.pop()
+
+
+def _run_module(module: str, argument: str, log: str, environment: dict[str, str], deadly: _Deadly | None) -> None:
     os.environ.clear()
     os.environ.update(environment)
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
     if deadly is not None:
-        threading.Thread(target=_die_at, args=(deadly,), daemon=True).start()
+        die = _die_at if isinstance(deadly, Path) else _die_in
+        threading.Thread(target=die, args=(deadly,), daemon=True).start()
     sys.argv = [module, argument]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
@@ -90,3 +103,20 @@ def _die_at(file: Path) -> None:
     while not file.exists():
         time.sleep(0.001)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_in(deadly: tuple[str, int]) -> None:
+    function, left = deadly
+    was_in, main = False, threading.main_thread().ident
+    while left:
+        time.sleep(0.001)
+        is_in = main is not None and _on_stack(sys._current_frames()[main], function)
+        left -= is_in and not was_in
+        was_in = is_in
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _on_stack(frame: FrameType | None, function: str) -> bool:
+    while frame is not None and frame.f_code.co_name != function:
+        frame = frame.f_back
+    return frame is not None

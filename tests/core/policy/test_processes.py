@@ -17,8 +17,10 @@ from safetensors.torch import load_file
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import CurriculumConfig, LaunchConfig, LoraConfig, PolicyConfig
 from ifrl_core.models.folder import model_folder
+from ifrl_core.policy.curve import ASKED, HELD_OUT, MEASURED, points_of
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import policy_launch
+from ifrl_core.policy.tables import steps_of
 from ifrl_core.training.job import CHECKPOINTS, FINAL, METRICS
 from ifrl_core.training.launch import run_training
 from tests.core.forked import forked_trainings
@@ -36,8 +38,11 @@ CONFIG = PolicyConfig(
     bf16=False,
     trained_layers=1,
     save_steps=1,
+    evaluate_every=2,
     curriculum=CurriculumConfig(levels=((1,),)),
 )
+
+MEASURED_PROMPTS = 3  # two processes have two places each: one is measured twice
 
 
 def prompt(index: int) -> dict[str, Any]:
@@ -65,6 +70,8 @@ def job_of(folder: Path, model: Path, processes: int, machines: int = 1, **chang
     job = Job(config=config, model=model, reward_model=None, seed=5, folder=folder)
     rows = [prompt(index) for index in range(config.blocks * config.prompts_per_step)]
     pq.write_table(pa.Table.from_pylist(rows, schema=POOL), folder / PROMPTS)
+    asked = [{**prompt(index), "set": HELD_OUT, "instruction_id": f"i{index}"} for index in range(MEASURED_PROMPTS)]
+    pq.write_table(pa.Table.from_pylist(asked, schema=ASKED), folder / MEASURED)
     job.write()
     return job
 
@@ -75,6 +82,10 @@ def answers(job: Job) -> list[dict[str, Any]]:
 
 
 def metrics(job: Job) -> list[dict[str, Any]]:
+    return steps_of(told(job))
+
+
+def told(job: Job) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (job.folder / METRICS).read_text().splitlines()]
 
 
@@ -94,7 +105,10 @@ def assert_alike(one: Job, other: Job) -> None:
     assert first == second
     assert len({row["completion"][-1]["content"] for row in first}) > 12, "answers of a group should differ"
     assert len({row["reward"] for row in first}) > 1
-    assert [row["step"] for row in metrics(other)] == [1, 2], "one process reports"
+    assert [row["step"] for row in told(other)] == [0, 1, 2], "one process reports"
+    curves = points_of(told(one))
+    assert [(row["step"], row["instructions"]) for row in curves] == [(0, MEASURED_PROMPTS), (2, MEASURED_PROMPTS)]
+    assert points_of(told(other)) == curves
     for ours, theirs in zip(metrics(one), metrics(other), strict=True):
         assert ours.keys() == theirs.keys()
         for name in ours:

@@ -198,6 +198,8 @@ FIELDS: Mapping[str, Field] = {
     "policy.max_unscored_share": field("", 0.5),
     "policy.micro_batch": field("", 4),
     "policy.save_steps": field("", 10),
+    "policy.evaluate_every": field("policy", 20, "policy.evaluate_every=10", "policy.keep=best", idle=()),
+    "policy.keep": field("policy", "best", "policy.evaluate_every=10"),
     "policy.bf16": field("policy", "false"),
     "policy.gradient_checkpointing": field("", "true"),
     "policy.lora.rank": field("policy", 8, "policy.lora={rank: 4}"),
