@@ -5,17 +5,18 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import cast
 
 from ifrl_core.inference.engine import Completion, Engine, Request, Sampling
+from ifrl_core.inference.telling import counted_from, generate_told
 from ifrl_core.records import whole_text
-from ifrl_core.stages.progress import Progress, Table, no_progress
+from ifrl_core.stages.progress import Progress, no_progress
 
 
 class JournalEngine:
     """`engine`, with every answer appended to the JSONL file `path` and taken from there when it is asked for again.
 
-    Requests go to the engine `chunk` at a time: at most so many answers are lost with a kill.
+    Equal requests are asked once. An engine that tells nothing before it has all answers (telling.py) is given `chunk`
+    requests at a time: at most so many answers are lost with a kill.
     """
 
     def __init__(self, engine: Engine, path: Path, *, chunk: int = 128) -> None:
@@ -26,15 +27,17 @@ class JournalEngine:
     ) -> list[Completion]:
         keys = [_key(request, sampling) for request in requests]
         completions = dict(self._read())
-        open_ = [index for index, key in enumerate(keys) if key not in completions]
-        for start in range(0, len(open_), self._chunk):
-            indices = open_[start : start + self._chunk]
-            done = len(requests) - len(open_) + start
-            answered = self._engine.generate(
-                [requests[index] for index in indices], sampling, _counted_from(done, len(requests), progress)
-            )
-            self._append([(keys[index], completion) for index, completion in zip(indices, answered, strict=True)])
-            completions |= {keys[index]: completion for index, completion in zip(indices, answered, strict=True)}
+        open_ = list({key: index for index, key in enumerate(keys) if key not in completions}.values())
+
+        def keep(place: int, completion: Completion) -> None:
+            key = keys[open_[place]]
+            completions[key] = completion
+            self._append(key, completion)
+
+        asked = [requests[index] for index in open_]
+        told = counted_from(len(requests) - len(open_), len(requests), progress)
+        if asked:
+            generate_told(self._engine, asked, sampling, keep, told, chunk=self._chunk)
         return [completions[key] for key in keys]
 
     def _read(self) -> Iterator[tuple[str, Completion]]:
@@ -48,21 +51,11 @@ class JournalEngine:
             except (ValueError, KeyError, TypeError):
                 continue  # a line that a kill cut off
 
-    def _append(self, entries: Sequence[tuple[str, Completion]]) -> None:
+    def _append(self, key: str, completion: Completion) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [json.dumps({"key": key, "completion": asdict(completion)}) for key, completion in entries]
+        line = json.dumps({"key": key, "completion": asdict(completion)})
         with self._path.open("a", encoding="ascii") as stream:
-            # The line break first ends a line that a kill cut off.
-            stream.write("\n" + "\n".join(lines) + "\n")
-
-
-def _counted_from(before: int, total: int, progress: Progress) -> Progress:
-    """Progress of a chunk, told as progress of the whole."""
-
-    def passed_on(done: int, _: int, message: str = "", *, samples: Table = (), **metrics: float) -> None:
-        progress(before + done, total, message, samples=samples, **metrics)
-
-    return cast(Progress, passed_on)
+            stream.write(f"\n{line}\n")  # the line break first ends a line that a kill cut off
 
 
 def _key(request: Request, sampling: Sampling) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 from ifrl_core.inference.engine import Completion, Engine, Request, Sampling
+from ifrl_core.inference.telling import Answered, generate_told
 from ifrl_core.stages.progress import Progress, no_progress
 
 
@@ -60,6 +61,13 @@ class LocalEngine:
         """As the engine does."""
         with _held.lock:
             return _held.get(self._name, self._load).generate(requests, sampling, progress)
+
+    def generate_told(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered, progress: Progress
+    ) -> None:
+        """The same, each completion told as soon as the engine gives it."""
+        with _held.lock:
+            generate_told(_held.get(self._name, self._load), requests, sampling, answered, progress)
 
 
 def close_local_engine() -> None:

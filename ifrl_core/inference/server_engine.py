@@ -21,6 +21,7 @@ from ifrl_core.inference.chat_answer import ChatAnswer, MalformedError, read_ans
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server
 from ifrl_core.inference.speed import TokenCount
+from ifrl_core.inference.telling import Answered
 from ifrl_core.models.control_marks import COMMON, plain_messages
 from ifrl_core.records import whole_text
 from ifrl_core.stages.progress import Progress, no_progress
@@ -102,27 +103,37 @@ class ServerEngine:
             InferenceError: when a server refuses a request (any 4xx but 408 and 429), with its words, when what it answers is
                 no chat completion, with the field, or when none answers.
         """
-        return _finished(self._generate(requests, sampling, progress))
+        completions: dict[int, Completion] = {}
+        self.generate_told(requests, sampling, completions.__setitem__, progress)
+        return [completions[index] for index in range(len(requests))]
 
-    async def _generate(self, requests: Sequence[Request], sampling: Sampling, progress: Progress) -> list[Completion]:
+    def generate_told(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered, progress: Progress
+    ) -> None:
+        """The same, each completion told as soon as it is there: those before an error too."""
+        _finished(self._generate(requests, sampling, answered, progress))
+
+    async def _generate(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered, progress: Progress
+    ) -> None:
         fleet = Fleet(
             self._urls, concurrency=self._concurrency, patience=self._patience, first_rest_s=self._first_rest_s
         )
-        completions: dict[int, Completion] = {}
         waiting = iter(range(len(requests)))
         key = os.environ.get(self._api_key_variable)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        tokens, notes = TokenCount(), _Notes()
+        tokens, notes, done = TokenCount(), _Notes(), 0
 
         async def work(client: httpx.AsyncClient) -> None:
+            nonlocal done
             for index in waiting:
                 answer = await self._ask(client, fleet, requests[index], sampling, f"request {index}")
                 notes.take(answer)
-                completions[index] = completion = answer.completed(
-                    requests[index].messages, sampling.max_tokens, self._count_tokens
-                )
+                completion = answer.completed(requests[index].messages, sampling.max_tokens, self._count_tokens)
+                answered(index, completion)
                 tokens.add(completion.completion_tokens)
-                progress(len(completions), len(requests), str(tokens))
+                done += 1
+                progress(done, len(requests), str(tokens))
 
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(headers=headers, timeout=self._timeout, limits=limits) as client:
@@ -135,7 +146,6 @@ class ServerEngine:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
         notes.say()
-        return [completions[index] for index in range(len(requests))]
 
     def _plain(self, request: Request) -> Request:
         return Request(plain_messages(request.messages, self._marks), request.seed)

@@ -14,6 +14,7 @@ from ifrl_core.inference.decode import check_layers, decode
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.speed import TokenCount
+from ifrl_core.inference.telling import Answered
 from ifrl_core.models.dtype import device_here, usable_dtype
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.load import load_causal_model
@@ -60,8 +61,15 @@ class TransformersEngine:
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
     ) -> list[Completion]:
         """One completion per request, in order; progress counts requests. `Sampling.json_schema` is passed over."""
-        prompts = [prompt_ids(self._tokenizer, request.messages) for request in requests]
         completions: dict[int, Completion] = {}
+        self.generate_told(requests, sampling, completions.__setitem__, progress)
+        return [completions[index] for index in range(len(requests))]
+
+    def generate_told(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered, progress: Progress
+    ) -> None:
+        """The same, each completion told as soon as it ends."""
+        prompts = [prompt_ids(self._tokenizer, request.messages) for request in requests]
         count = TokenCount()
         seeds = [request.seed for request in requests]
         limits: dict[str, Any] = {
@@ -69,11 +77,12 @@ class TransformersEngine:
             "cache_tokens": self._cache_tokens,
             "positions": self._positions,
         }
-        for index, tokens in decode(self.model, prompts, seeds, sampling, self._ends, **limits):
-            completions[index] = self._completion(prompts[index], tokens)
-            count.add(completions[index].completion_tokens)
-            progress(len(completions), len(requests), str(count))
-        return [completions[index] for index in range(len(requests))]
+        decoded = decode(self.model, prompts, seeds, sampling, self._ends, **limits)
+        for done, (index, tokens) in enumerate(decoded, start=1):
+            completion = self._completion(prompts[index], tokens)
+            answered(index, completion)
+            count.add(completion.completion_tokens)
+            progress(done, len(requests), str(count))
 
     def close(self) -> None:
         """Let go of the model, also where others still hold the engine."""

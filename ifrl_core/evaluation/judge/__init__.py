@@ -4,8 +4,14 @@ ask          the gradings of many answers, run together; what a judge replied, a
 templates    its prompts: a file of our own wording each in templates/, or the user's
 reliability  what its word is worth: recall of violations, self-consistency, agreement with recorded verdicts
 
-The two signatures that a stage calls:
+What a stage calls:
 
-    judged(gradings, engine, config, templates, journal=path, progress=...) -> list[Judgement]
-    reliability(answers, engine, config, templates, journal=path, seed=..., progress=...) -> Figures
+    check_judge(config, here=...)                                  before anything starts (check.py)
+    content_of(config, names)                                      digests of templates and recorded verdicts: identity
+    judged(gradings, engine, config, journal, progress)            -> list[Judgement(graded, replies)]
+    check_read(replies, config)                                    of all shards together; `judged` refuses what is hopeless
+    reliability(answers, engine, config, journal, seed, progress)  -> Figures
+    spoken(figures)                                                those figures as a sentence, for reports
+
+`engine` is `open_engine(config, model, store, servers=JUDGES)`.
 """
