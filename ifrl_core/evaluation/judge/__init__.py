@@ -2,12 +2,15 @@
 
 ask          the gradings of many answers, run together; what a judge replied, and what could not be read
 templates    its prompts: a file of our own wording each in templates/, or the user's
+checks       questions to it whose truth rules know
 reliability  what its word is worth: recall of violations, self-consistency, agreement with recorded verdicts
+identity     who judges, with what, and what of it makes judgements anew
 
 What a stage calls:
 
-    check_judge(config, here=...)                                  before anything starts (check.py)
-    content_of(config, names)                                      digests of templates and recorded verdicts: identity
+    check_judge(config, here=...)                                  before anything starts
+    content_of(config, names)                                      digests for a stage's content; `names`: templates in use
+    described(config, model)                                       the judge as results name it
     judged(gradings, engine, config, journal, progress)            -> list[Judgement(graded, replies)]
     check_read(replies, config)                                    of all shards together; `judged` refuses what is hopeless
     reliability(answers, engine, config, journal, seed, progress)  -> Figures

@@ -58,26 +58,9 @@ def judged(
             above it in all shards together is `check_read`'s to refuse.
         InferenceError: when a server refuses or none answers; what was answered is in the journal.
     """
-    judge = Judge(engine, config, journal, progress)
-    replies: list[list[Reply]] = [[] for _ in gradings]
-    graded: dict[int, Graded] = {}
-    open_ = dict(enumerate(gradings))
-    sent: Mapping[int, Sequence[Any] | None] = dict.fromkeys(open_)
-    while open_:
-        asked = {}
-        for place, grading in list(open_.items()):
-            questions = _next(grading, sent[place], graded, place)
-            if questions is None:
-                del open_[place]
-            else:
-                asked[place] = questions
-        answers = iter(judge.ask([question for questions in asked.values() for question in questions]))
-        given = {place: [next(answers) for _ in questions] for place, questions in asked.items()}
-        for place, pairs in given.items():
-            replies[place] += [reply for _, reply in pairs]
-        sent = {place: [value for value, _ in pairs] for place, pairs in given.items()}
-    check_read([reply for of_one in replies for reply in of_one], config, surely=True)
-    return [Judgement(graded[place], tuple(of_one)) for place, of_one in enumerate(replies)]
+    judgements = Judge(engine, config, journal, progress).run(gradings)
+    check_read([reply for judgement in judgements for reply in judgement.replies], config, surely=True)
+    return judgements
 
 
 def check_read(replies: Sequence[Reply], config: JudgeConfig, *, surely: bool = False) -> None:
@@ -106,6 +89,28 @@ class Judge:
         self._templates = templates(config.template)
         self._progress = progress
         self._done = self._known = 0  # requests
+
+    def run(self, gradings: Sequence[Grading]) -> list[Judgement]:
+        """All gradings to their ends; what is open in all of them is asked together."""
+        replies: list[list[Reply]] = [[] for _ in gradings]
+        graded: dict[int, Graded] = {}
+        open_: dict[int, tuple[Grading, Sequence[Any] | None]] = {
+            n: (grading, None) for n, grading in enumerate(gradings)
+        }
+        while open_:
+            asked: dict[int, Sequence[Question]] = {}
+            for place, (grading, answers) in open_.items():
+                step = _stepped(grading, answers)
+                if isinstance(step, Graded):
+                    graded[place] = step
+                else:
+                    asked[place] = step
+            said = iter(self.ask([question for questions in asked.values() for question in questions]))
+            given = {place: [next(said) for _ in questions] for place, questions in asked.items()}
+            for place, pairs in given.items():
+                replies[place] += [reply for _, reply in pairs]
+            open_ = {place: (open_[place][0], [value for value, _ in pairs]) for place, pairs in given.items()}
+        return [Judgement(graded[place], tuple(of_one)) for place, of_one in enumerate(replies)]
 
     def ask(self, questions: Sequence[Question]) -> list[tuple[Any, Reply]]:
         """What the reply to each question says (None: it could not be read), and the reply."""
@@ -167,15 +172,13 @@ class _Asked:
         return Reply(self.question.template, whole_text(self.completion.text), self.value is not None, self.times)
 
 
-def _next(
-    grading: Grading, answers: Sequence[Any] | None, graded: dict[int, Graded], place: int
-) -> Sequence[Question] | None:
-    """The next questions of a grading, or None at its end, with what it came to in `graded`."""
+def _stepped(grading: Grading, answers: Sequence[Any] | None) -> Sequence[Question] | Graded:
+    """The next questions of a grading that is sent answers (None: it has not begun), or what it came to."""
     try:
         return next(grading) if answers is None else grading.send(answers)
     except StopIteration as end:
-        graded[place] = end.value
-        return None
+        graded: Graded = end.value
+        return graded
 
 
 def _by_schema(asked: Sequence[_Asked]) -> Iterator[tuple[Mapping[str, Any] | None, list[_Asked]]]:

@@ -13,7 +13,10 @@ from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.records import Constraint
 from ifrl_core.statistics.by_hash import rank_by_hash, seed_by_hash
 
-_OF_REQUEST = ("combination:repeat_prompt", "repeat:request_span")  # they speak of a request, which a check does not show
+_OF_REQUEST = (
+    "combination:repeat_prompt",
+    "repeat:request_span",
+)  # they speak of a request, which a check does not show
 _LONGEST = 8_000  # characters of an answer, so that it fits beside the question
 _DRAWS = 30  # for each check that is wanted
 

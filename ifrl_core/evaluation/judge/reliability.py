@@ -5,17 +5,16 @@ questions is put twice, in two wordings. (c) CFBench's recorded verdicts are of 
 the two agree? A judge that finds violations no more often where they are than where they are not tells nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ifrl_core.config import JudgeConfig
 from ifrl_core.evaluation.benchmarks import cfbench
 from ifrl_core.evaluation.benchmarks.replies import echoed, numbered, numbered_schema
-from ifrl_core.evaluation.judge.ask import Judge, Reply
+from ifrl_core.evaluation.judge.ask import Judge
 from ifrl_core.evaluation.judge.checks import Check, checks
-from ifrl_core.evaluation.suite.benchmark import Question
+from ifrl_core.evaluation.suite.benchmark import Question, Terms
 from ifrl_core.evaluation.suite.documents import documents, field
 from ifrl_core.inference import Engine
 from ifrl_core.stages.progress import Progress, no_progress
@@ -63,6 +62,30 @@ def reliability(
     }
 
 
+def spoken(figures: Figures) -> str:
+    """The figures of `reliability` as sentences of a report."""
+    counts = figures["checks"]
+    if not counts["asked"]:
+        said = ["The judge was not asked anything that rules know: its word is not measured."]
+    else:
+        said = [
+            f"Asked {counts['asked']} hard constraints on these answers ({counts['violated']} of them violated), the judge "
+            f"finds {_percent(figures['recall_of_violations'])} of the violations; of what it calls violated "
+            f"{_percent(figures['precision_of_violations'])} is; it agrees with the rules on "
+            f"{_percent(figures['agreement'])} and says yes to {_percent(figures['says_yes'])}.",
+            f"Asked in other words, it says the same for {_percent(figures['self_consistency'])}.",
+        ]
+    if counts["unread"]:
+        said.append(f"{counts['unread']} of {2 * counts['asked']} replies to these could not be read.")
+    if recorded := figures["recorded"]:
+        said.append(f"It agrees with {_percent(recorded['agreement'])} of CFBench's recorded verdicts.")
+    else:
+        said.append("Agreement with CFBench's recorded verdicts: not measured, it needs evaluation.judge.recorded.")
+    if figures["no_better_than_yes"]:
+        said.append("NO BETTER THAN ALWAYS SAYING YES: it calls satisfied and violated constraints violated alike.")
+    return " ".join(said)
+
+
 def against_truth(verdicts: Verdicts, truth: Sequence[bool]) -> Figures:
     """How well verdicts tell violations, against what rules say; unread ones (None) are left out."""
     read = [(said, true) for said, true in zip(verdicts, truth, strict=True) if said is not None]
@@ -82,28 +105,47 @@ def against_truth(verdicts: Verdicts, truth: Sequence[bool]) -> Figures:
 
 
 def recorded_replies(path: str) -> Figures:
-    """Our reading of the judge's replies that were recorded with CFBench's rows, against the verdicts recorded with them.
+    """What we read from the replies that another judge gave to CFBench's rows, against what is recorded of them.
 
-    `replies` that are read to the recorded verdicts, of all `rows`.
+    Of all `rows`, the `metrics` of so many are the recorded ones, to the two digits recorded. `fallback` of them were read by
+    the official fallback parser, which keeps the 1s alone: there metrics differ.
+
+    Raises:
+        InputError: naming the row and the field, when the file is not as recorded.
     """
-    rows = documents(path)
-    read = [_read(path, number, row) for number, row in enumerate(rows, start=1)]
-    return {"rows": len(rows), "replies": sum(read)}
-
-
-def _read(path: str, number: int, row: Mapping[str, Any]) -> bool:
-    criteria = [str(criterion[0]) for criterion in field(path, number, dict(row), "criteria", list)]
-    said = echoed(field(path, number, dict(row), "judge_response", str), criteria)
-    return said == _verdicts(path, number, row)
-
-
-def _verdicts(path: str, number: int, row: Mapping[str, Any]) -> list[bool]:
-    return [str(verdict) == "1" for verdict in field(path, number, dict(row), "judge_score", list)]
+    rows = list(enumerate(documents(path), start=1))
+    same = 0
+    for (number, row), item, said in zip(rows, cfbench.read(path), _recorded_verdicts(path), strict=True):
+        marks = cfbench.worth(item.row["criteria"], said).marks
+        metrics = field(path, number, row, "judge_metric", dict)
+        same += said is not None and all(round(marks[name][0] or 0, 2) == metrics.get(name.upper()) for name in marks)
+    fallback = sum(str(row.get("judge_parsing")) == "0" for _, row in rows)
+    return {"rows": len(rows), "metrics": same, "fallback": fallback}
 
 
 def _recorded(judge: Judge, path: str) -> Figures:
-    """Agreement by criterion with the recorded verdicts, of the same answers in the same order."""
-    return {**recorded_replies(path)}
+    """The same answers judged here: `agreement` by criterion with the recorded verdicts."""
+    items, rows = cfbench.read(path), documents(path)
+    with cfbench.grade(Terms()) as grade:
+        responses = [field(path, number, row, "response", str) for number, row in enumerate(rows, start=1)]
+        judgements = judge.run([grade(item, [response]) for item, response in zip(items, responses, strict=True)])
+    pairs = [
+        (line["verdict"], true)
+        for judgement, verdicts in zip(judgements, _recorded_verdicts(path), strict=True)
+        for line, true in zip(judgement.graded.verdicts, verdicts or (), strict=verdicts is not None)
+    ]
+    read = [(bool(said), true) for said, true in pairs if said is not None]
+    agreement = _share(sum(said == true for said, true in read), len(read))
+    return {"agreement": agreement, "unread": len(pairs) - len(read), **recorded_replies(path)}
+
+
+def _recorded_verdicts(path: str) -> list[list[bool] | None]:
+    """The verdicts of each row, in the order of its criteria; None where the reply cannot be read."""
+    replies = [field(path, number, row, "judge_response", str) for number, row in enumerate(documents(path), start=1)]
+    return [
+        echoed(reply, [criterion["text"] for criterion in item.row["criteria"]])
+        for reply, item in zip(replies, cfbench.read(path), strict=True)
+    ]
 
 
 def _question(check: Check, wording: str) -> Question:
@@ -122,3 +164,7 @@ def _share(successes: int, total: int) -> Figures | None:
 
 def _shown(interval: Interval) -> Figures:
     return {"mean": interval.mean, "low": interval.low, "high": interval.high, "units": interval.units}
+
+
+def _percent(share: Figures | None) -> str:
+    return "none" if share is None else f"{share['mean']:.0%} [{share['low']:.0%}, {share['high']:.0%}]"
