@@ -100,7 +100,6 @@ def train_bare(job: Job, *, own_rollouts: bool) -> None:
     from ifrl_core.policy.generation import CopyRollouts
     from ifrl_core.policy.grpo_arguments import grpo_config
     from ifrl_core.policy.live import open_schedule
-    from ifrl_core.training.clock import StepClock
 
     class Times(TrainerCallback):
         logged: list = []  # noqa: RUF012
@@ -113,9 +112,7 @@ def train_bare(job: Job, *, own_rollouts: bool) -> None:
     for _ in range(config.max_steps):
         prompts += [{"prompt": row["prompt"]} for row in schedule.asked]
         schedule.observe([])
-    rollouts = CopyRollouts(
-        max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=StepClock()
-    )
+    rollouts = CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed)
     times = Times()
     GRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(job.model, dtype="float32"),

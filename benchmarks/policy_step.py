@@ -52,8 +52,6 @@ def in_own_process(options: dict) -> dict:
 
 
 def measure(arguments: argparse.Namespace, *, keep_memory=False, copy=False, trained_layers=None) -> dict:
-    import time
-
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
@@ -77,11 +75,9 @@ def measure(arguments: argparse.Namespace, *, keep_memory=False, copy=False, tra
             self.rows.append(clock.split())
 
     class TimedTrainer(GRPOTrainer):
-        def _generate_single_turn(self, *args, **kwargs):
-            start = time.perf_counter()
-            result = super()._generate_single_turn(*args, **kwargs)
-            clock.generate += time.perf_counter() - start
-            return result
+        def _generate(self, *args, **kwargs):
+            with clock.of("generate"):
+                return super()._generate(*args, **kwargs)
 
     clock, timer = StepClock(), Timer()
     config = PolicyConfig(
@@ -104,9 +100,7 @@ def measure(arguments: argparse.Namespace, *, keep_memory=False, copy=False, tra
             train_dataset=Dataset.from_list([{"prompt": [{"role": "user", "content": text}]} for text in prompts]),
             processing_class=AutoTokenizer.from_pretrained(arguments.model),
             callbacks=[timer],
-            rollout_func=CopyRollouts(max_tokens=config.max_tokens, temperature=1.0, seed=0, clock=clock)
-            if copy
-            else None,
+            rollout_func=CopyRollouts(max_tokens=config.max_tokens, temperature=1.0, seed=0) if copy else None,
         )
         trainer.train()
     medians = {

@@ -9,7 +9,6 @@ Measured by benchmarks/policy_step.py.
 """
 
 import copy
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,29 +22,23 @@ from ifrl_core.inference.engine import Sampling
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.policy.adapter import plain_model, plain_weights
 from ifrl_core.statistics.by_hash import seed_by_hash
-from ifrl_core.training.clock import StepClock
 
 
 class CopyRollouts:
     """trl's rollout_func. A completion keeps its end token, as in trl's own path."""
 
-    def __init__(
-        self, *, max_tokens: int, temperature: float, seed: int, clock: StepClock, dtype: torch.dtype = torch.bfloat16
-    ) -> None:
-        self._sampling, self._seed, self._clock = Sampling(max_tokens, temperature), seed, clock
-        self._dtype = dtype
+    def __init__(self, *, max_tokens: int, temperature: float, seed: int, dtype: torch.dtype = torch.bfloat16) -> None:
+        self._sampling, self._seed, self._dtype = Sampling(max_tokens, temperature), seed, dtype
         self._copy: PreTrainedModel | None = None
 
     def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
         """{"prompt_ids": [[int]], "completion_ids": [[int]], "logprobs": None} in the order of the prompts."""
-        start = time.perf_counter()
         model = self._refreshed(trainer.accelerator.unwrap_model(trainer.model))
         ids = [prompt_ids(trainer.processing_class, messages) for messages in prompts]
         # trl gives process p the p-th part of the step's rollouts, which lie group after group.
         first = trainer.accelerator.process_index * len(prompts)
         seeds = [row_seed(self._seed, trainer.state.global_step, first + row) for row in range(len(prompts))]
         completions = dict(decode(model, ids, seeds, self._sampling, set(trainer.eos_token_ids)))
-        self._clock.generate += time.perf_counter() - start
         return {
             "prompt_ids": ids,
             "completion_ids": [completions[row] for row in range(len(prompts))],

@@ -65,7 +65,7 @@ def train(document: Path) -> None:
     ends = end_tokens(job.model, tokenizer)
     _complete(tokenizer, ends, rows=load_config(job.model, str(job.model)).vocab_size)
     args = grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu, ends=ends)
-    rollouts = _rollouts(job, clock) if on_cpu and not SAMPLING & config.grpo.keys() else None
+    rollouts = _rollouts(job) if on_cpu and not SAMPLING & config.grpo.keys() else None
     taken: list[Row] = []
     measuring = _measuring(job, rollouts, taken)
     set_seed(job.seed)  # before adapters are drawn
@@ -80,7 +80,7 @@ def train(document: Path) -> None:
         peft_config=peft_config(config.lora) if config.lora else None,
     )
     assert set(trainer.eos_token_ids) == set(ends), "trl ends answers where every engine does"
-    trainer.schedule = schedule
+    trainer.schedule, trainer.clock = schedule, clock
     for callback in measuring:
         callback.trainer = trainer
     trainer.remove_callback(PrinterCallback)
@@ -106,12 +106,10 @@ def _complete(tokenizer: Any, ends: Sequence[int], *, rows: int) -> None:
         tokenizer.pad_token = tokenizer.eos_token
 
 
-def _rollouts(job: Job, clock: StepClock) -> CopyRollouts:
+def _rollouts(job: Job) -> CopyRollouts:
     config = job.config
     dtype = torch.bfloat16 if config.bf16 else torch.float32
-    return CopyRollouts(
-        max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, clock=clock, dtype=dtype
-    )
+    return CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, dtype=dtype)
 
 
 def _measuring(job: Job, rollouts: CopyRollouts | None, taken: list[Row]) -> list[Measuring]:

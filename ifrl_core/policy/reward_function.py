@@ -7,7 +7,6 @@ With several processes each scores its own completions; metrics, limits and what
 """
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -65,7 +64,16 @@ class PromptReward:
             UnscoredError: when more than `max_unscored_share` of them could not.
             HackError: when more than `max_hack_share` of the answers trip a wire.
         """
-        start = time.perf_counter()
+        with self._clock.of("score"):
+            return self._scored(completions, log_metric, log_extra, columns)
+
+    def _scored(
+        self,
+        completions: Sequence[Sequence[dict[str, str]]],
+        log_metric: Callable[[str, float], None],
+        log_extra: Callable[[str, list[Any]], None],
+        columns: Mapping[str, Any],
+    ) -> list[float | None]:
         values = zip(*(columns[name] for name in COLUMNS), strict=True)
         rows: list[Row] = [dict(zip(COLUMNS, of_row, strict=True)) for of_row in values]
         for row, completion in zip(rows, completions, strict=True):
@@ -76,7 +84,6 @@ class PromptReward:
         for column in ("prompt_id", "level"):
             log_extra(column, [row[column] for row in rows])
         log_extra("parts", [_parts(row) for row in rows])
-        self._clock.score += time.perf_counter() - start
         return [row["reward"].total for row in rows]
 
     def _score(self, rows: Sequence[Row]) -> None:

@@ -44,6 +44,12 @@ class StepReport(TrainerCallback):
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._clock.start()
 
+    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
+        self._clock.begin("optimizer")
+
+    def on_optimizer_step(self, *_: Any, **__: Any) -> None:
+        self._clock.end()
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._clock.stop()
         if state.global_step >= state.max_steps:

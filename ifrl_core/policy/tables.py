@@ -11,6 +11,7 @@ from ifrl_core.policy.curve import CURVE
 from ifrl_core.records import Row
 from ifrl_core.stages.stage import Figures
 from ifrl_core.training.checkpoints import whole_tables
+from ifrl_core.training.clock import PARTS
 
 SAMPLES = pa.schema(
     [
@@ -56,9 +57,7 @@ def run_figures(rows: Sequence[Row]) -> Figures:
         "length_words_last": _mean(rows[-_ENDS:], "length/words"),
         "zero_variance_share": _mean(rows, "zero_variance_share"),
         "seconds_per_step": _mean(rows, "seconds/step"),
-        "seconds_generate": _mean(rows, "seconds/generate"),
-        "seconds_score": _mean(rows, "seconds/score"),
-        "seconds_train": _mean(rows, "seconds/train"),
+        **{f"seconds_{part}": _mean(rows, f"seconds/{part}") for part in ("train", *PARTS)},
         "tokens_per_second": _mean(rows, "tokens_per_second"),
         "unscored": round(sum((row.get("unscored_share") or 0) * row["rollouts"] for row in rows)),
     }

@@ -8,6 +8,7 @@ tokens are masked. Where the model does not allow for it, `GroupTrainer` is trl'
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 from trl.trainer.grpo_trainer import GRPOTrainer
@@ -15,6 +16,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from ifrl_core.policy.passes import passes, taken, without
 from ifrl_core.policy.shared_prefix import groups_of
 from ifrl_core.policy.sharing import attention_window, open_sharing
+from ifrl_core.training.clock import StepClock
 
 
 class GroupTrainer(GRPOTrainer):
@@ -23,9 +25,11 @@ class GroupTrainer(GRPOTrainer):
     args: Any
     model: Any
     _buffered_inputs: Any
+    clock: StepClock
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.clock = StepClock()
         models = [self.accelerator.unwrap_model(model) for model in (self.model, self.ref_model) if model is not None]
         self.sharing = open_sharing(self, models)
         self._window = attention_window(models[0].config)
@@ -34,7 +38,27 @@ class GroupTrainer(GRPOTrainer):
             self.beta or self._entropy_bonus_enabled or self.top_entropy_quantile < 1 or self.loss_type == "bnpo"
         )
 
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        with self.clock.of("backward"):
+            loss: Tensor = super().training_step(*args, **kwargs)  # type: ignore[no-untyped-call]
+            if loss.is_cuda:  # what runs on the GPU belongs to the part that asked for it
+                torch.cuda.synchronize()
+            return loss
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Tensor:
+        with self.clock.of("forward"):
+            loss: Tensor = super().compute_loss(*args, **kwargs)
+            return loss
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        with self.clock.of("generate"):
+            return super()._generate(prompts)
+
     def _prepare_inputs(self, generation_batch: Any) -> Any:
+        with self.clock.of("prepare"):  # beside generation and scoring: texts to tokens, advantages, a table of answers
+            return self._prepared(generation_batch)
+
+    def _prepared(self, generation_batch: Any) -> Any:
         if self.sharing is None or not self.model.training:
             return super()._prepare_inputs(generation_batch)
         steps = self.args.steps_per_generation
@@ -63,11 +87,23 @@ class GroupTrainer(GRPOTrainer):
         *args: Any,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        with self.clock.of("forward"):
+            return self._log_probs(model, input_ids, attention_mask, logits_to_keep, *args, **kwargs)
+
+    def _log_probs(
+        self,
+        model: PreTrainedModel,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        *args: Any,
+        **kw: Any,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         mask = attention_mask[:, -logits_to_keep:].bool()
         groups = groups_of(input_ids, attention_mask, logits_to_keep) if self.sharing else []
         if self.sharing is None or any(group.longest > self._window for group in groups):
             found: tuple[Tensor, Tensor | None, Tensor | None] = super()._get_per_token_logps_and_entropies(
-                model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
+                model, input_ids, attention_mask, logits_to_keep, *args, **kw
             )
             return found
         with self.accelerator.autocast():

@@ -9,7 +9,6 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ifrl_core.policy.generation import CopyRollouts, row_seed
-from ifrl_core.training.clock import StepClock
 
 
 def test_a_rollouts_seed_is_of_its_run_step_and_place() -> None:
@@ -34,9 +33,7 @@ def test_rollouts_are_repeatable_by_step_and_end_with_the_first_end_token(small_
 
     def rollouts(step: int) -> dict[str, Any]:
         trainer.state.global_step = step
-        return CopyRollouts(max_tokens=12, temperature=1.0, seed=3, clock=StepClock(), dtype=torch.float32)(
-            prompts, trainer
-        )
+        return CopyRollouts(max_tokens=12, temperature=1.0, seed=3, dtype=torch.float32)(prompts, trainer)
 
     first = rollouts(0)
     assert first == rollouts(0)

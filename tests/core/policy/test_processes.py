@@ -21,6 +21,7 @@ from ifrl_core.policy.curve import ASKED, HELD_OUT, MEASURED, points_of
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import policy_launch
 from ifrl_core.policy.tables import steps_of
+from ifrl_core.training.clock import PARTS
 from ifrl_core.training.job import CHECKPOINTS, FINAL, METRICS
 from ifrl_core.training.launch import run_training
 from tests.core.forked import forked_trainings
@@ -110,6 +111,9 @@ def assert_alike(one: Job, other: Job) -> None:
     assert [(row["step"], row["instructions"]) for row in curves] == [(0, MEASURED_PROMPTS), (2, MEASURED_PROMPTS)]
     assert points_of(told(other)) == curves
     for ours, theirs in zip(metrics(one), metrics(other), strict=True):
+        parts = [ours[f"seconds/{part}"] for part in PARTS]
+        assert all(seconds > 0 for seconds in parts)
+        assert sum(parts) <= ours["seconds/step"]
         assert ours.keys() == theirs.keys()
         for name in ours:
             # entropy: trl's mean over micro-batches, which hold other rollouts
