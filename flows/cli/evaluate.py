@@ -1,15 +1,17 @@
 """`ifrl eval`: outside benchmarks on answers that a file holds."""
 
 import json
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import ReasoningOption, TagsOption, reasoning_from
+from flows.cli.options import ReasoningOption, TagsOption, count_rows, reasoning_from
 
 if TYPE_CHECKING:
-    from ifrl_core.text.reasoning import Reasoning
+    from ifrl_core.evaluation.suite.benchmark import Benchmark
 
 app = typer.Typer()
 
@@ -17,57 +19,91 @@ app = typer.Typer()
 @app.command("eval")
 def evaluate(
     benchmark: Annotated[
-        str | None, typer.Option(help="NAME=PATH: a benchmark and the file (or URL) of its rows")
+        str | None,
+        typer.Option(
+            help="NAME=PATH: a benchmark and the file (or URL) of its rows; NAME: they are in the answers' file"
+        ),
     ] = None,
     answers: Annotated[
         list[str] | None,
-        typer.Option(help="A file of answers: rows with response, and id, key or prompt. Repeat to compare"),
+        typer.Option(
+            help="A file of answers: the benchmark's rows with response, or response and id, key or prompt. Repeat to compare"
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N rows")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A folder for figures and graded rows")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="A folder for figures and graded rows, or one .parquet or .jsonl for the rows"
+        ),
+    ] = None,
+    official: Annotated[
+        bool, typer.Option("--official", help="As upstream grades, what is plainly broken there included")
+    ] = False,
     reasoning: ReasoningOption = None,
     tags: TagsOption = None,
     list_: Annotated[bool, typer.Option("--list", help="What there is, what each needs and where to get it")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures for scripts")] = False,
 ) -> None:
-    """Grade answers on a benchmark by its rules; several files of answers stand side by side, with intervals."""
-    from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
+    """Grade answers on a benchmark by its rules; several files of answers stand side by side, with intervals.
+
+    Answers whose rows hold what they are graded by come back as they are, with columns of verdicts.
+    """
+    from ifrl_core.evaluation.benchmarks.table import BENCHMARKS, benchmark_named
+    from ifrl_core.evaluation.suite.benchmark import Terms
+    from ifrl_core.evaluation.suite.listing import listed, listing
 
     if list_:
-        rows = [
-            {"name": s.name, "title": s.title, "source": s.source, "licence": s.licence} for s in BENCHMARKS.values()
-        ]
-        typer.echo(json.dumps(rows, indent=2) if as_json else "\n".join(_listed(row) for row in rows))
+        rows = listing(BENCHMARKS.values())
+        typer.echo(json.dumps(rows, indent=2) if as_json else "\n\n".join(map(listed, rows)))
         return
-    if not benchmark or not answers or "=" not in benchmark:
+    if not benchmark or not answers:
         raise typer.BadParameter("give --benchmark NAME=PATH and --answers FILE, or --list")
-    name, path = benchmark.split("=", 1)
-    report = _report(name, path, answers, limit, output, reasoning_from(reasoning, tags))
+    name, _, path = benchmark.partition("=")
+    how = {"reasoning": reasoning_from(reasoning, tags), "terms": Terms(official=official)}
+    report = _report(benchmark_named(name), path, answers, limit, output, how)
     typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else _table(report))
 
 
 def _report(
-    name: str, path: str, answers: list[str], limit: int | None, output: Path | None, reasoning: "Reasoning"
+    suite: "Benchmark", path: str, answers: list[str], limit: int | None, output: Path | None, how: dict[str, Any]
 ) -> dict[str, Any]:
-    from ifrl_core.evaluation.benchmarks.table import benchmark_named
-    from ifrl_core.evaluation.suite.compare import compared
-    from ifrl_core.evaluation.suite.score import figures, graded_by_rules, responses_of, write_graded
+    from ifrl_core.errors import InputError
+    from ifrl_core.evaluation.suite.given import expected_columns, form_of, given_report, grade_file, targets
 
-    suite = benchmark_named(name)
+    forms = [form for file in answers if (form := form_of(suite, file)) is not None]
+    if len(forms) == len(answers):
+        files = list(zip(answers, forms, targets(suite, answers, output), strict=True))
+        progress = count_rows if sys.stderr.isatty() else None
+        report = given_report(suite, files, partial(grade_file, limit=limit, progress=progress, **how))
+        if output is not None and output.is_dir():
+            (output / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False))
+        return report
+    if not path:
+        raise InputError(f"{', '.join(answers)}: expected rows with {expected_columns(suite)}")
+    return _matched(suite, path, answers, limit, output, how)
+
+
+def _matched(
+    suite: "Benchmark", path: str, answers: list[str], limit: int | None, output: Path | None, how: dict[str, Any]
+) -> dict[str, Any]:
+    from ifrl_core.evaluation.suite.compare import compared
+    from ifrl_core.evaluation.suite.given import write_matched
+    from ifrl_core.evaluation.suite.score import figures, graded_by_rules, responses_of, write_graded
+    from ifrl_core.row_files import is_row_file
+
     items = suite.read(path)[:limit]
     given = {file: responses_of(file, items, partial=limit is not None) for file in answers}
-    rows = {file: graded_by_rules(suite, items, responses, reasoning) for file, responses in given.items()}
+    rows = {file: graded_by_rules(suite, items, responses, **how) for file, responses in given.items()}
     report: dict[str, Any] = {"benchmark": suite.name, "rows": len(items)}
     report["answers"] = {file: figures(suite, of_file) for file, of_file in rows.items()}
     first, *others = rows
     report["differences"] = {file: compared(suite, rows[first], rows[file]) for file in others}
-    if output is not None:
+    if output is not None and is_row_file(output):
+        write_matched(suite, Path(first), output, rows[first])
+    elif output is not None:
         write_graded(output, suite, rows, report)
     return report
-
-
-def _listed(row: dict[str, str]) -> str:
-    return f"{row['name']:<18}{row['title']}\n{'':<18}from {row['source']}\n{'':<18}licence {row['licence']}"
 
 
 def _table(report: dict[str, Any]) -> str:
@@ -79,6 +115,11 @@ def _table(report: dict[str, Any]) -> str:
             lines += [
                 f"  {metric:<16}{_gain(values)}" for metric, values in report["differences"][file]["metrics"].items()
             ]
+        lines += [f"  {rows} rows unscored: {reason}" for reason, rows in figures.get("unscored", {}).items()]
+        if "changed" in figures:
+            lines.append(f"  {figures['changed']} rows had other verdicts before")
+        if "output" in figures:
+            lines.append(f"  rows with verdicts: {figures['output']}")
     return "\n".join(lines)
 
 

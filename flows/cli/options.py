@@ -62,6 +62,11 @@ def reasoning_from(
     return Reasoning(open=opening, close=closing, always=usual.always if format is None else format == "always")
 
 
+def count_rows(done: int) -> None:
+    """Progress for a terminal: the number of rows done, in place of the one before."""
+    typer.echo(f"\r{done:,} rows", nl=False, err=True)
+
+
 def run_app(app: typer.Typer) -> None:
     """Run a command line: errors that users can mend end as one message and exit code 1, without a traceback."""
     try:

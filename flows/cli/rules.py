@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import ReasoningOption, TagsOption, reasoning_from
+from flows.cli.options import ReasoningOption, TagsOption, count_rows, reasoning_from
 from ifrl_core.records import Kind
 
 app = typer.Typer()
@@ -31,9 +31,11 @@ def check(
     `strict` and `loose`."""
     from ifrl_core.constraints.check import check_file
     from ifrl_core.evaluation.benchmarks.rules.ifbench.rules import rules
+    from ifrl_core.row_files import split_name
 
-    target = output or file.with_name(f"{file.stem}-checked{file.suffix}")
-    progress = _count_rows if sys.stderr.isatty() else None
+    stem, suffix = split_name(file)
+    target = output or file.with_name(f"{stem}-checked{suffix}")
+    progress = count_rows if sys.stderr.isatty() else None
     read_as = reasoning_from(reasoning, tags)
     summary = check_file(file, target, reasoning=read_as, rules=rules(official=official), progress=progress)
     if as_json:
@@ -62,7 +64,3 @@ def constraints(
     for row in rows:
         typer.echo(f"{row['id']:<44} {row['kind']}  {row['example']}")
     typer.echo(f"{len(rows)} types")
-
-
-def _count_rows(done: int) -> None:
-    typer.echo(f"\r{done:,} rows", nl=False, err=True)

@@ -49,9 +49,10 @@ def score(
 
     from ifrl_core.reward_model.model.files import score_file
     from ifrl_core.reward_model.model.scorer import OfAnswers
-    from ifrl_core.row_files import check_paths
+    from ifrl_core.row_files import check_paths, split_name
 
-    target = output or file.with_name(f"{file.stem}-scored{file.suffix}")
+    stem, suffix = split_name(file)
+    target = output or file.with_name(f"{stem}-scored{suffix}")
     check_paths(file, target)  # before the model is loaded
     model = _load(_folder(reward_model), dtype)
     scorer = OfAnswers(model, reasoning_from(reasoning, tags, model.reasoning))

@@ -12,7 +12,7 @@ from pathlib import Path
 from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import Rules, rule_of, strict_and_loose
 from ifrl_core.records import Constraint, Row
-from ifrl_core.row_files import RowWriter, check_paths, read_chunks, written, wrong
+from ifrl_core.row_files import RowWriter, add_columns, check_paths, wrong
 from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
 _BATCH_ROWS = 512
@@ -91,14 +91,12 @@ def check_file(
     source, target = Path(path_in), Path(path_out)
     check_paths(source, target)
     summary = CheckSummary()
-    with written(RowWriter(target, _ADDED, as_text="kwargs")) as writer:  # arguments differ from row to row
-        for rows, batch in read_chunks(source, _BATCH_ROWS):
-            added = []
-            for row in rows:
-                constraints, more = check_row(source, summary.rows + 1, row, reasoning, rules)
-                _count(summary, constraints, row, more)
-                added.append(more)
-            writer.write(rows, added, batch)
-            if progress is not None:
-                progress(summary.rows)
+
+    def columns_of(number: int, row: Row) -> Row:
+        constraints, added = check_row(source, number, row, reasoning, rules)
+        _count(summary, constraints, row, added)
+        return added
+
+    writer = RowWriter(target, _ADDED, as_text=("kwargs",))  # arguments differ from row to row
+    add_columns(source, writer, columns_of, batch_rows=_BATCH_ROWS, progress=progress)
     return summary

@@ -33,8 +33,6 @@ FILTERS = (
     text.breakable,
     text.listing,
     text.things,
-    text.measured,
-    text.measured_interval,
     direction,
 )
 CHARTS = (charts.dumbbell, charts.whisker, charts.reliability, charts.roc)
@@ -79,11 +77,6 @@ def render(data: Section) -> str:
     return _environment().get_template("report.html.jinja").render(data=data)
 
 
-def render_benchmarks(name: str, sections: Sequence[Section]) -> str:
-    """A page of benchmarks alone, self-contained as the report is; `sections` of `benchmark_section`."""
-    return _environment().get_template("benchmarks.html.jinja").render(data={"name": name, "benchmarks": sections})
-
-
 def by_change(rows: Mapping[str, Any]) -> Named:
     """The largest rise first; what was not measured last."""
     return sorted(rows.items(), key=lambda item: (item[1]["mean"] is None, -(item[1]["mean"] or 0), item[0]))
@@ -122,7 +115,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {function.__name__: function for function in (*FILTERS, *ORDERS)}
     environment.globals |= {function.__name__: function for function in CHARTS}
     environment.tests["few"] = too_few
-    environment.globals |= {"metric_chart": metric_chart, "curve_chart": curve_chart, "off_task_install": INSTALL}
+    environment.globals |= {"metric_chart": metric_chart, "off_task_install": INSTALL}
     return environment
 
 
@@ -138,12 +131,3 @@ def metric_chart(
     """A chart of named lines over one x, in the page's tones a, b, c."""
     series = [charts.Series(label, x, y, tone) for (label, y), tone in zip(lines, "abc", strict=False)]
     return charts.line_chart(title, series, x_label=x_label, bottom=bottom, top=top, marks=marks)
-
-
-def curve_chart(title: str, curve: Sequence[Section], marks: Sequence[tuple[float, str]] = ()) -> Markup:
-    """The lines of a policy's curve (report/policy.py), each with its intervals, from 0 to 1."""
-    series = [
-        charts.Series(line["set"], line["steps"], line["means"], tone, line["band"])
-        for line, tone in zip(curve, "abc", strict=False)
-    ]
-    return charts.line_chart(title, series, x_label="step", bottom=0.0, top=1.0, marks=marks)

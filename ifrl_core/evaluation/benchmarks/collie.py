@@ -8,8 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ifrl_core.evaluation.benchmarks.rules.collie import satisfied
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Item, Metric, Terms, asked, by_rules
-from ifrl_core.evaluation.suite.documents import documents, field
+from ifrl_core.evaluation.suite.benchmark import (
+    AnsweredRows,
+    Benchmark,
+    Grade,
+    Item,
+    Metric,
+    Terms,
+    VerdictColumn,
+    asked,
+    by_rules,
+)
+from ifrl_core.evaluation.suite.documents import documents, field, parsed
+from ifrl_core.records import Row
 
 
 def read(path: str) -> list[Item]:
@@ -22,6 +33,17 @@ def read(path: str) -> list[Item]:
         prompt = field(path, number, row, "prompt", str)
         items.append(Item(str(number), asked(prompt), content, str(number), {"structure": structure}))
     return items
+
+
+def _answered(path: str, number: int, row: Row) -> Item:
+    """Of a row whose tree and targets may be JSON text, both of them."""
+    content = {name: row[name] for name in ("constraint", "targets")}
+    if isinstance(content["constraint"], str):
+        content = {name: parsed(path, number, row, name) for name in content}
+    tree = field(path, number, content, "constraint", dict)
+    group = row.get("group") or row.get("structure")
+    slices = {"structure": str(group).rsplit("_", 1)[-1]} if group else {}
+    return Item(str(number), (), {"constraint": tree, "targets": content["targets"]}, str(number), slices)
 
 
 @contextmanager
@@ -43,4 +65,13 @@ COLLIE = Benchmark(
     licence="MIT",
     max_tokens=1_000,
     temperature=0.7,
+    answered=(
+        AnsweredRows(
+            ("constraint", "targets"),
+            (VerdictColumn("satisfied", "satisfied"),),
+            _answered,
+            answers=("response", "text"),
+            as_text=("constraint", "targets"),
+        ),
+    ),
 )

@@ -15,6 +15,7 @@ from ifrl_core.evaluation.benchmarks.replies import NOT_READ, numbered, numbered
 from ifrl_core.evaluation.benchmarks.rules.followbench import satisfied
 from ifrl_core.evaluation.suite.benchmark import (
     Anchor,
+    AnsweredRows,
     Benchmark,
     Grade,
     Graded,
@@ -24,6 +25,7 @@ from ifrl_core.evaluation.suite.benchmark import (
     Metric,
     Question,
     Terms,
+    VerdictColumn,
     asked,
 )
 from ifrl_core.evaluation.suite.documents import documents, field
@@ -37,7 +39,7 @@ Ladder = Mapping[int, Row]  # its rows by level
 def read(path: str) -> list[Item]:
     """Its rows of levels 1 to 5; one file a category, as upstream has them."""
     rows = documents(path)
-    chinese = sum(any("\u4e00" <= character <= "\u9fff" for character in str(row.get("instruction"))) for row in rows)
+    chinese = sum(_chinese(str(row.get("instruction"))) for row in rows)
     lang = "zh" if 2 * chinese > len(rows) else "en"
     ladders: dict[str, dict[int, Row]] = {}
     for number, row in enumerate(rows, start=1):
@@ -77,6 +79,29 @@ def _item(path: str, number: int, row: Row, lang: str, ladder: Ladder) -> Item |
 def _ladder(path: str, number: int, row: Row) -> str:
     source = field(path, number, row, "source", str)
     return f"{source}-{field(path, number, row, 'example_id', (str, int))}"
+
+
+def _answered(path: str, number: int, row: Row) -> Item:
+    """Of a row with its language, or with the instruction that tells it, which a rule decides."""
+    level = _level(path, number, row["level"])
+    if level == 0:
+        raise InputError(f"{path} row {number}: field 'level' is 0, which is context and is not graded")
+    lang = row.get("lang") or ("zh" if _chinese(field(path, number, row, "instruction", str)) else "en")
+    if lang not in ("en", "zh"):
+        raise InputError(f"{path} row {number}: field 'lang' is {lang!r}; expected 'en' or 'zh'")
+    ladder = _ladder(path, number, row)
+    named = {name: field(path, number, row, name, str) for name in ("category", "source", "target")}
+    content = {"lang": lang, "level": level, "example_id": str(row["example_id"]), **named}
+    if not _has_rule(path, number, content):
+        raise InputError(
+            f"{path} row {number}: no rule decides it; a judge has to see its ladder (--benchmark NAME=PATH)"
+        )
+    slices = {"level": str(level), "category": named["category"], "lang": lang}
+    return Item(f"{ladder}-{level}", (), content, f"{lang}-{ladder}", slices)
+
+
+def _chinese(instruction: str) -> bool:
+    return any("\u4e00" <= character <= "\u9fff" for character in instruction)
 
 
 def _level(path: str, number: int, value: object) -> int:
@@ -172,5 +197,9 @@ FOLLOWBENCH = Benchmark(
         "an answer with a line break never matches an example's template, and an empty one may",
         "format row 22 cannot be met at levels 4 and 5",
         "officially a reply that cannot be read is summed as -1: here it is unscored",
+    ),
+    answered=tuple(
+        AnsweredRows((language, *_RULE[1:]), (VerdictColumn("satisfied", "hsr"),), _answered)
+        for language in ("lang", "instruction")
     ),
 )

@@ -10,22 +10,42 @@ from contextlib import contextmanager
 
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks import bbeh
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Item, Marks, Metric, Terms, asked, by_rules
+from ifrl_core.evaluation.suite.benchmark import (
+    AnsweredRows,
+    Benchmark,
+    Grade,
+    Item,
+    Marks,
+    Metric,
+    Terms,
+    VerdictColumn,
+    asked,
+    by_rules,
+)
 from ifrl_core.evaluation.suite.documents import documents, field
 from ifrl_core.records import Row
 from ifrl_core.rewards.problems.verify import Grader, Kind
 from ifrl_core.statistics.by_hash import rank_by_hash
 
 _CHOICE = '{question}\n\n{options}\n\nThink it through, then end with a line "Answer: X", X being a letter.'
+_OPTIONS = ("Correct Answer", *(f"Incorrect Answer {i}" for i in (1, 2, 3)))
 _NUMBER = '{problem}\n\nThink it through, then end with a line "Answer: N", N being the number.'
 
 
-def _read_bbeh(path: str) -> list[Item]:
-    items = []
-    for number, row in enumerate(documents(path, inside="examples"), start=1):
-        prompt = field(path, number, row, "input", str)
-        items.append(Item(str(number), asked(prompt), {"target": field(path, number, row, "target", str)}, str(number)))
-    return items
+OfRow = Callable[[str, int, Row], Item]
+
+
+def _read(item: OfRow, *, inside: str = "") -> Callable[[str], list[Item]]:
+    return lambda path: [item(path, number, row) for number, row in enumerate(documents(path, inside=inside), start=1)]
+
+
+def _answered(item: OfRow, *needs: str) -> tuple[AnsweredRows, ...]:
+    return (AnsweredRows(needs, (VerdictColumn("correct", "accuracy"),), item),)
+
+
+def _bbeh(path: str, number: int, row: Row) -> Item:
+    prompt = field(path, number, row, "input", str)
+    return Item(str(number), asked(prompt), {"target": field(path, number, row, "target", str)}, str(number))
 
 
 @contextmanager
@@ -33,39 +53,29 @@ def _grade_bbeh(terms: Terms) -> Iterator[Grade]:
     yield by_rules(lambda item, answer: {"accuracy": [float(bbeh.right(answer, item.row["target"]))]})
 
 
-def _read_aime(path: str) -> list[Item]:
-    items = []
-    for number, row in enumerate(documents(path), start=1):
-        problem = field(path, number, row, "problem", str)
-        answer = str(field(path, number, row, "answer", (str, int)))
-        key = str(row.get("id", number))
-        items.append(Item(key, asked(_NUMBER.format(problem=problem)), {"answer": answer}, key))
-    return items
+def _aime(path: str, number: int, row: Row) -> Item:
+    problem = field(path, number, row, "problem", str)
+    answer = str(field(path, number, row, "answer", (str, int)))
+    key = str(row.get("id", number))
+    return Item(key, asked(_NUMBER.format(problem=problem)), {"answer": answer}, key)
 
 
-def _read_gpqa(path: str) -> list[Item]:
-    names = ("Correct Answer", *(f"Incorrect Answer {i}" for i in (1, 2, 3)))
-    items = []
-    for number, row in enumerate(documents(path), start=1):
-        key = str(row.get("Record ID", number))
-        options = [str(field(path, number, row, name, str)).strip() for name in names]
-        order = sorted(range(4), key=lambda place, key=key: rank_by_hash(f"{key}/{place}"))  # type: ignore[misc]
-        question = field(path, number, row, "Question", str)
-        items.append(_choice(key, question, [options[i] for i in order], order.index(0), row))
-    return items
+def _gpqa(path: str, number: int, row: Row) -> Item:
+    key = str(row.get("Record ID", number))
+    options = [str(field(path, number, row, name, str)).strip() for name in _OPTIONS]
+    order = sorted(range(4), key=lambda place: rank_by_hash(f"{key}/{place}"))
+    question = field(path, number, row, "Question", str)
+    return _choice(key, question, [options[i] for i in order], order.index(0), row)
 
 
-def _read_mmlu_pro(path: str) -> list[Item]:
-    items = []
-    for number, row in enumerate(documents(path), start=1):
-        options = [str(option) for option in field(path, number, row, "options", list)]
-        letter = field(path, number, row, "answer", str).strip().upper()
-        question = field(path, number, row, "question", str)
-        letters = string.ascii_uppercase[: len(options)]
-        if len(letter) != 1 or letter not in letters:
-            raise InputError(f"{path} row {number}: field 'answer' is {letter!r}; expected a letter of {letters}")
-        items.append(_choice(str(row.get("question_id", number)), question, options, letters.index(letter), row))
-    return items
+def _mmlu_pro(path: str, number: int, row: Row) -> Item:
+    options = [str(option) for option in field(path, number, row, "options", list)]
+    letter = field(path, number, row, "answer", str).strip().upper()
+    question = field(path, number, row, "question", str)
+    letters = string.ascii_uppercase[: len(options)]
+    if len(letter) != 1 or letter not in letters:
+        raise InputError(f"{path} row {number}: field 'answer' is {letter!r}; expected a letter of {letters}")
+    return _choice(str(row.get("question_id", number)), question, options, letters.index(letter), row)
 
 
 def _choice(key: str, question: str, options: list[str], right: int, row: Row) -> Item:
@@ -94,39 +104,43 @@ BBEH = Benchmark(
     name="bbeh",
     title="BIG-Bench Extra Hard (mini, or a task of the full set)",
     metrics=(Metric("accuracy"),),
-    read=_read_bbeh,
+    read=_read(_bbeh, inside="examples"),
     grade=_grade_bbeh,
     source="google-deepmind/bbeh: bbeh/mini/data.json, or a task's task.json",
     licence="CC-BY-4.0; rows carry a canary string",
     max_tokens=8_192,
+    answered=_answered(_bbeh, "input", "target"),
 )
 AIME = Benchmark(
     name="aime",
     title="AIME",
     metrics=(Metric("accuracy"),),
-    read=_read_aime,
+    read=_read(_aime),
     grade=contextmanager(_grader("math")),
     source="JSONL with id, problem and answer",
     licence="MIT for the collection",
     max_tokens=16_384,
+    answered=_answered(_aime, "problem", "answer"),
 )
 GPQA = Benchmark(
     name="gpqa",
     title="Multiple choice as GPQA writes it",
     metrics=(Metric("accuracy"),),
-    read=_read_gpqa,
+    read=_read(_gpqa),
     grade=contextmanager(_grader("choice")),
     source="idavidrein/gpqa, as JSONL (its authors ask not to publish its rows)",
     licence="CC-BY-4.0",
     max_tokens=8_192,
+    answered=_answered(_gpqa, "Question", *_OPTIONS),
 )
 MMLU_PRO = Benchmark(
     name="mmlu-pro",
     title="Multiple choice as MMLU-Pro writes it",
     metrics=(Metric("accuracy"),),
-    read=_read_mmlu_pro,
+    read=_read(_mmlu_pro),
     grade=contextmanager(_grader("choice")),
     source="TIGER-Lab/MMLU-Pro, as JSONL",
     licence="MIT",
     max_tokens=4_096,
+    answered=_answered(_mmlu_pro, "question", "options", "answer"),
 )

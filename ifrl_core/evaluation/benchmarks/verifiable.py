@@ -5,16 +5,29 @@ empty answer follows nothing. IFBench's `words:start_verb` needs a tagger: its i
 are unscored.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import Rules, rule_of, strict_and_loose
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks.rules.ifbench.rules import UNSCORED
 from ifrl_core.evaluation.benchmarks.rules.ifbench.rules import rules as ifbench_rules
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Item, Marks, Metric, Terms, asked, by_rules
-from ifrl_core.evaluation.suite.documents import documents, field
+from ifrl_core.evaluation.suite.benchmark import (
+    AnsweredRows,
+    Benchmark,
+    Grade,
+    Graded,
+    Grading,
+    Item,
+    Marks,
+    Metric,
+    Terms,
+    VerdictColumn,
+    asked,
+)
+from ifrl_core.evaluation.suite.documents import documents, field, parsed
 from ifrl_core.records import Constraint, Row, constraint_of, constraint_row
 
 LEVELS = tuple(map(Metric, ("prompt_loose", "prompt_strict", "inst_loose", "inst_strict")))
@@ -30,41 +43,71 @@ def _read(rules: Rules) -> Callable[[str], list[Item]]:
 def _item(path: str, number: int, row: Row, rules: Rules) -> Item:
     prompt = field(path, number, row, "prompt", str)
     ids = field(path, number, row, "instruction_id_list", list)
-    known = [place for place, id_ in enumerate(ids) if id_ not in UNSCORED]
     kwargs = field(path, number, row, "kwargs", list)
+    if len(kwargs) != len(ids):
+        raise InputError(f"{path} row {number}: {len(kwargs)} entries in 'kwargs'; expected {len(ids)}, one an id")
+    scored = [place for place, id_ in enumerate(ids) if id_ not in UNSCORED]
     constraints: list[Constraint] = []
-    if known:
-        if len(kwargs) != len(ids):
-            raise InputError(f"{path} row {number}: {len(kwargs)} entries in 'kwargs'; expected {len(ids)}, one an id")
-        scored = {"instruction_id_list": [ids[i] for i in known], "kwargs": [kwargs[i] for i in known]}
+    if scored:
+        named = {"instruction_id_list": [ids[i] for i in scored], "kwargs": [kwargs[i] for i in scored]}
         try:
-            constraints, _ = constraints_given(scored, rules)
+            constraints, _ = constraints_given(named, rules)
         except GivenError as error:
             raise InputError(f"{path} row {number}: {error}") from None
+    by_place = dict(zip(scored, map(constraint_row, constraints), strict=True))
     key = str(row.get("key", number))
-    families = ", ".join(sorted({id_.split(":")[0] for id_ in ids}))
-    content = {"constraints": [constraint_row(c) for c in constraints], "unscored": len(ids) - len(known)}
+    families = ", ".join(sorted({str(id_).split(":")[0] for id_ in ids}))
+    content = {"constraints": [by_place.get(place) for place in range(len(ids))]}  # None: without a rule
     return Item(key, asked(prompt), content, key, {"family": families})
 
 
 def _grader(rules: Callable[[Terms], Rules]) -> Callable[[Terms], Iterator[Grade]]:
     def opened(terms: Terms) -> Iterator[Grade]:
         of_terms = rules(terms)
-        yield by_rules(lambda item, answer: _marks(item, answer, of_terms))
+
+        def grade(item: Item, answers: Sequence[str]) -> Grading:
+            unscored = item.row["constraints"].count(None)
+            return Graded(
+                _marks(item, answers[-1], of_terms), {"needs a part-of-speech tagger": unscored} if unscored else {}
+            )
+            yield  # it asks no judge
+
+        yield grade
 
     return opened
 
 
 def _marks(item: Item, answer: str, rules: Rules) -> Marks:
-    strict, loose = strict_and_loose([constraint_of(row) for row in item.row["constraints"]], answer, rules)
-    missing: list[float | None] = [None] * item.row["unscored"]
-    prompt = (lambda verdicts: None) if missing else (lambda verdicts: float(all(verdicts)))
-    return {
-        "prompt_loose": [prompt(loose)],
-        "prompt_strict": [prompt(strict)],
-        "inst_loose": [*map(float, loose), *missing],
-        "inst_strict": [*map(float, strict), *missing],
-    }
+    rows = item.row["constraints"]
+    strict, loose = strict_and_loose([constraint_of(row) for row in rows if row is not None], answer, rules)
+    levels = {}
+    for name, verdicts in (("loose", loose), ("strict", strict)):
+        known = iter(verdicts)
+        marks = [None if row is None else float(next(known)) for row in rows]
+        levels[f"prompt_{name}"] = [None if None in marks else float(all(marks))]
+        levels[f"inst_{name}"] = marks
+    return levels
+
+
+def _answered(rules: Rules) -> tuple[AnsweredRows, ...]:
+    """Rows that name one instruction, of which those with one prompt are a cluster, and rows with lists of them."""
+
+    def listed(path: str, number: int, row: Row) -> Item:
+        lists = {name: parsed(path, number, row, name) for name in ("instruction_id_list", "kwargs")}
+        return _item(path, number, {**row, **lists, "prompt": row.get("prompt") or ""}, rules)
+
+    def single(path: str, number: int, row: Row) -> Item:
+        lists = {"instruction_id_list": [row["instruction_id"]], "kwargs": [row["kwargs"]]}
+        item = listed(path, number, {**row, **lists})
+        return replace(item, cluster=item.prompt or item.cluster, slices={"type": str(row["instruction_id"])})
+
+    one = tuple(VerdictColumn(level, f"inst_{level}") for level in ("strict", "loose"))
+    several = tuple(VerdictColumn(level, f"inst_{level}", listed=True) for level in ("strict", "loose"))
+    whole = tuple(VerdictColumn(f"{level}_all", f"prompt_{level}") for level in ("strict", "loose"))
+    return (
+        AnsweredRows(("instruction_id", "kwargs"), one, single, as_text=("kwargs",)),
+        AnsweredRows(("instruction_id_list", "kwargs"), (*several, *whole), listed, as_text=("kwargs",)),
+    )
 
 
 IFEVAL = Benchmark(
@@ -76,6 +119,7 @@ IFEVAL = Benchmark(
     source="google-research/instruction_following_eval: input_data.jsonl",
     licence="Apache-2.0",
     max_tokens=1_280,
+    answered=_answered(rule_of),
 )
 IFBENCH = Benchmark(
     name="ifbench",
@@ -86,4 +130,5 @@ IFBENCH = Benchmark(
     source="allenai/IFBench: data/IFBench_test.jsonl (300 rows since April 2026)",
     licence="ODC-BY",
     max_tokens=4_096,
+    answered=_answered(ifbench_rules()),
 )

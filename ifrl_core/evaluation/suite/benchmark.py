@@ -66,8 +66,7 @@ class Graded:
     """What the answers to an item are worth.
 
     `notes` counts, by name, what was no verdict ("timeout", "does not apply", "reply not read"); `verdicts` are lines for
-    people: {"asked", "verdict"} each. `parts` are marks of the first metric again, by groups finer than an item:
-    {slice: {group: marks}}.
+    people: {"asked", "verdict"} each. `parts` are marks again, by groups finer than an item: {slice: {group: marks}}.
     """
 
     marks: Marks
@@ -94,8 +93,8 @@ class Metric:
     """A figure: the mean of the marks of that name, a share in [0, 1] unless `unit` says otherwise.
 
     `over`: the plain mean of the means by this slice, in the place of the mean of all marks; `harmonic`: their harmonic mean
-    plus 1 percent point (BBEH). `mean_of`: the plain mean of the means of marks of these names (Multi-IF). Resampled by
-    cluster.
+    plus 1 percent point (BBEH). `mean_of`: it has no marks of its own and is the plain mean of these metrics (Multi-IF).
+    Resampled by cluster.
     """
 
     name: str
@@ -117,12 +116,37 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class VerdictColumn:
+    """A column of verdicts in a file of rows: the marks of that name, all of them where `listed`, else the one there is."""
+
+    name: str
+    marks: str
+    listed: bool = False
+
+
+@dataclass(frozen=True)
+class AnsweredRows:
+    """A form in which a file may hold answers with what they are graded by beside them.
+
+    A row has the columns `needs`, and the answer in one of `answers`. `item(path, number, row)` is what grading reads, as
+    `Benchmark.read` makes it (it raises InputError); `columns` are what the row gets. `as_text`: see `RowWriter`.
+    """
+
+    needs: tuple[str, ...]
+    columns: tuple[VerdictColumn, ...]
+    item: Callable[[str, int, Row], Item]
+    answers: tuple[str, ...] = ("response",)
+    as_text: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """A benchmark: `read` its rows of a file (path or URL), `grade` opens what grades them (it may hold a process).
 
     `metrics` are its official ones, the headline first. `max_tokens`, `temperature`, `top_p`: how it is asked. `needs` says
     what grading takes beside rules; `source` where to get it, `licence` under which terms. `of_cluster` adds marks that only
-    the graded items of a whole cluster show, to its first item. `odd`: what is known to be odd about it, a line each.
+    the graded items of a whole cluster show, to its first item. `answered`: forms of files of answers, the usual one last.
+    `odd`: what is known to be odd about it, a line each.
     """
 
     name: str
@@ -138,6 +162,7 @@ class Benchmark:
     needs: frozenset[Literal["judge", "code"]] = frozenset()
     of_cluster: Callable[[Sequence[tuple[Item, Graded]]], Marks] | None = None
     anchors: tuple[Anchor, ...] = ()
+    answered: tuple[AnsweredRows, ...] = ()
     odd: tuple[str, ...] = ()
 
 

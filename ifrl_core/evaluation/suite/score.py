@@ -211,7 +211,7 @@ def responses_of(path: str, items: Sequence[Item], *, partial: bool = False) -> 
         raise InputError(f"{len(items) - len(by_id)} rows of the benchmark have the key of another: give each its own")
     given: dict[int, str] = {}
     for number, row in enumerate(documents(path), start=1):
-        place = _place(row, by_id, by_prompt)
+        place = place_of(row, by_id, by_prompt)
         if place is None and partial:
             continue
         if place is None:
@@ -243,7 +243,8 @@ def write_graded(
         (folder / f"{place}-{Path(file).stem}-{benchmark.name}.jsonl").write_text(text)
 
 
-def _place(row: Mapping[str, Any], by_id: Mapping[str, int], by_prompt: Mapping[str, int]) -> int | None:
+def place_of(row: Mapping[str, Any], by_id: Mapping[str, int], by_prompt: Mapping[str, int]) -> int | None:
+    """Where the item is that a row of answers names by its `id`, `key` or `prompt`; None when it is none."""
     for name in ("id", "key"):
         if name in row:
             return by_id.get(str(row[name]))

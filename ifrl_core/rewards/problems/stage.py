@@ -25,7 +25,7 @@ from ifrl_core.errors import InputError
 from ifrl_core.identity.fields import How
 from ifrl_core.records import Row
 from ifrl_core.rewards.problems.verify import KINDS, LETTERS, Grader
-from ifrl_core.row_files import JSONL, PARQUET, read_chunks, wrong
+from ifrl_core.row_files import JSONL, PARQUET, is_row_file, read_chunks, wrong
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.statistics.by_hash import rank_by_hash, share_by_hash
 
@@ -158,7 +158,7 @@ def _path(source: str) -> Path:
     path = Path(str(resources.files("ifrl_core") / "data" / f"{source.removeprefix(BUILTIN)}.jsonl"))
     if not source.startswith(BUILTIN):
         path = Path(source)
-        if path.suffix not in (*PARQUET, *JSONL):
+        if not is_row_file(path):
             raise InputError(f"{path}: unknown kind of file; expected one of {', '.join((*PARQUET, *JSONL))}")
     if not path.is_file():
         raise InputError(f"policy.general.sources: there is no {source}; built in are builtin:math and builtin:science")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.evaluation.benchmarks import bbeh, complexbench, replies
+from ifrl_core.evaluation.benchmarks import bbeh, complexbench, multichallenge, replies, turns
 
 
 def test_complexbench_counts_a_question_false_when_a_direct_dependency_is() -> None:
@@ -20,6 +20,22 @@ def test_complexbench_counts_a_question_false_when_a_direct_dependency_is() -> N
     assert complexbench.drfr([counted, {0: True}]) == 0.5
     with pytest.raises(KeyError):
         complexbench.with_dependencies({0: True}, questions)
+
+
+def test_multichallenge_is_the_plain_mean_of_its_four_axes() -> None:
+    first, second, third, fourth = multichallenge.AXES
+    graded = [(first, True), (first, False), (first, None), (second, True), (third, False), (fourth, True)]
+    figures = multichallenge.axis_figures(graded)
+    assert figures.overall == pytest.approx((0.5 + 1 + 0 + 1) / 4)
+    assert figures.unscored == 1
+    assert multichallenge.axis_figures(graded[:-1]).overall is None
+    with pytest.raises(ValueError, match="'ERROR' is no axis"):
+        multichallenge.axis_figures([("ERROR", False)])
+
+
+def test_sysbench_dialogs() -> None:
+    figures = turns.dialog_figures([[[True], [True, False], [True]], [[True], [True], [False]]])
+    assert (figures.csr, figures.isr, figures.ssr) == (pytest.approx(5 / 7), pytest.approx(4 / 6), 1.5)
 
 
 @pytest.mark.parametrize(

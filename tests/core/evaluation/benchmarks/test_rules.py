@@ -56,6 +56,14 @@ def test_where_two_checkers_of_ifbench_are_broken_the_words_of_the_prompt_count(
     assert {name for name in RULES if RULES[name] is not OFFICIAL[name]} == BROKEN
 
 
+@recorded
+def test_the_words_agree_with_every_other_official_verdict_of_the_two() -> None:
+    others = [row for row in rows("ifbench_verdicts") if row["instruction_id"] in BROKEN]
+    verdicts = [strict_and_loose(RULES[row["instruction_id"]], row) for row in others]
+    assert len(others) > 200
+    assert verdicts == [(row["strict"], row["loose"]) for row in others]
+
+
 def test_ifbench_has_58_types() -> None:
     assert len(RULES.keys() | UNSCORED) == 58
 

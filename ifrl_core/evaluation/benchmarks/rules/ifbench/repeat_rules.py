@@ -15,8 +15,8 @@ def repeat_simple(view: View) -> bool:
 
 
 def repeat_span(view: View, *, prompt_to_repeat: str, n_start: float, n_end: float) -> bool:
-    """The words n_start to n_end of the request, counted from 0."""
-    return view.text.split() == prompt_to_repeat.split()[int(n_start) : int(n_end) + 1]
+    """The words n_start to n_end of the request, counted from 0, in any case as upstream."""
+    return view.lower.split() == prompt_to_repeat.lower().split()[int(n_start) : int(n_end) + 1]
 
 
 def repeat_span_official(view: View, *, prompt_to_repeat: str, n_start: float, n_end: float) -> bool:
