@@ -6,6 +6,7 @@ from ifrl_core.evaluation.benchmarks.collie import COLLIE
 from ifrl_core.evaluation.benchmarks.followbench import FOLLOWBENCH
 from ifrl_core.evaluation.benchmarks.problems import AIME, BBEH, GPQA, MMLU_PRO
 from ifrl_core.evaluation.benchmarks.verifiable import IFBENCH, IFEVAL
+from ifrl_core.evaluation.benchmarks.writingbench import WRITINGBENCH
 from ifrl_core.evaluation.suite.benchmark import Benchmark
 
 BENCHMARKS = {
@@ -15,6 +16,7 @@ BENCHMARKS = {
         IFBENCH,
         CFBENCH,
         FOLLOWBENCH,
+        WRITINGBENCH,
         COLLIE,
         BBEH,
         AIME,
