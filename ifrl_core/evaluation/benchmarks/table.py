@@ -3,6 +3,7 @@
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks.cfbench import CFBENCH
 from ifrl_core.evaluation.benchmarks.collie import COLLIE
+from ifrl_core.evaluation.benchmarks.complexbench import COMPLEXBENCH, COMPLEXBENCH_EN
 from ifrl_core.evaluation.benchmarks.followbench import FOLLOWBENCH
 from ifrl_core.evaluation.benchmarks.problems import AIME, BBEH, GPQA, MMLU_PRO
 from ifrl_core.evaluation.benchmarks.verifiable import IFBENCH, IFEVAL
@@ -16,6 +17,8 @@ BENCHMARKS = {
         IFBENCH,
         CFBENCH,
         FOLLOWBENCH,
+        COMPLEXBENCH,
+        COMPLEXBENCH_EN,
         WRITINGBENCH,
         COLLIE,
         BBEH,

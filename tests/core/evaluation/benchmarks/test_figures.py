@@ -6,20 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.evaluation.benchmarks import bbeh, complexbench, multichallenge, replies, turns
-
-
-def test_complexbench_counts_a_question_false_when_a_direct_dependency_is() -> None:
-    questions = [
-        complexbench.ScoringQuestion(0),
-        complexbench.ScoringQuestion(1, (0,)),
-        complexbench.ScoringQuestion(2, (1,)),
-    ]
-    counted = complexbench.with_dependencies({0: False, 1: True, 2: True}, questions)
-    assert counted == {0: False, 1: False, 2: True}
-    assert complexbench.drfr([counted, {0: True}]) == 0.5
-    with pytest.raises(KeyError):
-        complexbench.with_dependencies({0: True}, questions)
+from ifrl_core.evaluation.benchmarks import bbeh, multichallenge, replies, turns
 
 
 def test_multichallenge_is_the_plain_mean_of_its_four_axes() -> None:
