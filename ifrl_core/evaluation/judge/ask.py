@@ -71,7 +71,7 @@ def check_read(replies: Sequence[Reply], config: JudgeConfig, *, surely: bool = 
     """
     unread = [reply for reply in replies if not reply.read]
     limit = config.max_unscored_share
-    if not unread or (wilson(len(unread), len(replies)).low if surely else len(unread) / len(replies)) <= limit:
+    if len(unread) <= limit * len(replies) or (surely and wilson(len(unread), len(replies)).low <= limit):
         return
     shown = "; ".join(repr(reply.text[:_SHOWN_CHARACTERS]) for reply in unread[:_SHOWN_REPLIES])
     raise UnscoredError(
