@@ -8,7 +8,6 @@ Training runs in a process of its own, so that its memory goes back.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import TrainingError
-from ifrl_core.labels.contrasts import rungs_of
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Row
 from ifrl_core.reward_model.model.settings import write_settings
@@ -34,7 +32,6 @@ from ifrl_core.reward_model.quality.baselines import (
     scored_by,
 )
 from ifrl_core.reward_model.quality.calibration import Calibration, cross_fitted, fit, log_loss
-from ifrl_core.reward_model.quality.corrected import corrected_figures
 from ifrl_core.reward_model.quality.figures import Scored, quality, raw_calibration_error
 from ifrl_core.reward_model.quality.plot import curves_png
 from ifrl_core.reward_model.train.job import (
@@ -63,7 +60,6 @@ VALIDATION = pa.schema(
         ("probability", pa.float64()),  # null when it could not be scored; calibrated on other instructions
         ("raw_probability", pa.float64()),  # as the classifier says
         ("instruction_id", pa.string()),
-        ("rung", pa.int32()),  # of the answer
     ]
 )
 
@@ -106,11 +102,7 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
         calibration=scaling or Calibration(),
         reasoning=work.reasoning,
     )
-    rungs = rungs_of(validation)
-    scored = [
-        replace(_scored(*row), rung=rungs[row[0]["rollout_id"]])
-        for row in zip(validation, probabilities, raw, strict=True)
-    ]
+    scored = [_scored(*row) for row in zip(validation, probabilities, raw, strict=True)]
     compared_scorers = _scorers(config, kept, validation, scored, scores)
     curve: list[Row] = json.loads((final / CURVE).read_text())
     _write_artifact(work, final, curve, scored, compared_scorers)
@@ -118,7 +110,6 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
         "counts": _counts(kept, validation) | {"misranked": len(train) - len(kept)},
         "steps": curve[-1]["step"],
         **quality(scored),
-        "corrected": corrected_figures(scored),
         "baselines": comparison(compared_scorers, len(_hard(validation))) if config.baselines else None,
         "calibration": vars(scaling) if scaling else None,
         "ece_before_calibration": raw_calibration_error(scored),
