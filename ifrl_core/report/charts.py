@@ -19,12 +19,14 @@ LEFT, RIGHT, TOP, BOTTOM = 40, 10, 16, 34
 
 @dataclass(frozen=True)
 class Series:
-    """One line. `x`, `y` share their length; None in `y` is a gap. `tone` is a CSS class: a, b, c or d."""
+    """One line. `x`, `y` share their length; None in `y` is a gap. `tone` is a CSS class: a, b, c or d. `band`: an interval
+    (low, high) at each x, drawn behind the line; none: no band."""
 
     label: str
     x: Sequence[float]
     y: Sequence[float | None]
     tone: str = "a"
+    band: Sequence[tuple[float, float]] = ()
 
 
 def line_chart(
@@ -40,7 +42,7 @@ def line_chart(
 
     `marks`: places on the x axis where something changed, and what is said beside them.
     """
-    values = [y for line in series for y in line.y if y is not None]
+    values = [y for line in series for y in (*line.y, *(end for ends in line.band for end in ends)) if y is not None]
     places = [x for line in series for x in line.x]
     if not values:
         return Markup("")
@@ -52,6 +54,7 @@ def line_chart(
     y_span = (min(y_ticks[0], *values), max(y_ticks[-1], *values))
     x_span = (min(places), max(places))
     parts = [_grid(y_ticks, y_span), _x_axis(x_ticks, x_span, x_label), _marks(marks, x_span)]
+    parts += [_band(line, x_span, y_span) for line in series if line.band]
     for line in series:
         parts.append(_line(line, x_span, y_span))
     return _svg(title, parts, WIDTH, HEIGHT)
@@ -193,6 +196,14 @@ def _line(line: Series, x_span: tuple[float, float], y_span: tuple[float, float]
         return drawn
     dot = Markup('<circle class="point {}" cx="{}" cy="{}" r="2.6"><title>{}</title></circle>')
     return drawn + Markup("").join(dot.format(line.tone, *at, label) for at, label in dots)
+
+
+def _band(line: Series, x_span: tuple[float, float], y_span: tuple[float, float]) -> Markup:
+    """The area between the ends of the intervals."""
+    lower = [(x, low) for x, (low, _) in zip(line.x, line.band, strict=True)]
+    upper = [(x, high) for x, (_, high) in zip(line.x, line.band, strict=True)]
+    corners = [f"{_number(_x(x, x_span))},{_number(_y(y, y_span))}" for x, y in (*lower, *reversed(upper))]
+    return Markup('<polygon class="band {}" points="{}"/>').format(line.tone, " ".join(corners))
 
 
 def _guides(places: Sequence[float], tone: str = "guide") -> Markup:

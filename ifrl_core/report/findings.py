@@ -246,11 +246,23 @@ def _baselines(compared: Figures) -> Iterator[Finding]:
         yield Finding("warning", "A baseline ranks as well as the reward model", text)
 
 
+def _kept(policy: Figures) -> Iterator[Finding]:
+    """Where the best step that was measured is no better than the base model."""
+    kept, base = policy.get("kept"), policy.get("curve", {}).get("validation", {}).get("first")
+    if kept and base is not None and kept["mean"] <= base:
+        text = (
+            f"On validation instructions the policy of step {kept['step']}, the best of {kept['of']}, satisfies "
+            f"{percent(kept['mean'])} of hard constraints by the rules, and the base model {percent(base)}."
+        )
+        yield Finding("warning", "No step was better than the base model", text)
+
+
 def _policy(policy: Figures) -> Iterator[Finding]:
     share = policy.get("zero_variance_share")
     if share is not None and share > NO_SPREAD:
         text = "All rollouts of a group earned the same reward, so the step learnt nothing from it."
         yield Finding("warning", f"{percent(share)} of the groups gave no gradient", text)
+    yield from _kept(policy)
     if policy.get("unscored"):
         text = "They were left out, never counted as 0."
         yield Finding("warning", f"Could not be scored in training: {things(policy['unscored'], 'reward')}", text)

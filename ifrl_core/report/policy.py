@@ -7,6 +7,7 @@ from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.policy.curriculum import curriculum_stages
+from ifrl_core.policy.curve import by_set
 from ifrl_core.records import printable
 
 Section = dict[str, Any]
@@ -54,17 +55,20 @@ CHARTS = (
 
 
 def policy_section(ref: ArtifactRef, store: ArtifactStore) -> Section:
-    """{"steps", "stages", "charts", "figures", "types", "never", "samples"}, empty where the artifact has no such table."""
+    """{"steps", "stages", "charts", "curve", "figures", "types", "never", "samples"}, empty where the artifact has no such
+    table."""
     manifest = store.manifest(ref)
     names = {shard.name for shard in manifest.shards}
     columns: Columns = store.read_table(ref, "metrics.parquet").to_pydict() if "metrics.parquet" in names else {}
     samples = store.read_table(ref, "samples.parquet").to_pylist() if "samples.parquet" in names else []
+    points = store.read_table(ref, "curve.parquet").to_pylist() if "curve.parquet" in names else []
     types = {name.removeprefix(TYPE): values for name, values in columns.items() if name.startswith(TYPE)}
     return {
         "figures": manifest.figures,
         "steps": columns.get("step", []),
         "stages": stage_starts(columns, _stages(manifest.config)),
         "charts": _charts(columns),
+        "curve": [_curve(name, rows) for name, rows in by_set(points)],
         "types": len(types),
         "never": sorted(name for name, values in types.items() if not any(values)),
         "samples": _one_a_step(samples),
@@ -97,6 +101,18 @@ def _charts(columns: Columns) -> list[Section]:
         if lines:
             shown.append({**asdict(chart), "lines": lines})
     return shown
+
+
+def _curve(name: str, points: Sequence[Section]) -> Section:
+    """A line of the curve: of one set, its shares and intervals by step."""
+    return {
+        "set": name.replace("_", "-"),
+        "steps": [row["step"] for row in points],
+        "means": [row["mean"] for row in points],
+        "band": [(row["low"], row["high"]) for row in points],
+        "instructions": points[-1]["instructions"],
+        "constraints": points[-1]["constraints"],
+    }
 
 
 def _measured(column: Sequence[float | None] | None) -> bool:

@@ -115,7 +115,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {function.__name__: function for function in (*FILTERS, *ORDERS)}
     environment.globals |= {function.__name__: function for function in CHARTS}
     environment.tests["few"] = too_few
-    environment.globals |= {"metric_chart": metric_chart, "off_task_install": INSTALL}
+    environment.globals |= {"metric_chart": metric_chart, "curve_chart": curve_chart, "off_task_install": INSTALL}
     return environment
 
 
@@ -131,3 +131,12 @@ def metric_chart(
     """A chart of named lines over one x, in the page's tones a, b, c."""
     series = [charts.Series(label, x, y, tone) for (label, y), tone in zip(lines, "abc", strict=False)]
     return charts.line_chart(title, series, x_label=x_label, bottom=bottom, top=top, marks=marks)
+
+
+def curve_chart(title: str, curve: Sequence[Section], marks: Sequence[tuple[float, str]] = ()) -> Markup:
+    """The lines of a policy's curve (report/policy.py), each with its intervals, from 0 to 1."""
+    series = [
+        charts.Series(line["set"], line["steps"], line["means"], tone, line["band"])
+        for line, tone in zip(curve, "abc", strict=False)
+    ]
+    return charts.line_chart(title, series, x_label="step", bottom=0.0, top=1.0, marks=marks)

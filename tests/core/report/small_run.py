@@ -17,6 +17,7 @@ from ifrl_core.evaluation.ifeval_stage import IFEVAL
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels.contrasts import rungs_of
 from ifrl_core.labels.stage import make_labels
+from ifrl_core.policy.curve import POINTS, curve_figures, point
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
 from ifrl_core.records import ROLLOUTS, Row, constraint_of
 from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scored_by
@@ -158,7 +159,13 @@ def _policy(store: ArtifactStore, hostile: str) -> ArtifactRef:
     writer = store.writer("policy", 1, fingerprint("policy", 1, config, {}), config, {"model": "model/0"})
     writer.write_table("metrics.parquet", metrics_table(rows))
     writer.write_table("samples.parquet", pa.Table.from_pylist(samples, schema=SAMPLES))
-    return writer.commit({**run_figures(rows), "prompts_used": 24, "prompts_left_out": 0})
+    points = [
+        {"step": step, **point("validation", ["a", "a", "b", "c"], [1.0, share, share, 0.0])}
+        for step, share in ((0, 1.0), (6, 0.5), (12, 0.25))
+    ]
+    writer.write_table("curve.parquet", pa.Table.from_pylist(points, schema=POINTS))
+    figures = {**run_figures(rows), "prompts_used": 24, "prompts_left_out": 0, **curve_figures(points, "best")}
+    return writer.commit(figures)
 
 
 def _step(step: int, source: random.Random) -> Row:

@@ -41,6 +41,16 @@ def test_a_rise_goes_up() -> None:
     assert float(points[1][1]) < float(points[0][1])
 
 
+def test_a_band_lies_about_its_line() -> None:
+    drawn = line_chart("t", [Series("s", [1, 2], [0.4, 0.5], band=[(0.2, 0.6), (0.3, 0.9)])], x_label="step")
+    (corners,) = re.findall(r'<polygon class="band a" points="([^"]*)"', drawn)
+    low_1, low_2, high_2, high_1 = (tuple(map(float, corner.split(","))) for corner in corners.split())
+    first, second = (tuple(map(float, at)) for at in re.findall(r"[ML]([-\d.]+) ([-\d.]+)", drawn))
+    assert low_1[0] == high_1[0] == first[0]
+    assert low_1[1] > first[1] > high_1[1]
+    assert low_2[1] > second[1] > high_2[1] >= 0
+
+
 def test_a_perfect_roc_goes_up_before_it_goes_right() -> None:
     drawn = roc("t", [("perfect", [(0, 0), (0, 1), (1, 1)]), ("of one class", [])])
     assert len(re.findall(r'class="line', drawn)) == 1

@@ -14,7 +14,7 @@ from ifrl_core.promotion.gate import decide
 from ifrl_core.records import PASS_RATES
 from ifrl_core.report.data import awaited_stages
 from ifrl_core.report.policy import stage_starts
-from ifrl_core.report.stage import ReportConfig, write_report
+from ifrl_core.report.stage import ReportConfig, render, write_report
 from ifrl_core.report.text import fixed
 from tests.core.promotion.test_gate import comparison, row
 from tests.core.report.small_run import Whole, small_run
@@ -268,6 +268,25 @@ def test_training_is_drawn_with_its_curriculum_and_what_never_earned_anything(wh
     section = page.text[page.text.index("GRPO. The reward") :]
     assert "L2–3" in section
     assert "12 steps of 30 s (15 s generation" in section
+
+
+def test_the_curve_is_drawn_and_says_what_was_chosen_by_it(whole: Whole) -> None:
+    store, refs = whole
+    html, page = page_of(store, refs)
+    text = " ".join(page.text.split())
+    assert html.count('<polygon class="band a"') == 1
+    assert "Measured 3 times on 3 validation instructions (4 constraints)" in text
+    assert re.search(
+        r"The policy is that of step 6 \(50.0%, 95% .*%\): the best of 2 steps, the earliest of equal ones", text
+    )
+    assert "they are held out no longer" in text
+    assert "No step was better than the base model" in text
+    data = store.read_json(write_report(CONFIG, refs, store), "report.json")
+    del data["policy"]["figures"]["kept"]
+    text = " ".join(Page(render(data)).text.split())
+    assert "The policy is that of the last step: nothing was chosen by this curve" in text
+    data["policy"]["curve"] = []
+    assert "nothing was chosen" not in render(data)
 
 
 def test_what_a_model_wrote_and_what_pass_rates_were_measured_is_shown(whole: Whole) -> None:
