@@ -33,6 +33,8 @@ FILTERS = (
     text.breakable,
     text.listing,
     text.things,
+    text.measured,
+    text.measured_interval,
     direction,
 )
 CHARTS = (charts.dumbbell, charts.whisker, charts.reliability, charts.roc)
@@ -75,6 +77,11 @@ def write_report(config: ReportConfig, inputs: Inputs, work: Work) -> Figures:
 def render(data: Section) -> str:
     """The page of `report_data`."""
     return _environment().get_template("report.html.jinja").render(data=data)
+
+
+def render_benchmarks(name: str, sections: Sequence[Section]) -> str:
+    """A page of benchmarks alone, self-contained as the report is; `sections` of `benchmark_section`."""
+    return _environment().get_template("benchmarks.html.jinja").render(data={"name": name, "benchmarks": sections})
 
 
 def by_change(rows: Mapping[str, Any]) -> Named:

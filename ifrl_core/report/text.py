@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
@@ -50,6 +50,24 @@ def points_interval(low: float | None, high: float | None) -> str:
 def percent_interval(low: float | None, high: float | None) -> str:
     """A 95% interval of a share: "22–36%"."""
     return "" if low is None or high is None else f"{100 * low:.0f}–{100 * high:.0f}%"
+
+
+def measured(value: float | None, unit: str) -> str:
+    """A benchmark's figure: a share as "28.7%", a score, turns or levels as "6.43"."""
+    return percent(value, 1) if unit == "share" else fixed(value, 2)
+
+
+def measured_interval(low: float | None, high: float | None, unit: str) -> str:
+    """Its 95% interval: "22.1–36.0%", "5.91–6.80"."""
+    if low is None or high is None:
+        return ""
+    return f"{100 * low:.1f}–{100 * high:.1f}%" if unit == "share" else f"{fixed(low, 2)}–{fixed(high, 2)}"
+
+
+def shift(row: Mapping[str, float | None], unit: str) -> str:
+    """The difference of a comparison with its interval: "+2.1 [−0.4, +4.5]"; shares in points."""
+    digits = 1 if unit == "share" else 2
+    return f"{signed(row['mean'], digits)} {interval(row['low'], row['high'], digits)}".strip()
 
 
 def duration(seconds: float | None) -> str:

@@ -1,0 +1,65 @@
+"""What a judge is worth, beside every figure that it judged (figures of `evaluation.judge.reliability`)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ifrl_core.report.text import NOTHING, count, listing, measured_interval, percent, points, points_interval
+
+SHARES = {
+    "recall_of_violations": "violations that it finds, of those that rules know",
+    "precision_of_violations": "what it calls a violation that is one",
+    "agreement": "verdicts that agree with the rules'",
+    "says_yes": "verdicts that say yes",
+    "self_consistency": "the same verdict when the question is reworded",
+}
+Judge = Mapping[str, Any] | None  # of one model's answers; None: not measured
+
+
+def judge_rows(judges: Sequence[Judge]) -> list[dict[str, Any]]:
+    """[{"name", "cells": a text for each model's answers}], empty where no judge was measured."""
+    if not any(judges):
+        return []
+    rows = [{"name": "hard constraints that it was asked, whose truth rules know", "cells": list(map(_checks, judges))}]
+    rows += [{"name": title, "cells": [_share(of, name) for of in judges]} for name, title in SHARES.items()]
+    title = "points by which it finds violations more often than it imagines them"
+    rows.append({"name": title, "cells": list(map(_apart, judges))})
+    if any(of and of.get("recorded") for of in judges):
+        recorded = [(of or {}).get("recorded") for of in judges]
+        cells = [_share(of, "agreement") for of in recorded]
+        rows.append({"name": "verdicts that agree with CFBench's recorded ones", "cells": cells})
+    return rows
+
+
+def judge_flags(models: Sequence[str], judges: Sequence[Judge]) -> list[dict[str, str]]:
+    """[{"title", "text"}]: empty unless a judge tells nothing."""
+    said = [
+        f"on answers of {model} it finds {_share(of, 'recall_of_violations')} of violations and says yes to "
+        f"{_share(of, 'says_yes')} of all questions"
+        for model, of in zip(models, judges, strict=True)
+        if of and of["no_better_than_yes"]
+    ]
+    if not said:
+        return []
+    text = (
+        f"Asked hard constraints whose truth rules know, {listing(said)}. What it judged here says nothing of a model."
+    )
+    return [{"title": "This judge is no better than always saying yes", "text": text}]
+
+
+def _checks(judge: Judge) -> str:
+    if not judge:
+        return NOTHING
+    asked, satisfied, violated, unread = (
+        count(judge["checks"][name]) for name in ("asked", "satisfied", "violated", "unread")
+    )
+    return f"{asked}: {satisfied} satisfied, {violated} not; {unread} replies not read"
+
+
+def _share(of: Judge, name: str) -> str:
+    row = (of or {}).get(name)
+    return NOTHING if row is None else f"{percent(row['mean'])} {measured_interval(row['low'], row['high'], 'share')}"
+
+
+def _apart(judge: Judge) -> str:
+    row = (judge or {}).get("tells_apart")
+    return NOTHING if row is None else f"{points(row['mean'])} {points_interval(row['low'], row['high'])}"
