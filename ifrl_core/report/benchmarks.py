@@ -44,12 +44,14 @@ def benchmark_section(
     names, judges = [side.name for side in sides], [of.get("judge") for of in figures]
     return {
         "label": label,
-        **{name: getattr(benchmark, name) for name in ("name", "title", "source", "licence")},
+        **{name: getattr(benchmark, name) for name in ("name", "source", "licence")},
+        "title": benchmark.title if label == benchmark.name else f"{benchmark.title}, {label.partition(':')[2]}",
         "known": list(benchmark.odd),
         "judged": "judge" in benchmark.needs,
         "models": names,
         "items": figures[0]["items"],
         "samples": figures[0]["samples"],
+        "clustered": any(row.item.cluster not in ("", row.item.id) for row in sides[0].rows),
         "metrics": [
             {
                 **_row(metric, [of["metrics"] for of in figures], [of["metrics"] for of in changes]),

@@ -33,8 +33,8 @@ def judge_rows(judges: Sequence[Judge]) -> list[dict[str, Any]]:
 def judge_flags(models: Sequence[str], judges: Sequence[Judge]) -> list[dict[str, str]]:
     """[{"title", "text"}]: empty unless a judge tells nothing."""
     said = [
-        f"on answers of {model} it finds {_share(of, 'recall_of_violations')} of violations and says yes to "
-        f"{_share(of, 'says_yes')} of all questions"
+        f"on answers of “{model}” it finds {_mean(of, 'recall_of_violations')} of violations and says yes to "
+        f"{_mean(of, 'says_yes')} of all questions"
         for model, of in zip(models, judges, strict=True)
         if of and of["no_better_than_yes"]
     ]
@@ -53,6 +53,11 @@ def _checks(judge: Judge) -> str:
         count(judge["checks"][name]) for name in ("asked", "satisfied", "violated", "unread")
     )
     return f"{asked}: {satisfied} satisfied, {violated} not; {unread} replies not read"
+
+
+def _mean(judge: Judge, name: str) -> str:
+    row = (judge or {}).get(name)
+    return NOTHING if row is None else percent(row["mean"])
 
 
 def _share(of: Judge, name: str) -> str:

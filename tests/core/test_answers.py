@@ -17,7 +17,7 @@ from ifrl_core.constraints.check import check_row
 from ifrl_core.evaluation import general, held_out, ifeval_stage
 from ifrl_core.evaluation.stage import evaluate
 from ifrl_core.evaluation.suite import score as suite_score
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Item, Metric, asked, by_rules
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Graded, Item, Metric, asked, by_rules
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions.writers import reply
@@ -26,6 +26,7 @@ from ifrl_core.policy.job import Job
 from ifrl_core.policy.scoring import reward_plan
 from ifrl_core.records import Constraint, Instruction, Row, constraint_row
 from ifrl_core.report import answers as report_answers
+from ifrl_core.report import benchmark_samples
 from ifrl_core.reward_model.model.scorer import OfAnswers, Pair, Probabilities
 from ifrl_core.rewards import score, step_figures
 from ifrl_core.rewards.problems import reward as problem_reward
@@ -200,6 +201,14 @@ def of_suites(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool
     return row.marks["named"] == [1.0]
 
 
+def of_samples(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    row = suite_score.GradedItem(Item("1", asked("p"), {}), response, Graded({"named": [1.0]}))
+    [shown] = benchmark_samples.samples("s", Metric("named"), {"model": [row]}, reasoning)
+    answer = shown["answers"][0]
+    assert answer["unclosed"] == (bool(response) and not answer["text"])
+    return "river" in answer["text"]
+
+
 def of_score(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     if not response:
         return False  # asked as it stands
@@ -227,6 +236,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_problems: [general],
     of_check: [check_row],
     of_suites: [suite_score],
+    of_samples: [benchmark_samples],
     of_score: [OfAnswers],
     of_replies: [reply],
 }

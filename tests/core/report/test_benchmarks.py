@@ -10,6 +10,7 @@ import pytest
 from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
 from ifrl_core.evaluation.suite.benchmark import Anchor, Graded, Item, Metric, asked
 from ifrl_core.evaluation.suite.score import GradedItem, figures
+from ifrl_core.report.benchmark_tables import benchmarks_markdown, metric_values, table_rows
 from ifrl_core.report.benchmarks import Section, Side, benchmark_section
 from ifrl_core.report.stage import render_benchmarks
 from tests.core.report.small_run import HOSTILE
@@ -142,3 +143,32 @@ def test_samples_are_a_fixed_choice_the_ends_and_what_was_not_scored() -> None:
             assert sign * (after - before) > 0
     assert by_why["improved"] or by_why["regressed"]
     assert all("hm" not in answer["text"] for row in rows for answer in row["answers"])
+
+
+def test_the_table_and_the_summary_say_the_same() -> None:
+    sections = [section(["before", "after"], useless=True), section(["a", "b", "c"], "cfbench:zh")]
+    rows = table_rows(sections)
+    first, last = rows[0], rows[-1]
+    change = sections[0]["metrics"][0]["changes"][1]
+    assert (first["benchmark"], first["metric"], first["marks"], first["unscored"]) == ("cfbench", "isr", 23, 1)
+    assert first["change"].startswith(f"{change['mean']:+.1f}".replace("-", "−") if change["mean"] else "0.0")
+    assert first["judge"] == "smollm2 at 5f1c: no better than always yes"
+    assert {"a", "b", "c", "change, b", "change, c"} <= last.keys()
+    assert last["judge"] == "smollm2 at 5f1c: not measured"
+    said = benchmarks_markdown(sections)
+    assert first["before"] in said
+    assert first["change"] in said
+    assert "> **cfbench: This judge is no better than always saying yes.**" in said
+    assert "cfbench:zh: empty prompt in 1 row (r9), asked and graded as it stands." in said
+
+
+def test_metrics_are_named_by_benchmark_and_none_is_left_out() -> None:
+    of = {**figures(BENCHMARK, graded("before")), "judge": judge(useless=False)}
+    values = metric_values("cfbench:zh", of)
+    assert values["benchmark/cfbench-zh/isr"] == of["metrics"]["isr"]["mean"]
+    assert values["benchmark/cfbench-zh/score_low"] == of["metrics"]["score"]["low"]
+    assert values["benchmark/cfbench-zh/unscored"] == 1
+    assert values["benchmark/cfbench-zh/judge/recall_of_violations"] == 0.8
+    assert "benchmark/cfbench-zh/judge/self_consistency" not in values
+    nothing = figures(BENCHMARK, [replace(row, graded=Graded({})) for row in graded("before")])
+    assert metric_values("cfbench", nothing) == {"benchmark/cfbench/unscored": 0.0}
