@@ -66,7 +66,8 @@ class Graded:
     """What the answers to an item are worth.
 
     `notes` counts, by name, what was no verdict ("timeout", "does not apply", "reply not read"); `verdicts` are lines for
-    people: {"asked", "verdict"} each. `parts` are marks again, by groups finer than an item: {slice: {group: marks}}.
+    people: {"asked", "verdict"} each. `parts` are marks of the first metric again, by groups finer than an item:
+    {slice: {group: marks}}.
     """
 
     marks: Marks
@@ -93,8 +94,8 @@ class Metric:
     """A figure: the mean of the marks of that name, a share in [0, 1] unless `unit` says otherwise.
 
     `over`: the plain mean of the means by this slice, in the place of the mean of all marks; `harmonic`: their harmonic mean
-    plus 1 percent point (BBEH). `mean_of`: it has no marks of its own and is the plain mean of these metrics (Multi-IF).
-    Resampled by cluster.
+    plus 1 percent point (BBEH). `mean_of`: the plain mean of the means of marks of these names (Multi-IF). Resampled by
+    cluster.
     """
 
     name: str

@@ -1,8 +1,11 @@
-"""The rows of a benchmark's file: JSONL, a JSON list, or a JSON object that holds one, plain or gzip, or Parquet; local or a
-URL."""
+"""The rows of a benchmark's file: JSONL, a JSON list, a JSON object that holds one, or CSV, plain or gzip, or Parquet; local
+or a URL."""
 
+import csv
 import gzip
+import io
 import json
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,6 +21,8 @@ from ifrl_core.records import Row
 def documents(path: str, *, inside: str = "") -> list[Row]:
     """The objects of the file, in its order; `inside`: the field of a JSON object that lists them.
 
+    Of a file called *.csv or *.csv.gz, every value is text.
+
     Raises:
         InputError: when the file cannot be read or is not as expected, naming the line.
     """
@@ -28,6 +33,8 @@ def documents(path: str, *, inside: str = "") -> list[Row]:
     start = text.lstrip()[:1]
     if not start:
         raise InputError(f"{path}: the file is empty")
+    if path.lower().removesuffix(".gz").endswith(".csv"):
+        return _csv(path, text)
     rows = list(_whole(path, text, inside) if start == "[" or (start == "{" and inside) else _lines(path, text))
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
@@ -97,6 +104,20 @@ def _whole(path: str, text: str, inside: str) -> Any:
     rows = document.get(inside) if isinstance(document, dict) else document
     if not isinstance(rows, list):
         raise InputError(f"{path}: field {inside!r} is {type(rows).__name__}; expected a list of rows")
+    return rows
+
+
+def _csv(path: str, text: str) -> list[Row]:
+    before = csv.field_size_limit(sys.maxsize)  # prompts are longer than csv expects
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path}: not valid CSV ({error})") from error
+    finally:
+        csv.field_size_limit(before)
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise InputError(f"{path} row {number}: more or fewer fields than the header names; quote its values")
     return rows
 
 

@@ -31,6 +31,7 @@ def _oddities(item: Item) -> Iterator[str]:
         yield f"more than {VERY_LONG:,} characters"
     if any(_repeats(entries) for entries in _criteria(item.row)):
         yield "a criterion twice"
+    yield from item.row.get("changed", ())  # in its messages (see conversation.py)
 
 
 def _criteria(value: Any) -> Iterator[Sequence[Any]]:

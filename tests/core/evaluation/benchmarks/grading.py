@@ -9,8 +9,16 @@ from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Item, Questi
 Reply = Callable[[Question], str | None]
 
 
-def graded(benchmark: Benchmark, item: Item, answer: str, reply: Reply, *, terms: Terms = Terms()) -> Graded:  # noqa: B008
-    """What the answer is worth when the judge replies so; its questions are rendered by their templates."""
+def graded(
+    benchmark: Benchmark,
+    item: Item,
+    answer: str | Sequence[str],
+    reply: Reply,
+    *,
+    terms: Terms = Terms(),  # noqa: B008
+) -> Graded:
+    """What the answer (of turns: the answers) is worth when the judge replies so; its questions are rendered by their
+    templates."""
 
     def read(questions: Sequence[Question]) -> list[Any]:
         assert all(templates().render(question.template, question.fields) for question in questions)
@@ -18,7 +26,7 @@ def graded(benchmark: Benchmark, item: Item, answer: str, reply: Reply, *, terms
         return [None if text is None else question.read(text) for question, text in texts]
 
     with benchmark.grade(terms) as grade:
-        return settled(grade(item, [answer]), read)
+        return settled(grade(item, [answer] if isinstance(answer, str) else answer), read)
 
 
 def told(seen: list[Question], question: Question, reply: str) -> str:

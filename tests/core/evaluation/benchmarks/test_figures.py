@@ -6,23 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.evaluation.benchmarks import bbeh, multichallenge, replies, turns
-
-
-def test_multichallenge_is_the_plain_mean_of_its_four_axes() -> None:
-    first, second, third, fourth = multichallenge.AXES
-    graded = [(first, True), (first, False), (first, None), (second, True), (third, False), (fourth, True)]
-    figures = multichallenge.axis_figures(graded)
-    assert figures.overall == pytest.approx((0.5 + 1 + 0 + 1) / 4)
-    assert figures.unscored == 1
-    assert multichallenge.axis_figures(graded[:-1]).overall is None
-    with pytest.raises(ValueError, match="'ERROR' is no axis"):
-        multichallenge.axis_figures([("ERROR", False)])
-
-
-def test_sysbench_dialogs() -> None:
-    figures = turns.dialog_figures([[[True], [True, False], [True]], [[True], [True], [False]]])
-    assert (figures.csr, figures.isr, figures.ssr) == (pytest.approx(5 / 7), pytest.approx(4 / 6), 1.5)
+from ifrl_core.evaluation.benchmarks import bbeh, replies
 
 
 @pytest.mark.parametrize(
