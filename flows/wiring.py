@@ -8,8 +8,11 @@ import logging
 from flows.execution.run import Refs, Run
 from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.evaluation.comparison import compare
-from ifrl_core.evaluation.ifeval_stage import import_ifeval
 from ifrl_core.evaluation.stage import evaluate_after, evaluate_before
+from ifrl_core.evaluation.suite.answers import answers_after, answers_before
+from ifrl_core.evaluation.suite.general_rows import make_general_rows
+from ifrl_core.evaluation.suite.judgements import judgements_after, judgements_before
+from ifrl_core.evaluation.suite.rows import GENERAL_LABEL, asked_benchmarks, import_benchmark
 from ifrl_core.instructions.pass_rates import measure_pass_rates
 from ifrl_core.instructions.stage import import_writer, make_instructions, make_prompts
 from ifrl_core.labels.rounds import is_worse, last_round
@@ -22,6 +25,7 @@ from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.rewards.problems.stage import make_problems
 from ifrl_core.rollouts.stage import make_rollouts
 from ifrl_core.seeds.stage import make_seeds
+from ifrl_core.stages.stage import Stage, part_of
 from tasks import registry
 
 log = logging.getLogger("ifrl_core.labels.rounds")
@@ -71,11 +75,25 @@ def _train_round(run: Run, refs: Refs, start: ArtifactRef, number: int = 1) -> R
 
 
 def evaluate(run: Run, refs: Refs) -> Refs:
-    """The base model and the policy on the same prompts, then their comparison."""
-    prompts = refs | run.stage(import_ifeval, {})
-    refs = refs | run.stage(evaluate_before, prompts)
-    refs |= run.stage(evaluate_after, prompts | {"model": refs["policy"]})
+    """The base model and the policy on the same prompts and benchmarks, then their comparison."""
+    before = run.stage(evaluate_before, refs)
+    refs = refs | before | run.stage(evaluate_after, refs | {"model": refs["policy"]})
+    for label in asked_benchmarks(run.config):
+        source = import_benchmark if label != GENERAL_LABEL else make_general_rows
+        rows = run.stage(source, refs, part=label)
+        for answers, judgements, model in (
+            (answers_before, judgements_before, refs["model"]),
+            (answers_after, judgements_after, refs["policy"]),
+        ):
+            refs |= rows | judged(run, label, rows, model, answers, judgements)
     return refs | run.stage(compare, refs)
+
+
+def judged(run: Run, label: str, rows: Refs, model: ArtifactRef, answers: Stage, judgements: Stage) -> Refs:
+    """A model's answers to the rows of a benchmark, and what they are worth."""
+    asked = {"benchmark": rows[part_of("benchmark", label)], "model": model}
+    given = run.stage(answers, asked, part=label)
+    return given | run.stage(judgements, asked | {"answers": given[part_of(answers.output, label)]}, part=label)
 
 
 def register(run: Run, refs: Refs) -> list[dict[str, str]]:

@@ -32,7 +32,7 @@ def open_run(flow_name: str, config: PipelineConfig, plan: Plan, *, need_bytes: 
     """Start the parent MLflow run, check the storage root, and leave the run's record whatever happens."""
     store = open_store()
     store.check_writable(need_bytes=need_bytes)
-    places = {config.execution.deployment_of(stage) for stage in stages() if stage.label in plan}
+    places = {config.execution.deployment_of(stage) for stage in stages() if stage.is_in(plan)}
     check_deployments(sorted(place for place in places if place))
     own, attempt = UUID(str(flow_run.id)), flow_run.run_count or 1
     end_killed_runs(store, own=own)

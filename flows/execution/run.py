@@ -18,7 +18,7 @@ from ifrl_core.errors import PlacementError
 from ifrl_core.labels.rounds import label_of
 from ifrl_core.models.reasoning import reasoning_of
 from ifrl_core.stages.registry import Plan
-from ifrl_core.stages.stage import Stage
+from ifrl_core.stages.stage import Stage, part_of
 from ifrl_core.text.masking import masked_document, public
 from ifrl_core.text.reasoning import THINK, Reasoning
 from ifrl_core.tracking.tracker import Tracker
@@ -43,22 +43,23 @@ class Run:
     refs: Refs = field(default_factory=dict)
     _formats: dict[str, Reasoning] = field(default_factory=dict)  # by the model's fingerprint
 
-    def stage(self, stage: Stage, refs: Refs, *, number: int = 1) -> Refs:
+    def stage(self, stage: Stage, refs: Refs, *, number: int = 1, part: str = "") -> Refs:
         """Run one stage on those of `refs` that it takes, through its cached task: its artifact under its output's name.
 
-        Nothing where the recipe leaves the stage out. `number`: the round, counted from 1.
+        Nothing where the recipe leaves the stage out. `number`: the round, counted from 1; `part`: of a stage of several.
         """
-        if stage.optional and stage.label not in self.plan:
+        planned = part_of(stage.label, part)
+        if stage.optional and planned not in self.plan:
             return {}
         inputs = stage.inputs_of(self.config, refs)
         call = Call(
             stage,
-            self.plan[stage.label],
+            self.plan[planned],
             inputs,
             self.config.seed if stage.seeded else 0,
             reasoning=self.reasoning(stage, inputs),
         )
-        label, cached = label_of(stage.label, number), call.find(self.store) is not None
+        label, cached = label_of(planned, number), call.find(self.store) is not None
         log.info("%s: %s", label, "from cache" if cached else "running")
         start = time.monotonic()
         tags = {"fingerprint": call.fingerprint, "cached": str(cached).lower()}
@@ -68,7 +69,7 @@ class Run:
         seconds = round(time.monotonic() - start, 2)
         self._keep(label, ref, seconds, cached=cached)
         log.info("%s: %s in %.1f s", label, "from cache" if cached else "done", seconds)
-        return {stage.output: ref}
+        return {part_of(stage.output, part): ref}
 
     def take(self, stage: Stage, ref: ArtifactRef) -> Refs:
         """An artifact of an earlier run in the place of a stage."""

@@ -144,7 +144,7 @@ class ExecutionConfig(StageConfig):
     pool: Place = Field(
         "",
         description="Work pool of the stages that always use the model (pass-rates, rollouts, reward-model, policy, "
-        "evaluation), such as gpu; empty: where the pipeline runs",
+        "answers, evaluation), such as gpu; empty: where the pipeline runs",
     )
     deployments: dict[PlaceableStage, Place] = Field(
         {},

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from ifrl_core.config.base import GenerationConfig, StageConfig
 from ifrl_core.config.judge import JudgeConfig
-from ifrl_core.identity.fields import How, used
+from ifrl_core.identity.fields import How
 
 BenchmarkLabel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?$", max_length=60)]
 
@@ -36,15 +36,11 @@ class EvaluationConfig(GenerationConfig):
     levels: tuple[int, ...] = Field((1, 2, 3, 4, 5), description="Rungs of the held-out ladders that are asked")
     ifeval_path: How[str | None] = Field(None, description="IFEval's input_data.jsonl; none: IFEval is left out")
     ifeval_prompts: How[int] = Field(541, ge=1, description="Size of the fixed IFEval subset")
-    ifeval_max_tokens: Annotated[int, used(lambda section: section.ifeval_path is not None)] = Field(
-        1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)"
-    )
-    general_prompts: int = Field(
+    ifeval_max_tokens: How[int] = Field(1024, ge=1, description="Longest answer on IFEval, in tokens (greedy)")
+    general_prompts: How[int] = Field(
         0, ge=0, description="At most this many held-out problems of policy.general.sources are asked; 0: none"
     )
-    general_max_tokens: Annotated[int, used(lambda section: section.general_prompts > 0)] = Field(
-        1024, ge=1, description="Longest answer to such a problem, in tokens (greedy)"
-    )
+    general_max_tokens: How[int] = Field(1024, ge=1, description="Longest answer to such a problem, in tokens (greedy)")
 
     benchmarks: How[dict[BenchmarkLabel, BenchmarkConfig]] = Field(
         {},
@@ -58,7 +54,7 @@ class EvaluationConfig(GenerationConfig):
         False, description="Checks that come as code with a benchmark's rows run, in a limited child process"
     )
     items_per_shard: How[int] = Field(
-        64, ge=1, description="Rows of a benchmark per shard of answers or judgements: what a kill can cost"
+        128, ge=1, description="Answers on held-out prompts, or rows of a benchmark, per shard: what a kill can cost"
     )
 
     judge: How[JudgeConfig | None] = Field(None, description="Who judges what no rule decides; none: nobody")

@@ -4,17 +4,16 @@ Responses are scored as the policy's reward is, gates aside.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from statistics import fmean
 
 import pyarrow as pa
 
-from ifrl_core.config import EvaluationConfig
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.constraints.verifiers.scripts import count_words
-from ifrl_core.evaluation.asked import Benchmark, Questions, mean_of
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.off_task import off_task
-from ifrl_core.inference import Completion, Request, Sampling, request_seed
+from ifrl_core.inference import Completion, Request, request_seed
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Constraint, Row, constraint_of
 from ifrl_core.reward_model.model.scorer import Scorer
@@ -52,18 +51,21 @@ ANSWERS = pa.schema(
 )
 
 
-def questions(config: EvaluationConfig, inputs: Inputs, work: Work) -> Questions:
-    """Each held-out prompt of the config's levels, `config.samples` times; `seed` is what its instruction began with."""
-    prompts = list(work.store.rows(inputs["prompts"], prefix="part-held_out-"))
-    seeds = {row["instruction_id"]: row["messages"][-1]["content"] for row in prompts if row["level"] == 0}
-    rows = [
+def asked_rows(levels: Collection[int], samples: int, prompts: ArtifactRef, store: ArtifactStore) -> list[Row]:
+    """Each held-out prompt of the levels, `samples` times; `seed` is what its instruction began with."""
+    rows = list(store.rows(prompts, prefix="part-held_out-"))
+    seeds = {row["instruction_id"]: row["messages"][-1]["content"] for row in rows if row["level"] == 0}
+    return [
         {**row, "seed": seeds[row["instruction_id"]], "sample": sample}
-        for row in prompts
-        if row["level"] in config.levels
-        for sample in range(config.samples)
+        for row in rows
+        if row["level"] in levels
+        for sample in range(samples)
     ]
-    requests = [Request(row["messages"], request_seed(work.seed, row["prompt_id"], row["sample"])) for row in rows]
-    return Questions(rows, requests, Sampling(config.max_tokens, config.temperature))
+
+
+def requests_of(rows: Sequence[Row], seed: int) -> list[Request]:
+    """A request a row of `asked_rows`; `seed` is the run's random seed."""
+    return [Request(row["messages"], request_seed(seed, row["prompt_id"], row["sample"])) for row in rows]
 
 
 def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inputs, work: Work) -> list[Row]:
@@ -140,11 +142,11 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
     return {
         **{kind: _shares(groups) for kind, groups in scores.items()},
         "answers": len(rows),
-        "length_words": mean_of(count_words(answer_in(row)) for row in rows),
-        "task_dropped": mean_of(row["task_dropped"] for row in rows),
-        "off_task": None if None in by_meaning else mean_of(bool(flag) for flag in by_meaning),
-        "hacked": mean_of(bool(row["tripped"]) for row in rows),
-        "truncated": mean_of(row["finish_reason"] == "length" for row in rows),
+        "length_words": _mean_of(count_words(answer_in(row)) for row in rows),
+        "task_dropped": _mean_of(row["task_dropped"] for row in rows),
+        "off_task": None if None in by_meaning else _mean_of(bool(flag) for flag in by_meaning),
+        "hacked": _mean_of(bool(row["tripped"]) for row in rows),
+        "truncated": _mean_of(row["finish_reason"] == "length" for row in rows),
         "unclosed": sum(bool(row["text"].strip()) and not answer_in(row) for row in rows),
     }
 
@@ -161,7 +163,7 @@ def _shares(groups: Mapping[str, list[float]]) -> Figures:
 
     overall = groups.get("overall", [])
     return {
-        "overall": {"mean": mean_of(overall), "n": len(overall)},
+        "overall": {"mean": _mean_of(overall), "n": len(overall)},
         "by_type": below("type/"),
         "by_level": below("level/"),
     }
@@ -221,4 +223,7 @@ def _compare_answers(
     return difference(pairs, scale=scale)
 
 
-HELD_OUT = Benchmark("prompts", "part-00000.parquet", ANSWERS, questions, answers, satisfaction, compared)
+def _mean_of(values: Iterable[float]) -> float | None:
+    """The mean; None of no values, as nothing was measured then."""
+    present = list(values)
+    return fmean(present) if present else None

@@ -1,77 +1,114 @@
-"""Evaluation of one model on the benchmarks whose prompts it is given.
+"""Evaluation of one model on held-out instructions: it answers shard by shard, then rules and the reward model grade.
 
-The same prompts, sampling and seeds are used for every model, so that two evaluations can be compared pair by pair.
+The same prompts, sampling and seeds are used for every model, so that two evaluations can be compared pair by pair. Outside
+benchmarks have stages of their own (suite/).
 """
 
+import math
 from dataclasses import replace
-from pathlib import PurePath
+from functools import lru_cache
 
 import pyarrow as pa
 
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
+from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import EvaluationConfig, PipelineConfig
-from ifrl_core.constraints.catalog.registry import IFEVAL_TYPES
 from ifrl_core.constraints.identity import Judging, judging, rules_of
-from ifrl_core.evaluation.asked_table import BENCHMARKS
+from ifrl_core.evaluation.held_out import ANSWERS, answers, asked_rows, requests_of, satisfaction
 from ifrl_core.evaluation.off_task import embedding_in_use
-from ifrl_core.inference.engine import no_room
+from ifrl_core.inference.engine import Completion, Sampling, no_room
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine, open_engine
-from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from ifrl_core.records import Row
+from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
+
+COMPLETIONS = pa.schema(
+    [
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+    ]
+)
+TABLE = "part-00000.parquet"
 
 
 class EvaluationPlan(EvaluationConfig, Judging):
-    """The section, and the types whose rules judge; IFEval's file by its name alone, since its rows are an input."""
+    """The section, and the types whose rules judge."""
 
 
 def evaluation_plan(recipe: PipelineConfig) -> EvaluationPlan:
-    """With IFEval, its types are judged too."""
-    path, types = recipe.evaluation.ifeval_path, recipe.instructions.types
+    """What a recipe's held-out instructions are asked and judged with."""
     plan: EvaluationPlan = judging(EvaluationPlan, recipe.evaluation, recipe)
-    if path is None:
-        return plan
-    known = (*types, *IFEVAL_TYPES) if types else ()
-    return plan.model_copy(update={"ifeval_path": PurePath(path).name, "types": known})
+    return plan
 
 
 def _check(recipe: PipelineConfig) -> None:
     check_engine(recipe.evaluation, "evaluation", here=recipe.execution.deployment_of(evaluate) is None)
 
 
+def shard_count(config: EvaluationPlan, inputs: Inputs, store: ArtifactStore) -> int:
+    return math.ceil(len(_rows(config, inputs, store)) / config.items_per_shard)
+
+
+def make_shard(config: EvaluationPlan, inputs: Inputs, work: Work, index: int) -> ShardRecord:
+    """The completions of shard `index`: found if another run committed them, else generated and committed."""
+    rows = _rows(config, inputs, work.store)
+    start, end = index * config.items_per_shard, min((index + 1) * config.items_per_shard, len(rows))
+    name = f"completions-{start:06d}-{end:06d}.parquet"
+    if record := work.writer.recorded(name):
+        return record
+    with work.writer.alone(name):
+        return work.writer.recorded(name) or _generate(config, inputs, work, name, rows[start:end])
+
+
 @stage(
     "evaluation",
-    version=4,
+    version=5,
     inputs=("prompts", "reward_model", "model"),
-    inputs_when={
-        "ifeval": lambda recipe: recipe.evaluation.ifeval_path is not None,
-        "general": lambda recipe: recipe.evaluation.general_prompts > 0,
-    },
     config=evaluation_plan,
     check=_check,
     content=lambda config: rules_of(config) | embedding_in_use(),
     reads_answers=True,
     placeable=True,
+    shards=Shards("evaluation-shard", shard_count, make_shard),
 )
 def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
-    """inputs: model (base or policy), prompts, reward_model; ifeval and general (problems) when they are to be asked."""
+    """inputs: model (base or policy), prompts, reward_model. Gathers the shards, making those that are not there yet."""
     from ifrl_core.models.dtype import usable_dtype
 
-    engine = open_engine(config, inputs["model"], work.store, reasoning=work.reasoning)
-    completed = []
-    for benchmark in BENCHMARKS:
-        if benchmark.source in inputs:
-            questions = benchmark.questions(config, inputs, work)
-            completions = engine.generate(questions.requests, questions.sampling, work.progress)
-            completed.append((benchmark, questions.rows, completions))
+    rows, total = _rows(config, inputs, work.store), shard_count(config, inputs, work.store)
+    for index in range(total):
+        make_shard(config, inputs, work, index)
+        work.progress(index + 1, total, "shards of answers")
     work.provenance.update(engine=describe_engine(config, inputs["model"]), scoring=usable_dtype())
-    del engine
     forget_engine()
-    figures: Figures = {"no_room": sum(no_room(completion) for *_, of_all in completed for completion in of_all)}
-    for benchmark, rows, completions in completed:
-        answers = benchmark.answers(rows, completions, inputs, work)
-        work.writer.write_table(benchmark.table, pa.Table.from_pylist(answers, schema=benchmark.columns))
-        figures |= benchmark.figures(answers)
+    completions = [
+        Completion(**row) for name in work.writer.names() for row in work.writer.read_table(name).to_pylist()
+    ]
+    graded = answers(rows, completions, inputs, work)
+    work.writer.write_table(TABLE, pa.Table.from_pylist(graded, schema=ANSWERS))
     forget_engine()  # the memory of what scored the answers goes back too
-    return figures
+    return {"no_room": sum(map(no_room, completions)), **satisfaction(graded)}
 
 
 evaluate_before = replace(evaluate, label="evaluation-before", output="before", title="Evaluation before")
 evaluate_after = replace(evaluate, label="evaluation-after", output="after", title="Evaluation after")
+
+
+def _rows(config: EvaluationPlan, inputs: Inputs, store: ArtifactStore) -> list[Row]:
+    return _asked(tuple(config.levels), config.samples, inputs["prompts"], store.root)
+
+
+@lru_cache(maxsize=2)
+def _asked(levels: tuple[int, ...], samples: int, prompts: ArtifactRef, root: str) -> list[Row]:
+    """Read once a process, not once a shard."""
+    return asked_rows(levels, samples, prompts, ArtifactStore(root))
+
+
+def _generate(config: EvaluationPlan, inputs: Inputs, work: Work, name: str, rows: list[Row]) -> ShardRecord:
+    meter = CostMeter()
+    engine = open_engine(config, inputs["model"], work.store, reasoning=work.reasoning)
+    sampling = Sampling(config.max_tokens, config.temperature)
+    completions = engine.generate(requests_of(rows, work.seed), sampling, work.progress)
+    table = pa.Table.from_pylist([vars(completion) for completion in completions], schema=COMPLETIONS)
+    return work.writer.write_table(name, table, cost=meter.stop(), made_with=describe_engine(config, inputs["model"]))

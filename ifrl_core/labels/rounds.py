@@ -13,7 +13,7 @@ from ifrl_core.statistics.intervals import Estimate
 
 Figures = Mapping[str, Any]
 T = TypeVar("T")
-_LABEL = re.compile(r"(?P<stage>.+)-(?P<round>[2-9]|[1-9]\d+)")
+_LABEL = re.compile(r"(?P<stage>[^.]+)-(?P<round>[2-9]|[1-9]\d+)")
 
 
 def label_of(stage: str, number: int) -> str:

@@ -86,10 +86,11 @@ def _reward_model(figures: Figures) -> Figures:
 
 
 def _ifeval(figures: Mapping[str, Figures]) -> Figures | None:
-    sides = {side: figures.get(side, {}).get("ifeval") for side in ("before", "after")}
-    if not all(sides.values()):
+    """Shares by side and metric; runs of older stores hold them beside their evaluations."""
+    compared = figures.get("comparison", {}).get("ifeval")
+    if compared is None:
         return None
-    return {side: {metric: scores[metric] for metric in IFEVAL} for side, scores in sides.items() if scores}
+    return {side: {metric: compared[metric][side] / 100 for metric in IFEVAL} for side in ("before", "after")}
 
 
 def _report(refs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Figures | None:

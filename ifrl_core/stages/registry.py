@@ -29,7 +29,12 @@ DECLARED = (
     "ifrl_core.rewards.problems.stage:make_problems",
     "ifrl_core.reward_model.train.stage:train_reward_model",
     "ifrl_core.policy.stage:train_policy",
-    "ifrl_core.evaluation.ifeval_stage:import_ifeval",
+    "ifrl_core.evaluation.suite.rows:import_benchmark",
+    "ifrl_core.evaluation.suite.general_rows:make_general_rows",
+    "ifrl_core.evaluation.suite.answers:answers_before",
+    "ifrl_core.evaluation.suite.answers:answers_after",
+    "ifrl_core.evaluation.suite.judgements:judgements_before",
+    "ifrl_core.evaluation.suite.judgements:judgements_after",
     "ifrl_core.evaluation.stage:evaluate_before",
     "ifrl_core.evaluation.stage:evaluate_after",
     "ifrl_core.evaluation.comparison:compare",
@@ -71,5 +76,4 @@ def look(recipe: "Recipe", *, until: "Stage | None" = None, without: "Collection
         ConfigError, InputError, ModelError: as `Stage.look`.
     """
     chosen = stages() if until is None else stages()[: stages().index(until) + 1]
-    looked = [(stage.label, stage.look(recipe)) for stage in chosen if stage not in without]
-    return {label: config for label, config in looked if config is not None}
+    return {label: config for stage in chosen if stage not in without for label, config in stage.look(recipe).items()}

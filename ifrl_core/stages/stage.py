@@ -18,7 +18,7 @@ waits for it. Figures ride on the manifest, so a cache hit reports them too.
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, get_type_hints
@@ -76,7 +76,8 @@ def _left_out(recipe: Recipe) -> None:
 class Stage:
     """A named, versioned stage. Calling it returns the committed artifact, computing it only when there is none.
 
-    A stage that a run goes through twice (evaluation before and after) is two, with a label, output and title each.
+    A stage that a run goes through twice (evaluation before and after) is two, with a label, output and title each. One that
+    it goes through for each of several parts of a recipe has a config a part; its labels and outputs are `answers.ifbench`.
     """
 
     body: Body
@@ -86,9 +87,11 @@ class Stage:
     label: str = ""  # what a run calls it; "": its name
     output: str = ""  # the input of later stages that its artifact becomes; "": like the label
     config: Callable[[Recipe], BaseModel | None] = _left_out  # of a recipe: a section, or what it points to, by content
+    each: Callable[[Recipe], Mapping[str, BaseModel]] | None = None  # in the place of `config`: by part (a benchmark)
     check: Callable[[Recipe], None] | None = None  # raises ConfigError for what cannot be done here
     inputs: tuple[str, ...] | None = None  # None: all that it is given
     inputs_when: Mapping[str, Callable[[Recipe], bool]] = field(default_factory=dict)  # further ones, of some recipes
+    inputs_of_parts: tuple[str, ...] = ()  # further ones: all parts of these outputs
     # Digests, by name, of what else its output depends on: rules of constraint types, templates, data in installed code.
     content: Callable[[Any], Mapping[str, str]] | None = None
     optional: bool = False  # a recipe need not have it: then its config is None
@@ -114,26 +117,37 @@ class Stage:
     def always_uses_model(self) -> bool:
         return self.inputs is not None and "model" in self.inputs
 
-    def look(self, recipe: Recipe) -> BaseModel | None:
-        """What `recipe` makes it with; None: the recipe leaves it out.
+    def is_in(self, labels: Collection[str]) -> bool:
+        """Whether these labels name it, or a part of it."""
+        return any(label.partition(".")[0] == self.label for label in labels)
+
+    def look(self, recipe: Recipe) -> dict[str, BaseModel]:
+        """What `recipe` makes it with, by label; nothing: the recipe leaves it out.
 
         Raises:
             ConfigError: when this machine cannot do what the recipe says.
             InputError: when a file that the recipe names cannot be read.
             ModelError: when its model names nothing.
         """
-        config = self.config(recipe)
-        if config is not None and self.check is not None:
+        configs = self.configs(recipe)
+        if configs and self.check is not None:
             self.check(recipe)
-        return config
+        return configs
+
+    def configs(self, recipe: Recipe) -> dict[str, BaseModel]:
+        """As `look`, whether this machine can do it or not."""
+        if self.each is not None:
+            return {part_of(self.label, part): config for part, config in self.each(recipe).items()}
+        config = self.config(recipe)
+        return {} if config is None else {self.label: config}
 
     def inputs_of(self, recipe: Recipe, refs: Inputs) -> dict[str, ArtifactRef]:
         """Those of `refs` that it is made of in a run of `recipe`."""
         if self.inputs is None:
             return dict(refs)
-        return {
-            name: refs[name] for name in (*self.inputs, *(n for n, when in self.inputs_when.items() if when(recipe)))
-        }
+        names = [*self.inputs, *(name for name, when in self.inputs_when.items() if when(recipe))]
+        parts = [name for name in refs if name.partition(".")[0] in self.inputs_of_parts and "." in name]
+        return {name: refs[name] for name in (*names, *parts)}
 
     def fingerprint(self, config: BaseModel, inputs: Inputs, *, seed: int, reasoning: Reasoning = THINK) -> str:
         identity: dict[str, Any] = {"config": config, "seed": seed}
@@ -194,6 +208,11 @@ class Stage:
             )
             store.clear_work(self.name, identity)
             return ref
+
+
+def part_of(label: str, part: str) -> str:
+    """The label (or output) of a stage's part; of no part, its own."""
+    return f"{label}.{part}" if part else label
 
 
 def _decorator(make: Callable[Concatenate[Body, P], Stage]) -> Callable[P, Callable[[Body], Stage]]:

@@ -14,10 +14,13 @@ import pytest
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import EvaluationConfig, InstructionsConfig, LabelsConfig, PolicyConfig, RewardConfig
 from ifrl_core.constraints.check import check_row
-from ifrl_core.evaluation import general, held_out, ifeval_stage
+from ifrl_core.evaluation import held_out
+from ifrl_core.evaluation.benchmarks.general import GENERAL, problem
 from ifrl_core.evaluation.stage import evaluate
+from ifrl_core.evaluation.suite import answers as suite_answers
 from ifrl_core.evaluation.suite import score as suite_score
 from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Graded, Item, Metric, asked, by_rules
+from ifrl_core.evaluation.suite.answers import AnswersConfig
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions.writers import reply
@@ -174,18 +177,23 @@ def of_held_out(response: str, reasoning: Reasoning, store: ArtifactStore) -> bo
     return bool(found["verdicts"][0]["verdict"])
 
 
-def of_ifeval(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
-    row = {"key": 1, "prompt": "p", "constraints": [constraint_row(RIVER)]}
-    [found] = ifeval_stage.answers([row], [completion(response)], {}, work(store, reasoning))
-    assert found["strict"] == found["loose"]
-    return bool(found["strict"][0])
-
-
 def of_problems(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     answer = answer_by_table(response, reasoning)
-    row = {"prompt_id": "p", "source": "s", "kind": "exact", "prompt": "p", "answer": answer or "a river"}
-    [found] = general.answers([row], [completion(response)], {}, work(store, reasoning))
-    assert found["correct"] == bool(answer)
+    item = problem("f", 1, {"kind": "exact", "prompt": "p", "answer": answer or "a river"})
+    [found] = suite_score.graded_by_rules(GENERAL, [item], [response], reasoning)
+    assert found.marks["accuracy"] == [float(bool(answer))]
+    return "river" in answer
+
+
+def of_answers_to_benchmarks(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    config = AnswersConfig(max_tokens=1, temperature=0, top_p=1, samples=1)
+    two = Item("1", (*asked("p"), *asked("q")), {})
+    answer = answer_by_table(response, reasoning)
+    assert suite_answers.history(two, [answer])[1]["content"] == answer
+    rows = suite_answers.asked_answers(
+        Says(response), [two], config, seed=0, reasoning=reasoning, work=work(store, reasoning)
+    )
+    assert {suite_answers.answer_in(row) for row in rows} == {answer}
     return "river" in answer
 
 
@@ -232,8 +240,8 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_step_figures: [step_figures],
     of_problems_in_training: [problem_reward],
     of_held_out: [held_out, report_answers],
-    of_ifeval: [ifeval_stage],
-    of_problems: [general],
+    of_problems: [suite_score],
+    of_answers_to_benchmarks: [suite_answers],
     of_check: [check_row],
     of_suites: [suite_score],
     of_samples: [benchmark_samples],
@@ -242,7 +250,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
 }
 CUTTING = {"answer_of", "answer_start", "answer_in"}
 # Hand a response on to one of the readers.
-PASSING_ON = {"instructions/writers/llm.py", "rollouts/stage.py", "text/reasoning.py"}
+PASSING_ON = {"evaluation/suite/judgements.py", "instructions/writers/llm.py", "rollouts/stage.py", "text/reasoning.py"}
 
 
 def answer_by_table(response: str, reasoning: Reasoning) -> str:

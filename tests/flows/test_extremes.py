@@ -9,7 +9,9 @@ from flows.audit import agreement_in_words, audit_markdown, type_rows
 from flows.cli.run import _gain_line
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import InstructionsConfig, RetrainConfig
-from ifrl_core.evaluation.asked_table import BENCHMARKS
+from ifrl_core.evaluation import held_out
+from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
+from ifrl_core.evaluation.suite.score import figures
 from ifrl_core.promotion.gate import decide
 from ifrl_core.report.stage import ReportConfig, write_report
 from ifrl_core.report.summary import run_summary, summary_markdown
@@ -46,8 +48,8 @@ def test_it_ends_without_a_traceback(tmp_path: Path, written: dict[str, Any], le
     agreement_in_words(labels["audit"]["overall"]["agreement"])
 
 
-def test_no_benchmark_needs_answers() -> None:
-    for benchmark in BENCHMARKS:
-        if benchmark.source != "ifeval":  # its file is used whole or not at all, and an empty one is refused
-            benchmark.figures([])
-        benchmark.compared([], [])
+def test_nothing_needs_answers() -> None:
+    held_out.satisfaction([])
+    held_out.compared([], [])
+    for benchmark in BENCHMARKS.values():
+        figures(benchmark, [])

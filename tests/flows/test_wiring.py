@@ -12,7 +12,7 @@ from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.labels.rounds import label_of
 from ifrl_core.stages import registry
-from ifrl_core.stages.stage import Stage
+from ifrl_core.stages.stage import Stage, part_of
 
 
 class Recorder:
@@ -25,15 +25,16 @@ class Recorder:
         self.refs: Refs = {}
         self.made_of: dict[str, dict[str, str]] = {}
 
-    def stage(self, stage: Stage, refs: Refs, *, number: int = 1) -> Refs:
-        if stage.optional and stage.label not in self.plan:
+    def stage(self, stage: Stage, refs: Refs, *, number: int = 1, part: str = "") -> Refs:
+        planned = part_of(stage.label, part)
+        if stage.optional and planned not in self.plan:
             return {}
-        assert type(self.plan[stage.label]) is stage.config_type
-        label = label_of(stage.label, number)
+        assert type(self.plan[planned]) is stage.config_type
+        label = label_of(planned, number)
         inputs = stage.inputs_of(self.config, refs)
         self.made_of[label] = {name: ref.uri for name, ref in inputs.items() if ref.uri != name.replace("_", "-")}
         self.refs[label] = ArtifactRef(uri=label, stage=stage.name, fingerprint="0" * 64, digest="", rows=0)
-        return {stage.output: self.refs[label]}
+        return {part_of(stage.output, part): self.refs[label]}
 
     def pipeline(self) -> dict[str, dict[str, str]]:
         """Of each label in order the inputs that are not called like the label of their artifact."""
@@ -102,13 +103,23 @@ def test_what_a_recipe_adds_is_made_before_it_is_needed(tmp_path: Path) -> None:
     for first, then in (
         ("pass-rates", "instructions"),
         ("general-problems", "policy"),
-        ("ifeval-prompts", "evaluation-before"),
+        ("benchmark.ifeval", "answers-before.ifeval"),
+        ("answers-after.ifeval", "judgements-after.ifeval"),
+        ("general-rows.general", "judgements-after.general"),
+        ("judgements-after.general", "comparison"),
     ):
         assert order.index(first) < order.index(then)
     problems = {"general": "general-problems"}
     assert made_of["policy"] == problems
-    assert made_of["evaluation-before"] == problems | {"ifeval": "ifeval-prompts"}
-    assert made_of["report"] == problems | SIDES, "where IFEval's prompts came from is no part of the report"
+    assert made_of["evaluation-before"] == {}
+    assert made_of["answers-after.ifeval"] == {"benchmark": "benchmark.ifeval", "model": "policy"}
+    assert made_of["judgements-after.general"] == {
+        "benchmark": "general-rows.general",
+        "answers": "answers-after.general",
+    }
+    rows = {"benchmark.general": "general-rows.general"}
+    assert made_of["comparison"] == SIDES | rows
+    assert made_of["report"] == problems | SIDES | rows
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from ifrl_core.evaluation.benchmarks.complexbench import COMPLEXBENCH, COMPLEXBE
 from ifrl_core.evaluation.benchmarks.followbench import FOLLOWBENCH
 from ifrl_core.evaluation.benchmarks.multi_if import MULTI_IF
 from ifrl_core.evaluation.benchmarks.multichallenge import MULTICHALLENGE
+from ifrl_core.evaluation.benchmarks.general import GENERAL
 from ifrl_core.evaluation.benchmarks.problems import AIME, BBEH, GPQA, MMLU_PRO
 from ifrl_core.evaluation.benchmarks.sysbench import SYSBENCH
 from ifrl_core.evaluation.benchmarks.verifiable import IFBENCH, IFEVAL
@@ -33,6 +34,7 @@ BENCHMARKS = {
         AIME,
         GPQA,
         MMLU_PRO,
+        GENERAL,
     )
 }
 

@@ -43,15 +43,11 @@ def _read(rules: Rules) -> Callable[[str], list[Item]]:
 def _item(path: str, number: int, row: Row, rules: Rules) -> Item:
     prompt = field(path, number, row, "prompt", str)
     ids = field(path, number, row, "instruction_id_list", list)
-    kwargs = field(path, number, row, "kwargs", list)
-    if len(kwargs) != len(ids):
-        raise InputError(f"{path} row {number}: {len(kwargs)} entries in 'kwargs'; expected {len(ids)}, one an id")
     scored = [place for place, id_ in enumerate(ids) if id_ not in UNSCORED]
     constraints: list[Constraint] = []
-    if scored:
-        named = {"instruction_id_list": [ids[i] for i in scored], "kwargs": [kwargs[i] for i in scored]}
+    if scored or not ids:
         try:
-            constraints, _ = constraints_given(named, rules)
+            constraints, _ = constraints_given(_scored(row, ids, scored), rules)
         except GivenError as error:
             raise InputError(f"{path} row {number}: {error}") from None
     by_place = dict(zip(scored, map(constraint_row, constraints), strict=True))
@@ -59,6 +55,14 @@ def _item(path: str, number: int, row: Row, rules: Rules) -> Item:
     families = ", ".join(sorted({str(id_).split(":")[0] for id_ in ids}))
     content = {"constraints": [by_place.get(place) for place in range(len(ids))]}  # None: without a rule
     return Item(key, asked(prompt), content, key, {"family": families})
+
+
+def _scored(row: Row, ids: Sequence[object], scored: Sequence[int]) -> Row:
+    """The row without the instructions that have no rule, where its arguments are a list as long."""
+    kwargs = row.get("kwargs")
+    if len(scored) == len(ids) or not isinstance(kwargs, list) or len(kwargs) != len(ids):
+        return row
+    return {"instruction_id_list": [ids[i] for i in scored], "kwargs": [kwargs[i] for i in scored]}
 
 
 def _grader(rules: Callable[[Terms], Rules]) -> Callable[[Terms], Iterator[Grade]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 import yaml
@@ -61,10 +61,33 @@ CORRIDOR = ("instructions.sampling=corridor", "ladder.order=as_written")
 ORDERED, WEIGHTED = "policy.reward.aggregation=ordered", "policy.reward.aggregation=weighted"
 BY_RATE = "policy.curriculum.strategy=corridor"
 SEEDED = "seeds pass-rates instructions prompts rollouts labels reward-model policy comparison".split()  # noqa: SIM905
-READING = ("pass-rates", "rollouts", "reward-model", "policy", *EVALUATIONS)  # answers of a model, or what scores them
+
+
+def answers(label: str) -> tuple[str, ...]:
+    return f"answers-before.{label}", f"answers-after.{label}"
+
+
+def judgements(label: str) -> tuple[str, ...]:
+    return f"judgements-before.{label}", f"judgements-after.{label}"
+
+
+ANSWERS = (*answers("ifeval"), *answers("general"))
+JUDGEMENTS = (*judgements("ifeval"), *judgements("general"))
+READING = (
+    "pass-rates",
+    "rollouts",
+    "reward-model",
+    "policy",
+    *EVALUATIONS,
+    *ANSWERS,
+)  # answers of a model, or what scores them
 DRAWN = "instructions pass-rates"
 WRITER = "instructions.model_writer"
 JUDGE = ("evaluation.judge.model=embedded:smollm2-135m",)
+
+
+ONE_OF = "collie"  # a key of a mapping of sections
+ASKED, COLLIE = f"evaluation.benchmarks.{ONE_OF}", f"evaluation.benchmarks={{{ONE_OF}: {{path: FILE}}}}"
 
 
 def served(section: str) -> tuple[str, ...]:
@@ -74,7 +97,7 @@ def served(section: str) -> tuple[str, ...]:
 FIELDS: Mapping[str, Field] = {
     "name": field("report", "other"),
     "model": field("model report", "MODEL"),
-    "seed": field([*SEEDED, *EVALUATIONS], 1),
+    "seed": field([*SEEDED, *EVALUATIONS, *ANSWERS, *JUDGEMENTS], 1),
     "rounds": field("", 2),
     "reasoning.format": field(READING, "always"),
     "reasoning.open": field(READING, "<r>"),
@@ -219,19 +242,26 @@ FIELDS: Mapping[str, Field] = {
     "policy.launch.assumed.device_memory_gib": field("", 40),
     "policy.launch.assumed.tokens_per_second": field("", 40),
     "policy.launch.assumed.answer_tokens": field("", 40),
-    "evaluation.engine": field(EVALUATIONS, "vllm"),
+    "evaluation.engine": field((*EVALUATIONS, *ANSWERS), "vllm"),
     "evaluation.served_model": field("", "''"),  # it cannot be set: a server answers with one model
     "evaluation.batch_size": field("", 8),
-    "evaluation.dtype": field(EVALUATIONS, "float32"),
+    "evaluation.dtype": field((*EVALUATIONS, *ANSWERS), "float32"),
     "evaluation.max_tokens": field(EVALUATIONS, 100),
     "evaluation.temperature": field(EVALUATIONS, 0.5),
     "evaluation.samples": field(EVALUATIONS, 2),
     "evaluation.levels": field(EVALUATIONS, "[1]"),
-    "evaluation.ifeval_path": field("ifeval-prompts", "OTHER"),
-    "evaluation.ifeval_prompts": field("ifeval-prompts", 10, idle=("evaluation.ifeval_path=null",)),
-    "evaluation.ifeval_max_tokens": field(EVALUATIONS, 10, idle=("evaluation.ifeval_path=null",)),
-    "evaluation.general_prompts": field(EVALUATIONS, 6),
-    "evaluation.general_max_tokens": field(EVALUATIONS, 10, idle=("evaluation.general_prompts=0",)),
+    "evaluation.ifeval_path": field("benchmark.ifeval", "OTHER"),
+    "evaluation.ifeval_prompts": field("benchmark.ifeval", 10, idle=("evaluation.ifeval_path=null",)),
+    "evaluation.ifeval_max_tokens": field(answers("ifeval"), 10, idle=("evaluation.ifeval_path=null",)),
+    "evaluation.general_prompts": field("general-rows.general", 6),
+    "evaluation.general_max_tokens": field(answers("general"), 10, idle=("evaluation.general_prompts=0",)),
+    f"{ASKED}.path": field("benchmark.collie", "OTHER", COLLIE),
+    f"{ASKED}.limit": field("benchmark.collie", 5, COLLIE),
+    f"{ASKED}.samples": field(answers("collie"), 5, COLLIE),
+    f"{ASKED}.max_tokens": field(answers("collie"), 5, COLLIE),
+    "evaluation.official": field((*judgements("ifeval"), *judgements("general")), "true"),
+    "evaluation.run_code": field("", "true"),  # neither benchmark comes with code
+    "evaluation.items_per_shard": field("", 8),
     "evaluation.judge.engine": field("", "vllm", *JUDGE),
     "evaluation.judge.served_model": field("", "n", *served("evaluation.judge")),
     "evaluation.judge.batch_size": field("", 8, *JUDGE),
@@ -275,7 +305,9 @@ def fields_of(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, info in section.model_fields.items():
         kinds = (info.annotation, *get_args(info.annotation))
         inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        if inner is None:
+        if inner is not None and get_origin(info.annotation) is dict:
+            yield from fields_of(inner, f"{prefix}{name}.{ONE_OF}.")
+        elif inner is None:
             yield f"{prefix}{name}"
         else:
             yield from fields_of(inner, f"{prefix}{name}.")
@@ -317,12 +349,12 @@ def config_of(*overrides: str, places: Mapping[str, str]) -> PipelineConfig:
 def of_config(config: PipelineConfig, *, content: bool = False) -> Fingerprints:
     found = {}
     for stage in registry.stages():
-        if (chosen := stage.config(config)) is not None:
+        for label, chosen in stage.configs(config).items():
             known = stage if content else replace(stage, content=None)
             seed = config.seed if stage.seeded else 0
             inputs = stage.inputs_of(config, REFS)
             reasoning = asked_format(config) if "model" in inputs else THINK
-            found[stage.label] = known.fingerprint(chosen, inputs, seed=seed, reasoning=reasoning)
+            found[label] = known.fingerprint(chosen, inputs, seed=seed, reasoning=reasoning)
     return found
 
 
@@ -340,6 +372,9 @@ def with_value(section: Any, path: Sequence[str], value: Any) -> Any:
 REFS = {
     stage.output: ArtifactRef(uri="/x", stage=stage.name, fingerprint="0" * 64, digest="0" * 64, rows=1)
     for stage in registry.stages()
+} | {
+    name: ArtifactRef(uri="/x", stage=name, fingerprint="0" * 64, digest="0" * 64, rows=1)
+    for name in ("benchmark", "answers")
 }
 
 

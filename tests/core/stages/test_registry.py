@@ -44,17 +44,17 @@ def test_stages_of_one_name_are_one_stage_and_labels_tell_uses_apart() -> None:
 
 
 def test_an_input_is_the_output_of_a_stage_of_the_pipeline() -> None:
-    outputs = {stage.output for stage in STAGES}
+    outputs = {stage.output for stage in STAGES} | {"answers"}  # of one of the two models
     for stage in STAGES:
-        assert {*(stage.inputs or ()), *stage.inputs_when} <= outputs
+        assert {*(stage.inputs or ()), *stage.inputs_when, *stage.inputs_of_parts} <= outputs
 
 
 def test_a_recipe_makes_stages_with_the_config_that_their_bodies_take() -> None:
     config = load_recipe("demo-cpu", ["policy.general.ratio=0.5", "ladder.order=easy_to_hard"])
-    made_with = {stage: stage.config(config) for stage in STAGES}
-    assert {stage for stage, chosen in made_with.items() if chosen is None} <= {s for s in STAGES if s.optional}
+    made_with = {stage: stage.configs(config) for stage in STAGES}
+    assert {stage for stage, chosen in made_with.items() if not chosen} <= {s for s in STAGES if s.optional or s.each}
     for stage, chosen in made_with.items():
-        assert chosen is None or type(chosen) is stage.config_type
+        assert all(type(of_label) is stage.config_type for of_label in chosen.values())
 
 
 def test_what_is_missing_is_seen_before_the_stages_that_need_it_and_by_them_alone() -> None:
@@ -101,7 +101,7 @@ def test_a_stage_takes_the_inputs_that_the_recipe_calls_for() -> None:
 
 
 def test_names_of_stages_in_a_recipe_are_those_that_may_be_placed() -> None:
-    names = ["pass-rates", "instructions", "rollouts", "reward-model", "policy", "evaluation"]
+    names = ["pass-rates", "instructions", "rollouts", "reward-model", "policy", "answers", "judgements", "evaluation"]
     schema = ExecutionConfig.model_json_schema()["properties"]["deployments"]
     assert schema["propertyNames"] == {"enum": names}
     with pytest.raises(ValueError, match=r"Input should be 'pass-rates', .* or 'evaluation'"):
@@ -118,5 +118,6 @@ def test_a_pool_takes_what_always_uses_the_model() -> None:
         "rollouts",
         "reward-model",
         "policy",
+        "answers",
         "evaluation",
     }

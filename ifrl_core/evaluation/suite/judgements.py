@@ -1,0 +1,161 @@
+"""The stage `judgements`: what answers to a benchmark are worth, by rules, by code and by a judge, shard by shard."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
+from ifrl_core.artifacts.cost import CostMeter
+from ifrl_core.config import PipelineConfig, StageConfig
+from ifrl_core.evaluation.benchmarks.table import benchmark_named
+from ifrl_core.evaluation.suite.answers import answer_in, answers_of, bounds, count_items
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Terms, settled
+from ifrl_core.evaluation.suite.rows import asked_benchmarks, items_of, name_of
+from ifrl_core.evaluation.suite.score import GradedItem, figures
+from ifrl_core.identity.code import digest_of_code
+from ifrl_core.identity.fields import How
+from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
+
+JUDGED = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("sample", pa.int32()),
+        ("marks", pa.string()),  # JSON: by metric, a list; null: unscored
+        ("notes", pa.string()),  # JSON: by name, how many
+        ("verdicts", pa.string()),  # JSON: lines for people
+        ("replies", pa.string()),  # JSON: what a judge replied, as it was
+    ]
+)
+_DIGITS = 16
+
+
+class JudgementsConfig(StageConfig):
+    """How answers to a benchmark are graded."""
+
+    benchmark: str
+    official: bool
+    run_code: bool
+    items_per_shard: How[int] = Field(128, ge=1)
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(official=self.official, run_code=self.run_code)
+
+
+def judgements_config(label: str, recipe: PipelineConfig) -> JudgementsConfig:
+    """How a recipe has answers to a benchmark graded; what only counts where its rows come with code is off elsewhere."""
+    benchmark, section = benchmark_named(name_of(label)), recipe.evaluation
+    return JudgementsConfig(
+        benchmark=benchmark.name,
+        official=section.official,
+        run_code=section.run_code and "code" in benchmark.needs,
+        items_per_shard=section.items_per_shard,
+    )
+
+
+def scorer_version(benchmark: Benchmark) -> str:
+    """A digest of all code that grades it: part of every result."""
+    return digest_of_code(benchmark.grade, *filter(None, [benchmark.of_cluster]))[:_DIGITS]
+
+
+def _content(config: JudgementsConfig) -> dict[str, str]:
+    return {"scorer": scorer_version(benchmark_named(config.benchmark))}
+
+
+def shard_count(config: JudgementsConfig, inputs: Inputs, store: ArtifactStore) -> int:
+    return math.ceil(count_items(inputs, store) / config.items_per_shard)
+
+
+def make_judgement_shard(config: JudgementsConfig, inputs: Inputs, work: Work, index: int) -> ShardRecord:
+    """Shard `index`: found if another run committed it, else graded and committed."""
+    places = bounds(index, config.items_per_shard, count_items(inputs, work.store))
+    name = f"part-{places[0]:06d}-{places[1]:06d}.parquet"
+    if record := work.writer.recorded(name):
+        return record
+    with work.writer.alone(name):
+        return work.writer.recorded(name) or _judge_shard(config, inputs, work, name, places)
+
+
+@stage(
+    "judgements",
+    version=1,
+    inputs=("benchmark", "answers"),
+    each=lambda recipe: {label: judgements_config(label, recipe) for label in asked_benchmarks(recipe)},
+    content=_content,
+    placeable=True,
+    shards=Shards("judgements-shard", shard_count, make_judgement_shard),
+)
+def make_judgements(config: JudgementsConfig, inputs: Inputs, work: Work) -> Figures:
+    """inputs: benchmark (rows), answers. Gathers the shards, making those that are not there yet; columns: JUDGED."""
+    total = shard_count(config, inputs, work.store)
+    for index in range(total):
+        make_judgement_shard(config, inputs, work, index)
+        work.progress(index + 1, total, "shards of judgements")
+    benchmark = benchmark_named(config.benchmark)
+    tables = [work.writer.read_table(name) for name in work.writer.names()]
+    rows = graded_items(inputs["benchmark"], inputs["answers"], tables, work.store)
+    found = figures(benchmark, rows)
+    work.writer.write_json("figures.json", found)
+    return {"benchmark": benchmark.name, "scorer": scorer_version(benchmark), **found}
+
+
+judgements_before = replace(
+    make_judgements, label="judgements-before", output="judgements-before", title="Judgements before"
+)
+judgements_after = replace(
+    make_judgements, label="judgements-after", output="judgements-after", title="Judgements after"
+)
+
+
+def graded_items(
+    benchmark: ArtifactRef, answers: ArtifactRef, tables: Sequence[pa.Table], store: ArtifactStore
+) -> list[GradedItem]:
+    """Tables of JUDGED with the items and answers that they are about, in the order of the items."""
+    items = {item.id: item for item in items_of(benchmark, store)}
+    given = answers_of(answers, store, (0, len(items)))
+    return [
+        GradedItem(
+            items[row["item_id"]],
+            given[row["item_id"], row["sample"]][-1]["text"],
+            Graded(json.loads(row["marks"]), json.loads(row["notes"]), json.loads(row["verdicts"])),
+        )
+        for table in tables
+        for row in table.to_pylist()
+    ]
+
+
+def judged_items(
+    judgements: ArtifactRef, benchmark: ArtifactRef, answers: ArtifactRef, store: ArtifactStore
+) -> list[GradedItem]:
+    """The graded items of an artifact."""
+    return graded_items(benchmark, answers, list(store.tables(judgements)), store)
+
+
+def _judge_shard(
+    config: JudgementsConfig, inputs: Inputs, work: Work, name: str, places: tuple[int, int]
+) -> ShardRecord:
+    meter = CostMeter()
+    items = items_of(inputs["benchmark"], work.store, *places)
+    given = answers_of(inputs["answers"], work.store, places)
+    samples = sorted({sample for _, sample in given})
+    asked = [(item, sample) for item in items for sample in samples]
+    with benchmark_named(config.benchmark).grade(config.terms) as grade:
+        gradings = [grade(item, [answer_in(row) for row in given[item.id, sample]]) for item, sample in asked]
+        graded = [(settled(grading, lambda questions: [None] * len(questions)), list[Any]()) for grading in gradings]
+    rows = [
+        {
+            "item_id": item.id,
+            "sample": sample,
+            "marks": json.dumps({metric: list(values) for metric, values in verdict.marks.items()}),
+            "notes": json.dumps(dict(verdict.notes)),
+            "verdicts": json.dumps(list(verdict.verdicts)),
+            "replies": json.dumps(replies),
+        }
+        for (item, sample), (verdict, replies) in zip(asked, graded, strict=True)
+    ]
+    return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=JUDGED), cost=meter.stop())
