@@ -28,8 +28,8 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
     Raises:
         ArtifactError: when an artifact is gone or one of its files is not what its manifest says.
     """
-    titles = {stage.output: stage.title for stage in registry.stages()}
-    manifests = {key: store.manifest(inputs[key]) for key in titles if key in inputs}
+    titles = _titles(inputs)
+    manifests = {key: store.manifest(inputs[key]) for key in titles}
     figures = {key: manifest.figures for key, manifest in manifests.items()}
     section: Section = {
         "name": name,
@@ -61,7 +61,19 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
 
 def awaited_stages() -> list[Stage]:
     """What every run that is carried to its end has gone through before its report."""
-    return [stage for stage in registry.stages() if not stage.optional and stage.output != "report"]
+    stages = registry.stages()
+    return [stage for stage in stages if not stage.optional and stage.each is None and stage.output != "report"]
+
+
+def _titles(inputs: Mapping[str, ArtifactRef]) -> dict[str, str]:
+    """How people read each of the inputs that a stage makes, in the order of the stages; parts are named behind a colon."""
+    titles = {stage.output: stage.title for stage in registry.stages()}
+    found = {name: name.partition(".") for name in inputs if name.partition(".")[0] in titles}
+    order = list(titles)
+    return {
+        name: f"{titles[output]}: {part}" if part else titles[output]
+        for name, (output, _, part) in sorted(found.items(), key=lambda item: order.index(item[1][0]))
+    }
 
 
 def finite(value: Any) -> Any:

@@ -10,16 +10,20 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
 from ifrl_core.config import InstructionsConfig, LabelsConfig, LadderConfig, NoConfig, SeedsConfig
 from ifrl_core.constraints.verdict import verdicts
+from ifrl_core.evaluation.benchmarks.general import problem
 from ifrl_core.evaluation.comparison import compare
-from ifrl_core.evaluation.general import PROBLEMS
-from ifrl_core.evaluation.held_out import HELD_OUT
-from ifrl_core.evaluation.ifeval_stage import IFEVAL
+from ifrl_core.evaluation.held_out import ANSWERS, satisfaction
+from ifrl_core.evaluation.stage import TABLE
+from ifrl_core.evaluation.suite.answers import ANSWERS as GIVEN
+from ifrl_core.evaluation.suite.benchmark import Item, asked
+from ifrl_core.evaluation.suite.judgements import JudgementsConfig, make_judgements
+from ifrl_core.evaluation.suite.rows import items_table
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels.contrasts import rungs_of
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.policy.curve import POINTS, curve_figures, point
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
-from ifrl_core.records import ROLLOUTS, Row, constraint_of
+from ifrl_core.records import ROLLOUTS, Constraint, Row, constraint_of, constraint_row
 from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scored_by
 from ifrl_core.reward_model.quality.corrected import corrected_figures
 from ifrl_core.reward_model.quality.figures import Scored, quality
@@ -61,10 +65,10 @@ def small_run(
     refs["labels"] = make_labels(LabelsConfig(), {"prompts": prompts, "rollouts": refs["rollouts"]}, store)
     refs["reward_model"] = _reward_model(store, refs["labels"])
     refs["policy"] = _policy(store, hostile)
-    asked: dict[str, Any] = {"ifeval": ifeval, "general": general, "levels": levels}
-    refs["before"] = _evaluation(store, prompts, "before", hostile, longest=60, **asked)
-    refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20, **asked)
-    sides = {"before": refs["before"], "after": refs["after"]}
+    refs["before"] = _evaluation(store, prompts, "before", hostile, longest=60, levels=levels)
+    refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20, levels=levels)
+    refs |= _benchmarks(store, ifeval=ifeval, general=general)
+    sides = {name: ref for name, ref in refs.items() if name in ("before", "after") or "." in name}
     return {**refs, "comparison": compare(NoConfig(), sides, store)}
 
 
@@ -202,38 +206,71 @@ def _evaluation(
     hostile: str,
     *,
     longest: int,
-    ifeval: int,
-    general: int,
     levels: Sequence[int],
 ) -> ArtifactRef:
     source = random.Random(f"evaluation {side}")
     asked = [row for row in store.rows(prompts, prefix="part-held_out-") if row["level"] in levels]
-    tables = {HELD_OUT: [_answered(prompt, hostile + answer(source, longest), hostile, source) for prompt in asked]}
-    if ifeval:
-        marks = [[source.random() < 0.5 for _ in range(2)] for _ in range(ifeval)]
-        tables[IFEVAL] = [
-            {"key": key, "prompt": "Asked.", "text": "Said.", "finish_reason": "stop", "strict": mark, "loose": mark}
-            for key, mark in enumerate(marks)
-        ]
-    if general:
-        tables[PROBLEMS] = [
-            _solved(number, right=number % 2 == 0 if side == "before" else number < 2) for number in range(general)
-        ]
+    rows = [_answered(prompt, hostile + answer(source, longest), hostile, source) for prompt in asked]
     config = {"max_tokens": 64, "levels": list(levels)}
     identity = fingerprint("evaluation", 1, {"side": side}, {})
     writer = store.writer("evaluation", 1, identity, config, {"model": "model/0"})
-    figures: dict[str, Any] = {}
-    for benchmark, rows in tables.items():
-        writer.write_table(benchmark.table, pa.Table.from_pylist(rows, schema=benchmark.columns))
-        figures |= benchmark.figures(rows)
+    writer.write_table(TABLE, pa.Table.from_pylist(rows, schema=ANSWERS))
+    return writer.commit(satisfaction(rows))
+
+
+def _benchmarks(store: ArtifactStore, *, ifeval: int, general: int) -> Refs:
+    """Rows, answers and judgements of both sides; which of them are right is drawn."""
+    kinds = {"ifeval": [_instructed(n) for n in range(ifeval)], "general": [_solved(n) for n in range(general)]}
+    refs: Refs = {}
+    for label, items in kinds.items():
+        if not items:
+            continue
+        refs[f"benchmark.{label}"] = rows = _made(
+            store, f"benchmark {label}", items_table(items), {"items": len(items)}
+        )
+        for side in ("before", "after"):
+            source = random.Random(f"{label} {side}")
+            says = source.choice if label == "ifeval" else None
+            given = [
+                _given(item, says(TEXTS) if says else _solution(number, side)) for number, item in enumerate(items)
+            ]
+            answers = _made(store, f"answers {label} {side}", pa.Table.from_pylist(given, schema=GIVEN), {})
+            config = JudgementsConfig(benchmark=label, official=False, run_code=False)
+            refs[f"answers-{side}.{label}"] = answers
+            refs[f"judgements-{side}.{label}"] = make_judgements(config, {"benchmark": rows, "answers": answers}, store)
+    return refs
+
+
+def _made(store: ArtifactStore, name: str, table: pa.Table, figures: dict[str, Any]) -> ArtifactRef:
+    stage = name.partition(" ")[0]
+    writer = store.writer(stage, 1, fingerprint(stage, 1, {"name": name}, {}), {}, {})
+    writer.write_table(
+        f"part-000000-{table.num_rows:06d}.parquet" if stage == "answers" else "part-00000.parquet", table
+    )
     return writer.commit(figures)
 
 
-def _solved(number: int, *, right: bool) -> Row:
-    """The first could not be checked."""
-    source = "math" if number % 2 else "science"
-    asked = {"prompt_id": f"problem-{number}", "source": source, "kind": "exact", "prompt": "Asked.", "answer": "yes"}
-    return {**asked, "text": "Said.", "finish_reason": "stop", "correct": right if number else None}
+TEXTS = ("yes", "no, never", "")
+
+
+def _solution(number: int, side: str) -> str:
+    """Before, half of the problems are solved; after, the first two."""
+    return "yes" if (number % 2 == 0 if side == "before" else number < 2) else "no"
+
+
+def _given(item: Item, text: str) -> Row:
+    row = {"item_id": item.id, "sample": 0, "turn": 0, "text": text, "answer_start": 0, "finish_reason": "stop"}
+    return {**row, "prompt_tokens": 9, "completion_tokens": 2}
+
+
+def _instructed(number: int) -> Item:
+    constraints = [constraint_row(Constraint("punctuation:no_comma", "hard", ""))] * 2
+    return Item(str(number), asked("Asked."), {"constraints": constraints, "unscored": 0}, str(number))
+
+
+def _solved(number: int) -> Item:
+    row = {"prompt_id": f"problem-{number}", "source": "math" if number % 2 else "science", "kind": "exact"}
+    return problem("small run", number, {**row, "prompt": "Asked.", "answer": "yes"})
 
 
 def _answered(prompt: Row, text: str, hostile: str, source: random.Random) -> Row:

@@ -110,8 +110,8 @@ def test_ifeval_has_both_sides_as_shares(store: ArtifactStore) -> None:
     refs = small_run(store, ifeval=6)
     summary = run_summary(record_of(refs), store)
     for side in ("before", "after"):
-        measured = store.manifest(refs[side]).figures["ifeval"]
-        assert summary["ifeval"][side] == {key: measured[key] for key in measured if key != "prompts"}
+        measured = store.manifest(refs[f"judgements-{side}.ifeval"]).figures["metrics"]
+        assert summary["ifeval"][side] == pytest.approx({name: metric["mean"] for name, metric in measured.items()})
     assert "IFEval, instruction level, strict" in summary_markdown(summary, [])
 
 
