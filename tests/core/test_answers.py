@@ -19,8 +19,8 @@ from ifrl_core.evaluation.benchmarks.general import GENERAL, problem
 from ifrl_core.evaluation.stage import evaluate
 from ifrl_core.evaluation.suite import answers as suite_answers
 from ifrl_core.evaluation.suite import score as suite_score
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Graded, Item, Metric, asked, by_rules
 from ifrl_core.evaluation.suite.answers import AnswersConfig
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Graded, Item, Metric, asked, by_rules
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions.writers import reply
@@ -250,7 +250,14 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
 }
 CUTTING = {"answer_of", "answer_start", "answer_in"}
 # Hand a response on to one of the readers.
-PASSING_ON = {"evaluation/suite/judgements.py", "instructions/writers/llm.py", "rollouts/stage.py", "text/reasoning.py"}
+PASSING_ON = {
+    "evaluation/judge/ask.py",
+    "evaluation/suite/given.py",
+    "evaluation/suite/judgements.py",
+    "instructions/writers/llm.py",
+    "rollouts/stage.py",
+    "text/reasoning.py",
+}
 
 
 def answer_by_table(response: str, reasoning: Reasoning) -> str:

@@ -6,9 +6,9 @@ from ifrl_core.evaluation.benchmarks.cfbench import CFBENCH
 from ifrl_core.evaluation.benchmarks.collie import COLLIE
 from ifrl_core.evaluation.benchmarks.complexbench import COMPLEXBENCH, COMPLEXBENCH_EN
 from ifrl_core.evaluation.benchmarks.followbench import FOLLOWBENCH
+from ifrl_core.evaluation.benchmarks.general import GENERAL
 from ifrl_core.evaluation.benchmarks.multi_if import MULTI_IF
 from ifrl_core.evaluation.benchmarks.multichallenge import MULTICHALLENGE
-from ifrl_core.evaluation.benchmarks.general import GENERAL
 from ifrl_core.evaluation.benchmarks.problems import AIME, BBEH, GPQA, MMLU_PRO
 from ifrl_core.evaluation.benchmarks.sysbench import SYSBENCH
 from ifrl_core.evaluation.benchmarks.verifiable import IFBENCH, IFEVAL

@@ -265,7 +265,7 @@ def _given(item: Item, text: str) -> Row:
 
 def _instructed(number: int) -> Item:
     constraints = [constraint_row(Constraint("punctuation:no_comma", "hard", ""))] * 2
-    return Item(str(number), asked("Asked."), {"constraints": constraints, "unscored": 0}, str(number))
+    return Item(str(number), asked("Asked."), {"constraints": constraints}, str(number))
 
 
 def _solved(number: int) -> Item:
