@@ -48,6 +48,10 @@ def test_every_row_is_read_and_odd_ones_are_what_they_are() -> None:
     assert all(c["primary"] in PRIORITIES.values() for item in items.values() for c in item.row["criteria"])
     twice = [key for key, i in items.items() if len({c["text"] for c in i.row["criteria"]}) < len(i.row["criteria"])]
     assert twice == ["532", "670"]
+    for reply in ("nonsense", None, json.dumps(dict.fromkeys(range(1, 15), 1))):
+        for item in [*list(items.values())[::40], *(items[key] for key in ("810", "532", "670"))]:
+            isr = graded(CFBENCH, item, "An answer.", lambda question, reply=reply: reply).marks["isr"]
+            assert isr == ([1.0] if reply and reply.startswith("{") else [None])
 
 
 def test_a_judge_is_asked_once_a_row_and_by_number(tmp_path: Path) -> None:
