@@ -6,8 +6,6 @@ Full: the harmonic mean over tasks of percent plus one.
 """
 
 import re
-from collections.abc import Mapping
-from statistics import harmonic_mean
 
 _PREFIXES = ("the answer is:", "the final answer is:", "the final answer is", "the answer is")
 
@@ -41,12 +39,3 @@ def right(response: str, target: str) -> bool:
         return float(answer) == float(expected)
     except ValueError:
         return False
-
-
-def full_score(share_by_task: Mapping[str, float]) -> float:
-    """The harmonic mean over tasks of percent + 1; shares in [0, 1].
-
-    Raises:
-        StatisticsError: without tasks.
-    """
-    return harmonic_mean([100 * share + 1 for share in share_by_task.values()])

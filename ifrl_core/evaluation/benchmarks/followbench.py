@@ -183,8 +183,8 @@ FOLLOWBENCH = Benchmark(
     needs=frozenset({"judge"}),
     of_cluster=of_ladder,
     anchors=(
-        Anchor("Qwen2.5-7B", "hsr", 0.714, "not stated", "RLCF, before"),
-        Anchor("Qwen2.5-7B, trained", "hsr", 0.753, "not stated", "RLCF, after"),
+        Anchor("Qwen2.5-7B", "hsr", 0.714, "not stated", "RLCF, before (arXiv 2507.18624)"),
+        Anchor("Qwen2.5-7B, trained", "hsr", 0.753, "not stated", "RLCF, after (arXiv 2507.18624)"),
         Anchor("Qwen2.5-7B", "hsr", 0.551, "not stated", "the method's paper, before (arXiv 2510.14420)"),
         Anchor("Qwen2.5-7B, trained", "hsr", 0.575, "not stated", "the method's paper, after (arXiv 2510.14420)"),
         Anchor("Qwen2.5-7B, trained", "hsr", 0.590, "not stated", "SEIF (arXiv 2605.07465)"),

@@ -7,10 +7,13 @@ the row's id; Wang et al. (arXiv 2406.01574). What could not be compared in time
 import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks import bbeh
 from ifrl_core.evaluation.suite.benchmark import (
+    Anchor,
     AnsweredRows,
     Benchmark,
     Grade,
@@ -46,6 +49,13 @@ def _answered(item: OfRow, *needs: str) -> tuple[AnsweredRows, ...]:
 def _bbeh(path: str, number: int, row: Row) -> Item:
     prompt = field(path, number, row, "input", str)
     return Item(str(number), asked(prompt), {"target": field(path, number, row, "target", str)}, str(number))
+
+
+def _bbeh_task(path: str, number: int, row: Row) -> Item:
+    """With its task: the name of the file, or of the folder that upstream's task.json lies in."""
+    file = PurePosixPath(path)
+    name = file.parent.name if file.stem == "task" else file.stem
+    return replace(_bbeh(path, number, row), slices={"task": name.removeprefix("bbeh_")})
 
 
 @contextmanager
@@ -102,14 +112,32 @@ def _grader(kind: Kind) -> Callable[[Terms], Iterator[Grade]]:
 
 BBEH = Benchmark(
     name="bbeh",
-    title="BIG-Bench Extra Hard (mini, or a task of the full set)",
+    title="BIG-Bench Extra Hard (mini)",
     metrics=(Metric("accuracy"),),
     read=_read(_bbeh, inside="examples"),
     grade=_grade_bbeh,
-    source="google-deepmind/bbeh: bbeh/mini/data.json, or a task's task.json",
+    source="google-deepmind/bbeh: bbeh/mini/data.json (460 rows)",
     licence="CC-BY-4.0; rows carry a canary string",
     max_tokens=8_192,
+    anchors=(
+        Anchor("Llama-3.1-8B", "accuracy", 0.115, "", "BBEH (arXiv 2502.19187)"),
+        Anchor("guessing", "accuracy", 0.084, "", "BBEH (arXiv 2502.19187)"),
+    ),
+    odd=("option letters, numbers, quotes and brackets match leniently, as upstream",),
     answered=_answered(_bbeh, "input", "target"),
+)
+BBEH_FULL = replace(
+    BBEH,
+    name="bbeh-full",
+    title="BIG-Bench Extra Hard (harmonic mean over its tasks)",
+    metrics=(Metric("accuracy", over="task", harmonic=True),),
+    read=_read(_bbeh_task, inside="examples"),
+    source="google-deepmind/bbeh: the task.json of each task (4,520 rows), each under the name of its task",
+    anchors=(
+        Anchor("Llama-3.1-8B", "accuracy", 0.036, "", "BBEH (arXiv 2502.19187)"),
+        Anchor("guessing", "accuracy", 0.024, "", "BBEH (arXiv 2502.19187)"),
+    ),
+    odd=(*BBEH.odd, "the mean is harmonic, over each task's per cent plus one: a task without a right answer gives 1"),
 )
 AIME = Benchmark(
     name="aime",
@@ -131,6 +159,11 @@ GPQA = Benchmark(
     source="idavidrein/gpqa, as JSONL (its authors ask not to publish its rows)",
     licence="CC-BY-4.0",
     max_tokens=8_192,
+    anchors=(
+        Anchor("Qwen2.5-7B", "accuracy", 0.364, "", "Qwen2.5 report (arXiv 2412.15115)"),
+        Anchor("Qwen2.5-1.5B", "accuracy", 0.298, "", "Qwen2.5 report (arXiv 2412.15115)"),
+    ),
+    odd=("options are asked in an order that a row's id fixes; published figures are of several orders",),
     answered=_answered(_gpqa, "Question", *_OPTIONS),
 )
 MMLU_PRO = Benchmark(
@@ -142,5 +175,10 @@ MMLU_PRO = Benchmark(
     source="TIGER-Lab/MMLU-Pro, as JSONL",
     licence="MIT",
     max_tokens=4_096,
+    anchors=(
+        Anchor("Qwen2.5-7B", "accuracy", 0.563, "", "Qwen2.5 report (arXiv 2412.15115)"),
+        Anchor("Qwen2.5-1.5B", "accuracy", 0.324, "", "Qwen2.5 report (arXiv 2412.15115)"),
+    ),
+    odd=("asked without examples; published figures are mostly of five",),
     answered=_answered(_mmlu_pro, "question", "options", "answer"),
 )

@@ -9,7 +9,7 @@ from ifrl_core.evaluation.benchmarks.followbench import FOLLOWBENCH
 from ifrl_core.evaluation.benchmarks.general import GENERAL
 from ifrl_core.evaluation.benchmarks.multi_if import MULTI_IF
 from ifrl_core.evaluation.benchmarks.multichallenge import MULTICHALLENGE
-from ifrl_core.evaluation.benchmarks.problems import AIME, BBEH, GPQA, MMLU_PRO
+from ifrl_core.evaluation.benchmarks.problems import AIME, BBEH, BBEH_FULL, GPQA, MMLU_PRO
 from ifrl_core.evaluation.benchmarks.sysbench import SYSBENCH
 from ifrl_core.evaluation.benchmarks.verifiable import IFBENCH, IFEVAL
 from ifrl_core.evaluation.benchmarks.writingbench import WRITINGBENCH
@@ -31,6 +31,7 @@ BENCHMARKS = {
         MULTI_IF,
         SYSBENCH,
         BBEH,
+        BBEH_FULL,
         AIME,
         GPQA,
         MMLU_PRO,

@@ -15,6 +15,7 @@ from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks.rules.ifbench.rules import UNSCORED
 from ifrl_core.evaluation.benchmarks.rules.ifbench.rules import rules as ifbench_rules
 from ifrl_core.evaluation.suite.benchmark import (
+    Anchor,
     AnsweredRows,
     Benchmark,
     Grade,
@@ -123,6 +124,12 @@ IFEVAL = Benchmark(
     source="google-research/instruction_following_eval: input_data.jsonl",
     licence="Apache-2.0",
     max_tokens=1_280,
+    anchors=(
+        Anchor("Qwen2.5-1.5B", "prompt_strict", 0.436, "", "the method's paper, before (arXiv 2510.14420)"),
+        Anchor("Qwen2.5-1.5B, trained", "prompt_strict", 0.652, "", "the method's paper, after (arXiv 2510.14420)"),
+        Anchor("R1-0528-Qwen3-8B, trained", "prompt_strict", 0.871, "", "the method's paper (arXiv 2510.14420)"),
+    ),
+    odd=("an empty answer follows nothing, as upstream",),
     answered=_answered(rule_of),
 )
 IFBENCH = Benchmark(
@@ -134,5 +141,19 @@ IFBENCH = Benchmark(
     source="allenai/IFBench: data/IFBench_test.jsonl (300 rows since April 2026)",
     licence="ODC-BY",
     max_tokens=4_096,
+    anchors=(
+        Anchor("Qwen3-8B", "prompt_loose", 0.350, "", "published; which paper is not noted"),
+        Anchor("Qwen3-32B", "prompt_loose", 0.373, "", "published; which paper is not noted"),
+        Anchor("Qwen2.5-7B, IF-RLVR", "prompt_loose", 0.487, "", "IFBench (arXiv 2507.02833), lowest"),
+        Anchor("Qwen2.5-7B, IF-RLVR", "prompt_loose", 0.537, "", "IFBench (arXiv 2507.02833), highest"),
+        Anchor("o3", "prompt_loose", 0.693, "", "IFBench (arXiv 2507.02833)"),
+    ),
+    odd=(
+        "the data had 294 rows until April 2026",
+        "repeat_span cuts characters since May 2026 though its prompts say words, and line_indent changes the list it walks: "
+        "here both follow the words, unless official scoring is asked for",
+        "words:start_verb needs a tagger: its 6 rows are unscored",
+        "other libraries' copies of the checkers differ in 13 to 22 of 58: the scorer's version is part of a result",
+    ),
     answered=_answered(ifbench_rules()),
 )

@@ -151,3 +151,15 @@ def test_multiple_choice(tmp_path: Path) -> None:
     pro = {"question": "?", "options": list(string.ascii_lowercase[:10]), "answer": "J", "category": "law"}
     (item,) = BENCHMARKS["mmlu-pro"].read(written(tmp_path / "pro.jsonl", [pro]))
     assert (item.row["answer"], item.slices) == ("J", {"subject": "law"})
+
+
+def test_bbeh_full_is_the_harmonic_mean_over_tasks(tmp_path: Path) -> None:
+    suite, rows = BENCHMARKS["bbeh-full"], []
+    for task, answers in (("word_sorting", "ab"), ("web_of_lies", "xx")):
+        (tmp_path / f"bbeh_{task}").mkdir()
+        file = tmp_path / f"bbeh_{task}" / "task.json"
+        file.write_text(json.dumps({"examples": [{"input": "?", "target": target} for target in "ab"]}))
+        items = suite.read(str(file))
+        rows += graded_by_rules(suite, items, [f"The answer is: {answer}" for answer in answers])
+    assert [row.item.slices["task"] for row in rows] == ["word_sorting"] * 2 + ["web_of_lies"] * 2
+    assert figures(suite, rows)["metrics"]["accuracy"]["mean"] == pytest.approx(2 / (1 / 101 + 1 / 1) / 100)

@@ -1,7 +1,5 @@
 """The figures of the outside benchmarks, and what a judge's reply says."""
 
-from statistics import harmonic_mean
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,7 +82,3 @@ def test_bbeh_right(response: str, target: str) -> None:
 )
 def test_bbeh_wrong(response: str, target: str) -> None:
     assert not bbeh.right(response, target)
-
-
-def test_bbeh_full_score() -> None:
-    assert bbeh.full_score({"a": 0.0, "b": 0.5}) == harmonic_mean([1, 51])
