@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from ifrl_core.evaluation.suite.benchmark import Metric
+from ifrl_core.evaluation.suite.benchmark import Item, Metric
 from ifrl_core.evaluation.suite.score import GradedItem
 from ifrl_core.records import Row, printable
 from ifrl_core.statistics.by_hash import rank_by_hash
@@ -14,15 +14,13 @@ FIXED, ENDS, UNSCORED = 3, 2, 2
 LONGEST = 12_000  # characters of a text that are shown
 
 
-def samples(
-    label: str, headline: Metric, models: Mapping[str, Sequence[GradedItem]], reasoning: Reasoning
-) -> list[Row]:
+def samples(label: str, headline: Metric, models: Mapping[str, tuple[Sequence[GradedItem], Reasoning]]) -> list[Row]:
     """[{"why", "id", "slices", "messages", "answers": [{"model", "text", "verdicts", "marks", "notes"}]}].
 
     `why`: "fixed" (the first by a hash, whatever the answers), "improved" and "regressed" (the largest changes of the last
     model against the first), "unscored".
     """
-    by_model = {name: _first_samples(rows) for name, rows in models.items()}
+    by_model = {name: _first_samples(rows) for name, (rows, _) in models.items()}
     first, *_, last = [*by_model.values(), *by_model.values()]
     ids = sorted((id_ for id_ in first if id_ in last), key=lambda id_: rank_by_hash("report", label, id_))
     before, after = ({id_: _mark(headline, of[id_]) for id_ in ids} for of in (first, last))
@@ -36,7 +34,11 @@ def samples(
     ):
         chosen |= dict.fromkeys([id_ for id_ in some if id_ not in chosen][:most], why)
     return [
-        _row(why, first[id_], {name: rows.get(id_) for name, rows in by_model.items()}, reasoning)
+        {
+            "why": why,
+            **_asked(first[id_].item),
+            "answers": [_answer(name, rows[id_], models[name][1]) for name, rows in by_model.items() if id_ in rows],
+        }
         for id_, why in chosen.items()
     ]
 
@@ -55,15 +57,11 @@ def _mark(headline: Metric, row: GradedItem) -> float | None:
     return fmean(known) if known and len(known) == len(marks) else None
 
 
-def _row(why: str, row: GradedItem, of: Mapping[str, GradedItem | None], reasoning: Reasoning) -> Row:
-    messages = [message for turn in row.item.turns for message in turn]
-    return {
-        "why": why,
-        "id": row.item.id,
-        "slices": dict(row.item.slices),
-        "messages": [{"role": message["role"], "text": _shown(message["content"])} for message in messages],
-        "answers": [_answer(name, given, reasoning) for name, given in of.items() if given is not None],
-    }
+def _asked(item: Item) -> Row:
+    messages = [
+        {"role": message["role"], "text": _shown(message["content"])} for turn in item.turns for message in turn
+    ]
+    return {"id": item.id, "slices": dict(item.slices), "messages": messages}
 
 
 def _answer(model: str, row: GradedItem, reasoning: Reasoning) -> Row:

@@ -20,22 +20,18 @@ Section = dict[str, Any]
 
 @dataclass(frozen=True)
 class Side:
-    """A model on a benchmark: `figures` of all its rows, with "judge" where one was asked and measured; `counts` of its
-    answers by name, such as how many were cut off."""
+    """A model on a benchmark: `figures` of all its rows, with "judge" where one was asked and measured; `reasoning` of its
+    responses; `counts` of its answers by name, such as how many were cut off."""
 
     name: str
     figures: Mapping[str, Any]
     rows: Sequence[GradedItem]
     counts: Mapping[str, int] = field(default_factory=dict)
+    reasoning: Reasoning = THINK
 
 
 def benchmark_section(
-    label: str,
-    benchmark: Benchmark,
-    sides: Sequence[Side],
-    *,
-    made_with: Mapping[str, str],
-    reasoning: Reasoning = THINK,
+    label: str, benchmark: Benchmark, sides: Sequence[Side], *, made_with: Mapping[str, str]
 ) -> Section:
     """The section of a benchmark; `label`: its name in the recipe. `made_with` names what scores depend on beside the
     answers: the data's hash, the scorer's version, the judge with its digest, the templates' hashes."""
@@ -68,7 +64,7 @@ def benchmark_section(
         "judge_figures": judge_rows(judges),
         "flags": judge_flags(names, judges),
         "made_with": dict(made_with),
-        "rows": samples(label, benchmark.metrics[0], {side.name: side.rows for side in sides}, reasoning),
+        "rows": samples(label, benchmark.metrics[0], {side.name: (side.rows, side.reasoning) for side in sides}),
     }
 
 

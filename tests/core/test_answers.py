@@ -211,7 +211,7 @@ def of_suites(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool
 
 def of_samples(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     row = suite_score.GradedItem(Item("1", asked("p"), {}), response, Graded({"named": [1.0]}))
-    [shown] = benchmark_samples.samples("s", Metric("named"), {"model": [row]}, reasoning)
+    [shown] = benchmark_samples.samples("s", Metric("named"), {"model": ([row], reasoning)})
     answer = shown["answers"][0]
     assert answer["unclosed"] == (bool(response) and not answer["text"])
     return "river" in answer["text"]
