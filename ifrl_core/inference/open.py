@@ -77,12 +77,14 @@ def open_engine(
     *,
     reasoning: Reasoning = THINK,
     servers: Servers = SERVERS,
+    skip_too_long: bool = False,
 ) -> Engine:
     """The engine of a section over a model artifact (None only for a server).
 
     A local engine is kept while the same one is asked for, so that the shards of one process share it, one thread at a time
     (local.py); `forget_engine` gives its memory back. `reasoning` is the format of the responses, for servers that give
-    reasoning apart; `servers` are asked with engine server.
+    reasoning apart; `servers` are asked with engine server. `skip_too_long`: a request that does not fit such a server's
+    context has no answer, as with the other engines, and is no error.
 
     Raises:
         ConfigError: when a server is to answer and none is named, or vLLM is to and is not installed.
@@ -95,7 +97,13 @@ def open_engine(
         counter = _token_counter(model, store)
         urls, key = servers.urls(), servers.key_variable
         return ServerEngine(
-            urls, config.served_model, api_key_variable=key, count_tokens=counter, reasoning=reasoning, **known
+            urls,
+            config.served_model,
+            api_key_variable=key,
+            count_tokens=counter,
+            reasoning=reasoning,
+            skip_too_long=skip_too_long,
+            **known,
         )
     assert model is not None
     name = (config.engine, model_folder(model, store), model.digest, config.dtype, config.batch_size, config.vllm)

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import httpx
@@ -33,6 +34,10 @@ _GATEWAY = {502, 504}  # a proxy whose server behind it is gone
 _EXCERPT = 500
 _END_IDS = "stop_token_ids"  # of vLLM and SGLang
 _MOST_STOPS = 4  # strings that OpenAI's interface takes
+_SCHEMAS = ("response_format", "json_schema")  # one of them stands in a refusal of what they are
+_TOO_LONG = re.compile(
+    r"context.?(length|size|window)|(prompt|input|request)s? (is|are) too long|`inputs` tokens", re.IGNORECASE
+)
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -44,6 +49,10 @@ class _OutageError(Exception):
     def __init__(self, problem: str, *, busy: bool = False, rest_s: float | None = None) -> None:
         super().__init__(problem)
         self.busy, self.rest_s = busy, rest_s
+
+
+class _RefusalError(InferenceError):
+    """The server takes a request as it is at no time."""
 
 
 class _CrashError(Exception):
@@ -59,7 +68,8 @@ class ServerEngine:
     server answered with what is no chat completion, one of them twice, end the call. `ends`: the tokens that end an answer,
     by id; sent as OpenAI's `stop` and as vLLM's and SGLang's `stop_token_ids`. `count_tokens` counts the tokens of a text
     where a server gives no usage; where it gives reasoning apart, the text is both, the former in the tags of `reasoning`.
-    `marks`: what of the messages would be taken for special tokens (models/control_marks.py).
+    `marks`: what of the messages would be taken for special tokens (models/control_marks.py). `skip_too_long`: a request that
+    a server refuses because it does not fit its context has no answer (engine.no_room), and does not end the call.
     """
 
     def __init__(
@@ -76,6 +86,7 @@ class ServerEngine:
         count_tokens: Callable[[str], int] = roughly_counted,
         reasoning: Reasoning = THINK,
         marks: re.Pattern[str] = COMMON,
+        skip_too_long: bool = False,
     ) -> None:
         if not base_urls:
             raise InferenceError(f"model {model!r}: no base URL of a server that answers for it")
@@ -93,6 +104,8 @@ class ServerEngine:
         self._count_tokens = count_tokens
         self._reasoning = reasoning
         self._marks = marks
+        self._skip_too_long = skip_too_long
+        self._takes_schemas = True
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
@@ -153,16 +166,25 @@ class ServerEngine:
     async def _ask(
         self, client: httpx.AsyncClient, fleet: Fleet, request: Request, sampling: Sampling, what: str
     ) -> ChatAnswer:
-        """Have one request answered; of a server that takes no _END_IDS, without them from then on."""
+        """Have one request answered; of a server that takes no _END_IDS or no schemas, without them from then on."""
         while True:
-            stop = self._stop
+            stop, schemas = self._stop, self._takes_schemas
+            asking = sampling if schemas else replace(sampling, json_schema=None)
             try:
-                return await self._answer(client, fleet, _body(self._model, self._plain(request), sampling, stop), what)
-            except InferenceError as refusal:
-                if _END_IDS not in stop or _END_IDS not in str(refusal):
+                return await self._answer(client, fleet, _body(self._model, self._plain(request), asking, stop), what)
+            except _RefusalError as refusal:
+                if _END_IDS in stop and _END_IDS in str(refusal):
+                    log.info("the server takes no %s: it ends answers as it knows, and at texts", _END_IDS)
+                    self._stop = {name: value for name, value in stop.items() if name != _END_IDS}
+                elif asking.json_schema is not None and any(name in str(refusal) for name in _SCHEMAS):
+                    if self._takes_schemas:
+                        log.warning("the server holds no model to a schema: answers may be of any form (%s)", refusal)
+                    self._takes_schemas = False
+                elif self._skip_too_long and _TOO_LONG.search(str(refusal)):
+                    log.warning("%s has no answer: %s", what, refusal)
+                    return ChatAnswer("", "length", (0, 0), 0)
+                else:
                     raise
-                log.info("the server takes no %s: it ends answers as it knows, and at texts", _END_IDS)
-                self._stop = {name: value for name, value in stop.items() if name != _END_IDS}
 
     async def _answer(self, client: httpx.AsyncClient, fleet: Fleet, body: bytes, what: str) -> ChatAnswer:
         """Send one request until it is answered."""
@@ -228,7 +250,7 @@ async def _post(client: httpx.AsyncClient, url: str, body: bytes, reasoning: Rea
     if status >= 500:
         raise _CrashError(f"{status}: {_words(response)}")
     if status != 200:
-        raise InferenceError(f"{url} refused a request with {status}: {_words(response)}")
+        raise _RefusalError(f"{url} refused a request with {status}: {_words(response)}")
     return read_answer(response.content, reasoning)
 
 

@@ -9,12 +9,11 @@ identity     who judges, with what, and what of it makes judgements anew
 What a stage calls:
 
     check_judge(config, here=...)                                  before anything starts
+    open_judge(config, model, store)                               -> Engine; `model`: None for a served judge without one
     content_of(config, names)                                      digests for a stage's content; `names`: templates in use
     described(config, model)                                       the judge as results name it
     judged(gradings, engine, config, journal, progress)            -> list[Judgement(graded, replies)]
     check_read(replies, config)                                    of all shards together; `judged` refuses what is hopeless
     reliability(answers, engine, config, journal, seed, progress)  -> Figures
     spoken(figures)                                                those figures as a sentence, for reports
-
-`engine` is `open_engine(config, model, store, servers=JUDGES)`.
 """

@@ -26,6 +26,7 @@ from ifrl_core.text.reasoning import THINK, answer_of
 
 log = logging.getLogger(__name__)
 
+NO_ROOM = "(no reply: the question fills the judge's context)"
 AGAIN = "again"  # the template that follows a reply which could not be read
 _SHOWN_REPLIES, _SHOWN_CHARACTERS = 3, 160
 
@@ -169,7 +170,8 @@ class _Asked:
         return True
 
     def reply(self) -> Reply:
-        return Reply(self.question.template, whole_text(self.completion.text), self.value is not None, self.times)
+        text = NO_ROOM if no_room(self.completion) else whole_text(self.completion.text)
+        return Reply(self.question.template, text, self.value is not None, self.times)
 
 
 def _stepped(grading: Grading, answers: Sequence[Any] | None) -> Sequence[Question] | Graded:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ifrl_core.artifacts import ArtifactRef, canonical_json
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, canonical_json
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.artifacts.files import filesystem
 from ifrl_core.config import JudgeConfig
@@ -10,7 +10,8 @@ from ifrl_core.constraints.identity import drawing_of, rules_of
 from ifrl_core.evaluation.judge.ask import AGAIN
 from ifrl_core.evaluation.judge.reliability import WORDINGS, recorded_replies
 from ifrl_core.evaluation.judge.templates import templates
-from ifrl_core.inference.open import JUDGES, check_engine, describe_engine
+from ifrl_core.inference import Engine
+from ifrl_core.inference.open import JUDGES, check_engine, describe_engine, open_engine
 
 
 def check_judge(config: JudgeConfig, *, here: bool) -> None:
@@ -24,6 +25,15 @@ def check_judge(config: JudgeConfig, *, here: bool) -> None:
     templates(config.template)
     if config.recorded is not None:
         recorded_replies(config.recorded)
+
+
+def open_judge(config: JudgeConfig, model: ArtifactRef | None, store: ArtifactStore) -> Engine:
+    """The engine that answers for the judge. A question that is too long for it has no reply, and does not end the others.
+
+    Raises:
+        ConfigError: as `check_judge`.
+    """
+    return open_engine(config, model, store, servers=JUDGES, skip_too_long=True)
 
 
 def content_of(config: JudgeConfig, names: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pytest
 
 from ifrl_core.errors import InferenceError
 from ifrl_core.inference import Completion, Request, Sampling
+from ifrl_core.inference.engine import no_room
 from ifrl_core.inference.server_engine import ServerEngine
 from tests.core.inference.fault_server import Body, Reply, completion, echo, serving
 
@@ -77,6 +78,40 @@ def test_a_server_that_takes_no_ids_of_ends_is_asked_without_them(detail: Any) -
         assert texts(asked.generate(requests(1), Sampling(5))) == expected(1)
     assert server.bodies[-1]["stop"] == ["<|im_end|>"]
     assert "stop_token_ids" not in server.bodies[-1]
+
+
+def test_a_server_that_holds_no_model_to_a_schema_is_asked_without_one() -> None:
+    def strict(body: Body, number: int) -> Reply:
+        refused = 400, {"error": {"message": "response_format of type json_schema is not supported"}}, {}
+        return refused if "response_format" in body else echo(body, number)
+
+    with serving(strict) as server:
+        asked = engine(server.url)
+        assert texts(asked.generate(requests(40), Sampling(5, json_schema={"type": "object"}))) == expected(40)
+        asked.generate(requests(1), Sampling(5, json_schema={"type": "object"}))
+    assert "response_format" not in server.bodies[-1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model's maximum context length is 2048 tokens. However, you requested 2100 tokens",
+        "the request exceeds the available context size",
+        "The input (9000 tokens) is longer than the model's context length (4096 tokens).",
+        "`inputs` tokens + `max_new_tokens` must be <= 4096",
+        "prompt is too long: 250000 tokens > 200000 maximum",
+    ],
+)
+def test_a_request_that_does_not_fit_a_context_has_no_answer_or_ends_the_call(words: str) -> None:
+    def short(body: Body, number: int) -> Reply:
+        fits = body["messages"][-1]["content"] != "prompt 3"
+        return echo(body, number) if fits else (400, {"error": {"message": words}}, {})
+
+    with serving(short) as server:
+        completions = engine(server.url, skip_too_long=True).generate(requests(5), Sampling(5))
+        with pytest.raises(InferenceError, match="refused a request with 400"):
+            engine(server.url).generate(requests(5), Sampling(5))
+    assert [no_room(completion) for completion in completions] == [False, False, False, True, False]
 
 
 def test_no_requests_need_no_server() -> None:
