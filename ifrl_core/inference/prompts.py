@@ -24,8 +24,9 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
         text = tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # a template may raise anything
         said = plain[-1]["content"][:_SHOWN] if plain else ""
+        system = ", so that it takes system messages" if plain and plain[0]["role"] == "system" else ""
         raise ModelError(
-            f"the chat template cannot render the prompt {said!r} ({first_line(error)}): mend it"
+            f"the chat template cannot render the prompt {said!r} ({first_line(error)}): mend it{system}"
         ) from error
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids

@@ -9,8 +9,9 @@ from typing import Any
 
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Item, Marks, Metric, Question, Terms, settled
-from ifrl_core.evaluation.suite.documents import documents
+from ifrl_core.evaluation.suite.documents import documents, field
 from ifrl_core.evaluation.suite.odd import odd_rows
+from ifrl_core.records import Row
 from ifrl_core.statistics.bootstrap import Combine, bootstrap_mean, clustered, harmonic_percent, over_groups, pooled
 from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
@@ -31,18 +32,20 @@ class GradedItem:
 def graded_by_rules(
     benchmark: Benchmark,
     items: Sequence[Item],
-    responses: Sequence[str],
+    responses: Sequence[str | Sequence[str]],
     reasoning: Reasoning = THINK,
     terms: Terms = Terms(),  # noqa: B008
 ) -> list[GradedItem]:
-    """`responses[i]` answers `items[i]`; without an answer (reasoning that never ended) it is graded as empty.
+    """`responses[i]` answers `items[i]`, of several turns one each; without an answer (reasoning that never ended) it is
+    graded as empty.
 
     What a judge would have to say is unscored.
     """
+    turns = [[given] if isinstance(given, str) else list(given) for given in responses]
     with benchmark.grade(terms) as grade:
         return [
-            GradedItem(item, response, settled(grade(item, [answer_of(response, reasoning)]), _nobody))
-            for item, response in zip(items, responses, strict=True)
+            GradedItem(item, of_item[-1], settled(grade(item, [answer_of(r, reasoning) for r in of_item]), _nobody))
+            for item, of_item in zip(items, turns, strict=True)
         ]
 
 
@@ -198,8 +201,9 @@ def _number_first(named: tuple[str, Any]) -> tuple[int, str]:
     return (int(named[0]) if named[0].isdecimal() else -1, named[0])
 
 
-def responses_of(path: str, items: Sequence[Item], *, partial: bool = False) -> list[str]:
-    """The responses of an answers file, in the order of `items`: rows with `response`, and `id`, `key` or `prompt`.
+def responses_of(path: str, items: Sequence[Item], *, partial: bool = False) -> list[list[str]]:
+    """The responses of an answers file to each turn, in the order of `items`: rows with `response`, or of several turns a
+    list `responses`, and `id`, `key` or `prompt`.
 
     `partial`: `items` are some of the benchmark's rows, and answers to others are passed over.
 
@@ -209,23 +213,29 @@ def responses_of(path: str, items: Sequence[Item], *, partial: bool = False) -> 
     by_id, by_prompt = {item.id: i for i, item in enumerate(items)}, {item.prompt: i for i, item in enumerate(items)}
     if len(by_id) < len(items):
         raise InputError(f"{len(items) - len(by_id)} rows of the benchmark have the key of another: give each its own")
-    given: dict[int, str] = {}
+    given: dict[int, list[str]] = {}
     for number, row in enumerate(documents(path), start=1):
         place = place_of(row, by_id, by_prompt)
         if place is None and partial:
             continue
         if place is None:
             raise InputError(f"{path} row {number}: its id, key or prompt is none of the benchmark's")
-        response = row.get("response")
-        if not isinstance(response, str):
-            raise InputError(f"{path} row {number}: field 'response' is {type(response).__name__}; expected str")
         if place in given:
             raise InputError(f"{path} row {number}: {items[place].id!r} is answered twice")
-        given[place] = response
+        given[place] = _responses(path, number, row, len(items[place].turns))
     if len(given) < len(items):
         missing = next(item.id for place, item in enumerate(items) if place not in given)
         raise InputError(f"{path}: {len(items) - len(given)} rows of the benchmark have no answer, first {missing!r}")
     return [given[place] for place in range(len(items))]
+
+
+def _responses(path: str, number: int, row: Row, turns: int) -> list[str]:
+    if turns == 1 and "responses" not in row:
+        return [field(path, number, row, "response", str)]
+    responses: list[str] = field(path, number, row, "responses", list)
+    if len(responses) != turns or not all(isinstance(response, str) for response in responses):
+        raise InputError(f"{path} row {number}: field 'responses' has to hold {turns} texts, one a turn")
+    return responses
 
 
 def write_graded(

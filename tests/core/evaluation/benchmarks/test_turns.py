@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks import multi_if, multichallenge, sysbench
+from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
 from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Item, Terms
+from ifrl_core.evaluation.suite.score import figures, graded_by_rules, responses_of
 from tests.core.evaluation.benchmarks.grading import graded
 
 BENCH = Path(__file__).parents[5] / "shared" / "data" / "bench"
@@ -82,6 +86,25 @@ def test_multi_if_short_dialogs_and_instructions_that_no_rule_takes(tmp_path: Pa
     assert result.marks["turn_1_inst_strict"] == [1.0, None]
     assert result.marks["turn_1_prompt_loose"] == [None]
     assert result.marks["turn_3_prompt_loose"] == []
+
+
+def test_answers_of_a_file_to_every_turn_make_figures(tmp_path: Path) -> None:
+    items = multi_if.read(
+        written(tmp_path / "rows.jsonl", [dialog(FIRST, SECOND, THIRD), {**dialog(FIRST), "key": "b"}])
+    )
+    given = [
+        {"key": "b", "response": "a, b"},
+        {"key": "1:2:en", "responses": ["Fine.", "the tea is fine.", "oh, fine"]},
+    ]
+    rows = graded_by_rules(multi_if.MULTI_IF, items, responses_of(written(tmp_path / "a.jsonl", given), items))
+    found = figures(multi_if.MULTI_IF, rows)["metrics"]
+    assert list(found) == ["turn_3", "turn_2", "turn_1"]
+    assert found["turn_1"]["mean"] == 0.5
+    assert found["turn_2"]["mean"] == 1.0
+    assert found["turn_3"]["mean"] == pytest.approx((0 + 0 + 2 / 3 + 2 / 3) / 4)  # prompt and inst, strict and loose
+    short = written(tmp_path / "b.jsonl", [{"key": "1:2:en", "responses": ["Fine."]}])
+    with pytest.raises(InputError, match="field 'responses' has to hold 3 texts, one a turn"):
+        responses_of(short, items)
 
 
 @pytest.mark.parametrize(
@@ -259,3 +282,27 @@ def test_every_row_is_graded_whatever_a_judge_says(benchmark: Benchmark, file: s
     for item, reply in zip(items[::10], cycle(["", None, '{"1": 1}', "YES", "[" * 50]), strict=False):
         result = graded(benchmark, item, [""] * len(item.turns), lambda _, said=reply: said)  # type: ignore[misc]
         assert all(metric.name in result.marks for metric in benchmark.metrics)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=60), st.none() | st.text(max_size=30) | st.sampled_from(["YES", '{"1": 1, "2": [0]}']))
+def test_no_text_and_no_reply_makes_a_grading_raise(tmp_path: Path, text: str, reply: str | None) -> None:
+    asked = {
+        "agentif": {
+            "input": "Hello",
+            "constraints": [
+                {
+                    "evaluation": [
+                        {"type": kind, "exec": "Is it so? {response}"} for kind in ("llm_conditional_check", "llm")
+                    ]
+                }
+            ],
+        },
+        "multi-if": dialog(FIRST, SECOND, THIRD),
+        "multichallenge": conversation(),
+        "sysbench": system_dialog(2, 1),
+    }
+    for name, row in asked.items():
+        (item,) = BENCHMARKS[name].read(written(tmp_path / "rows.jsonl", [row]))
+        result = graded(BENCHMARKS[name], item, [text] * len(item.turns), lambda _: reply)
+        assert all(mark is None or 0 <= mark <= len(item.turns) for marks in result.marks.values() for mark in marks)
