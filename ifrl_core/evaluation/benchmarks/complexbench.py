@@ -57,7 +57,7 @@ def _item(path: str, number: int, row: Row, suffix: str) -> Item:
     category = row.get("category")
     groups = {"category": "_".join(category) if isinstance(category, list) else category, "task": row.get("task_types")}
     slices = {name: str(group) for name, group in groups.items() if group}
-    return Item(key, asked(prompt), {"points": points}, str(row.get("group") or key), slices)
+    return Item(key, asked(prompt), {"questions": points}, str(row.get("group") or key), slices)
 
 
 def _point(path: str, number: int, question: object, suffix: str) -> Row:
@@ -90,7 +90,7 @@ def grade(terms: Terms) -> Iterator[Grade]:
 
 
 def _graded(item: Item, answers: Sequence[str], terms: Terms) -> Grading:
-    points = item.row["points"]
+    points = item.row["questions"]
     known = [point for point in points if point["rule"] is None or decidable(point["rule"])]
     replies = (yield [_question(item, point, answers[-1]) for point in known]) if known else []
     verdicts: dict[int, bool | None] = dict.fromkeys(

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from ifrl_core.errors import InputError
+from ifrl_core.evaluation.benchmarks.ladders import leading
 from ifrl_core.evaluation.benchmarks.replies import NOT_READ, numbered, numbered_schema
 from ifrl_core.evaluation.suite.benchmark import (
     Benchmark,
@@ -123,12 +124,12 @@ def _criteria(turn: Row, met: Met) -> list[float | None]:
 
 def _marks(turns: Sequence[Row], verdicts: Sequence[Met]) -> Marks:
     """CSR by criterion, ISR by turn, and SSR, which a turn that was not read leaves open unless one before it failed."""
-    whole = [None if met is None else float(all(met)) for met in verdicts]
-    held = next((place for place, mark in enumerate(whole) if mark != 1.0), len(whole))
+    whole = [None if met is None else all(met) for met in verdicts]
+    held = leading(whole)
     return {
         "csr": [mark for turn, met in zip(turns, verdicts, strict=True) for mark in _criteria(turn, met)],
-        "isr": whole,
-        "ssr": [None if held < len(whole) and whole[held] is None else float(held)],
+        "isr": [None if mark is None else float(mark) for mark in whole],
+        "ssr": [None if held is None else float(held)],
     }
 
 

@@ -43,7 +43,7 @@ def listed(row: dict[str, Any]) -> str:
         "answers": "; or ".join(
             f"{', '.join(form['columns'])}, {' or '.join(form['answer'])}" for form in row["answered"]
         ),
-        "odd": " ".join(row["odd"]),
+        "odd": "; ".join(row["odd"]),
     }
     return "\n".join(
         [f"{row['name']:<18}{row['title']}", *(f"  {name:<9} {text}" for name, text in lines.items() if text)]

@@ -79,7 +79,7 @@ def test_a_file_of_the_official_format(tmp_path: Path) -> None:
     assert found["metrics"]["drfr"]["mean"] == pytest.approx(3 / 5)
     assert found["slices"]["constraint"]["Length"]["drfr"]["mean"] == pytest.approx(1 / 3)
     (english,) = COMPLEXBENCH_EN.read(str(file))
-    assert (english.prompt, english.row["points"][0]["question"]) == ("Write.", "question 0?")
+    assert (english.prompt, english.row["questions"][0]["question"]) == ("Write.", "question 0?")
 
 
 def test_what_is_not_known_is_unscored_and_what_depends_on_it_too(tmp_path: Path) -> None:
