@@ -80,7 +80,10 @@ def score(reply: str, low: int, high: int) -> int | None:
 
 def score_schema(low: int, high: int) -> dict[str, Any]:
     """JSON schema of the reply `{"reason": "...", "score": low to high}`."""
-    number = {"type": "integer", "minimum": low, "maximum": high}
+    number = {
+        "type": "integer",
+        "enum": list(range(low, high + 1)),
+    }  # bounds are not in every engine's subset of JSON schema
     properties = {"reason": {"type": "string"}, "score": number}
     return {"type": "object", "properties": properties, "required": ["reason", "score"], "additionalProperties": False}
 
