@@ -1,9 +1,10 @@
 """The child process that runs code out of a dataset (see limited_code.py); a script of the standard library alone.
 
 It reads one JSON object from its standard input, gives up what it does not need, runs the code, and writes one JSON object to
-the descriptor it was given. First it leaves the network and the user's namespace, where the system lets it, and starts itself
-again; then it loads the modules that checkers use, sets limits that the kernel holds, and from there on an audit hook refuses
-every event that is not on a short list: opening files, sockets, processes, threads, other imports, signals, ctypes.
+the descriptor it was given. First it gives up the network, the user's namespace and every right to change a file (Landlock),
+where the system lets it, and starts itself again; then it loads the modules that checkers use, sets limits that the kernel
+holds, and from there on an audit hook refuses every event that is not on a short list: opening files, sockets, processes,
+threads, other imports, signals, ctypes. Functions that no event announces are taken away.
 """
 
 import json
@@ -58,14 +59,32 @@ ALLOWED_EVENTS = frozenset(
 )
 _IMPORTS = re.compile(r"^\s*(import\s+\S+|from\s+\S+\s+import\s+\S+)", re.MULTILINE)
 MOST_BYTES = 60_000  # of an answer: a pipe holds 64 KiB, and nobody reads before the end
+UNANNOUNCED = ("mkfifo", "mknod", "readlink", "memfd_create", "pidfd_open", "sched_setaffinity", "create_builtin")
 NEW_USER, NEW_NETWORK, NEW_IPC = 0x10000000, 0x40000000, 0x08000000
 
 
-def leave_namespaces() -> None:
-    """Leave the network and the user's namespace where the kernel allows it, and start again without ctypes."""
+CREATE_RULESET, RESTRICT_SELF, NO_NEW_PRIVILEGES = 444, 446, 38
+VERSION = 1  # asks for the version of Landlock
+CHANGES = 1 << 1 | 0b1_1111_1111 << 4  # write; remove or make folders, files, links, devices, sockets
+BY_VERSION = {2: 1 << 13, 3: 1 << 14, 5: 1 << 15}  # link across folders; cut; control devices
+TCP, SIGNALS_AND_SOCKETS = 0b11, 0b11  # bind and connect; abstract sockets and signals to others
+
+
+def give_up_rights() -> None:
+    """Leave the network and the user's namespace and the right to change files, as far as the kernel knows how, and start
+    again without ctypes."""
     import ctypes
 
-    ctypes.CDLL(None).unshare(NEW_USER | NEW_NETWORK | NEW_IPC)
+    kernel = ctypes.CDLL(None)
+    kernel.unshare(NEW_USER | NEW_NETWORK | NEW_IPC)
+    version = kernel.syscall(CREATE_RULESET, None, 0, VERSION)
+    files = CHANGES | sum(bit for since, bit in BY_VERSION.items() if version >= since)
+    given_up = (ctypes.c_uint64 * 3)(files, TCP, SIGNALS_AND_SOCKETS)
+    size = 8 if version < 4 else 16 if version < 6 else 24
+    kernel.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    if version > 0 and (rules := kernel.syscall(CREATE_RULESET, ctypes.byref(given_up), size, 0)) >= 0:
+        kernel.syscall(RESTRICT_SELF, rules, 0)
+        os.close(rules)
     os.execv(sys.executable, [sys.executable, "-I", "-S", __file__, *sys.argv[1:], "inside"])
 
 
@@ -89,6 +108,9 @@ def limit(memory_bytes: int, cpu_seconds: int, wall_seconds: float) -> None:
 def refuse_the_rest() -> None:
     """From here on every audited event that is not allowed raises, for the rest of the process."""
     loaded = frozenset(sys.modules)
+    for module in (os, sys.modules["posix"], sys.modules["_imp"]):
+        for name in UNANNOUNCED:
+            vars(module).pop(name, None)
 
     def hook(event: str, args: tuple[object, ...]) -> None:
         if event not in ALLOWED_EVENTS or (event == "import" and args[0] not in loaded):
@@ -114,7 +136,7 @@ def run(source: str, function: str, value: object, official: bool) -> object:
 def main() -> None:
     descriptor = int(sys.argv[1])
     if sys.argv[-1] != "inside":
-        leave_namespaces()
+        give_up_rights()
     job = json.load(sys.stdin)
     for name in MODULES:
         __import__(name)

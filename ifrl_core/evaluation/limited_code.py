@@ -1,9 +1,9 @@
 """Code that comes with a dataset, run in a child that can neither read, write, reach the network nor start anything.
 
 What protects: a fresh interpreter (`-I -S`: no project, no site-packages, no environment), an empty folder, kernel limits of
-memory, CPU, files and descriptors, a namespace without network where the kernel grants one, a wall clock, and an audit hook
-that refuses every other event (see code_child.py). What does not: a fault of the interpreter itself. Run it in a container
-besides when the data is hostile.
+memory, CPU, files and descriptors, a namespace without network and rules that let no file be changed (Landlock) where the
+kernel grants them, a wall clock, and an audit hook that refuses every other event (see code_child.py). What does not: a fault
+of the interpreter itself. Run it in a container besides when the data is hostile.
 """
 
 import json

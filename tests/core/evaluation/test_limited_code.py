@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ifrl_core.evaluation import limited_code
 from ifrl_core.evaluation.limited_code import CodeLimits, CodeResult, run_limited
 
 QUICK = CodeLimits(wall_seconds=0.8, cpu_seconds=1)
@@ -50,6 +51,9 @@ def test_it_writes_nothing(tmp_path: Path) -> None:
         f"open({str(target)!r}, 'w').write('x')",
         "open('here', 'w').write('x')",
         f"import sys\nsys.modules['os'].mkdir({str(target)!r})",
+        f"import sys\nsys.modules['posix'].mknod({str(target)!r})",
+        f"import sys\nsys.modules['posix'].mkfifo({str(target)!r})",
+        f"import sys\ndel sys.modules['posix']\nimport posix\nposix.mknod({str(target)!r})",
     ):
         assert run(body).outcome == "error"
     assert not target.exists()
@@ -104,3 +108,19 @@ def test_what_is_no_answer_is_an_error() -> None:
     assert run("raise SystemExit").outcome == "error"
     assert run("return 'é' * 50_000") == CodeResult("error", detail="it returned 300,036 bytes")
     assert "SyntaxError" in run_limited("def check_following(:", "check_following", "x").detail
+
+
+def test_the_kernel_holds_what_no_event_announces(tmp_path: Path) -> None:
+    """With the functions there: whoever finds a way to them again is still refused, where the kernel has Landlock."""
+    target = tmp_path / "made"
+    child = Path(limited_code.__file__).with_name("code_child.py")
+    script = tmp_path / "child.py"
+    script.write_text(child.read_text().replace("UNANNOUNCED = (", "UNANNOUNCED = () and ("))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(limited_code, "_CHILD", script)
+        result = run(f"import sys\nsys.modules['posix'].mknod({str(target)!r})\nreturn True")
+    if result.outcome == "returned":
+        target.unlink()
+        pytest.skip("the kernel has no Landlock")
+    assert "PermissionError: [Errno 13]" in result.detail
+    assert not target.exists()
