@@ -12,7 +12,8 @@ from typing import Any
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
 from ifrl_core.labels.rounds import balanced_agreement, is_worse
 from ifrl_core.report.answers import sample_answers
-from ifrl_core.report.findings import findings, label_findings
+from ifrl_core.report.benchmark_data import before_and_after
+from ifrl_core.report.findings import benchmark_findings, findings, label_findings, worst_first
 from ifrl_core.report.policy import policy_section
 from ifrl_core.stages import registry
 from ifrl_core.stages.stage import Stage
@@ -31,12 +32,14 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
     titles = _titles(inputs)
     manifests = {key: store.manifest(inputs[key]) for key in titles}
     figures = {key: manifest.figures for key, manifest in manifests.items()}
+    benchmarks = before_and_after(inputs, store)
     section: Section = {
         "name": name,
         "model": model,
         "stages": [_stage(key, titles[key], inputs[key], manifest) for key, manifest in manifests.items()],
         "missing": [stage.title for stage in awaited_stages() if stage.output not in inputs],
-        "findings": [asdict(finding) for finding in findings(figures)],
+        "findings": [asdict(finding) for finding in worst_first(findings(figures) + benchmark_findings(benchmarks))],
+        "benchmarks": benchmarks,
         "label_findings": [asdict(finding) for finding in label_findings(figures.get("labels", {}))],
         "seeds": _seeds(inputs["seeds"], figures["seeds"], store) if "seeds" in inputs else None,
         "pass_rates": _pass_rates(inputs["pass_rates"], store) if "pass_rates" in inputs else None,

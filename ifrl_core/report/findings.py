@@ -4,11 +4,22 @@ An average hides its parts: every rule here looks at a part. The thresholds say 
 depends on them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ifrl_core.report.text import IFEVAL, count, fixed, interval, listing, percent, percent_interval, signed, things
+from ifrl_core.report.text import (
+    IFEVAL,
+    count,
+    fixed,
+    interval,
+    listing,
+    percent,
+    percent_interval,
+    shift,
+    signed,
+    things,
+)
 
 Figures = Mapping[str, Any]
 
@@ -47,8 +58,13 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
         *_unclosed(figures),
         *_constraints(figures.get("instructions", {}), figures.get("pass_rates", {})),
     ]
+    return worst_first(sentences)
+
+
+def worst_first(found: Sequence[Finding]) -> list[Finding]:
+    """In the order of their levels, else as they stand."""
     order = ("bad", "warning", "note")
-    return sorted(sentences, key=lambda finding: order.index(finding.level))
+    return sorted(found, key=lambda finding: order.index(finding.level))
 
 
 def too_few(row: Figures) -> bool:
@@ -61,6 +77,25 @@ def direction(row: Figures) -> int:
     if row["mean"] is None or too_few(row):
         return 0
     return int(row["low"] > 0) - int(row["high"] < 0)
+
+
+def benchmark_findings(sections: Sequence[Figures]) -> list[Finding]:
+    """Of the report's sections of outside benchmarks: headlines that fell, and judges that tell nothing. IFEval and general
+    problems have findings of their own."""
+    found = []
+    for section in sections:
+        if section["label"] in ("ifeval", "general"):
+            continue
+        row = section["metrics"][0]
+        for change in row["changes"][1:]:
+            if change and direction(change) < 0 and not section["flags"]:
+                title = f"{section['title']} fell"
+                found.append(
+                    Finding("bad", title, f"{row['name']}, after against before: {shift(change, row['unit'])}.")
+                )
+        for flag in section["flags"]:
+            found.append(Finding("warning", f"{section['title']}: {flag['title'].lower()}", flag["text"]))
+    return found
 
 
 def _gain(comparison: Figures, prompts: Figures) -> Iterator[Finding]:

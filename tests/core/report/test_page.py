@@ -229,6 +229,13 @@ def test_ifeval_is_shown_when_measured_and_said_to_be_missing_when_not(whole: Wh
     assert "names no IFEval file" not in page.text
     assert f"{row['before']:.1f}" in section[:400]
     assert "fixed subset of 10 prompts" in section
+    assert "Not measured: the recipe names no benchmarks" in page_of(*whole)[1].text
+    figures = store.manifest(refs["judgements-after.ifeval"]).figures
+    overview = page.text[page.text.index("Outside benchmarks") :]
+    assert f"{100 * figures['metrics']['prompt_strict']['mean']:.1f}%" in overview[:1000]
+    assert page.section("benchmark-ifeval")
+    assert figures["scorer"] in page.text
+    assert page.open == []
 
 
 def test_general_ability_is_shown_when_measured_and_a_fall_is_said(whole: Whole, store: ArtifactStore) -> None:
