@@ -6,6 +6,7 @@ kernel grants them, a wall clock, and an audit hook that refuses every other eve
 of the interpreter itself. Run it in a container besides when the data is hostile.
 """
 
+import inspect
 import json
 import os
 import signal
@@ -16,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-_CHILD = Path(__file__).with_name("code_child.py")
+from ifrl_core.evaluation import code_child
+
+_CHILD = Path(inspect.getfile(code_child.main))
 _START_SECONDS = 30.0  # for the interpreter to start, on a busy machine
 _TIME_IS_UP = (-signal.SIGALRM, -signal.SIGXCPU)
 

@@ -28,6 +28,7 @@ JUDGED = pa.schema(
         ("marks", pa.string()),  # JSON: by metric, a list; null: unscored
         ("notes", pa.string()),  # JSON: by name, how many
         ("verdicts", pa.string()),  # JSON: lines for people
+        ("parts", pa.string()),  # JSON: marks by slice and group, of groups finer than an item
         ("replies", pa.string()),  # JSON: what a judge replied, as it was
     ]
 )
@@ -122,7 +123,7 @@ def graded_items(
         GradedItem(
             items[row["item_id"]],
             given[row["item_id"], row["sample"]][-1]["text"],
-            Graded(json.loads(row["marks"]), json.loads(row["notes"]), json.loads(row["verdicts"])),
+            Graded(*(json.loads(row[name]) for name in ("marks", "notes", "verdicts", "parts"))),
         )
         for table in tables
         for row in table.to_pylist()
@@ -154,6 +155,7 @@ def _judge_shard(
             "marks": json.dumps({metric: list(values) for metric, values in verdict.marks.items()}),
             "notes": json.dumps(dict(verdict.notes)),
             "verdicts": json.dumps(list(verdict.verdicts)),
+            "parts": json.dumps({name: dict(groups) for name, groups in verdict.parts.items()}),
             "replies": json.dumps(replies),
         }
         for (item, sample), (verdict, replies) in zip(asked, graded, strict=True)
