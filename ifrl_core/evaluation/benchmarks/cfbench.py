@@ -10,7 +10,7 @@ from functools import partial
 from statistics import fmean
 
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.benchmarks.replies import NOT_READ, numbered, numbered_schema
+from ifrl_core.evaluation.benchmarks.replies import NOT_READ, echoed, numbered, numbered_schema
 from ifrl_core.evaluation.suite.benchmark import (
     Anchor,
     Benchmark,
@@ -68,9 +68,15 @@ def _graded(item: Item, answers: Sequence[str]) -> Grading:
         "response": answers[-1],
         "criteria": "\n".join(f"{i}. {criterion['text']}" for i, criterion in enumerate(criteria, start=1)),
     }
-    n = len(criteria)
-    [met] = yield [Question("cfbench", fields, partial(numbered, n=n), numbered_schema(n))]
+    read_verdicts = partial(_read_verdicts, criteria=[criterion["text"] for criterion in criteria])
+    [met] = yield [Question("cfbench", fields, read_verdicts, numbered_schema(len(criteria)))]
     return worth(criteria, met)
+
+
+def _read_verdicts(reply: str, criteria: list[str]) -> list[bool] | None:
+    """By number, or each criterion echoed, where a user's template asks as upstream does."""
+    by_number = numbered(reply, len(criteria))
+    return echoed(reply, criteria) if by_number is None else by_number
 
 
 def worth(criteria: Sequence[Row], met: Sequence[bool] | None) -> Graded:

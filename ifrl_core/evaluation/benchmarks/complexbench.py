@@ -112,7 +112,8 @@ def _question(item: Item, point: Row, answer: str) -> Question:
 
 
 def spans_in(reply: str, response: str) -> list[str] | None:
-    """What a reply cuts out of the response: the list `spans` of its JSON object, or what follows the official "评分对象：".
+    """What a reply cuts out of the response: the list `spans` of its JSON object, what follows the official "评分对象：", or
+    the reply itself where it is a passage of the response.
 
     "all" is the whole response, "None" nothing; officially parts are joined by ||.
     """
@@ -121,18 +122,20 @@ def spans_in(reply: str, response: str) -> list[str] | None:
         spans = [found[-1]] if isinstance(found[-1], str) else found[-1]
         if not isinstance(spans, list) or not all(isinstance(span, str) for span in spans):
             return None
-        return _meant([span.strip() for span in spans], response)
+        return _meant(spans, response)
     mark = next((mark for mark in _OFFICIAL_MARKS if mark in reply), None)
     text = (reply.rpartition(mark)[2] if mark else reply).strip()
-    if mark or "||" in text or text in ("all", "None"):
-        return _meant([part.strip() for part in text.split("||")], response)
-    return None
+    said = mark or "||" in text or _word(text) in ("all", "none") or (text and text in response)
+    return _meant(text.split("||"), response) if said else None
 
 
 def _meant(spans: list[str], response: str) -> list[str]:
-    if spans == ["None"]:
-        return []
-    return [response] if spans == ["all"] else spans
+    words = [_word(span) for span in spans]
+    return [] if words == ["none"] else [response] if words == ["all"] else [span.strip() for span in spans]
+
+
+def _word(span: str) -> str:
+    return span.strip(" \n\"'.。").lower()
 
 
 def with_dependencies(

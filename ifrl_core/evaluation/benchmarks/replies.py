@@ -10,7 +10,7 @@ _OPENING = re.compile(r"[{\[]")
 _TRIES = 200  # places of a reply at which JSON may begin
 _STANDING_ALONE = r"(?<![\u4e00-\u9fff])(?:是|否)(?![\u4e00-\u9fff])"  # not as in 不是, 是否, 否则
 _YES_NO = re.compile(rf"\b(?:yes|no)\b|{_STANDING_ALONE}", re.IGNORECASE)
-_VERDICT_FIELDS = ("met", "verdict", "answer", "score")
+_VERDICT_FIELDS = ("met", "verdict", "answer", "score", "1")
 _TRUE: dict[int | str, bool] = {
     1: True,
     0: False,
@@ -22,11 +22,12 @@ _TRUE: dict[int | str, bool] = {
 def numbered(reply: str, n: int) -> list[bool] | None:
     """The verdicts 1 to n of a JSON reply: `{"1": 1, "2": 0}`, `[1, 0]`, or a list of objects with a number and a verdict.
 
-    Of several the last counts, an object before a list: judges quote, and mark what they quote by [1].
+    Of several the last counts, an object before a list: judges quote, and mark what they quote by [1]. Also read is what
+    official wordings ask for in the last line: `['YES', 'NO']`, or of one verdict YES or NO.
     """
     documents = sorted(json_in(reply), key=lambda document: isinstance(document, dict))
     read = [verdicts for document in documents if (verdicts := _verdicts(document, n)) is not None]
-    return read[-1] if read else None
+    return read[-1] if read else _listed(reply, n)
 
 
 def numbered_schema(n: int) -> dict[str, Any]:
@@ -54,9 +55,9 @@ def echoed(reply: str, criteria: list[str]) -> list[bool] | None:
 def yes_or_no(reply: str) -> bool | None:
     """The verdict of a JSON object, else the last yes or no of the reply (是 or 否 that stands alone): reasons come first."""
     objects = [document for document in json_in(reply) if isinstance(document, dict)]
-    given = [document[name] for document in objects for name in _VERDICT_FIELDS if name in document]
+    given = [document for document in objects if document.keys() & set(_VERDICT_FIELDS)]
     if given:
-        return _verdict(given[-1])
+        return _verdict(_given(given[-1]))
     found = _YES_NO.findall(reply)
     return _verdict(found[-1]) if found else None
 
@@ -117,14 +118,26 @@ def _verdicts(document: Any, n: int) -> list[bool] | None:
     return known if len(known) == n else None
 
 
+def _listed(reply: str, n: int) -> list[bool] | None:
+    last = (reply.strip().splitlines() or [""])[-1].strip()
+    listed = last[1:-1].split(",") if last.startswith("[") and last.endswith("]") else [last]
+    verdicts = [_verdict(entry.strip(" '\"*.`")) for entry in listed]
+    known = [verdict for verdict in verdicts if verdict is not None]
+    return known if len(known) == n == len(verdicts) else None
+
+
 def _by_number(items: list[Any]) -> dict[str, Any] | None:
     numbered = {}
     for item in items:
         if not isinstance(item, dict):
             return None
         number = next((item[name] for name in ("id", "number", "n", "criterion") if name in item), None)
-        numbered[str(number)] = next((item[name] for name in _VERDICT_FIELDS if name in item), None)
+        numbered[str(number)] = _given(item)
     return numbered
+
+
+def _given(item: dict[str, Any]) -> Any:
+    return next((item[name] for name in _VERDICT_FIELDS if name in item), None)
 
 
 def _verdict(value: Any) -> bool | None:

@@ -30,8 +30,9 @@ def test_recorded_replies_give_the_recorded_metrics() -> None:
     for row, item in zip(rows, read(str(DATA / "judged_20.json")), strict=True):
         met = echoed(row["judge_response"], [criterion[0] for criterion in row["criteria"]])
         assert met is not None
-        reply = json.dumps({i: int(verdict) for i, verdict in enumerate(met, start=1)})
-        marks = graded(CFBENCH, item, row["response"], lambda question, reply=reply: reply).marks
+        by_number = json.dumps({i: int(verdict) for i, verdict in enumerate(met, start=1)})
+        marks = graded(CFBENCH, item, row["response"], lambda question, reply=by_number: reply).marks
+        assert graded(CFBENCH, item, "", lambda question, reply=row["judge_response"]: reply).marks == marks
         found = {"CSR": round(marks["csr"][0] or 0, 2), "ISR": marks["isr"][0], "PSR": marks["psr"][0]}
         if found != row["judge_metric"]:
             assert row["judge_parsing"] == "0"

@@ -187,6 +187,8 @@ def test_rules_that_nothing_decides(rule: str) -> None:
         ("【解释】 so\n评分对象：一||二", ["一", "二"]),
         ("评分对象：all", ["the text"]),
         ("None", []),
+        ('"All".', ["the text"]),
+        ("text", ["text"]),
         ("nothing like it", None),
         ("", None),
     ],
