@@ -37,11 +37,15 @@ POINTS = pa.schema(
     [
         ("step", pa.int64()),  # 0: before the first
         ("set", pa.string()),
+        ("metric", pa.string()),  # hard: the share of constraints; of a benchmark its headline
         ("mean", pa.float64()),
-        ("low", pa.float64()),  # of a 95 % interval over instructions
+        (
+            "low",
+            pa.float64(),
+        ),  # of a 95 % interval over clusters: instructions, or what the benchmark has; null of one alone
         ("high", pa.float64()),
-        ("instructions", pa.int64()),
-        ("constraints", pa.int64()),
+        ("clusters", pa.int64()),
+        ("n", pa.int64()),  # of constraints, or of the benchmark's marks
     ]
 )
 
@@ -74,17 +78,18 @@ def asked_rows(name: str, prompts: Sequence[Row], levels: Collection[int], seed:
     return sorted(asked, key=lambda row: rank_by_hash("curve", seed, row["instruction_id"]))[:AT_MOST]
 
 
-def point(name: str, instructions: Sequence[str], scores: Sequence[float]) -> Row:
-    """A point without its step; `scores` of constraints in [0, 1], and the instruction of each."""
+def hard_point(name: str, instructions: Sequence[str], scores: Sequence[float]) -> Row:
+    """A point without its step; `scores` of hard constraints in [0, 1], and the instruction of each."""
     # About one half, so that the interval knows how far a share can be from there.
     interval = cluster_mean(np.asarray(scores) - 0.5, clusters=list(instructions), reach=0.5).interval()
     return {
         "set": name,
+        "metric": "hard",
         "mean": interval.mean + 0.5,
         "low": interval.low + 0.5,
         "high": interval.high + 0.5,
-        "instructions": interval.units,
-        "constraints": len(scores),
+        "clusters": interval.units,
+        "n": len(scores),
     }
 
 
@@ -100,7 +105,7 @@ def best_point(points: Sequence[Row], name: str = VALIDATION) -> Row | None:
 
 
 def curve_figures(points: Sequence[Row], keep: str) -> dict[str, Any]:
-    """{"curve": {set: {"first", "last", "instructions", "measured"}}}, and with `keep: best` "kept": the step, its share with
+    """{"curve": {set: {"first", "last", "clusters", "measured"}}}, and with `keep: best` "kept": the step, its share with
     the interval, and how many steps it was chosen among. Nothing without points."""
     if not points:
         return {}
@@ -119,21 +124,28 @@ def by_set(points: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
 def live_metrics(points: Sequence[Row]) -> dict[str, float]:
     """`held_out/hard`, `held_out/hard_low`, `held_out/hard_high`: what a step's points are called in MLflow."""
     parts = {"mean": "", "low": "_low", "high": "_high"}
-    return {f"{row['set']}/hard{end}": row[part] for row in points for part, end in parts.items()}
+    return {
+        f"{row['set'].replace(':', '-')}/{row['metric']}{end}": row[part]
+        for row in points
+        for part, end in parts.items()
+        if row[part] is not None
+    }
 
 
 def in_words(points: Sequence[Row]) -> str:
-    """For people: "held-out 41 % [35, 47]"."""
-    return ", ".join(
-        f"{row['set'].replace('_', '-')} {row['mean']:.0%} [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
-        for row in points
-    )
+    """For people: "held-out 41% [35, 47]"."""
+    return ", ".join(_in_words(row) for row in points)
+
+
+def _in_words(row: Row) -> str:
+    interval = "" if row["low"] is None else f" [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+    return f"{row['set'].replace('_', '-')} {row['mean']:.0%}{interval}"
 
 
 def _ends(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "first": rows[0]["mean"],
         "last": rows[-1]["mean"],
-        "instructions": rows[-1]["instructions"],
+        "clusters": rows[-1]["clusters"],
         "measured": len(rows),
     }

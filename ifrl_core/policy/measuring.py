@@ -7,21 +7,58 @@ checkpoint are written, so a kill in the middle of it costs that step, which is 
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import TrainingError
-from ifrl_core.policy.curve import CURVE, MEASURED, VALIDATION, by_set, point
+from ifrl_core.policy.curve import CURVE, VALIDATION, hard_point
 from ifrl_core.policy.greedy import Answering
 from ifrl_core.policy.job import Job
-from ifrl_core.records import Row, constraint_of
+from ifrl_core.records import Message, Row, constraint_of
 from ifrl_core.rewards.score import RewardPlan, score_responses
+from ifrl_core.text.reasoning import Reasoning
 from ifrl_core.training.job import CHECKPOINTS, append_row
+
+Ask = Callable[[Sequence[Sequence[Message]]], list[str]]
+
+
+class MeasuredSet(Protocol):
+    """What a point of the curve is measured on."""
+
+    def answers(self, ask: Ask) -> Any:
+        """What the policy says; `ask` gives the responses to prompts. Called in every process, which ask the same."""
+        ...
+
+    def point(self, answers: Any) -> Row | None:
+        """A row of curve.POINTS without its step; None where nothing could be scored."""
+        ...
+
+
+class HardConstraints:
+    """Instructions of the run, by the rules of their hard constraints."""
+
+    def __init__(self, rows: Sequence[Row], reasoning: Reasoning) -> None:
+        """`rows`: of curve.ASKED, all of one set."""
+        self._rows, self._reasoning = rows, reasoning
+
+    def answers(self, ask: Ask) -> list[str]:
+        return ask([row["prompt"] for row in self._rows])
+
+    def point(self, answers: list[str]) -> Row:
+        """Where there is no answer, nothing is satisfied."""
+        constraints = [[constraint_of(item) for item in row["constraints"]] for row in self._rows]
+        rewards = score_responses(answers, constraints, None, plan=RewardPlan(reasoning=self._reasoning))
+        pairs = [
+            (row["instruction_id"], part)
+            for row, reward in zip(self._rows, rewards, strict=True)
+            for part in reward.parts
+            if part is not None
+        ]
+        return hard_point(self._rows[0]["set"], [name for name, _ in pairs], [score for _, score in pairs])
 
 
 class Measuring(TrainerCallback):
@@ -31,16 +68,21 @@ class Measuring(TrainerCallback):
     With `keep: best` a step that is better than all before it is saved, as the trainer's best: that one outlives the rotation
     of checkpoints, is uploaded with the newest, and is known to whoever resumes.
 
-    Every process answers its part; `gather` gives the list of all, so that all come to the same points.
+    Every process answers its part, and the first one scores; `gather` gives the list of all, one after another.
     """
 
     trainer: Any
 
     def __init__(
-        self, job: Job, answering: Answering, *, gather: Callable[[list[Row]], list[Row]], taken: list[Row]
+        self,
+        job: Job,
+        sets: Sequence[MeasuredSet],
+        answering: Answering,
+        *,
+        gather: Callable[[list[Any]], list[Any]],
+        taken: list[Row],
     ) -> None:
-        self._job, self._answering, self._gather, self._taken = job, answering, gather, taken
-        self._rows: list[Row] = pq.read_table(job.folder / MEASURED, use_threads=False).to_pylist()
+        self._job, self._sets, self._answering, self._gather, self._taken = job, sets, answering, gather, taken
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.global_step == 0:
@@ -64,17 +106,22 @@ class Measuring(TrainerCallback):
                 control.should_save = state.global_step < state.max_steps  # after the last one the model itself follows
 
     def measure(self) -> list[Row]:
-        """The points of the weights as they are, one a set."""
-        accelerator, processes = self.trainer.accelerator, self.trainer.accelerator.num_processes
-        # As many for each: some decoders go in step.
-        places = range(accelerator.process_index, -(-len(self._rows) // processes) * processes, processes)
-        rows = [self._rows[place % len(self._rows)] for place in places]
+        """The points of the weights as they are."""
         with undisturbed(self.trainer.model):
-            texts = self._answering(self.trainer, [row["prompt"] for row in rows])
-        scored = zip((place % len(self._rows) for place in places), _scores(rows, texts, self._job), strict=True)
-        found = {item["place"]: item["scores"] for item in self._gather([{"place": p, "scores": s} for p, s in scored])}
-        judged = [{**row, "scores": found[place]} for place, row in enumerate(self._rows)]
-        return [_point(name, of_set) for name, of_set in by_set(judged)]
+            answers = [of_set.answers(self.ask) for of_set in self._sets]
+            first = self.trainer.accelerator.is_main_process
+            points = [of_set.point(said) for of_set, said in zip(self._sets, answers, strict=True)] if first else []
+        return [point for point in self._gather(points) if point is not None]
+
+    def ask(self, prompts: Sequence[Sequence[Message]]) -> list[str]:
+        """The responses to prompts, in their order, shared out among the processes."""
+        accelerator, processes = self.trainer.accelerator, self.trainer.accelerator.num_processes
+        # As many for each, the first ones twice where need be: some decoders go in step.
+        last = -(-len(prompts) // processes) * processes
+        places = [place % len(prompts) for place in range(accelerator.process_index, last, processes)]
+        texts = self._answering(self.trainer, [prompts[place] for place in places])
+        found = dict(self._gather(list(zip(places, texts, strict=True))))
+        return [found[place] for place in range(len(prompts))]
 
 
 def is_measured(step: int, config: PolicyConfig) -> bool:
@@ -101,15 +148,3 @@ def undisturbed(model: Any) -> Iterator[None]:
         model.train(training)
         random.setstate(python)
         np.random.set_state(numpy)
-
-
-def _scores(rows: Sequence[Row], texts: Sequence[str], job: Job) -> list[list[float]]:
-    """What the rules say of each answer's constraints; 0 of all where there is no answer."""
-    constraints = [[constraint_of(item) for item in row["constraints"]] for row in rows]
-    rewards = score_responses(texts, constraints, None, plan=RewardPlan(reasoning=job.reasoning))
-    return [[part for part in reward.parts if part is not None] for reward in rewards]
-
-
-def _point(name: str, rows: Sequence[Row]) -> Row:
-    pairs = [(row["instruction_id"], score) for row in rows for score in row["scores"]]
-    return point(name, [instruction for instruction, _ in pairs], [score for _, score in pairs])

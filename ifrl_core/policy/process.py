@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import torch
 from accelerate.utils import gather_object
 from transformers import AutoTokenizer, PrinterCallback, set_seed
@@ -18,13 +19,14 @@ from ifrl_core.config.trl_fields import SAMPLING
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.looks.build import load_config
 from ifrl_core.policy.adapter import peft_config
+from ifrl_core.policy.curve import MEASURED
 from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.greedy import answering
 from ifrl_core.policy.grpo_arguments import grpo_config
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.launch import check_launch
 from ifrl_core.policy.live import AskingTrainer, LiveCurriculum, open_schedule, positions
-from ifrl_core.policy.measuring import Measuring, restore_best
+from ifrl_core.policy.measuring import HardConstraints, Measuring, restore_best
 from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.policy.scoring import load_reward_model, reward_plan
 from ifrl_core.policy.step_report import StepReport
@@ -116,8 +118,10 @@ def _measuring(job: Job, rollouts: CopyRollouts | None, taken: list[Row]) -> lis
     """The callback that measures the curve, where there is to be one."""
     if job.config.evaluate_every is None:
         return []
+    rows = pq.read_table(job.folder / MEASURED, use_threads=False).to_pylist()
     at_once = job.config.rollouts // int(os.environ.get("WORLD_SIZE", 1))
-    return [Measuring(job, answering(rollouts, at_once), gather=gather_object, taken=taken)]
+    decoder = answering(rollouts, at_once)
+    return [Measuring(job, [HardConstraints(rows, job.reasoning)], decoder, gather=gather_object, taken=taken)]
 
 
 def _save(trainer: AskingTrainer, job: Job) -> None:

@@ -107,11 +107,12 @@ def _curve(name: str, points: Sequence[Section]) -> Section:
     """A line of the curve: of one set, its shares and intervals by step."""
     return {
         "set": name.replace("_", "-"),
+        "metric": points[-1]["metric"],
         "steps": [row["step"] for row in points],
         "means": [row["mean"] for row in points],
-        "band": [(row["low"], row["high"]) for row in points],
-        "instructions": points[-1]["instructions"],
-        "constraints": points[-1]["constraints"],
+        "band": [(row["mean"], row["mean"]) if row["low"] is None else (row["low"], row["high"]) for row in points],
+        "clusters": points[-1]["clusters"],
+        "n": points[-1]["n"],
     }
 
 

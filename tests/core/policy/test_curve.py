@@ -14,7 +14,7 @@ from ifrl_core.config.recipes import build_config
 from ifrl_core.errors import InputError
 from ifrl_core.identity.fields import identity_of
 from ifrl_core.models.folder import model_folder
-from ifrl_core.policy.curve import AT_MOST, asked_rows, best_point, curve_figures, point, validation_instructions
+from ifrl_core.policy.curve import AT_MOST, asked_rows, best_point, curve_figures, hard_point, validation_instructions
 from ifrl_core.policy.stage import PolicyPlan, policy_plan, train_policy
 from ifrl_core.records import Row
 from ifrl_core.stages.progress import no_progress
@@ -81,7 +81,7 @@ def kept_best_whatever_the_kills(
         exported = load_file(model_folder(resumed, killed) / "model.safetensors")
         assert all(torch.equal(exported[name], saved[name].bfloat16()) for name in exported)
     aside = validation_instructions(ids_of(killed, inputs["prompts"], "train"), config.validation_share, 0)
-    assert len(aside) >= points[0]["instructions"] > 0
+    assert len(aside) >= points[0]["clusters"] > 0
     asked = {row["prompt_id"] for row in killed.read_table(resumed, "samples.parquet").to_pylist()}
     left_out = {row["prompt_id"] for row in killed.rows(inputs["prompts"]) if row["instruction_id"] in aside}
     assert asked
@@ -123,7 +123,7 @@ def test_measuring_changes_nothing_of_the_training_also_with_trls_own_decoder(
     assert made[0] == made[1]
     points = curve_of(store, ref)
     assert [(row["step"], row["set"]) for row in points] == [(step, "held_out") for step in range(3)]
-    assert points[0]["instructions"] <= len(ids_of(store, inputs["prompts"], "held_out"))
+    assert points[0]["clusters"] <= len(ids_of(store, inputs["prompts"], "held_out"))
     live = {step: metrics["held_out/hard"] for step, _, metrics in told if "held_out/hard" in metrics}
     assert live == {row["step"]: row["mean"] for row in points}, "in MLflow at the step's place"
     assert all(f"at step {step}" in message for step, message, _ in told if "held-out" in message)
@@ -165,20 +165,20 @@ def test_an_instruction_is_asked_at_its_highest_level_for_its_hard_constraints()
 
 def test_a_point_has_an_interval_over_instructions() -> None:
     names = [f"i{index}" for index in range(20) for _ in range(2)]
-    half = point("held_out", names, [1.0, 0.0] * 20)
-    assert (half["mean"], half["instructions"], half["constraints"]) == (0.5, 20, 40)
-    mixed = point("held_out", names, [float(index % 4 < 2) for index in range(40)])
+    half = hard_point("held_out", names, [1.0, 0.0] * 20)
+    assert (half["mean"], half["clusters"], half["n"]) == (0.5, 20, 40)
+    mixed = hard_point("held_out", names, [float(index % 4 < 2) for index in range(40)])
     assert mixed["mean"] == 0.5
     assert 0.2 < mixed["low"] < 0.3
     assert 0.7 < mixed["high"] < 0.8
-    all_hold = point("held_out", names, [1.0] * 40)
+    all_hold = hard_point("held_out", names, [1.0] * 40)
     assert (all_hold["mean"], all_hold["high"]) == (1.0, 1.0)
     assert 0.8 < all_hold["low"] < 0.9, "twenty that hold do not show that all do"
 
 
 def test_of_equal_points_the_earliest_is_best_and_the_untrained_model_is_none() -> None:
     shares = {0: 0.9, 10: 0.5, 20: 0.7, 30: 0.7}
-    points = [{**point("validation", ["a", "b"], [share, share]), "step": step} for step, share in shares.items()]
+    points = [{**hard_point("validation", ["a", "b"], [share, share]), "step": step} for step, share in shares.items()]
     best = best_point(points)
     assert best is not None
     assert best["step"] == 20

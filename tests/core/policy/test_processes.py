@@ -108,7 +108,7 @@ def assert_alike(one: Job, other: Job) -> None:
     assert len({row["reward"] for row in first}) > 1
     assert [row["step"] for row in told(other)] == [0, 1, 2], "one process reports"
     curves = points_of(told(one))
-    assert [(row["step"], row["instructions"]) for row in curves] == [(0, MEASURED_PROMPTS), (2, MEASURED_PROMPTS)]
+    assert [(row["step"], row["clusters"]) for row in curves] == [(0, MEASURED_PROMPTS), (2, MEASURED_PROMPTS)]
     assert points_of(told(other)) == curves
     for ours, theirs in zip(metrics(one), metrics(other), strict=True):
         parts = [ours[f"seconds/{part}"] for part in PARTS]

@@ -21,7 +21,7 @@ from ifrl_core.evaluation.suite.rows import items_table
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels.contrasts import rungs_of
 from ifrl_core.labels.stage import make_labels
-from ifrl_core.policy.curve import POINTS, curve_figures, point
+from ifrl_core.policy.curve import POINTS, curve_figures, hard_point
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
 from ifrl_core.records import ROLLOUTS, Constraint, Row, constraint_of, constraint_row
 from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scored_by
@@ -164,7 +164,7 @@ def _policy(store: ArtifactStore, hostile: str) -> ArtifactRef:
     writer.write_table("metrics.parquet", metrics_table(rows))
     writer.write_table("samples.parquet", pa.Table.from_pylist(samples, schema=SAMPLES))
     points = [
-        {"step": step, **point("validation", ["a", "a", "b", "c"], [1.0, share, share, 0.0])}
+        {"step": step, **hard_point("validation", ["a", "a", "b", "c"], [1.0, share, share, 0.0])}
         for step, share in ((0, 1.0), (6, 0.5), (12, 0.25))
     ]
     writer.write_table("curve.parquet", pa.Table.from_pylist(points, schema=POINTS))
