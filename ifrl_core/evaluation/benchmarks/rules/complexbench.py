@@ -68,7 +68,7 @@ def _as_it_is(text: str) -> str:
 
 def _unquoted(text: str) -> str:
     text = text.lstrip("\n")
-    quoted = len(text) > 1 and text[0] in _OPENING_QUOTES and text[-1] in _CLOSING_QUOTES
+    quoted = text[:1] in _OPENING_QUOTES and text[-1:] in _CLOSING_QUOTES
     return text[1:-1] if quoted else text
 
 
