@@ -20,6 +20,7 @@ LAYERS = (
     ("ifrl_core.models", "ifrl_core.training"),
     ("ifrl_core.constraints.verifiers",),
     ("ifrl_core.tracking", "ifrl_core.plan", "ifrl_core.inference", "ifrl_core.constraints"),
+    ("ifrl_core.instruments",),
     ("ifrl_core.seeds",),
     ("ifrl_core.instructions",),
     ("ifrl_core.rollouts",),
@@ -131,6 +132,15 @@ def test_a_rule_knows_what_verifiers_share_and_other_rules_but_no_catalog() -> N
     for rule in rules:
         ours = {target for target in EDGES[rule] if package_of(target) == "ifrl_core.constraints"}
         assert ours <= rules
+
+
+AUDITING = ("ifrl_core.instruments", "ifrl_core.evaluation", "ifrl_core.report")
+
+
+def test_no_training_asks_an_instrument() -> None:
+    """What a policy is trained on, or a reward model learns from, it learns to please: then it measures nothing more."""
+    asking = {module for module, targets in EDGES.items() for t in targets if package_of(t) == "ifrl_core.instruments"}
+    assert {module for module in asking if not module.startswith(AUDITING)} == set()
 
 
 @pytest.mark.parametrize("hidden", ["", "def f() -> None:\n    ", "if TYPE_CHECKING:\n    "])

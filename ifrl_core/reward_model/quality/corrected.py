@@ -64,13 +64,26 @@ def _rung(pair: Scored) -> Hashable:
 
 
 def _checked(pairs: Sequence[Scored], chosen: Sequence[int], clusters: Clusters, strata: Strata) -> Figures:
-    """The estimate from labels of hard types, the AUC by rules within the same strata, and whether the interval holds it."""
+    """The estimate from labels of hard types, the AUC by rules, and whether the interval holds it."""
     found = _estimate(pairs, chosen, clusters, strata, _gap(pairs, chosen, clusters, strata))
-    part = [pairs[place] for place in chosen]
-    ranks, verdicts = [pair.rank for pair in part], [int(bool(pair.verdict)) for pair in part]
-    rules = _number(0.5 + excess(ranks, verdicts, clusters[_index(chosen)], [strata(pair) for pair in part])[-1])
+    rules = _by_rules(pairs, chosen, clusters, strata)
     known = found["auc"] is not None and rules is not None
     return {**found, "rules": rules, "holds": found["low"] <= rules <= found["high"] if known else None}
+
+
+def _by_rules(pairs: Sequence[Scored], chosen: Sequence[int], clusters: Clusters, strata: Strata) -> float | None:
+    """AUC by verdicts within strata, types weighed by what their labels are worth: what labels can show of a type is that
+    much, so that the estimate speaks of those whose labels are right most of the time. A gap below 0 counts as 0."""
+    total = above = 0.0
+    for _, places in _grouped(pairs, chosen, BREAKDOWNS["by_type"]):
+        part = [pairs[place] for place in places]
+        ranks, verdicts = [pair.rank for pair in part], [int(bool(pair.verdict)) for pair in part]
+        own = excess(ranks, verdicts, clusters[_index(places)], [strata(pair) for pair in part])[-1]
+        worth = _gap(pairs, places, clusters, strata)[-1]
+        weight = sum(_weights(part, strata).values()) * max(0.0, worth)
+        if np.isfinite(own) and np.isfinite(weight):  # of one verdict alone, the gap is 0
+            total, above = total + weight, above + weight * own
+    return 0.5 + float(above / total) if total else None
 
 
 def _estimate(
@@ -108,20 +121,24 @@ def _differ(hard: Sequence[Scored]) -> tuple[float, int]:
 
 
 def _unlike(pairs: Sequence[Scored], soft: Sequence[int], hard: Sequence[int]) -> float:
-    """Variance of the mean gap of the soft types less that of the hard ones, for a variance of 1 between types."""
-    return sum(_concentration([pairs[place] for place in part]) for part in (soft, hard))
+    """Variance of the mean gap of the soft types less that of the hard ones, for a variance of 1 between types: the sums of
+    squares of the shares that types have in either mean."""
+    squares = 0.0
+    for chosen in (soft, hard):
+        weights = list(_weights([pairs[place] for place in chosen], _rung).values())
+        squares += sum((weight / (sum(weights) or 1.0)) ** 2 for weight in weights)
+    return squares
 
 
-def _concentration(part: Sequence[Scored]) -> float:
-    """Sum of squares of the shares that types have in a mean over their strata."""
-    strata: dict[tuple[str, int | None], list[int]] = {}
+def _weights(part: Sequence[Scored], strata: Strata) -> dict[str, float]:
+    """What each type weighs in a mean over strata (`noisy_labels`)."""
+    counts: dict[tuple[str, Hashable], list[int]] = {}
     for pair in part:
-        strata.setdefault((pair.type, pair.rung), [0, 0])[pair.label] += 1
+        counts.setdefault((pair.type, strata(pair)), [0, 0])[pair.label] += 1
     weights: dict[str, float] = {}
-    for (type_, _), (negatives, positives) in strata.items():
+    for (type_, _), (negatives, positives) in counts.items():
         weights[type_] = weights.get(type_, 0.0) + negatives * positives / (negatives + positives)
-    total = sum(weights.values())
-    return sum((weight / total) ** 2 for weight in weights.values()) if total else 0.0
+    return weights
 
 
 def _grouped(
