@@ -20,7 +20,9 @@ def answer_in(response: str) -> str:
             break
     lines = text.strip().splitlines()
     text = lines[0].strip() if lines else ""
-    text = re.sub(r"\\(?:boxed|text|textbf)\{(.*?)\}", r"\1", text.replace("$", ""))
+    text = text.replace("$", "")
+    closed = text.rfind("}") + 1  # what is opened behind it stays open
+    text = re.sub(r"\\(?:boxed|text|textbf)\{(.*?)\}", r"\1", text[:closed]) + text[closed:]
     return text.replace("**", "").strip().rstrip(".").strip().lower()
 
 
@@ -33,9 +35,13 @@ def right(response: str, target: str) -> bool:
         return True
     if answer.endswith("?") and answer[:-1] == expected:
         return True
-    if re.sub(r"\s*,\s*", ",", answer) == re.sub(r"\s*,\s*", ",", expected):
+    if _listed(answer) == _listed(expected):
         return True
     try:
         return float(answer) == float(expected)
     except ValueError:
         return False
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]

@@ -23,11 +23,14 @@ LIMIT_S = 5.0  # for one comparison
 START_S = 120.0  # for the process: it imports sympy, on a machine that may be busy
 _TAIL = 2_000  # characters at the end of a response, where its answer is
 _ANSWER = re.compile(r"answer\s*(?:is|:|=)+\s*", re.IGNORECASE)
+_BEFORE = (
+    r"^(?:[^\S\n]|[*(\[])*"  # on its line: over lines, a run of blank ones would be gone through from each of them
+)
 _CHOICES = (
-    re.compile(rf"(?i:answer\s*(?:is|:|=)+\s*)[\s*(\[]*(?i:option\s+)?([{LETTERS}])\b"),
-    re.compile(rf"^[\s*]*A[\s*]*:[\s*(]*([{LETTERS}])(?:\)|[\s.*]*$)", re.MULTILINE),  # A for answer
-    re.compile(rf"\\boxed\{{\s*(?:\\text\{{)?\s*([{LETTERS}])\b"),
-    re.compile(rf"^[\s*(\[]*([{LETTERS}])(?:[\s*]*[).:\]]|[\s*]*$)", re.MULTILINE),
+    re.compile(rf"(?i:answer\s*(?:is|:|=)+)[\s*(\[]*(?i:option\s+)?([{LETTERS}])\b"),
+    re.compile(rf"^(?:[^\S\n]|\*)*A[\s*]*:[\s*(]*([{LETTERS}])(?:\)|[\s.*]*$)", re.MULTILINE),  # A for answer
+    re.compile(rf"\\boxed\{{\s*(?:\\text\{{\s*)?([{LETTERS}])\b"),
+    re.compile(rf"{_BEFORE}([{LETTERS}])(?:[\s*]*[).:\]]|[\s*]*$)", re.MULTILINE),
     re.compile(rf"\(([{LETTERS}])\)"),
 )
 

@@ -62,7 +62,7 @@ def _holds(lang: str, target: str, response: str) -> bool:
 
 
 def _last_amount(lang: str, target: str, response: str) -> bool:
-    return re.findall(r"\$\d+" if lang == "en" else r"\d+美元", response)[-1:] == [target]
+    return re.findall(r"\$\d+" if lang == "en" else r"(?<!\d)\d+美元", response)[-1:] == [target]
 
 
 _RULES: dict[str, Callable[[str, str, str], bool]] = {

@@ -50,12 +50,17 @@ def sentence_tokens(sentence: str) -> Iterator[str]:
     tail = _TAIL.search(sentence)
     start = tail.start() if tail else 0
     for match in _WORD_IN_CONTEXT.finditer(sentence, 0, start):
+        if (plain := _PLAIN_WORD.fullmatch(match.group())) and plain[1].lower() not in _CONTRACTIONS:
+            yield from filter(None, plain.groups())
+            continue
         before = sentence[match.start() - 1] if match.start() else ""
         yield from _word_tokens(before, match.group(), sentence[match.end()])
     yield from _word_tokens(sentence[start - 1] if start else "", sentence[start:], "")
 
 
 _WORD_IN_CONTEXT = re.compile(r"\S+")
+_PLAIN_WORD = re.compile(r"([A-Za-z0-9]+)([,:;?!]?)")  # what the tokenizer need not be asked
+_CONTRACTIONS = frozenset({"cannot", "gimme", "gonna", "gotta", "lemme", "wanna"})  # it cuts in two
 _TAIL = re.compile(r"\S+(?:\s+[\])}>\"'»”’]+)*$")  # the last word and what may close after it
 
 

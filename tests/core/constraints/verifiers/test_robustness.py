@@ -11,6 +11,7 @@ from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.verdict import strict_and_loose, verify
 from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.records import Constraint
+from tests.long_texts import long_texts, longer_texts
 
 HARD = [
     type_.constraint(type_.sample(random.Random(number), max_words=60, seed_text="Describe the life of a keeper."))
@@ -19,26 +20,6 @@ HARD = [
     for number in range(2)
 ]
 MEGABYTE = 1_000_000
-
-
-def long_texts(size: int) -> dict[str, str]:
-    return {
-        "letters": "a" * size,
-        "capitals": "A" * size,
-        "spaces": " " * (size - 1) + "a",
-        "newlines": "a" + "\n" * (size - 2) + "a",
-        "digits": "1" * size,
-        "open brackets": "[" * size,
-        "angles": "<" * size + ">>",
-        "asterisks": "*" * size,
-        "exclamation marks": "!" * size,
-        "apostrophes": "a'" * (size // 2),
-        "short sentences": "a. " * (size // 3),
-        "quotes": "“" * size,
-        "json": "[" * size,
-        "scripts": "हिन्दी वाक्य है। e\u0301\u0301 河流河流 " * (size // 27),
-        "prose": 'The old man, who was 42, walked home (slowly). "Hi!" said Tom. ' * (size // 64),
-    }
 
 
 @settings(max_examples=60, deadline=None)
@@ -55,11 +36,17 @@ def test_markup_nulls_and_lone_surrogates_get_a_verdict_from_every_type(text: st
     assert all(not s or lo for s, lo in zip(strict, loose, strict=True))  # strict implies loose
 
 
-@pytest.mark.parametrize("name", long_texts(100))
-@pytest.mark.parametrize("share", [0.25, pytest.param(1.0, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        *((name, 0.25) for name in long_texts(100)),
+        *(pytest.param(name, 1.0, marks=pytest.mark.soak) for name in long_texts(100) | longer_texts(100)),
+    ],
+)
 def test_a_megabyte_is_judged_in_about_a_second_by_any_type(name: str, share: float) -> None:
     """The aim: 1 s a megabyte for each type alone on an idle core; the bound leaves room for a busy one and for noise."""
-    text = long_texts(round(share * MEGABYTE))[name]
+    size = round(share * MEGABYTE)
+    text = (long_texts(size) | longer_texts(size))[name]
     seen: set[str] = set()
     for constraint in HARD:
         if constraint.type in seen:

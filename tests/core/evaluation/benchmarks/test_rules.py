@@ -92,19 +92,6 @@ def test_followbench_equals_every_official_verdict() -> None:
 ODD = st.text(st.sampled_from("aA1 \n\t.?!,;:\"'`*-_()[]{}<>/|=é中か😀\u200d\ufe0f\u0301\r\x00\ud800"), max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
-@given(ODD)
-def test_no_text_makes_a_rule_of_ifbench_raise(response: str) -> None:
-    arguments = {
-        "N": 2, "small_n": 1, "n": 1, "m": 1, "percentage": 50, "min_words": 1, "max_words": 9, "keyword": "a", "word": "a",
-        "options": "a/b", "sep": "-", "reference_text": "aa", "prompt_to_repeat": "a b", "n_start": 0, "n_end": 1,
-        **{f"keyword{i}": "a" for i in range(1, 6)},
-    }  # fmt: skip
-    view = View(response)
-    for rule in OFFICIAL.values():
-        assert isinstance(rule.check(view, **{name: arguments[name] for name in rule.arguments}), bool)
-
-
 @settings(max_examples=150, deadline=None)
 @given(ODD)
 def test_words_cut_one_by_one_are_those_of_nltk(response: str) -> None:

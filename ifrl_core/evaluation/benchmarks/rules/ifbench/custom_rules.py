@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import unicodedata
-from itertools import dropwhile, pairwise
+from itertools import dropwhile, islice, pairwise
 from string import ascii_lowercase
 from typing import Literal
 
@@ -12,6 +12,7 @@ from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.evaluation.benchmarks.rules.ifbench.lists import CAPITALS_FROM_NORTH_TO_SOUTH
 from ifrl_core.evaluation.benchmarks.rules.text import PUNCTUATION, without_punctuation
 
+_MOST_ROWS = 15  # of a CSV that is asked for
 _DASHES = re.compile("[\u2010-\u2015]")
 _COUNTRIES = 52  # of the 54 of Africa
 _LABEL = re.compile(r"^Question \d+[:.;)]?")
@@ -93,9 +94,10 @@ def csv_special_character(view: View) -> bool:
 
 
 def _rows(text: str, delimiter: str, quoting: Literal[0, 3]) -> list[list[str]]:
-    """The rows of a CSV; none where it is not one (a field above 128 KiB, a bare carriage return)."""
+    """The rows of a CSV, more than any checker wants at most; none where it is not one (a field above 128 KiB, a bare
+    carriage return)."""
     try:
-        return list(csv.reader(io.StringIO(text), delimiter=delimiter, quoting=quoting))
+        return list(islice(csv.reader(io.StringIO(text), delimiter=delimiter, quoting=quoting), _MOST_ROWS + 1))
     except csv.Error:
         return []
 

@@ -69,7 +69,7 @@ def last_first(view: View) -> bool:
 
 def paragraph_last_first(view: View) -> bool:
     """Every line ends with the word it begins with; punctuation inside the line stays on its words."""
-    lines = [line.strip().lower().strip(_AROUND).split() for line in view.text.split("\n")]
+    lines = (line.lower().strip(_AROUND).split() for line in map(str.strip, view.text.split("\n")) if line)
     return all(words[0] == words[-1] for words in lines if words)
 
 
