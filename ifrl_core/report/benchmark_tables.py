@@ -1,13 +1,10 @@
 """Benchmarks for where people look: a table in Prefect, metrics in MLflow, a summary in Markdown."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ifrl_core.report.benchmarks import Section
 from ifrl_core.report.text import NOTHING, measured, measured_interval, shift, things
-
-_NO_NAME = re.compile(r"[^\w/.\-]+")
 
 
 def table_rows(sections: Sequence[Section]) -> list[dict[str, Any]]:
@@ -43,8 +40,22 @@ def metric_values(label: str, figures: Mapping[str, Any]) -> dict[str, float]:
     for name, row in (figures.get("judge") or {}).items():
         if isinstance(row, Mapping) and "mean" in row:
             values[f"judge/{name}"] = row["mean"]
-    prefix = f"benchmark/{label.replace(':', '-')}"
-    return {_NO_NAME.sub("_", f"{prefix}/{name}"): float(value) for name, value in values.items() if value is not None}
+    return {f"benchmark/{label}/{name}": float(value) for name, value in values.items() if value is not None}
+
+
+def section_summary(section: Section) -> dict[str, Any]:
+    """What scripts are told: {"judge", "flags", "metrics": {name: {"unit", MODEL: figures, "change"}}}; `change`: of the last
+    model against the first, shares in points."""
+    metrics = {
+        row["name"]: {
+            "unit": row["unit"],
+            **dict(zip(section["models"], row["figures"], strict=True)),
+            "change": row["changes"][-1],
+        }
+        for row in section["metrics"]
+    }
+    flags = [flag["title"] for flag in section["flags"]]
+    return {"judge": judged_by(section), "flags": flags, "metrics": metrics}
 
 
 def benchmarks_markdown(sections: Sequence[Section]) -> str:

@@ -36,6 +36,9 @@ UNCLOSED = 0.1  # share of responses without an answer, above which it warns
 NO_SPREAD = 0.5  # share of GRPO groups in which every rollout earns the same
 
 
+OF_THEIR_OWN = ("ifeval", "general")  # benchmarks with sentences and rows of their own
+
+
 @dataclass(frozen=True)
 class Finding:
     """`level`: bad (the figure above it misleads without this), warning, or note."""
@@ -84,7 +87,7 @@ def benchmark_findings(sections: Sequence[Figures]) -> list[Finding]:
     problems have findings of their own."""
     found = []
     for section in sections:
-        if section["label"] in ("ifeval", "general"):
+        if section["label"] in OF_THEIR_OWN:
             continue
         row = section["metrics"][0]
         for change in row["changes"][1:]:

@@ -9,8 +9,19 @@ from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.labels.rounds import balanced_agreement, last_round
-from ifrl_core.report.findings import findings
-from ifrl_core.report.text import IFEVAL, count, duration, fixed, interval, percent, percent_interval, signed
+from ifrl_core.report.benchmark_tables import section_summary
+from ifrl_core.report.findings import OF_THEIR_OWN, findings
+from ifrl_core.report.text import (
+    IFEVAL,
+    count,
+    duration,
+    fixed,
+    interval,
+    measured,
+    percent,
+    percent_interval,
+    signed,
+)
 from ifrl_core.reward_model.quality.figures import summary_figures
 from ifrl_core.stages import registry
 
@@ -43,6 +54,7 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
         "reward_model": _reward_model(figures["reward_model"]) if "reward_model" in figures else None,
         "ifeval": _ifeval(figures),
         "general": _difference(comparison.get("general", {}).get("overall")),
+        "benchmarks": _benchmarks(refs, store),
         "answers": comparison.get("answer"),
         "rejected": figures["seeds"]["rejected"] if "seeds" in figures else None,
         "writing": figures.get("instructions", {}).get("writing"),
@@ -93,6 +105,12 @@ def _ifeval(figures: Mapping[str, Figures]) -> Figures | None:
     return {side: {metric: compared[metric][side] / 100 for metric in IFEVAL} for side in ("before", "after")}
 
 
+def _benchmarks(refs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Figures:
+    """By label, as `section_summary`; empty where a run has no report, or its report none."""
+    sections = store.read_json(refs["report"], "report.json").get("benchmarks", []) if "report" in refs else []
+    return {section["label"]: section_summary(section) for section in sections}
+
+
 def _report(refs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Figures | None:
     if "report" not in refs:
         return None
@@ -132,6 +150,7 @@ def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         for metric, title in IFEVAL.items():
             sides = [percent(ifeval[side][metric], 1) for side in ("before", "after")]
             rows.append((f"IFEval, {title}", " → ".join(sides), ""))
+    rows += [_benchmark_row(label, of) for label, of in summary["benchmarks"].items() if label not in OF_THEIR_OWN]
     for name, what in (
         ("length_words", "words an answer"),
         ("task_dropped", "% of answers that drop the task, by words as the reward's gate"),
@@ -141,6 +160,18 @@ def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         if row and row["n"]:
             rows.append((what, f"{fixed(row['before'])} → {fixed(row['after'])}", interval(row["low"], row["high"])))
     return rows
+
+
+def _benchmark_row(label: str, of: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The headline of a benchmark."""
+    name, row = next(iter(of["metrics"].items()))
+    change, unit = row["change"], row["unit"]
+    figures = " → ".join(measured(row[side]["mean"], unit) for side in ("before", "after"))
+    if change["mean"] is None:
+        return f"{label}, {name} ({of['judge']})", figures, ""
+    digits = 1 if unit == "share" else 2
+    told = f"{figures} ({signed(change['mean'], digits)})"
+    return f"{label}, {name} ({of['judge']})", told, interval(change["low"], change["high"], digits)
 
 
 def _stage_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:

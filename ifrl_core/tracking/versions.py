@@ -86,6 +86,10 @@ def _newer_holder(client: MlflowClient, name: str, alias: str, at: int) -> bool:
     return holder is not None and client.get_model_version(name, str(holder)).creation_timestamp > at
 
 
+_LONGEST_NAME = 240  # MLflow takes 250
+
+
 def _metric_name(name: str) -> str:
-    """MLflow's alphabet: letters, digits, _ - . space : /."""
-    return "".join(char if char.isalnum() or char in "_-. :/" else "_" for char in name)
+    """MLflow's alphabet: letters, digits, _ - . space : /; no part of a name is empty or dots, and none is longer."""
+    allowed = "".join(char if char.isalnum() or char in "_-. :/" else "_" for char in name[:_LONGEST_NAME])
+    return "/".join("_" if part in ("", ".", "..") else part for part in allowed.split("/"))

@@ -165,10 +165,10 @@ def test_the_table_and_the_summary_say_the_same() -> None:
 def test_metrics_are_named_by_benchmark_and_none_is_left_out() -> None:
     of = {**figures(BENCHMARK, graded("before")), "judge": judge(useless=False)}
     values = metric_values("cfbench:zh", of)
-    assert values["benchmark/cfbench-zh/isr"] == of["metrics"]["isr"]["mean"]
-    assert values["benchmark/cfbench-zh/score_low"] == of["metrics"]["score"]["low"]
-    assert values["benchmark/cfbench-zh/unscored"] == 1
-    assert values["benchmark/cfbench-zh/judge/recall_of_violations"] == 0.8
-    assert "benchmark/cfbench-zh/judge/self_consistency" not in values
+    assert values["benchmark/cfbench:zh/isr"] == of["metrics"]["isr"]["mean"]
+    assert values["benchmark/cfbench:zh/score_low"] == of["metrics"]["score"]["low"]
+    assert values["benchmark/cfbench:zh/unscored"] == 1
+    assert values["benchmark/cfbench:zh/judge/recall_of_violations"] == 0.8
+    assert "benchmark/cfbench:zh/judge/self_consistency" not in values
     nothing = figures(BENCHMARK, [replace(row, graded=Graded({})) for row in graded("before")])
     assert metric_values("cfbench", nothing) == {"benchmark/cfbench/unscored": 0.0}

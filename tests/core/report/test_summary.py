@@ -13,6 +13,7 @@ from ifrl_core.report.stage import ReportConfig, write_report
 from ifrl_core.report.summary import run_summary, summary_markdown
 from ifrl_core.stages.runs import load_record
 from tests.core.report.small_run import Whole, small_run
+from tests.core.report.test_benchmarks import section as section_of
 
 FLOW_LABELS = {"reward_model": "reward-model", "before": "evaluation-before", "after": "evaluation-after"}
 
@@ -120,3 +121,17 @@ def test_general_ability_is_in_the_summary_when_measured(store: ArtifactStore) -
     summary = run_summary(record_of(refs), store)
     assert summary["general"] == store.manifest(refs["comparison"]).figures["general"]["overall"]
     assert "general problems, right answers" in summary_markdown(summary, [])
+
+
+def test_benchmarks_are_summed_up_by_their_headline(whole: Whole) -> None:
+    store, refs = whole
+    section = section_of(["before", "after"], "cfbench", useless=True)
+    writer = store.writer("report", 5, "f" * 64, {}, {})
+    writer.write_json("report.json", {"benchmarks": [section]})
+    summary = run_summary(record_of({**refs, "report": writer.commit({})}), store)
+    found = summary["benchmarks"]["cfbench"]
+    assert found["flags"] == ["This judge is no better than always saying yes"]
+    assert found["metrics"]["isr"]["after"] == section["metrics"][0]["figures"][1]
+    assert found["metrics"]["isr"]["change"] == section["metrics"][0]["changes"][1]
+    text = summary_markdown(summary, [])
+    assert f"| cfbench, isr ({found['judge']}) | {100 * found['metrics']['isr']['before']['mean']:.1f}% → " in text

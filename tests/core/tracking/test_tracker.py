@@ -29,7 +29,8 @@ def artifact(store: ArtifactStore, fingerprint: str = "a" * 64) -> ArtifactRef:
     writer = store.writer("labels", 1, fingerprint, {"seed": 0, "nested": {"k": [1, 2]}}, {"rollouts": "rollouts/0"})
     writer.write_table("part-00000.parquet", pa.table({"a": [1]}))
     writer.write_json("curve.json", [1, 2])
-    return writer.commit({"auc": 0.5, "by": {"type x/y": 1}, "missing": None})
+    by = {"type x/y": 1, "Law & a, b": 2, "": 3, "z" * 300: 4}
+    return writer.commit({"auc": 0.5, "by": by, "missing": None, "slices": {"level": {"1": 0.5}}})
 
 
 def test_a_stage_logs_params_figures_lineage_and_small_files(tracker: Tracker, store: ArtifactStore) -> None:
@@ -39,6 +40,9 @@ def test_a_stage_logs_params_figures_lineage_and_small_files(tracker: Tracker, s
     assert found.data.params == {"seed": "0", "nested.k": "[1, 2]"}
     assert found.data.metrics["auc"] == 0.5
     assert found.data.metrics["by/type x/y"] == 1
+    assert (found.data.metrics["by/Law _ a_ b"], found.data.metrics["by/_"]) == (2, 3)
+    assert found.data.metrics[f"by/{'z' * 237}"] == 4
+    assert not any(name.startswith("slices") for name in found.data.metrics)
     assert "missing" not in found.data.metrics  # unscored is not zero
     assert found.data.tags["fingerprint"] == ref.fingerprint
     assert found.data.tags["input.rollouts"] == "rollouts/0"
