@@ -21,12 +21,15 @@ class JournalEngine:
 
     def __init__(self, engine: Engine, path: Path, *, chunk: int = 128) -> None:
         self._engine, self._path, self._chunk = engine, path, chunk
+        self._kept: dict[str, Completion] | None = None  # what the file holds, once it was read
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
     ) -> list[Completion]:
         keys = [_key(request, sampling) for request in requests]
-        completions = dict(self._read())
+        if self._kept is None:
+            self._kept = dict(self._read())
+        completions = self._kept
         open_ = list({key: index for index, key in enumerate(keys) if key not in completions}.values())
 
         def keep(place: int, completion: Completion) -> None:
