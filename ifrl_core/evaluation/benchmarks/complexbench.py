@@ -28,6 +28,22 @@ from ifrl_core.evaluation.suite.documents import documents, field
 from ifrl_core.records import Row
 
 UNDECIDABLE = "rule that nothing decides"
+_FAMILIES = {
+    "lexical": ("Word Matching", "Keywords"),
+    "format": (
+        "JSON Format",
+        "Markdown Format",
+        "Bullets Format",
+        "Length",
+        "Start with",
+        "End with",
+        "Punctuation",
+        "Template",
+    ),
+    "semantic": ("Language Style", "Personalization", "Topic", "Sentiment"),
+    "utility": ("Helpfulness", "Target Language", "Supportiveness", "Consistency", "Factuality"),
+}
+_FAMILY = {constraint: family for family, constraints in _FAMILIES.items() for constraint in constraints}
 _SPANS_SCHEMA = {
     "type": "object",
     "properties": {"spans": {"type": "array", "items": {"type": "string"}}},
@@ -156,9 +172,11 @@ def _worth(
     points: Sequence[Row], counted: Mapping[int, bool | None], known: Sequence[int], unread: int, terms: Terms
 ) -> Graded:
     marks = {id_: None if verdict is None else float(verdict) for id_, verdict in counted.items()}
-    parts: dict[str, dict[str, list[float | None]]] = {"constraint": {}, "composition": {}}
+    parts: dict[str, dict[str, list[float | None]]] = {"constraint": {}, "family": {}, "composition": {}}
     for point in points:
-        for part, names in (("constraint", point["constraints"]), ("composition", point["compositions"])):
+        families = [_FAMILY.get(constraint, "other") for constraint in point["constraints"]]
+        named = {"constraint": point["constraints"], "family": families, "composition": point["compositions"]}
+        for part, names in named.items():
             for name in names:
                 parts[part].setdefault(name, []).append(marks[point["id"]])
     # Upstream counts what no rule decides as true in the parts, and as false in the whole.

@@ -73,6 +73,7 @@ def test_a_file_of_the_official_format(tmp_path: Path) -> None:
     assert result.marks == {"drfr": [1.0, 0.0, 0.0, 1.0, 1.0]}
     assert result.parts == {
         "constraint": {"Factuality": [1.0, 1.0], "Length": [0.0, 0.0, 1.0]},
+        "family": {"utility": [1.0, 1.0], "format": [0.0, 0.0, 1.0]},
         "composition": {"Selection": [1.0], "Chain": [1.0]},
     }
     found = figures(COMPLEXBENCH, [GradedItem(item, "", result)])
