@@ -2,8 +2,8 @@
 
 Source: He et al. (arXiv 2410.15553). After each turn the answer is graded on all instructions so far, by IFEval's rules:
 its figure is the plain mean of IFEval's four accuracies, strict and loose, over prompts and over instructions. The rules are
-as for English: upstream cuts some languages, such as Thai, into words by tools of their own. An instruction that no rule
-takes is unscored.
+IFEval's in every language; upstream counts words of Thai, and sentences of Thai, Hindi, Chinese and Japanese, in ways of its
+own. An instruction that no rule takes is unscored.
 """
 
 import json
@@ -137,7 +137,7 @@ MULTI_IF = Benchmark(
         Anchor("o1-preview", "turn_3", 0.707, "", _SOURCE),
     ),
     odd=(
-        "the rules count words as in English; upstream cuts some languages, such as Thai, by tools of their own",
+        "upstream counts words of Thai, and sentences of Thai, Hindi, Chinese and Japanese, in ways of its own",
         "dialogs of fewer than three turns have no figure for the others",
     ),
 )

@@ -65,7 +65,7 @@ def form_of(benchmark: Benchmark, path: str) -> AnsweredRows | None:
 
 def expected_columns(benchmark: Benchmark) -> str:
     """Which columns a file of answers has, for an error."""
-    matched = "response and one of id, key, prompt, with --benchmark NAME=PATH"
+    matched = "response (of several turns: responses) and one of id, key, prompt, with --benchmark NAME=PATH"
     beside = [f"{', '.join(form.needs)} and {' or '.join(form.answers)}" for form in benchmark.answered]
     return "; or ".join((*beside, matched))
 
