@@ -168,7 +168,7 @@ def test_other_columns_are_none_of_the_forms_and_the_error_says_which_are(tmp_pa
     path = written(tmp_path / "in.jsonl", [{"prompt": "p", "response": "a"}])
     assert form_of(BENCHMARKS["collie"], str(path)) is None
     assert expected_columns(BENCHMARKS["collie"]).startswith(
-        "constraint, targets and response or text; or response and"
+        "constraint, targets and response or text; or response (of several turns: responses) and"
     )
     assert form_of(BENCHMARKS["collie"], str(tmp_path / "none.jsonl")) is None
 
