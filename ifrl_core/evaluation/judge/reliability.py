@@ -167,4 +167,4 @@ def _shown(interval: Interval) -> Figures:
 
 
 def _percent(share: Figures | None) -> str:
-    return "none" if share is None else f"{share['mean']:.0%} [{share['low']:.0%}, {share['high']:.0%}]"
+    return "an unknown share" if share is None else f"{share['mean']:.0%} [{share['low']:.0%}, {share['high']:.0%}]"

@@ -5,13 +5,17 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import VllmConfig
+from ifrl_core.config import JudgeConfig, VllmConfig
 from ifrl_core.errors import ConfigError
+from ifrl_core.evaluation.benchmarks.replies import numbered, numbered_schema
+from ifrl_core.evaluation.judge.ask import judged
+from ifrl_core.evaluation.suite.benchmark import Graded, Grading, Question
 from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.inference.vllm_engine import VllmEngine, _settings
@@ -83,6 +87,21 @@ def test_seeds_work_where_prompts_are_more_than_one_prefill_takes(engine: VllmEn
     completions = engine.generate(requests, Sampling(1))
     assert sum(completion.prompt_tokens for completion in completions) > 4096
     assert [completion.completion_tokens for completion in completions] == [1] * 16
+
+
+@pytest.mark.vllm
+@needs_vllm
+@pytest.mark.timeout(300)
+def test_the_verdicts_of_a_judge_that_is_held_to_a_schema_are_all_read(engine: VllmEngine, tmp_path: Path) -> None:
+    def grading(n: int) -> Grading:
+        asked = {"prompt": f"Are {n} points of a list true? Talk about it in French."}
+        [met] = yield [Question("plain", asked, partial(numbered, n=n), numbered_schema(n))]
+        return Graded({"met": met or [None]})
+
+    config = JudgeConfig(model="m", max_tokens=64, retries=0)
+    judgements = judged([grading(n) for n in range(1, 5)], engine, config, tmp_path / "journal.jsonl")
+    assert [len(judgement.graded.marks["met"]) for judgement in judgements] == [1, 2, 3, 4]
+    assert all(reply.read for judgement in judgements for reply in judgement.replies)
 
 
 @pytest.mark.vllm
