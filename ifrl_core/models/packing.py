@@ -4,7 +4,7 @@ A tail sees the head and itself, never another tail, and its positions go on fro
 tokens is what it would compute for head and tail alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,8 +30,21 @@ def lay_out(head: Sequence[int], tails: Sequence[Sequence[int]]) -> Row:
     return row
 
 
-def sees(parts: Tensor) -> Tensor:
-    """The attention mask (B, 1, T, T) of `parts` (B, T): True where a query (third) sees a key (fourth)."""
-    length = parts.shape[1]
-    mask = (parts[:, None, :] == 0) | (parts[:, None, :] == parts[:, :, None])
-    return (mask & torch.ones(length, length, device=parts.device).tril().bool())[:, None]
+def sees(parts: Tensor, heads: Tensor) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+    """Whether a query sees a key, by their indices (row, attention head, query, key): torch's form of a mask.
+
+    `parts` and `heads` (B, T) name the part that a token is of, and the head that its part follows (a head: itself).
+    """
+
+    def rule(row: Tensor, _: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        seen = parts[row, key]
+        return (key <= query) & ((seen == heads[row, query]) | (seen == parts[row, query]))
+
+    return rule
+
+
+def mask_of(parts: Tensor, heads: Tensor) -> Tensor:
+    """The attention mask (B, 1, T, T): True where a query (third) sees a key (fourth)."""
+    rows, length = parts.shape
+    row, at = torch.arange(rows, device=parts.device), torch.arange(length, device=parts.device)
+    return sees(parts, heads)(row[:, None, None], row[:1], at[:, None], at)[:, None]

@@ -1,8 +1,9 @@
 """Log-probabilities of the answers of a group, their prompt computed once (ifrl_core/models/packing.py).
 
-trl pads every prompt of a pass to the longest and repeats it for each answer. Here a group is a row of its own: the prompt,
-and after it its answers. The head of the model sees the positions that predict a token of an answer, and no other. The last
-token of an answer predicts none that counts, so it is not in the row.
+trl pads every prompt of a pass to the longest and repeats it for each answer. Here a group is the prompt, and after it its
+answers. The head of the model sees the positions that predict a token of an answer, and no other. The last token of an answer
+predicts none that counts, so it is left out. On a CPU every group is a row by itself, with a mask; on CUDA the groups of a
+pass lie in one row, with a mask of blocks. Nothing is padded.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ifrl_core.models.packing import lay_out, sees
+from ifrl_core.models.packing import lay_out, mask_of
 from ifrl_core.policy.adapter import plain_model
+from ifrl_core.policy.block_attention import block_mask
 
-# Of a group in one row: the mask makes the attention of a row as costly as its square, while the prompt is saved once.
+# Of a group in a row with a mask, whose attention costs as much as the square of the row.
 MAX_ANSWER_TOKENS = 512
 
 
@@ -39,24 +41,61 @@ class Predicted(NamedTuple):
     entropies: Tensor | None
 
 
+class Line(NamedTuple):
+    """A row of T tokens that holds groups (as packing.sees wants them): `kept` positions predict the `targets` (N)."""
+
+    ids: list[int]
+    positions: list[int]
+    parts: list[int]
+    heads: list[int]
+    kept: list[int]
+    targets: list[int]
+
+
 def groups_of(input_ids: Tensor, mask: Tensor, answer_tokens: int) -> list[Group]:
     """The groups of a pass as trl lays it out: (B, P + C) ids, prompts padded on the left, answers on the right.
 
-    Rows without a token of an answer are left out. A group of more than MAX_ANSWER_TOKENS is cut in several.
+    Rows without a token of an answer are left out.
     """
     begin = input_ids.shape[1] - answer_tokens
     answers: dict[tuple[int, ...], dict[int, list[int]]] = {}
     for row, (ids, kept) in enumerate(zip(input_ids.tolist(), mask.tolist(), strict=True)):
-        tokens = [[id for id, keep in zip(ids[part], kept[part], strict=True) if keep] for part in _parts(begin)]
-        if tokens[1]:
-            answers.setdefault(tuple(tokens[0]), {})[row] = tokens[1]
-    return [Group(prompt, chunk) for prompt, found in answers.items() for chunk in _within(found)]
+        prompt, answer = (
+            [id for id, keep in zip(ids[part], kept[part], strict=True) if keep]
+            for part in (slice(None, begin), slice(begin, None))
+        )
+        if answer:
+            answers.setdefault(tuple(prompt), {})[row] = answer
+    return [Group(prompt, found) for prompt, found in answers.items()]
+
+
+def line_of(groups: Sequence[Group]) -> Line:
+    """Groups one after another."""
+    line = Line([], [], [], [], [], [])
+    part = 0
+    for group in groups:
+        answers, begin = list(group.answers.values()), len(line.ids)
+        row = lay_out(group.prompt, [answer[:-1] for answer in answers])
+        line.ids.extend(row.ids)
+        line.positions.extend(row.positions)
+        line.parts.extend(part + of_row for of_row in row.parts)
+        line.heads.extend([part] * len(row.ids))
+        for start, answer in zip(row.starts, answers, strict=True):
+            line.kept.append(begin + len(group.prompt) - 1)
+            line.kept.extend(range(begin + start, begin + start + len(answer) - 1))
+            line.targets.extend(answer)
+        part += len(answers) + 1
+    return line
 
 
 class SharedPrefix:
-    """Computes groups with models that have trl's fused head (trl.trainer.utils.add_fused_lm_head)."""
+    """Computes groups with models that have trl's fused head (trl.trainer.utils.add_fused_lm_head).
 
-    def __init__(self, models: Sequence[PreTrainedModel | PeftModel]) -> None:
+    With `blocks` the models must have block_attention's attention.
+    """
+
+    def __init__(self, models: Sequence[PreTrainedModel | PeftModel], *, blocks: bool = False) -> None:
+        self.blocks = blocks
         self._kept: Tensor | None = None
         bodies = [plain_model(model).base_model for model in models]
         self._hooks = [body.register_forward_hook(self._keep) for body in bodies]
@@ -73,37 +112,32 @@ class SharedPrefix:
 
     def __call__(self, model: nn.Module, groups: Sequence[Group], mask: Tensor) -> Predicted:
         """`model` may be wrapped; `mask` (B, C) is True at the tokens of the answers that `groups` hold."""
-        found = {}
-        for group in groups:
-            output = self._forward(model, group, mask.device)
-            lengths = [len(answer) for answer in group.answers.values()]
-            fields = (output.log_probs, output.entropy)
-            parts = [[None] * len(lengths) if field is None else field[0].split(lengths) for field in fields]
-            found.update(dict(zip(group.answers, zip(*parts, strict=True), strict=True)))
+        found: dict[int, tuple[Tensor, Tensor | None]] = {}
+        for together in [groups] if self.blocks and groups else [[part] for group in groups for part in _cut(group)]:
+            output = self._forward(model, line_of(together), mask.device)
+            answers = {row: len(answer) for group in together for row, answer in group.answers.items()}
+            lengths = list(answers.values())
+            entropies = [None] * len(lengths) if output.entropy is None else output.entropy[0].split(lengths)
+            parts = zip(output.log_probs[0].split(lengths), entropies, strict=True)
+            found.update(zip(answers, parts, strict=True))
         if not found:  # a constant, which a backward pass may start from
             nothing = torch.zeros(mask.shape, device=mask.device, requires_grad=torch.is_grad_enabled())
             return Predicted(nothing, nothing.detach())
-        log_probs, entropies = zip(*(found[row] for row in sorted(found)), strict=True)
-        return Predicted(_spread(log_probs, mask), None if entropies[0] is None else _spread(entropies, mask))
+        log_probs, spread = zip(*(found[row] for row in sorted(found)), strict=True)
+        return Predicted(_spread(log_probs, mask), None if spread[0] is None else _spread(spread, mask))
 
-    def _forward(self, model: nn.Module, group: Group, device: torch.device) -> Any:
-        answers = list(group.answers.values())
-        row = lay_out(group.prompt, [answer[:-1] for answer in answers])
-        last = len(group.prompt) - 1
-        self._kept = torch.tensor(
-            [
-                place
-                for start, answer in zip(row.starts, answers, strict=True)
-                for place in (last, *range(start, start + len(answer) - 1))
-            ],
-            device=device,
+    def _forward(self, model: nn.Module, line: Line, device: torch.device) -> Any:
+        ids, positions, parts, heads, targets = (
+            torch.tensor([values], device=device)
+            for values in (line.ids, line.positions, line.parts, line.heads, line.targets)
         )
+        self._kept = torch.tensor(line.kept, device=device)
         try:
             return model(
-                input_ids=torch.tensor([row.ids], device=device),
-                position_ids=torch.tensor([row.positions], device=device),
-                attention_mask=sees(torch.tensor([row.parts], device=device)),
-                shift_labels=torch.tensor([[token for answer in answers for token in answer]], device=device),
+                input_ids=ids,
+                position_ids=positions,
+                attention_mask=block_mask(parts, heads) if self.blocks else mask_of(parts, heads),
+                shift_labels=targets,
                 fused_lm_head=True,
             )
         finally:
@@ -115,17 +149,14 @@ def _spread(parts: Sequence[Tensor], mask: Tensor) -> Tensor:
     return values.new_zeros(mask.shape).masked_scatter(mask, values)
 
 
-def _parts(begin: int) -> tuple[slice, slice]:
-    return slice(None, begin), slice(begin, None)
-
-
-def _within(answers: dict[int, list[int]]) -> list[dict[int, list[int]]]:
-    chunks: list[dict[int, list[int]]] = []
+def _cut(group: Group) -> list[Group]:
+    """In parts of at most MAX_ANSWER_TOKENS, or of one answer."""
+    parts: list[dict[int, list[int]]] = []
     tokens = 0
-    for row, answer in answers.items():
-        if not chunks or tokens + len(answer) > MAX_ANSWER_TOKENS:
-            chunks.append({})
+    for row, answer in group.answers.items():
+        if not parts or tokens + len(answer) > MAX_ANSWER_TOKENS:
+            parts.append({})
             tokens = 0
-        chunks[-1][row] = answer
+        parts[-1][row] = answer
         tokens += len(answer)
-    return chunks
+    return [Group(group.prompt, part) for part in parts]

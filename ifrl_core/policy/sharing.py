@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ifrl_core.policy.adapter import plain_model
+from ifrl_core.policy.block_attention import BLOCKS
 from ifrl_core.policy.shared_prefix import Group, SharedPrefix
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,15 @@ def attention_window(config: Any) -> float:
 
 def open_sharing(trainer: Any, models: list[PreTrainedModel]) -> SharedPrefix | None:
     """For the policy of a GRPOTrainer, and its reference model if any; None where it must be trl's way: the log says why."""
-    sharing = SharedPrefix(models)
+    blocks = trainer.accelerator.device.type == "cuda"
+    before = [plain_model(model).config._attn_implementation for model in models]
+    sharing = SharedPrefix(models, blocks=blocks)
     reason = _of_trainer(trainer) or next((fault for model in models if (fault := _of_model(model, sharing))), None)
     if reason is None:
         return sharing
     sharing.close()
+    for model, attention in zip(models, before, strict=True) if blocks else ():
+        plain_model(model).set_attn_implementation(attention)
     log.warning("prompts go through the policy once an answer, not once a group: %s", reason)
     return None
 
@@ -45,18 +50,31 @@ def _of_trainer(trainer: Any) -> str | None:
 
 def _of_model(model: PreTrainedModel, sharing: SharedPrefix) -> str | None:
     name = type(plain_model(model)).__name__
-    exact = all(weight.dtype == torch.float32 for weight in model.parameters())
+    exact = all(weight.dtype == torch.float32 for weight in model.parameters()) and not sharing.blocks
     training = model.training
     try:
-        with torch.no_grad(), torch.autocast(next(model.parameters()).device.type, enabled=False):
-            gap = _gap(model.eval(), sharing)
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
-        return f"{name} takes no rows with a mask and positions of their own ({error})"
+        gap = _gap_of_blocks(model.eval(), sharing) if sharing.blocks else _gap(model.eval(), sharing)
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        return f"{name} takes no rows with a mask and positions of their own ({first})"
     finally:
         model.train(training)
     return None if gap < (_EXACT if exact else _ROUNDED) else f"{name} would be off by {gap:.2g} nats a token"
 
 
+def _gap_of_blocks(model: PreTrainedModel, sharing: SharedPrefix) -> float:
+    """The same in bf16, as CUDA trains, and with a backward pass, which is a kernel of its own."""
+    plain_model(model).set_attn_implementation(BLOCKS)
+    with torch.autocast("cuda", torch.bfloat16), torch.enable_grad():
+        mask = torch.ones(len(_ANSWERS), 3, dtype=torch.bool, device=next(model.parameters()).device)
+        group = Group(_PROMPT, {row: answer[:3] for row, answer in enumerate(_ANSWERS)})
+        if any(weight.requires_grad for weight in model.parameters()):
+            sharing(model, [group], mask).log_probs.sum().backward()
+            model.zero_grad(set_to_none=True)
+        return _gap(model, sharing)
+
+
+@torch.no_grad()
 def _gap(model: PreTrainedModel, sharing: SharedPrefix) -> float:
     """The largest difference of a log-probability, in nats, between answers in one row and each by itself."""
     device = next(model.parameters()).device

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ifrl_core.inference.length_batches import length_batches
-from ifrl_core.models.packing import lay_out, sees
+from ifrl_core.models.packing import lay_out, mask_of
 from ifrl_core.reward_model.model.template import Encoded
 
 MAX_PADDING = 0.1  # share of a batch's rectangle
@@ -87,7 +87,14 @@ def collate(rows: Sequence[Packed], pad_id: int) -> Batch:
             whole[index, : row.length] = torch.tensor(values)
         where += [(index, start + len(tail) - 1) for start, tail in zip(laid.starts, row.tails, strict=True)]
     rows_of, ends = torch.tensor(where).T
-    return Batch(ids, positions, sees(parts), rows_of, ends, tuple(place for row in rows for place in row.places))
+    return Batch(
+        ids,
+        positions,
+        mask_of(parts, torch.zeros_like(parts)),
+        rows_of,
+        ends,
+        tuple(place for row in rows for place in row.places),
+    )
 
 
 def token_batches(rows: Iterable[Packed], max_tokens: int) -> Iterator[list[Packed]]:

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.attention.flex_attention import create_mask
 from transformers import AutoModelForCausalLM, FalconConfig
 from trl.trainer.utils import add_fused_lm_head
 
-from ifrl_core.policy.shared_prefix import Group, SharedPrefix, groups_of
+from ifrl_core.models.packing import mask_of, sees
+from ifrl_core.policy.block_attention import BLOCKS, block_mask
+from ifrl_core.policy.shared_prefix import Group, SharedPrefix, groups_of, line_of
 from ifrl_core.policy.sharing import attention_window, open_sharing
 from tests.core.models.tiny import configs
 
@@ -61,21 +64,46 @@ def test_groups_are_rows_of_one_prompt_that_have_an_answer() -> None:
     ]
 
 
-def test_a_group_of_many_tokens_is_cut() -> None:
-    ids = torch.ones(5, 203, dtype=torch.long)
-    groups = groups_of(ids, ids, 200)
-    assert [(group.prompt, list(group.answers)) for group in groups] == [
-        ((1, 1, 1), [0, 1]),
-        ((1, 1, 1), [2, 3]),
-        ((1, 1, 1), [4]),
-    ]
+def test_a_group_of_many_tokens_is_several_rows_on_a_cpu() -> None:
+    model, ids = model_of(configs(259)["llama"]), torch.ones(5, 203, dtype=torch.long)
+    rows: list[tuple[int, ...]] = []
+    model.get_input_embeddings().register_forward_pre_hook(lambda _, inputs: rows.append(tuple(inputs[0].shape)))
+    SharedPrefix([model])(model, groups_of(ids, ids, 200), ids[:, 3:].bool())
+    assert rows == [(1, 3 + 2 * 199), (1, 3 + 2 * 199), (1, 3 + 199)]
 
 
-@pytest.mark.parametrize("kind", configs(259))
-def test_a_group_gives_what_its_answers_give_alone(kind: str) -> None:
+def test_blocks_are_the_same_mask() -> None:
+    line = line_of(groups_of(*batch()))
+    parts, heads = torch.tensor([line.parts]), torch.tensor([line.heads])
+    length = len(line.ids)
+    assert length == 7 + (3 + 0 + 2) + 2 + (1 + 0)
+    by_rule = create_mask(sees(parts, heads), 1, 1, length, length, device="cpu")
+    assert torch.equal(mask_of(parts, heads), by_rule)
+    assert block_mask(parts, heads).shape == (1, 1, length, length)
+    assert not by_rule[0, 0, 12:, :12].any(), "a group sees another"
+
+
+@pytest.mark.model
+def test_attention_by_blocks_gives_the_same() -> None:
+    """FlexAttention as CUDA has it, but not compiled; on a CPU it has no backward pass."""
+    model = model_of(configs(259)["llama"])
+    ids, mask, most = batch()
+    groups, answers = groups_of(ids, mask, most), mask[:, -most:].bool()
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        plain = SharedPrefix([model])(model, groups, answers).log_probs
+        model.set_attn_implementation(BLOCKS)
+        by_blocks = SharedPrefix([model], blocks=True)(model, groups, answers).log_probs
+        assert torch.equal(SharedPrefix([model])(model, groups, answers).log_probs, plain), "other masks are sdpa's"
+    assert (by_blocks - plain).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(("kind", "blocks"), [*((kind, False) for kind in configs(259)), ("llama", True)])
+def test_a_group_gives_what_its_answers_give_alone(kind: str, blocks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `blocks` as on CUDA, but for the kernel."""
+    monkeypatch.setattr("ifrl_core.policy.shared_prefix.block_mask", mask_of)
     model = model_of(configs(259)[kind])
     ids, mask, most = batch()
-    sharing = SharedPrefix([model])
+    sharing = SharedPrefix([model], blocks=blocks)
     together = sharing(model, groups_of(ids, mask, most), mask[:, -most:].bool())
     ours = gradient(model, together.log_probs.sum())
     sharing.close()
@@ -92,7 +120,12 @@ def test_a_group_gives_what_its_answers_give_alone(kind: str) -> None:
 
 
 def trainer(**changes: Any) -> Any:
-    plain = {"is_fsdp_enabled": False, "is_deepspeed_enabled": False, "aux_loss_enabled": False}
+    plain = {
+        "accelerator": SimpleNamespace(device=torch.device("cpu")),
+        "is_fsdp_enabled": False,
+        "is_deepspeed_enabled": False,
+        "aux_loss_enabled": False,
+    }
     return SimpleNamespace(**{**plain, **changes})
 
 
