@@ -105,6 +105,9 @@ class Metric:
     unit: Literal["share", "score", "turns", "levels"] = "share"
 
 
+RANGES = {"share": (0.0, 1.0), "score": (0.0, 10.0), "turns": (0.0, 5.0), "levels": (0.0, 5.0)}  # of a mark, by unit
+
+
 @dataclass(frozen=True)
 class Anchor:
     """A published figure of a metric, in the metric's unit, for orientation: other judges, data and settings."""

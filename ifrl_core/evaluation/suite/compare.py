@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ifrl_core.evaluation.difference import POINTS
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Metric
+from ifrl_core.evaluation.suite.benchmark import RANGES, Benchmark, Metric
 from ifrl_core.evaluation.suite.score import GradedItem, Mark, combined, marks_of
 from ifrl_core.stages.stage import Figures
 from ifrl_core.statistics.bootstrap import bootstrap_difference, clustered
@@ -58,10 +58,10 @@ def _of_pairs(metric: Metric, pairs: Sequence[Pair]) -> dict[str, Any]:
     clusters, groups = [mark.cluster for mark in marks], [mark.group for mark in marks]
     before = clustered([value for _, value, _ in pairs], clusters, groups)
     after = clustered([value for *_, value in pairs], clusters, groups)
-    share = metric.unit == "share"
-    scale = POINTS if share else 1.0
-    found = bootstrap_difference(before, after, combine, reach=1.0 if share else None)
+    scale = POINTS if metric.unit == "share" else 1.0
+    low, high = RANGES[metric.unit]
+    found = bootstrap_difference(before, after, combine, reach=high - low)
     means = [scale * float(combine(side.sums.sum(0), side.counts.sum(0))) for side in (before, after)]
-    low, high = (None if end is None else scale * end for end in (found.low, found.high))
-    changes = {"mean": scale * found.mean, "low": low, "high": high, "clusters": found.clusters}
+    lower, upper = (None if end is None else scale * end for end in (found.low, found.high))
+    changes = {"mean": scale * found.mean, "low": lower, "high": upper, "clusters": found.clusters}
     return {"before": means[0], "after": means[1], **changes}

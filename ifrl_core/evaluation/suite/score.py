@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ifrl_core.errors import InputError
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Item, Marks, Metric, Question, Terms, settled
+from ifrl_core.evaluation.suite.benchmark import (
+    RANGES,
+    Benchmark,
+    Graded,
+    Item,
+    Marks,
+    Metric,
+    Question,
+    Terms,
+    settled,
+)
 from ifrl_core.evaluation.suite.documents import documents, field
 from ifrl_core.evaluation.suite.odd import odd_rows
 from ifrl_core.records import Row
@@ -188,7 +198,7 @@ def _estimate(metric: Metric, marks: Sequence[Mark]) -> dict[str, Any]:
     if combine is None:
         return {"mean": None, "low": None, "high": None, "clusters": 0, **counts}
     values, clusters, groups = zip(*scored, strict=True)
-    bounds = (0.0, 1.0) if metric.unit == "share" else None
+    bounds = RANGES[metric.unit]
     return {**asdict(bootstrap_mean(clustered(values, clusters, groups), combine, bounds=bounds)), **counts}
 
 
