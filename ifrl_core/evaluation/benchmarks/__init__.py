@@ -1,1 +1,1 @@
-"""Benchmarks, one file each behind the shape of benchmark.py, listed in registry.py."""
+"""Benchmarks, one file each behind the protocol of evaluation/suite/benchmark.py, listed in table.py."""

@@ -1,1 +1,1 @@
-"""Outside benchmarks whose answers rules can grade: a file each behind item.py, by name in table.py."""
+"""Outside benchmarks: what one is (benchmark.py), and the stages of its rows, answers and judgements."""
