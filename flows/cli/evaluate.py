@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ifrl_core.evaluation.suite.benchmark import Benchmark
 
 app = typer.Typer()
+_MOST_REASONS = 5  # why rows are unscored, in a table
 
 
 @app.command("eval")
@@ -115,7 +116,10 @@ def _table(report: dict[str, Any]) -> str:
             lines += [
                 f"  {metric:<16}{_gain(values)}" for metric, values in report["differences"][file]["metrics"].items()
             ]
-        lines += [f"  {rows} rows unscored: {reason}" for reason, rows in figures.get("unscored", {}).items()]
+        reasons = list(figures.get("unscored", {}).items())
+        lines += [f"  {rows} rows unscored: {reason}" for reason, rows in reasons[:_MOST_REASONS]]
+        if len(reasons) > _MOST_REASONS:
+            lines.append(f"  {len(reasons) - _MOST_REASONS} reasons more: see the column unscored")
         if "changed" in figures:
             lines.append(f"  {figures['changed']} rows had other verdicts before")
         if "output" in figures:

@@ -7,7 +7,6 @@ are unscored.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from ifrl_core.constraints.given import GivenError, constraints_given
 from ifrl_core.constraints.verdict import Rules, rule_of, strict_and_loose
@@ -44,7 +43,7 @@ def _read(rules: Rules) -> Callable[[str], list[Item]]:
 def _item(path: str, number: int, row: Row, rules: Rules) -> Item:
     prompt = field(path, number, row, "prompt", str)
     ids = field(path, number, row, "instruction_id_list", list)
-    scored = [place for place, id_ in enumerate(ids) if id_ not in UNSCORED]
+    scored = [place for place, id_ in enumerate(ids) if str(id_) not in UNSCORED]
     constraints: list[Constraint] = []
     if scored or not ids:
         try:
@@ -102,9 +101,14 @@ def _answered(rules: Rules) -> tuple[AnsweredRows, ...]:
         return _item(path, number, {**row, **lists, "prompt": row.get("prompt") or ""}, rules)
 
     def single(path: str, number: int, row: Row) -> Item:
-        lists = {"instruction_id_list": [row["instruction_id"]], "kwargs": [row["kwargs"]]}
-        item = listed(path, number, {**row, **lists})
-        return replace(item, cluster=item.prompt or item.cluster, slices={"type": str(row["instruction_id"])})
+        named = {name: row[name] for name in ("instruction_id", "kwargs")}
+        try:
+            known = [] if str(named["instruction_id"]) in UNSCORED else constraints_given(named, rules)[0]
+        except GivenError as error:
+            raise InputError(f"{path} row {number}: {error}") from None
+        rows: list[Row | None] = [*map(constraint_row, known)] or [None]
+        prompt, type_ = str(row.get("prompt") or ""), str(named["instruction_id"])
+        return Item(str(row.get("key", number)), asked(prompt), {"constraints": rows}, prompt, {"type": type_})
 
     one = tuple(VerdictColumn(level, f"inst_{level}") for level in ("strict", "loose"))
     several = tuple(VerdictColumn(level, f"inst_{level}", listed=True) for level in ("strict", "loose"))
