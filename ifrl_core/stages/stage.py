@@ -91,6 +91,7 @@ class Stage:
     check: Callable[[Recipe], None] | None = None  # raises ConfigError for what cannot be done here
     inputs: tuple[str, ...] | None = None  # None: all that it is given
     inputs_when: Mapping[str, Callable[[Recipe], bool]] = field(default_factory=dict)  # further ones, of some recipes
+    inputs_if_given: tuple[str, ...] = ()  # further ones, which the wiring gives where they are wanted
     inputs_of_parts: tuple[str, ...] = ()  # further ones: all parts of these outputs
     # Digests, by name, of what else its output depends on: rules of constraint types, templates, data in installed code.
     content: Callable[[Any], Mapping[str, str]] | None = None
@@ -146,6 +147,7 @@ class Stage:
         if self.inputs is None:
             return dict(refs)
         names = [*self.inputs, *(name for name, when in self.inputs_when.items() if when(recipe))]
+        names += [name for name in self.inputs_if_given if name in refs]
         parts = [name for name in refs if name.partition(".")[0] in self.inputs_of_parts and "." in name]
         return {name: refs[name] for name in (*names, *parts)}
 

@@ -225,6 +225,7 @@ AGENTIF = Benchmark(
     licence="Apache-2.0",
     max_tokens=8_192,
     needs=frozenset({"judge", "code"}),
+    templates=("plain",),
     anchors=(
         Anchor("GPT-4o", "csr", 0.585, _JUDGE, _PAPER),
         Anchor("GPT-4o", "isr", 0.264, _JUDGE, _PAPER),

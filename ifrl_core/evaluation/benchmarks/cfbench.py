@@ -124,6 +124,7 @@ CFBENCH = Benchmark(
     licence="no licence file",
     max_tokens=4_096,
     needs=frozenset({"judge"}),
+    templates=("cfbench",),
     anchors=(
         Anchor("Qwen2.5-7B", "isr", 0.47, "not stated", "SEIF, before (arXiv 2605.07465)"),
         Anchor("Qwen2.5-7B, trained", "isr", 0.52, "not stated", "SEIF, after (arXiv 2605.07465)"),

@@ -201,6 +201,7 @@ def _benchmark(name: str, title: str, suffix: str, anchors: tuple[Anchor, ...] =
         licence="MIT",
         max_tokens=4_096,
         needs=frozenset({"judge"}),
+        templates=("complexbench", "complexbench_span", "complexbench_spans"),
         anchors=anchors,
         odd=(
             "a rule that nothing decides counts officially as false in the whole and as true by constraint and composition: "

@@ -181,6 +181,7 @@ FOLLOWBENCH = Benchmark(
     licence="Apache-2.0",
     max_tokens=2_048,
     needs=frozenset({"judge"}),
+    templates=("followbench",),
     of_cluster=of_ladder,
     anchors=(
         Anchor("Qwen2.5-7B", "hsr", 0.714, "not stated", "RLCF, before (arXiv 2507.18624)"),

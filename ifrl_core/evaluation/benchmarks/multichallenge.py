@@ -74,6 +74,7 @@ MULTICHALLENGE = Benchmark(
     licence="no licence file",
     max_tokens=4_096,
     needs=frozenset({"judge"}),
+    templates=("multichallenge",),
     anchors=(Anchor("o3", "overall", 0.565, "gpt-4o-2024-08-06", "ekwinox117/multi-challenge"),),
     odd=("upstream counts errors of the judge as a fifth axis; here they are unscored",),
 )

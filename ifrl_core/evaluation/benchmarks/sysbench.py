@@ -154,5 +154,6 @@ SYSBENCH = Benchmark(
     licence="no licence file",
     max_tokens=2_048,
     needs=frozenset({"judge"}),
+    templates=("sysbench",),
     odd=("upstream stops at a dialog whose judge's reply it cannot read; here that turn is unscored",),
 )

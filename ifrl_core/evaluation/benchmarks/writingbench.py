@@ -96,6 +96,7 @@ WRITINGBENCH = Benchmark(
     temperature=0.7,
     top_p=0.8,
     needs=frozenset({"judge"}),
+    templates=("writingbench",),
     anchors=(
         Anchor("Qwen2.5-7B", "score", 7.43, "the official one of March 2025", "WritingBench"),
         Anchor("Qwen2.5-7B", "score", 5.60, "the official one of November 2026", "WritingBench's leaderboard"),

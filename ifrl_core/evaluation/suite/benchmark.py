@@ -148,9 +148,9 @@ class Benchmark:
     """A benchmark: `read` its rows of a file (path or URL), `grade` opens what grades them (it may hold a process).
 
     `metrics` are its official ones, the headline first. `max_tokens`, `temperature`, `top_p`: how it is asked. `needs` says
-    what grading takes beside rules; `source` where to get it, `licence` under which terms. `of_cluster` adds marks that only
-    the graded items of a whole cluster show, to its first item. `answered`: forms of files of answers, the usual one last.
-    `odd`: what is known to be odd about it, a line each.
+    what grading takes beside rules, `templates` what a judge is asked with; `source` where to get it, `licence` under which
+    terms. `of_cluster` adds marks that only the graded items of a whole cluster show, to its first item. `answered`: forms
+    of files of answers, the usual one last. `odd`: what is known to be odd about it, a line each.
     """
 
     name: str
@@ -164,6 +164,7 @@ class Benchmark:
     temperature: float = 0.0
     top_p: float = 1.0
     needs: frozenset[Literal["judge", "code"]] = frozenset()
+    templates: tuple[str, ...] = ()
     of_cluster: Callable[[Sequence[tuple[Item, Graded]]], Marks] | None = None
     anchors: tuple[Anchor, ...] = ()
     answered: tuple[AnsweredRows, ...] = ()

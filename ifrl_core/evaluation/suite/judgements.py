@@ -4,21 +4,24 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.artifacts.cost import CostMeter
-from ifrl_core.config import PipelineConfig, StageConfig
+from ifrl_core.config import EvaluationConfig, JudgeConfig, PipelineConfig, StageConfig
 from ifrl_core.evaluation.benchmarks.table import benchmark_named
+from ifrl_core.evaluation.judge.ask import Judgement, Reply, check_read, judged
+from ifrl_core.evaluation.judge.identity import check_judge, content_of, described, open_judge
+from ifrl_core.evaluation.judge.reliability import reliability
 from ifrl_core.evaluation.suite.answers import answer_in, answers_of, bounds, count_items
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Terms, settled
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Grading, Terms, settled
 from ifrl_core.evaluation.suite.rows import asked_benchmarks, items_of, name_of
 from ifrl_core.evaluation.suite.score import GradedItem, figures
 from ifrl_core.identity.code import digest_of_code
 from ifrl_core.identity.fields import How
+from ifrl_core.inference.open import forget_engine
 from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
 
 JUDGED = pa.schema(
@@ -36,27 +39,35 @@ _DIGITS = 16
 
 
 class JudgementsConfig(StageConfig):
-    """How answers to a benchmark are graded."""
+    """How answers to a benchmark are graded; `judge`: who is asked where needed; None: what it would say is unscored."""
 
     benchmark: str
     official: bool
     run_code: bool
     items_per_shard: How[int] = Field(128, ge=1)
+    judge: JudgeConfig | None = None
 
     @property
     def terms(self) -> Terms:
         return Terms(official=self.official, run_code=self.run_code)
 
 
-def judgements_config(label: str, recipe: PipelineConfig) -> JudgementsConfig:
-    """How a recipe has answers to a benchmark graded; what only counts where its rows come with code is off elsewhere."""
-    benchmark, section = benchmark_named(name_of(label)), recipe.evaluation
+def judgements_config(label: str, section: EvaluationConfig) -> JudgementsConfig:
+    """How a recipe has answers to a benchmark graded; judge and code are off where its rows need none."""
+    benchmark = benchmark_named(name_of(label))
     return JudgementsConfig(
         benchmark=benchmark.name,
         official=section.official,
         run_code=section.run_code and "code" in benchmark.needs,
         items_per_shard=section.items_per_shard,
+        judge=section.judge if "judge" in benchmark.needs else None,
     )
+
+
+def asks_judge(label: str, recipe: PipelineConfig) -> bool:
+    """Whether grading this benchmark asks a judge whose weights are the run's to bring."""
+    config = judgements_config(label, recipe.evaluation)
+    return config.judge is not None and bool(config.judge.model)
 
 
 def scorer_version(benchmark: Benchmark) -> str:
@@ -65,7 +76,16 @@ def scorer_version(benchmark: Benchmark) -> str:
 
 
 def _content(config: JudgementsConfig) -> dict[str, str]:
-    return {"scorer": scorer_version(benchmark_named(config.benchmark))}
+    benchmark = benchmark_named(config.benchmark)
+    asked = content_of(config.judge, benchmark.templates) if config.judge is not None else {}
+    return {"scorer": scorer_version(benchmark), **asked}
+
+
+def _check(recipe: PipelineConfig) -> None:
+    here = recipe.execution.deployment_of(make_judgements) is None
+    for label in asked_benchmarks(recipe):
+        if (judge := judgements_config(label, recipe.evaluation).judge) is not None:
+            check_judge(judge, here=here)
 
 
 def shard_count(config: JudgementsConfig, inputs: Inputs, store: ArtifactStore) -> int:
@@ -86,13 +106,20 @@ def make_judgement_shard(config: JudgementsConfig, inputs: Inputs, work: Work, i
     "judgements",
     version=1,
     inputs=("benchmark", "answers"),
-    each=lambda recipe: {label: judgements_config(label, recipe) for label in asked_benchmarks(recipe)},
+    inputs_if_given=("judge",),
+    each=lambda recipe: {label: judgements_config(label, recipe.evaluation) for label in asked_benchmarks(recipe)},
     content=_content,
+    check=_check,
     placeable=True,
     shards=Shards("judgements-shard", shard_count, make_judgement_shard),
 )
 def make_judgements(config: JudgementsConfig, inputs: Inputs, work: Work) -> Figures:
-    """inputs: benchmark (rows), answers. Gathers the shards, making those that are not there yet; columns: JUDGED."""
+    """inputs: benchmark (rows), answers; judge (a model) where one in reach is asked. Gathers the shards, making those that
+    are not there yet; columns: JUDGED.
+
+    Raises:
+        UnscoredError: when too many replies of the judge could not be read.
+    """
     total = shard_count(config, inputs, work.store)
     for index in range(total):
         make_judgement_shard(config, inputs, work, index)
@@ -100,9 +127,8 @@ def make_judgements(config: JudgementsConfig, inputs: Inputs, work: Work) -> Fig
     benchmark = benchmark_named(config.benchmark)
     tables = [work.writer.read_table(name) for name in work.writer.names()]
     rows = graded_items(inputs["benchmark"], inputs["answers"], tables, work.store)
-    found = figures(benchmark, rows)
-    work.writer.write_json("figures.json", found)
-    return {"benchmark": benchmark.name, "scorer": scorer_version(benchmark), **found}
+    found = {"benchmark": benchmark.name, "scorer": scorer_version(benchmark), **figures(benchmark, rows)}
+    return found | (_judge_figures(config.judge, inputs, tables, work) if config.judge is not None else {})
 
 
 judgements_before = replace(
@@ -147,17 +173,42 @@ def _judge_shard(
     asked = [(item, sample) for item in items for sample in samples]
     with benchmark_named(config.benchmark).grade(config.terms) as grade:
         gradings = [grade(item, [answer_in(row) for row in given[item.id, sample]]) for item, sample in asked]
-        graded = [(settled(grading, lambda questions: [None] * len(questions)), list[Any]()) for grading in gradings]
+        judgements = _settled(config.judge, gradings, inputs, work, name)
     rows = [
         {
             "item_id": item.id,
             "sample": sample,
-            "marks": json.dumps({metric: list(values) for metric, values in verdict.marks.items()}),
-            "notes": json.dumps(dict(verdict.notes)),
-            "verdicts": json.dumps(list(verdict.verdicts)),
-            "parts": json.dumps({name: dict(groups) for name, groups in verdict.parts.items()}),
-            "replies": json.dumps(replies),
+            "marks": json.dumps({metric: list(values) for metric, values in judgement.graded.marks.items()}),
+            "notes": json.dumps(dict(judgement.graded.notes)),
+            "verdicts": json.dumps(list(judgement.graded.verdicts)),
+            "parts": json.dumps({name: dict(groups) for name, groups in judgement.graded.parts.items()}),
+            "replies": json.dumps([reply._asdict() for reply in judgement.replies]),
         }
-        for (item, sample), (verdict, replies) in zip(asked, graded, strict=True)
+        for (item, sample), judgement in zip(asked, judgements, strict=True)
     ]
     return work.writer.write_table(name, pa.Table.from_pylist(rows, schema=JUDGED), cost=meter.stop())
+
+
+def _settled(
+    judge: JudgeConfig | None, gradings: Sequence[Grading], inputs: Inputs, work: Work, name: str
+) -> list[Judgement]:
+    """All gradings to their ends; without a judge, what it would say is not known."""
+    if judge is None:
+        return [Judgement(settled(grading, lambda questions: [None] * len(questions)), ()) for grading in gradings]
+    engine = open_judge(judge, inputs.get("judge"), work.store)
+    return judged(gradings, engine, judge, work.scratch / f"{name}.jsonl", work.progress)
+
+
+def _judge_figures(judge: JudgeConfig, inputs: Inputs, tables: Sequence[pa.Table], work: Work) -> Figures:
+    """What the judge's word is worth, and who it is; its memory goes back."""
+    replies = [
+        Reply(**reply) for table in tables for text in table["replies"].to_pylist() for reply in json.loads(text)
+    ]
+    check_read(replies, judge)
+    engine = open_judge(judge, inputs.get("judge"), work.store)
+    answers = [answer_in(row) for row in work.store.rows(inputs["answers"])]
+    measured = reliability(answers, engine, judge, work.scratch / "checks.jsonl", work.seed, work.progress)
+    forget_engine()
+    named = {f"judge, {name}": value for name, value in described(judge, inputs.get("judge")).items()}
+    used = content_of(judge, sorted({reply.template for reply in replies}))
+    return {"judge": measured, "replies": len(replies), "made_with": {**named, **used}}
