@@ -11,7 +11,7 @@ from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.stage import evaluate_after, evaluate_before
 from ifrl_core.evaluation.suite.answers import answers_after, answers_before
 from ifrl_core.evaluation.suite.general_rows import make_general_rows
-from ifrl_core.evaluation.suite.judgements import judgements_after, judgements_before
+from ifrl_core.evaluation.suite.judgements import asks_judge, import_judge, judgements_after, judgements_before
 from ifrl_core.evaluation.suite.rows import GENERAL_LABEL, asked_benchmarks, import_benchmark
 from ifrl_core.instructions.pass_rates import measure_pass_rates
 from ifrl_core.instructions.stage import import_writer, make_instructions, make_prompts
@@ -78,22 +78,24 @@ def evaluate(run: Run, refs: Refs) -> Refs:
     """The base model and the policy on the same prompts and benchmarks, then their comparison."""
     before = run.stage(evaluate_before, refs)
     refs = refs | before | run.stage(evaluate_after, refs | {"model": refs["policy"]})
+    refs |= run.stage(import_judge, {})
     for label in asked_benchmarks(run.config):
         source = import_benchmark if label != GENERAL_LABEL else make_general_rows
-        rows = run.stage(source, refs, part=label)
+        refs |= run.stage(source, refs, part=label)
         for answers, judgements, model in (
             (answers_before, judgements_before, refs["model"]),
             (answers_after, judgements_after, refs["policy"]),
         ):
-            refs |= rows | judged(run, label, rows, model, answers, judgements)
+            refs |= judged(run, label, refs, model, answers, judgements)
     return refs | run.stage(compare, refs)
 
 
-def judged(run: Run, label: str, rows: Refs, model: ArtifactRef, answers: Stage, judgements: Stage) -> Refs:
-    """A model's answers to the rows of a benchmark, and what they are worth."""
-    asked = {"benchmark": rows[part_of("benchmark", label)], "model": model}
-    given = run.stage(answers, asked, part=label)
-    return given | run.stage(judgements, asked | {"answers": given[part_of(answers.output, label)]}, part=label)
+def judged(run: Run, label: str, refs: Refs, model: ArtifactRef, answers: Stage, judgements: Stage) -> Refs:
+    """A model's answers to the rows of a benchmark, and their worth. refs: the rows, and the judge where one is asked."""
+    asked = {"benchmark": refs[part_of("benchmark", label)]}
+    given = run.stage(answers, asked | {"model": model}, part=label)
+    judge = {"judge": refs["judge"]} if asks_judge(label, run.config) else {}
+    return given | run.stage(judgements, asked | judge | {"answers": given[part_of(answers.output, label)]}, part=label)
 
 
 def register(run: Run, refs: Refs) -> list[dict[str, str]]:

@@ -16,7 +16,8 @@ VARIABLES = {
     "IFRL_CACHE": "this machine's copies of models and artifacts that are elsewhere (default ~/.cache/ifrl)",
     "IFRL_HOME": "local work folder (default .ifrl): MLflow's and Prefect's local databases, logs",
     "IFRL_MLFLOW_URL": "where people's browsers reach the MLflow server, when that is not its tracking URI",
-    "IFRL_SERVER_URLS": "OpenAI-compatible base URLs (http://host:8000/v1,...) of engine server",
+    "IFRL_SERVER_URLS": "OpenAI-compatible base URLs (http://host:8000/v1,...) of engine server; with _NAME "
+    "behind, such as _QWEN3_32B, of the model served as qwen3-32b",
     "IFRL_SERVER_API_KEY": "their key, when they want one",
     "IFRL_JUDGE_URLS": "such base URLs of the judge (evaluation.judge with engine server)",
     "IFRL_JUDGE_API_KEY": "their key, when they want one",

@@ -57,10 +57,24 @@ class EvaluationConfig(GenerationConfig):
         128, ge=1, description="Answers on held-out prompts, or rows of a benchmark, per shard: what a kill can cost"
     )
 
+    served_policy: How[str] = Field(
+        "", description="For engine server: the name under which it serves the policy, once it is trained"
+    )
     judge: How[JudgeConfig | None] = Field(None, description="Who judges what no rule decides; none: nobody")
 
     @model_validator(mode="after")
-    def _not_served(self) -> Self:
-        if self.engine == "server":
-            raise ValueError("a server answers with one model, and evaluation compares two: use transformers or vllm")
+    def _both_served(self) -> Self:
+        if (self.engine == "server") != bool(self.served_policy):
+            raise ValueError(
+                "evaluation compares two models: with engine server, and only then, served_policy names the policy beside "
+                "served_model"
+            )
         return self
+
+    def of_policy(self) -> Self:
+        """The section as the policy answers by it: on servers it has a name of its own."""
+        return self.model_copy(update={"served_model": self.served_policy, "served_policy": ""})
+
+    def of_base(self) -> Self:
+        """The section as the base model answers by it."""
+        return self.model_copy(update={"served_policy": ""})

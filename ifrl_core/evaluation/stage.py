@@ -42,6 +42,11 @@ def evaluation_plan(recipe: PipelineConfig) -> EvaluationPlan:
     return plan
 
 
+def _of_policy(recipe: PipelineConfig) -> EvaluationPlan:
+    plan = evaluation_plan(recipe)
+    return plan.of_policy() if plan.engine == "server" else plan
+
+
 def _check(recipe: PipelineConfig) -> None:
     check_engine(recipe.evaluation, "evaluation", here=recipe.execution.deployment_of(evaluate) is None)
 
@@ -92,7 +97,9 @@ def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
 
 
 evaluate_before = replace(evaluate, label="evaluation-before", output="before", title="Evaluation before")
-evaluate_after = replace(evaluate, label="evaluation-after", output="after", title="Evaluation after")
+evaluate_after = replace(
+    evaluate, label="evaluation-after", output="after", title="Evaluation after", config=_of_policy
+)
 
 
 def _rows(config: EvaluationPlan, inputs: Inputs, store: ArtifactStore) -> list[Row]:

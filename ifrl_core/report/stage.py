@@ -54,7 +54,7 @@ def report_config(recipe: PipelineConfig, gate: Section | None = None) -> Report
 
 
 def _templates(config: ReportConfig) -> dict[str, str]:
-    return _template_digests()
+    return template_digests()
 
 
 @stage(
@@ -103,7 +103,7 @@ ORDERS = (by_change, by_frequency, named_metrics)
 
 
 @cache
-def _template_digests() -> dict[str, str]:
+def template_digests() -> dict[str, str]:
     loader = _environment().loader
     assert loader is not None
     sources = {name: loader.get_source(_environment(), name)[0] for name in loader.list_templates()}

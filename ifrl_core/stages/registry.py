@@ -24,6 +24,7 @@ DECLARED = (
     "ifrl_core.instructions.stage:make_instructions",
     "ifrl_core.instructions.stage:make_prompts",
     "ifrl_core.models.stage:import_model",
+    "ifrl_core.evaluation.suite.served:name_served_model",
     "ifrl_core.rollouts.stage:make_rollouts",
     "ifrl_core.labels.stage:make_labels",
     "ifrl_core.rewards.problems.stage:make_problems",
@@ -31,6 +32,7 @@ DECLARED = (
     "ifrl_core.policy.stage:train_policy",
     "ifrl_core.evaluation.suite.rows:import_benchmark",
     "ifrl_core.evaluation.suite.general_rows:make_general_rows",
+    "ifrl_core.evaluation.suite.judgements:import_judge",
     "ifrl_core.evaluation.suite.answers:answers_before",
     "ifrl_core.evaluation.suite.answers:answers_after",
     "ifrl_core.evaluation.suite.judgements:judgements_before",
@@ -38,6 +40,7 @@ DECLARED = (
     "ifrl_core.evaluation.stage:evaluate_before",
     "ifrl_core.evaluation.stage:evaluate_after",
     "ifrl_core.evaluation.comparison:compare",
+    "ifrl_core.report.benchmark_stage:write_benchmark_report",
     "ifrl_core.report.stage:write_report",
 )
 

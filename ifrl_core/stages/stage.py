@@ -119,8 +119,9 @@ class Stage:
         return self.inputs is not None and "model" in self.inputs
 
     def is_in(self, labels: Collection[str]) -> bool:
-        """Whether these labels name it, or a part of it."""
-        return any(label.partition(".")[0] == self.label for label in labels)
+        """Whether these labels name it, a part of it, or a use of it (`answers-NAME` of `answers`)."""
+        named = (label.partition(".")[0] for label in labels)
+        return any(label == self.label or label.startswith(f"{self.name}-") for label in named)
 
     def look(self, recipe: Recipe) -> dict[str, BaseModel]:
         """What `recipe` makes it with, by label; nothing: the recipe leaves it out.

@@ -63,9 +63,19 @@ def answers_config(label: str, config: BenchmarkConfig, section: EvaluationConfi
     )
 
 
-def _configs(recipe: PipelineConfig) -> dict[str, AnswersConfig]:
+def _of_base(recipe: PipelineConfig) -> dict[str, AnswersConfig]:
+    return _configs(recipe, recipe.evaluation.of_base())
+
+
+def _of_policy(recipe: PipelineConfig) -> dict[str, AnswersConfig]:
+    return _configs(
+        recipe, recipe.evaluation.of_policy() if recipe.evaluation.engine == "server" else recipe.evaluation
+    )
+
+
+def _configs(recipe: PipelineConfig, section: EvaluationConfig) -> dict[str, AnswersConfig]:
     asked = asked_benchmarks(recipe)
-    return {label: answers_config(label, config, recipe.evaluation) for label, config in asked.items()}
+    return {label: answers_config(label, config, section) for label, config in asked.items()}
 
 
 def _check(recipe: PipelineConfig) -> None:
@@ -96,7 +106,7 @@ def bounds(index: int, size: int, total: int) -> tuple[int, int]:
     "answers",
     version=1,
     inputs=("benchmark", "model"),
-    each=_configs,
+    each=_of_base,
     check=_check,
     reads_answers=True,
     placeable=True,
@@ -122,7 +132,9 @@ def make_answers(config: AnswersConfig, inputs: Inputs, work: Work) -> Figures:
 
 
 answers_before = replace(make_answers, label="answers-before", output="answers-before", title="Answers before")
-answers_after = replace(make_answers, label="answers-after", output="answers-after", title="Answers after")
+answers_after = replace(
+    make_answers, label="answers-after", output="answers-after", title="Answers after", each=_of_policy
+)
 
 
 def asked_answers(

@@ -22,6 +22,8 @@ from ifrl_core.evaluation.suite.score import GradedItem, figures
 from ifrl_core.identity.code import digest_of_code
 from ifrl_core.identity.fields import How
 from ifrl_core.inference.open import forget_engine
+from ifrl_core.models.looks.folder import look_at_writer
+from ifrl_core.models.stage import ModelSource, import_model, model_source
 from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
 
 JUDGED = pa.schema(
@@ -100,6 +102,25 @@ def make_judgement_shard(config: JudgementsConfig, inputs: Inputs, work: Work, i
         return record
     with work.writer.alone(name):
         return work.writer.recorded(name) or _judge_shard(config, inputs, work, name, places)
+
+
+def _judge_source(recipe: PipelineConfig) -> ModelSource | None:
+    judge = recipe.evaluation.judge
+    if judge is None or not any(asks_judge(label, recipe) for label in asked_benchmarks(recipe)):
+        return None
+    batched = judge.engine == "transformers"
+    return model_source(judge.model, look=lambda folder: look_at_writer(folder, judge.model, batched=batched))
+
+
+import_judge = replace(
+    import_model,
+    label="judge-model",
+    output="judge",
+    title="Judge",
+    config=_judge_source,
+    check=None,
+    optional=True,
+)
 
 
 @stage(
@@ -209,6 +230,7 @@ def _judge_figures(judge: JudgeConfig, inputs: Inputs, tables: Sequence[pa.Table
     answers = [answer_in(row) for row in work.store.rows(inputs["answers"])]
     measured = reliability(answers, engine, judge, work.scratch / "checks.jsonl", work.seed, work.progress)
     forget_engine()
-    named = {f"judge, {name}": value for name, value in described(judge, inputs.get("judge")).items()}
+    who = {f"judge's {name}": value for name, value in described(judge, inputs.get("judge")).items()}
+    named = {"judge": judge.model or judge.served_model, **who}
     used = content_of(judge, sorted({reply.template for reply in replies}))
     return {"judge": measured, "replies": len(replies), "made_with": {**named, **used}}

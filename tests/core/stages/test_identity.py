@@ -424,7 +424,7 @@ DATA_OF_STAGES = {  # files of the package that are no code, and the stages whos
     "instructions/writers/prompt.txt": "instructions",
     "reward_model/model/template.txt": "reward-model",
     **{f"evaluation/judge/templates/{name}.txt": "judgements" for name in templates().texts},
-    **{f"report/templates/{name}": "report" for name in report._template_digests()},
+    **{f"report/templates/{name}": "report" for name in report.template_digests()},
 }
 OF_NO_STAGE = {"data/README.md", "labels/people/sheet.html.jinja"}
 
@@ -447,5 +447,5 @@ def test_templates_are_identity(places: dict[str, str], monkeypatch: pytest.Monk
     assert changed(before, now()) == set()
     assert changed(written, now(*SELF)) == {"instructions"}
     before = now()
-    monkeypatch.setattr(report, "_template_digests", lambda: {"report.html.jinja": "another"})
+    monkeypatch.setattr(report, "template_digests", lambda: {"report.html.jinja": "another"})
     assert changed(before, now()) == {"report"}
