@@ -64,10 +64,9 @@ class EvaluationConfig(GenerationConfig):
 
     @model_validator(mode="after")
     def _both_served(self) -> Self:
-        if (self.engine == "server") != bool(self.served_policy):
+        if self.engine == "server" and not self.served_policy:
             raise ValueError(
-                "evaluation compares two models: with engine server, and only then, served_policy names the policy beside "
-                "served_model"
+                "evaluation compares two models: with engine server give served_policy, the policy's name, beside served_model"
             )
         return self
 

@@ -137,6 +137,7 @@ MODES: tuple[Mode, ...] = (
         lambda c: c.policy.generation == "vllm_colocate",
         "policy.generation vllm_colocate",
     ),
+    Mode(("evaluation.served_policy",), lambda c: c.evaluation.engine == "server", "evaluation.engine server"),
     _sampled("evaluation", "samples"),
     Mode(
         ("evaluation.judge.revision",),

@@ -48,6 +48,8 @@ ON: dict[str, tuple[Any, dict[str, Any]]] = {
     "evaluation.general_max_tokens": (99, {}),
     "retrain.general_prompts": (70, {}),
     "rollouts.served_model": ("m", {"rollouts.engine": "server"}),
+    "evaluation.served_model": ("m", {"evaluation.engine": "server", "evaluation.served_policy": "p"}),
+    "evaluation.served_policy": ("p", {"evaluation.engine": "server", "evaluation.served_model": "m"}),
     "instructions.corridor.served_model": (
         "m",
         {"ladder.order": "easy_to_hard", "instructions.corridor.engine": "server"},
@@ -69,13 +71,13 @@ for section in GENERATING:
         "evaluation.judge": JUDGE,
     }.get(section, {})
     ON |= {f"{section}.vllm.{name}": (value, way | {f"{section}.engine": "vllm"}) for name, value in VLLM.items()}
-    if section != "evaluation":
-        ON |= {f"{section}.batch_size": (65, way), f"{section}.dtype": ("float32", way)}
+    ON |= {f"{section}.batch_size": (65, way), f"{section}.dtype": ("float32", way)}
 
 # What switches off again those that count by default.
 SERVED = {
     "instructions.model_writer": {"instructions.writer": "self"},
     "instructions.corridor": {"ladder.order": "easy_to_hard"},
+    "evaluation": {"evaluation.served_policy": "p"},
 }
 OFF: dict[str, dict[str, Any]] = {
     "reasoning.open": {"reasoning.format": "none"},
@@ -123,10 +125,7 @@ TRIED = sorted(ON.keys() & FIELDS)
 
 def test_every_field_of_the_table_is_tried_here_or_lies_in_a_section_that_is() -> None:
     sections = ("instructions.corridor.", "instructions.model_writer.")
-    refused_otherwise = {f"evaluation.{name}" for name in ("served_model", "batch_size", "dtype")}  # it has no servers
-    assert FIELDS - refused_otherwise - ON.keys() == {
-        field for field in FIELDS - ON.keys() - refused_otherwise if field.startswith(sections)
-    }
+    assert FIELDS - ON.keys() == {field for field in FIELDS - ON.keys() if field.startswith(sections)}
 
 
 def test_what_a_description_says_is_for_a_mode_is_in_the_table() -> None:

@@ -71,7 +71,9 @@ def judgements(label: str) -> tuple[str, ...]:
     return f"judgements-before.{label}", f"judgements-after.{label}"
 
 
-ANSWERS = (*answers("ifeval"), *answers("general"))
+BASES_ANSWERS, POLICYS_ANSWERS = zip(*(answers(label) for label in ("ifeval", "general")), strict=True)
+ANSWERS = (*BASES_ANSWERS, *POLICYS_ANSWERS)
+SERVED_BOTH = ("evaluation={engine: server, served_model: m, served_policy: p, ifeval_path: FILE, general_prompts: 5}",)
 JUDGEMENTS = (*judgements("ifeval"), *judgements("general"))
 READING = (
     "pass-rates",
@@ -83,7 +85,8 @@ READING = (
 )  # answers of a model, or what scores them
 DRAWN = "instructions pass-rates"
 WRITER = "instructions.model_writer"
-JUDGE = ("evaluation.judge.model=embedded:smollm2-135m",)
+JUDGED = ("evaluation.benchmarks={cfbench: FILE}",)
+JUDGE = (*JUDGED, "evaluation.judge.model=embedded:smollm2-135m")
 
 
 ONE_OF = "collie"  # a key of a mapping of sections
@@ -243,7 +246,8 @@ FIELDS: Mapping[str, Field] = {
     "policy.launch.assumed.tokens_per_second": field("", 40),
     "policy.launch.assumed.answer_tokens": field("", 40),
     "evaluation.engine": field((*EVALUATIONS, *ANSWERS), "vllm"),
-    "evaluation.served_model": field("", "''"),  # it cannot be set: a server answers with one model
+    "evaluation.served_model": field((EVALUATIONS[0], *BASES_ANSWERS), "n", *SERVED_BOTH),
+    "evaluation.served_policy": field((EVALUATIONS[1], *POLICYS_ANSWERS), "q", *SERVED_BOTH),
     "evaluation.batch_size": field("", 8),
     "evaluation.dtype": field((*EVALUATIONS, *ANSWERS), "float32"),
     "evaluation.max_tokens": field(EVALUATIONS, 100),
@@ -262,17 +266,17 @@ FIELDS: Mapping[str, Field] = {
     "evaluation.official": field((*judgements("ifeval"), *judgements("general")), "true"),
     "evaluation.run_code": field("", "true"),  # neither benchmark comes with code
     "evaluation.items_per_shard": field("", 8),
-    "evaluation.judge.engine": field("", "vllm", *JUDGE),
-    "evaluation.judge.served_model": field("", "n", *served("evaluation.judge")),
+    "evaluation.judge.engine": field(judgements("cfbench"), "vllm", *JUDGE),
+    "evaluation.judge.served_model": field(judgements("cfbench"), "n", *JUDGED, *served("evaluation.judge")),
     "evaluation.judge.batch_size": field("", 8, *JUDGE),
-    "evaluation.judge.dtype": field("", "float32", *JUDGE),
-    "evaluation.judge.model": field("", "MODEL", *JUDGE),
-    "evaluation.judge.revision": field("", "may", *served("evaluation.judge")),
+    "evaluation.judge.dtype": field(judgements("cfbench"), "float32", *JUDGE),
+    "evaluation.judge.model": field("judge-model", "MODEL", *JUDGE),
+    "evaluation.judge.revision": field(judgements("cfbench"), "may", *JUDGED, *served("evaluation.judge")),
     "evaluation.judge.template": field("", "FILE", *JUDGE),
-    "evaluation.judge.max_tokens": field("", 100, *JUDGE),
-    "evaluation.judge.retries": field("", 1, *JUDGE),
+    "evaluation.judge.max_tokens": field(judgements("cfbench"), 100, *JUDGE),
+    "evaluation.judge.retries": field(judgements("cfbench"), 1, *JUDGE),
     "evaluation.judge.max_unscored_share": field("", 0.5, *JUDGE),
-    "evaluation.judge.checks": field("", 10, *JUDGE),
+    "evaluation.judge.checks": field(judgements("cfbench"), 10, *JUDGE),
     "evaluation.judge.recorded": field("", "FILE", *JUDGE),
     "registry.policy_name": field("", "other"),
     "registry.reward_model_name": field("", "other"),
