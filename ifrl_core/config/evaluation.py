@@ -66,7 +66,7 @@ class EvaluationConfig(GenerationConfig):
     def _both_served(self) -> Self:
         if self.engine == "server" and not self.served_policy:
             raise ValueError(
-                "evaluation compares two models: with engine server give served_policy, the policy's name, beside served_model"
+                "evaluation compares two models: with engine server give served_policy (the policy's name) too"
             )
         return self
 
