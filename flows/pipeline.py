@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any, get_args, get_type_hints
 
 from prefect import flow
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -22,6 +22,7 @@ from ifrl_core.config.recipes import build_config, load_recipe
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.plan.disk import training_disk_bytes
 from ifrl_core.policy.stage import train_policy
+from ifrl_core.report.benchmark_tables import section_metrics, table_rows
 from ifrl_core.report.summary import run_summary, summary_markdown
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.rewards.problems.stage import make_problems
@@ -131,10 +132,17 @@ def evaluate(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Con
 
 
 def publish_report(run: Run, versions: list[dict[str, str]]) -> None:
-    """The report beside the parent run in MLflow, its summary as a Prefect artifact."""
-    run.tracker.file(run.refs["report"], "report.html")
-    summary = run_summary(run.record("completed"), run.store)
+    """The report beside the parent run in MLflow, with the benchmarks' metrics; its summary as a Prefect artifact, and a
+    table of the benchmarks where there are any."""
+    report, store = run.refs["report"], run.store
+    run.tracker.file(report, "report.html")
+    summary = run_summary(run.record("completed"), store)
+    sections = store.read_json(report, "report.json")["benchmarks"]
+    if sections:
+        run.tracker.live(section_metrics(sections), step=0)
     with best_effort("the report"):
         create_markdown_artifact(summary_markdown(summary, versions), key="ifrl-report", description=run.name)
+        if sections:
+            create_table_artifact(table_rows(sections), key="ifrl-benchmarks", description=run.name)
         if url := run.tracker.url:
             create_link_artifact(url, link_text="MLflow run", key="ifrl-mlflow-run")

@@ -43,6 +43,22 @@ def metric_values(label: str, figures: Mapping[str, Any]) -> dict[str, float]:
     return {f"benchmark/{label}/{name}": float(value) for name, value in values.items() if value is not None}
 
 
+def section_metrics(sections: Sequence[Section]) -> dict[str, float]:
+    """`metric_values` of every model, its name before them: `after/benchmark/ifbench/prompt_loose`."""
+    return {
+        f"{model}/{name}": value
+        for section in sections
+        for place, model in enumerate(section["models"])
+        for name, value in metric_values(
+            section["label"],
+            {
+                "metrics": {row["name"]: row["figures"][place] for row in section["metrics"]},
+                "judge": section["judges"][place],
+            },
+        ).items()
+    }
+
+
 def section_summary(section: Section) -> dict[str, Any]:
     """What scripts are told: {"judge", "flags", "metrics": {name: {"unit", MODEL: figures, "change"}}}; `change`: of the last
     model against the first, shares in points."""

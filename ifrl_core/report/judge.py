@@ -17,7 +17,7 @@ Judge = Mapping[str, Any] | None  # of one model's answers; None: not measured
 
 def judge_rows(judges: Sequence[Judge]) -> list[dict[str, Any]]:
     """[{"name", "cells": a text for each model's answers}], empty where no judge was measured."""
-    if not any(judges):
+    if not any(of and (of["checks"]["asked"] or of.get("recorded")) for of in judges):
         return []
     rows = [{"name": "hard constraints that it was asked, whose truth rules know", "cells": list(map(_checks, judges))}]
     rows += [{"name": title, "cells": [_share(of, name) for of in judges]} for name, title in SHARES.items()]

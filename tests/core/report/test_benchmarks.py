@@ -10,7 +10,7 @@ import pytest
 from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
 from ifrl_core.evaluation.suite.benchmark import Anchor, Graded, Item, Metric, asked
 from ifrl_core.evaluation.suite.score import GradedItem, figures
-from ifrl_core.report.benchmark_tables import benchmarks_markdown, metric_values, table_rows
+from ifrl_core.report.benchmark_tables import benchmarks_markdown, metric_values, section_metrics, table_rows
 from ifrl_core.report.benchmarks import Section, Side, benchmark_section
 from ifrl_core.report.stage import render_benchmarks
 from tests.core.report.small_run import HOSTILE
@@ -129,7 +129,14 @@ def test_a_judge_that_tells_nothing_is_marked(useless: bool) -> None:
 
 
 def test_a_judge_that_was_not_measured_is_said() -> None:
-    assert "nothing says how far its verdicts can be trusted" in words(render_benchmarks("demo", [section(["only"])]))
+    said = "nothing says how far its verdicts can be trusted"
+    assert said in words(render_benchmarks("demo", [section(["only"])]))
+    unasked = {**dict.fromkeys(judge(useless=False)), "checks": dict.fromkeys(judge(useless=False)["checks"], 0)}
+    rows = graded("only")
+    of = benchmark_section(
+        "cfbench", BENCHMARK, [Side("only", {**figures(BENCHMARK, rows), "judge": unasked}, rows)], made_with={}
+    )
+    assert said in words(render_benchmarks("demo", [of]))
 
 
 def test_samples_are_a_fixed_choice_the_ends_and_what_was_not_scored() -> None:
@@ -171,5 +178,8 @@ def test_metrics_are_named_by_benchmark_and_none_is_left_out() -> None:
     assert values["benchmark/cfbench:zh/unscored"] == 1
     assert values["benchmark/cfbench:zh/judge/recall_of_violations"] == 0.8
     assert "benchmark/cfbench:zh/judge/self_consistency" not in values
+    of_sides = section_metrics([section(["before", "after"], useless=False)])
+    assert of_sides["before/benchmark/cfbench/isr"] == values["benchmark/cfbench:zh/isr"]
+    assert "after/benchmark/cfbench/judge/agreement" in of_sides
     nothing = figures(BENCHMARK, [replace(row, graded=Graded({})) for row in graded("before")])
     assert metric_values("cfbench", nothing) == {"benchmark/cfbench/unscored": 0.0}
