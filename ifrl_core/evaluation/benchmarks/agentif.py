@@ -125,6 +125,8 @@ def chain(steps: Sequence[Mapping[str, str]], answer: str, terms: Terms) -> Chai
     value: Any = answer
     for place, step in enumerate(steps, start=1):
         if step["type"] == "code":
+            if terms.official and not value:
+                return Outcome(NO_VERDICT, "there is nothing to check")
             result: CodeResult | None = yield Code(step["exec"], value)
             if result is None or result.outcome != "returned":
                 return Outcome(NOT_RUN) if result is None else Outcome(result.outcome, result.detail)
@@ -237,7 +239,7 @@ AGENTIF = Benchmark(
     odd=(
         "some checkers are no valid Python, some hold a backspace for \\b, and some eval the text they check",
         "a judge's reply that cannot be read leaves the ISR of its row unscored; upstream leaves the constraint out",
-        "upstream does not run code on an empty answer; here it runs",
+        "upstream does not run code on an empty answer, which leaves the constraint out; here it runs",
         "upstream asks no row whose roles repeat; here neighbours of one role are one message",
         "officially a checker's helper functions are not found (scoring official)",
     ),

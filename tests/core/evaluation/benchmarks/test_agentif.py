@@ -122,6 +122,12 @@ def test_the_official_way(tmp_path: Path, source: str, found: str) -> None:
     assert result.verdicts[0]["verdict"].partition(" (")[0] == found
 
 
+@pytest.mark.parametrize(("official", "csr"), [(False, [0.0]), (True, [None])])
+def test_code_checks_an_empty_answer_but_officially(tmp_path: Path, official: bool, csr: list[float | None]) -> None:
+    (result,) = results(tmp_path, [row([CODE])], "", None, Terms(official=official, run_code=True), [])
+    assert result.marks["csr"] == csr
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
