@@ -137,7 +137,7 @@ def publish_report(run: Run, versions: list[dict[str, str]]) -> None:
     report, store = run.refs["report"], run.store
     run.tracker.file(report, "report.html")
     summary = run_summary(run.record("completed"), store)
-    sections = store.read_json(report, "report.json")["benchmarks"]
+    sections = store.read_json(report, "report.json").get("benchmarks")
     if sections:
         run.tracker.live(section_metrics(sections), step=0)
     with best_effort("the report"):

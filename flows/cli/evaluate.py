@@ -91,6 +91,8 @@ def _matched(
     from ifrl_core.evaluation.suite.compare import compared
     from ifrl_core.evaluation.suite.given import write_matched
     from ifrl_core.evaluation.suite.score import figures, graded_by_rules, responses_of, write_graded
+    from ifrl_core.report.benchmark_data import given_section
+    from ifrl_core.report.stage import render_benchmarks
     from ifrl_core.row_files import is_row_file
 
     items = suite.read(path)[:limit]
@@ -104,6 +106,8 @@ def _matched(
         write_matched(suite, Path(first), output, rows[first])
     elif output is not None:
         write_graded(output, suite, rows, report)
+        section = given_section(suite, path, rows, report["answers"], how["reasoning"])
+        (output / "report.html").write_text(render_benchmarks(suite.title, [section]))
     return report
 
 

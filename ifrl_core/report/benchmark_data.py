@@ -1,14 +1,20 @@
-"""Sections of benchmarks from a run's artifacts: rows, and answers and judgements of each model."""
+"""Sections of benchmarks from a run's artifacts (rows, and answers and judgements of each model), or from given files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.artifacts.digest import digest_of_source
 from ifrl_core.evaluation.benchmarks.table import benchmark_named
 from ifrl_core.evaluation.comparison import labels_of
-from ifrl_core.evaluation.suite.judgements import judged_items
+from ifrl_core.evaluation.suite.benchmark import Benchmark
+from ifrl_core.evaluation.suite.judgements import judged_items, scorer_version
 from ifrl_core.evaluation.suite.rows import name_of
+from ifrl_core.evaluation.suite.score import GradedItem
 from ifrl_core.report.benchmarks import Section, Side, benchmark_section
+from ifrl_core.row_files import split_name
 from ifrl_core.text.reasoning import THINK, Reasoning
 
 COUNTS = {  # figures of the stage `answers`
@@ -49,6 +55,21 @@ def stored_section(label: str, rows: ArtifactRef, models: Sequence[Measured], st
     return benchmark_section(
         label, benchmark_named(name_of(label)), sides, made_with=_made_with(rows, models[0].judgements, store)
     )
+
+
+def given_section(
+    benchmark: Benchmark,
+    rows: str,
+    answers: Mapping[str, Sequence[GradedItem]],
+    figures: Mapping[str, Mapping[str, Any]],
+    reasoning: Reasoning,
+) -> Section:
+    """The section of a benchmark whose rows and answers are files; `answers` and their `figures` by file."""
+    stems = [split_name(Path(file))[0] for file in answers]
+    names = dict(zip(answers, stems if len(set(stems)) == len(stems) else list(answers), strict=True))
+    sides = [Side(names[file], figures[file], graded, reasoning=reasoning) for file, graded in answers.items()]
+    made_with = {"data": digest_of_source(rows), "scorer": scorer_version(benchmark)}
+    return benchmark_section(benchmark.name, benchmark, sides, made_with=made_with)
 
 
 def _side(measured: Measured, rows: ArtifactRef, store: ArtifactStore) -> Side:

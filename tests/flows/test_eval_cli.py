@@ -40,6 +40,9 @@ def test_files_of_answers_stand_side_by_side(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
     first = json.loads((tmp_path / "out" / "0-before-ifeval.jsonl").read_text().splitlines()[0])
     assert first["marks"]["prompt_strict"] == [0.0]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert ">before <" in page
+    assert "+100.0" in page
     shown = ifrl(*command, "--limit", "3").output
     assert "ifeval: 3 rows" in shown
     assert "+100.0 points" in shown
