@@ -8,6 +8,7 @@ import logging
 from flows.execution.run import Refs, Run
 from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.evaluation.comparison import compare
+from ifrl_core.evaluation.soft_audit import audit_soft
 from ifrl_core.evaluation.stage import evaluate_after, evaluate_before
 from ifrl_core.evaluation.suite.answers import answers_after, answers_before
 from ifrl_core.evaluation.suite.general_rows import make_general_rows
@@ -122,7 +123,9 @@ def register(run: Run, refs: Refs) -> list[dict[str, str]]:
 
 
 def report(run: Run, refs: Refs) -> Refs:
-    """The page of everything that the run made; of several rounds, every round's labels."""
+    """What is known of soft constraints, and the page of everything that the run made; of several rounds, every round's
+    labels."""
+    refs = refs | run.stage(audit_soft, refs)
     _, rounds = last_round(run.refs)
     of_rounds = {f"labels_{number}": ref for number, ref in enumerate(rounds, 1)} if len(rounds) > 1 else {}
     return refs | run.stage(write_report, refs | of_rounds)

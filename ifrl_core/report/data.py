@@ -54,6 +54,7 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
         "before": figures.get("before"),
         "after": figures.get("after"),
         "comparison": figures.get("comparison"),
+        "soft_audit": figures.get("soft_audit"),
         "answers": sample_answers(inputs["before"], inputs["after"], store)
         if {"before", "after"} <= set(inputs)
         else None,

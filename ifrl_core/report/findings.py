@@ -54,7 +54,8 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
         *_gain(figures.get("comparison", {}), figures.get("prompts", {})),
         *_answers(figures.get("comparison", {})),
         *label_findings(figures.get("labels", {})),
-        *_reward_model(figures.get("reward_model", {})),
+        *_reward_model(figures.get("reward_model", {}), figures.get("soft_audit", {})),
+        *_soft_gain(figures.get("soft_audit", {}).get("gain", {})),
         *_policy(figures.get("policy", {})),
         *_seeds(figures.get("seeds", {})),
         *_too_long(figures),
@@ -227,7 +228,7 @@ def _contrast(overall: Figures) -> str:
     )
 
 
-def _reward_model(quality: Figures) -> Iterator[Finding]:
+def _reward_model(quality: Figures, audit: Figures) -> Iterator[Finding]:
     hard, soft = quality.get("hard", {}), quality.get("soft", {})
     within = hard.get("auc_within_types")
     if within is not None and within < CHANCE_AUC:
@@ -241,19 +242,19 @@ def _reward_model(quality: Figures) -> Iterator[Finding]:
         text = (
             f"On {count(soft['n'])} validation pairs of soft constraints its AUC within types is {fixed(within, 2)} "
             "(0.5 is chance). What it says of soft constraints is close to noise, and so is the reward made of it."
-            + _perfect(quality)
+            + _perfect(audit)
         )
         yield Finding("warning", "The reward model does not reproduce its labels on soft constraints", text)
-    yield from _corrected((quality.get("corrected") or {}).get("hard", {}))
+    yield from _corrected(audit.get("corrected", {}).get("hard", {}))
     yield from _baselines(quality.get("baselines") or {})
     if quality.get("unscored"):
         text = "They are left out of every figure, never counted as 0."
         yield Finding("warning", f"Could not be scored: {things(quality['unscored'], 'validation pair')}", text)
 
 
-def _perfect(quality: Figures) -> str:
+def _perfect(audit: Figures) -> str:
     """What a perfect model would show against labels that are worth what those of hard types are."""
-    worth = (quality.get("corrected") or {}).get("gap", {}).get("mean")
+    worth = audit.get("corrected", {}).get("gap", {}).get("mean")
     if not worth or worth <= 0:
         return ""
     return f" (Labels as right as those of hard types let a perfect model show {fixed((1 + worth) / 2, 2)}.)"
@@ -268,6 +269,18 @@ def _corrected(hard: Figures) -> Iterator[Finding]:
             "in ways that have nothing to do with the constraint, so the estimates of soft constraints mislead alike."
         )
         yield Finding("warning", "AUC estimated from labels is not what rules say", text)
+
+
+def _soft_gain(gain: Figures) -> Iterator[Finding]:
+    """A rise that the reward model sees and the instruments do not, on the same answers."""
+    own, seen = (gain.get(name, {}).get("overall", {}) for name in ("reward_model", "instruments"))
+    if own.get("n") and direction(own) > 0 >= direction(seen):
+        text = (
+            f"On the same {things(own['n'], 'soft constraint')} it sees {signed(own['mean'])} points "
+            f"{interval(own['low'], own['high'])}, instruments that no training sees {signed(seen['mean'])} "
+            f"{interval(seen['low'], seen['high'])}. The policy may have learnt to please the model."
+        )
+        yield Finding("warning", "Soft constraints are better followed in the reward model's opinion alone", text)
 
 
 def _baselines(compared: Figures) -> Iterator[Finding]:

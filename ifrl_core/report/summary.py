@@ -39,6 +39,7 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
     refs = {outputs.get(label, label): ref for label, ref in of_last.items()}
     figures: dict[str, Figures] = {name: store.manifest(ref).figures for name, ref in refs.items()}
     comparison = figures.get("comparison", {})
+    soft = figures.get("soft_audit", {}).get("gain", {})
     audit = figures.get("labels", {}).get("audit", {}).get("overall")
     return {
         "run": record["run"],
@@ -48,6 +49,7 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
         "peak_rss_mb": record["peak_rss_mb"],
         "gain": _difference(comparison.get("hard", {}).get("overall")),
         "soft_gain": _difference(comparison.get("soft", {}).get("overall")),
+        "soft_gain_by_instruments": _difference(soft.get("instruments", {}).get("overall")),
         "label_agreement": audit["agreement"]["rate"] if audit else None,
         "label_agreement_detail": {side: audit[side] for side in ("positives", "negatives")} if audit else None,
         "rounds": [balanced_agreement(store.manifest(ref).figures) for ref in rounds],
@@ -133,7 +135,11 @@ def _headline(summary: Mapping[str, Any]) -> str:
 
 def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     rows: list[tuple[str, str, str]] = []
-    for name, what in (("gain", "hard constraints, by rules"), ("soft_gain", "soft constraints, by the reward model")):
+    for name, what in (
+        ("gain", "hard constraints, by rules"),
+        ("soft_gain", "soft constraints, by the reward model"),
+        ("soft_gain_by_instruments", "soft constraints, by instruments"),
+    ):
         if row := summary[name]:
             change = f"{fixed(row['before'])}% → {fixed(row['after'])}% ({signed(row['mean'])})"
             rows.append((what, change, interval(row["low"], row["high"])))

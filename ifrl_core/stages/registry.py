@@ -40,6 +40,7 @@ DECLARED = (
     "ifrl_core.evaluation.stage:evaluate_before",
     "ifrl_core.evaluation.stage:evaluate_after",
     "ifrl_core.evaluation.comparison:compare",
+    "ifrl_core.evaluation.soft_audit:audit_soft",
     "ifrl_core.report.benchmark_stage:write_benchmark_report",
     "ifrl_core.report.stage:write_report",
 )

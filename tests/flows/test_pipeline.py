@@ -29,7 +29,7 @@ STAGES = [
     "reward-model",
     "policy",
 ]
-LATER = ["ifeval-prompts", "evaluation-before", "evaluation-after", "comparison", "report"]
+LATER = ["ifeval-prompts", "evaluation-before", "evaluation-after", "comparison", "soft-audit", "report"]
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_one_changed_value_of_the_policy_recomputes_what_lies_below_it(
     done = place.run("run", tiny, *ifeval, "--set", "policy.learning_rate=2e-5")
     assert done.returncode == 0, done.stderr
     computed = {name for name, was in cached(place.record()).items() if not was}
-    assert computed == {"policy", "evaluation-after", "comparison", "report"}
+    assert computed == {"policy", "evaluation-after", "comparison", "soft-audit", "report"}
 
 
 @pytest.mark.soak

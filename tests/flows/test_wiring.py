@@ -64,6 +64,7 @@ PLAIN: dict[str, dict[str, str]] = {
     **{label: {} for label in AS_NAMED},
     "evaluation-after": {"model": "policy"},
     "comparison": SIDES,
+    "soft-audit": SIDES,
     "report": SIDES,
 }
 

@@ -4,12 +4,14 @@ import json
 import random
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
 from ifrl_core.config import InstructionsConfig, LabelsConfig, LadderConfig, NoConfig, SeedsConfig
 from ifrl_core.constraints.verdict import verdicts
+from ifrl_core.evaluation import soft_audit
 from ifrl_core.evaluation.benchmarks.general import problem
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.held_out import ANSWERS, satisfaction
@@ -19,13 +21,11 @@ from ifrl_core.evaluation.suite.benchmark import Item, asked
 from ifrl_core.evaluation.suite.judgements import JudgementsConfig, make_judgements
 from ifrl_core.evaluation.suite.rows import items_table
 from ifrl_core.instructions import stage as dataset
-from ifrl_core.labels.contrasts import rungs_of
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.policy.curve import POINTS, curve_figures, hard_point
 from ifrl_core.policy.tables import SAMPLES, metrics_table, run_figures
 from ifrl_core.records import ROLLOUTS, Constraint, Row, constraint_of, constraint_row
 from ifrl_core.reward_model.quality.baselines import compared, comparison, curves, scored_by
-from ifrl_core.reward_model.quality.corrected import corrected_figures
 from ifrl_core.reward_model.quality.figures import Scored, quality
 from ifrl_core.reward_model.train.stage import VALIDATION
 from ifrl_core.rewards.task_drop import drops_task
@@ -69,6 +69,7 @@ def small_run(
     refs["after"] = _evaluation(store, prompts, "after", hostile, longest=20, levels=levels)
     refs |= _benchmarks(store, ifeval=ifeval, general=general)
     sides = {name: ref for name, ref in refs.items() if name in ("before", "after") or "." in name}
+    refs["soft_audit"] = _soft_audit(store, refs)
     return {**refs, "comparison": compare(NoConfig(), sides, store)}
 
 
@@ -105,7 +106,6 @@ def _rollouts(store: ArtifactStore, prompts: ArtifactRef) -> ArtifactRef:
 def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
     source = random.Random(2)
     rows = list(store.rows(labels))
-    rungs = rungs_of(rows)
     pairs = [
         Scored(
             label_id=row["label_id"],
@@ -117,7 +117,6 @@ def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
             probability=source.random(),
             raw_probability=source.random(),
             instruction_id=row["instruction_id"],
-            rung=rungs[row["rollout_id"]],
         )
         for row in rows
     ]
@@ -136,11 +135,19 @@ def _reward_model(store: ArtifactStore, labels: ArtifactRef) -> ArtifactRef:
             "counts": counts,
             "steps": 30,
             **quality(pairs),
-            "corrected": corrected_figures(pairs),
             "baselines": comparison(found, sum(row["verdict"] is not None for row in rows)),
             "calibration": None,
         }
     )
+
+
+def _soft_audit(store: ArtifactStore, refs: Refs) -> ArtifactRef:
+    """By instruments that draw their scores."""
+    source = random.Random(4)
+    with patch.object(soft_audit, "measured", lambda asked: [source.random() for _ in asked]):
+        return soft_audit.audit_soft(
+            NoConfig(), {name: refs[name] for name in soft_audit.audit_soft.inputs or ()}, store
+        )
 
 
 def _policy(store: ArtifactStore, hostile: str) -> ArtifactRef:

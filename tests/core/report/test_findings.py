@@ -113,12 +113,23 @@ def test_an_estimate_from_labels_that_rules_contradict_is_said() -> None:
     def quality(holds: bool | None) -> dict[str, Any]:
         row = {"labels": 0.6, "gap": 0.2, "auc": 1.0, "low": 0.9, "high": 1.1, "rules": 0.6, "holds": holds}
         corrected = {"hard": {"within_rungs": row}, "gap": {"mean": 0.22}}
-        return {"reward_model": {"corrected": corrected, "soft": {"auc_within_types": 0.55, "n": 30}, "unscored": 0}}
+        model = {"soft": {"auc_within_types": 0.55, "n": 30}, "unscored": 0}
+        return {"reward_model": model, "soft_audit": {"corrected": corrected}}
 
     found = said(quality(False))
     assert ["by rules it is 0.60" in finding.text for finding in found] == [False, True]
     assert "let a perfect model show 0.61" in found[0].text  # 0.55 against such labels may be worth more than it seems
     assert len(said(quality(True))) == len(said(quality(None))) == 1
+
+
+def test_a_soft_gain_that_only_the_reward_model_sees_is_said() -> None:
+    def gain(seen: dict[str, Any]) -> dict[str, Any]:
+        own = row(40, 60, 15, 25)
+        return {"soft_audit": {"gain": {"reward_model": {"overall": own}, "instruments": {"overall": seen}}}}
+
+    [finding] = said(gain(row(40, 41, -2, 4)))
+    assert "+20.0 points [+15.0, +25.0], instruments that no training sees +1.0 [−2.0, +4.0]" in finding.text
+    assert said(gain(row(40, 45, 2, 8))) == []
 
 
 def test_the_worst_comes_first() -> None:

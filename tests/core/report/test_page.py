@@ -201,9 +201,9 @@ def test_the_reward_model_stands_beside_its_baselines(whole: Whole) -> None:
 
 def test_auc_in_truth_stands_beside_the_one_against_labels(whole: Whole) -> None:
     store, refs = whole
-    found = store.manifest(refs["reward_model"]).figures["corrected"]
+    found = store.manifest(refs["soft_audit"]).figures["corrected"]
     _, page = page_of(store, refs)
-    section = page.text[page.text.index("In truth, estimated from labels") : page.text.index("Against baselines")]
+    section = page.text[page.text.index("In truth, estimated from labels") : page.text.index("Against instruments")]
     for part in (found["hard"]["within_rungs"], found["hard"]["within_types"], *found["soft"]["by_type"].values()):
         assert fixed(part["labels"], 3) in section
     assert fixed(found["hard"]["within_rungs"]["rules"], 2) in section
