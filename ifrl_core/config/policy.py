@@ -254,6 +254,12 @@ class PolicyConfig(StageConfig):
     beta: float = Field(0.01, ge=0, description="KL coefficient; 0 keeps no reference model")
     curriculum: CurriculumConfig = CurriculumConfig()
     general: GeneralConfig = GeneralConfig()
+    train_on: Annotated[int | None, used(lambda section: section.train_on is not None)] = Field(
+        None,
+        ge=1,
+        description="Rollouts of a step that are trained on: those of the largest |advantage|, since generating costs less "
+        "than training; none: all",
+    )
     scale_rewards: Literal["group", "batch", "none"] = Field(
         "group",
         description="What a centred reward is divided by: its group's spread (GRPO), the step's, or 1. With group, a "
@@ -332,6 +338,11 @@ class PolicyConfig(StageConfig):
 
     @model_validator(mode="after")
     def _together(self) -> Self:
+        if self.train_on is not None and self.train_on > self.rollouts:
+            raise ValueError(
+                f"train_on {self.train_on} is more than the {self.rollouts} rollouts of a step (prompts_per_step x "
+                "generations): leave it out to train on all"
+            )
         if self.lora and self.trained_layers:
             raise ValueError("lora trains adapters and freezes the rest: leave trained_layers empty")
         if self.trained_layers and self.launch.sharded:

@@ -29,6 +29,7 @@ def plan_lines(plan: Plan) -> list[str]:
         f"processes   {b.processes} on {b.machines} machine(s), {b.strategy}; answers by {plan.generation}{left_open}",
         f"step        {b.prompts} prompts x {b.generations} generations = {b.rollouts} rollouts",
         f"            = micro-batch {b.micro_batch} x accumulation {b.accumulation} x {b.processes} process(es)",
+        f"            {_prompts_line(b.strategy)}",
         f"device      {m.peak:.1f} of {m.device:.1f} GiB: training {m.training:.1f}, generating {m.generating:.1f} (rough)",
         "            " + ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.05),
         f"machine     {m.host_loading:.0f} GiB of memory while loading; {2 * m.checkpoint:.0f} GiB of disk (two checkpoints)",
@@ -39,6 +40,13 @@ def plan_lines(plan: Plan) -> list[str]:
         "others      (memory of a device; answers and hours at most, at the same throughput)",
         *(f"            {_stage_line(stage)}" for stage in plan.stages),
     ]
+
+
+def _prompts_line(strategy: str) -> str:
+    """How often training computes a prompt (policy/trainer.py)."""
+    if strategy in ("fsdp2", "zero3"):
+        return f"a prompt is computed once an answer: with {strategy} the processes must all make the same passes"
+    return "a prompt is computed once a group, where a micro-batch holds it whole"
 
 
 def _stage_line(stage: StagePlan) -> str:

@@ -32,9 +32,16 @@ def passes(groups: Sequence[Hashable], trained: Sequence[bool], size: int) -> li
 
 
 def without(rollouts: Mapping[str, Any], kept: Tensor) -> dict[str, Any]:
-    """trl's batch, in which rollouts that are not `kept` (B,) have no tokens to train on; no normaliser changes."""
+    """trl's batch, in which rollouts that are not `kept` (B,) have no tokens to train on."""
     masked = {name: rollouts[name].masked_fill(~kept[:, None], 0) for name in _BY_TOKEN if name in rollouts}
     return {**rollouts, **masked}
+
+
+def most_telling(advantages: Tensor, count: int) -> Tensor:
+    """Which `count` rollouts of a step (N,) pull most, up or down; of equal ones the first. (CPPO, arXiv 2503.22342.)"""
+    kept = torch.zeros_like(advantages, dtype=torch.bool)
+    kept[torch.argsort(advantages.abs(), descending=True, stable=True)[:count]] = True
+    return kept
 
 
 def taken(rollouts: Mapping[str, Any], rows: Sequence[int]) -> dict[str, Any]:

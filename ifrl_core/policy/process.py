@@ -82,7 +82,7 @@ def train(document: Path) -> None:
         peft_config=peft_config(config.lora) if config.lora else None,
     )
     assert set(trainer.eos_token_ids) == set(ends), "trl ends answers where every engine does"
-    trainer.schedule, trainer.clock = schedule, clock
+    trainer.schedule, trainer.clock, trainer.train_on = schedule, clock, config.train_on
     for callback in measuring:
         callback.trainer = trainer
     trainer.remove_callback(PrinterCallback)

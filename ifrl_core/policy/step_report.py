@@ -27,7 +27,7 @@ _RENAMED = {
 }
 _OURS = (
     *("reward/", "length/", "hack/", "pass_rate/", "curriculum/", "general/"),
-    *("gated", "task_dropped", "unscored_share", "zero_variance_share", "stage", "level"),
+    *("gated", "task_dropped", "unscored_share", "zero_variance_share", "trained_share", "stage", "level"),
 )
 
 

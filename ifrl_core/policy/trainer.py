@@ -3,6 +3,8 @@
 trl computes the log-probabilities of all rollouts, padded and in random micro-batches. `GroupTrainer` gives its loss the same
 numbers by another way (shared_prefix, passes). A rollout of advantage 0 moves no weight without a KL or entropy term, so its
 tokens are masked. Where the model does not allow for it, `GroupTrainer` is trl's trainer, and the log says so.
+
+With `train_on` the rest of a step's rollouts is masked too, and the loss is a mean over what is left.
 """
 
 from collections.abc import Mapping
@@ -13,14 +15,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from ifrl_core.policy.passes import passes, taken, without
-from ifrl_core.policy.shared_prefix import groups_of
+from ifrl_core.policy.passes import most_telling, passes, taken, without
+from ifrl_core.policy.shared_prefix import Group, groups_of
 from ifrl_core.policy.sharing import attention_window, open_sharing
 from ifrl_core.training.clock import StepClock
 
 
 class GroupTrainer(GRPOTrainer):
-    """GRPOTrainer; `sharing` is None where it is trl's way."""
+    """GRPOTrainer; `sharing` is None where it is trl's way. Set `train_on` and `clock` before training."""
 
     args: Any
     model: Any
@@ -30,6 +32,7 @@ class GroupTrainer(GRPOTrainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.clock = StepClock()
+        self.train_on: int | None = None
         models = [self.accelerator.unwrap_model(model) for model in (self.model, self.ref_model) if model is not None]
         self.sharing = open_sharing(self, models)
         self._window = attention_window(models[0].config)
@@ -66,14 +69,24 @@ class GroupTrainer(GRPOTrainer):
             self._buffered_inputs = self._passes(self._generate_and_score_completions(generation_batch))
         return self._buffered_inputs[self._step % steps]
 
+    def _generate_and_score_completions(self, inputs: list[Any]) -> Any:
+        rollouts = super()._generate_and_score_completions(inputs)
+        if self.train_on is None:
+            return rollouts
+        first = self.accelerator.process_index * len(inputs)
+        kept = most_telling(self.accelerator.gather(rollouts["advantages"]), self.train_on)
+        rollouts = without(rollouts, kept[first : first + len(inputs)])
+        tokens = self.accelerator.gather(rollouts["completion_mask"].sum()).sum()
+        return {**rollouts, "num_items_in_batch": tokens}
+
     def _passes(self, rollouts: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rollouts of this process in passes."""
         size = self.args.per_device_train_batch_size
-        kept = rollouts["completion_mask"].any(1)
-        if not self._all_count:
-            kept &= rollouts["advantages"] != 0
-        if not kept.any():  # the optimizer goes on by its momentum, and the entropy stays watched
-            kept[:size] = True
+        whole = rollouts["completion_mask"].any(1)
+        kept = whole if self._all_count else whole & (rollouts["advantages"] != 0)
+        self._metrics["train"]["trained_share"].append(self.accelerator.gather(kept.float()).mean().item())
+        if not kept.any():  # a pass without a gradient, so that the entropy stays watched
+            kept = whole & (whole.cumsum(0) <= size)
         rollouts = without(rollouts, kept)
         groups = [tuple(ids) for ids in rollouts["prompt_ids"].tolist()]
         return [taken(rollouts, rows) for rows in passes(groups, kept.tolist(), size)]
@@ -107,8 +120,15 @@ class GroupTrainer(GRPOTrainer):
             )
             return found
         with self.accelerator.autocast():
-            log_probs, entropies = self.sharing(model, groups, mask)
-        return log_probs, entropies, None
+            if groups or not self._ends_a_step:
+                return *self.sharing(model, groups, mask), None
+            nothing, _ = self.sharing(model, [_any_token(input_ids, attention_mask, logits_to_keep)], _first_of(mask))
+            return nothing * 0, nothing.detach() * 0, None
+
+    @property
+    def _ends_a_step(self) -> bool:
+        """Whether every weight must get a gradient, be it 0: processes meet in this pass, and Adam goes by its momentum."""
+        return torch.is_grad_enabled() and self.accelerator.sync_gradients
 
     def _compute_loss(self, model: PreTrainedModel, inputs: Any) -> Tensor:
         loss: Tensor = super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
@@ -116,3 +136,16 @@ class GroupTrainer(GRPOTrainer):
         if self.sharing and entropies and not entropies[-1]:
             entropies[-1] = float("nan")  # of no token; trl leaves it out of the step's mean
         return loss
+
+
+def _any_token(input_ids: Tensor, attention_mask: Tensor, answer_tokens: int) -> Group:
+    """The first token of the first answer, though it is masked."""
+    mask = attention_mask[:1].clone()
+    mask[0, -answer_tokens] = 1
+    return groups_of(input_ids[:1], mask, answer_tokens)[0]
+
+
+def _first_of(mask: Tensor) -> Tensor:
+    first = torch.zeros_like(mask)
+    first[0, 0] = True
+    return first

@@ -83,6 +83,10 @@ def test_stages_in_the_process_take_weights_and_the_cache_of_a_batch() -> None:
     assert rollouts.memory == pytest.approx((2 * 134_515_008 + cache) / GIB + 2, abs=0.01)
     lines = "\n".join(plan_lines(plan))
     assert "rollouts (transformers): 10.7 GiB, room for " in lines
+    assert "a prompt is computed once a group" in lines
+    assert "a prompt is computed once an answer: with zero3" in "\n".join(
+        plan_lines(make_plan(load_recipe("32b-plan")))
+    )
 
 
 def test_what_is_elsewhere_or_not_at_hand_is_said_to_be_unknown() -> None:

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.policy.passes import passes, taken, without
+from ifrl_core.policy.passes import most_telling, passes, taken, without
 
 shapes = st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 6)).filter(lambda s: s[0] * s[1] % s[2] == 0)
 
@@ -28,6 +28,10 @@ def test_groups_stay_together_and_the_rest_fills_up() -> None:
     trained = [True] * 4 + [True, False, False, True] + [False, True, False, False]
     assert passes(groups, trained, 4) == [[5, 6, 8, 10], [4, 7, 9, 11], [0, 1, 2, 3]]
     assert passes(groups, [True] * 12, 6) == [[0, 1, 2, 3, 8, 9], [4, 5, 6, 7, 10, 11]]
+
+
+def test_what_pulls_most_is_kept_and_of_equals_the_first() -> None:
+    assert most_telling(torch.tensor([0.5, -2.0, 0.5, 0.0, 1.0]), 3).tolist() == [True, True, False, False, True]
 
 
 def test_what_is_left_out_has_no_token_and_scalars_are_of_all() -> None:

@@ -36,6 +36,7 @@ CONFIG = PolicyConfig(
     micro_batch=3,
     learning_rate=1e-4,
     beta=0,
+    train_on=3,  # of 12: a process may have none
     bf16=False,
     trained_layers=1,
     save_steps=1,

@@ -34,6 +34,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     },
     "two-updates": {"prompts_per_step": 4, "generations": 4, "micro_batch": 4, "grpo": {"num_iterations": 2}},
     "kl": {"prompts_per_step": 2, "generations": 4, "micro_batch": 4, "beta": 0.1, "lora": {"rank": 2}},
+    "all-of-train-on": {"prompts_per_step": 2, "generations": 4, "micro_batch": 4, "train_on": 8},
     "checkpointed": {"prompts_per_step": 2, "generations": 4, "micro_batch": 4, "gradient_checkpointing": True},
 }
 
@@ -95,6 +96,8 @@ def trained(kind: type[GRPOTrainer], folder: Path, choices: tuple[int, ...], **c
     )
     assert kind is GRPOTrainer or trainer.sharing is not None
     policy.get_input_embeddings().register_forward_pre_hook(gradients.count)
+    if kind is GroupTrainer:
+        trainer.train_on = config.train_on
     trainer.train()
     return gradients
 
@@ -124,3 +127,28 @@ def test_a_step_without_spread_has_one_pass_and_a_gradient_of_nothing(tmp_path: 
     assert all(not gradient.any() for gradient in ours.of_steps)
     assert 0 < ours.tokens <= STEPS * (8 + 9 - 1)
     assert all(logged["entropy"] > 0 for logged in ours.logs if "entropy" in logged)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "changes",
+    [{"grpo": {"mask_truncated_completions": True}}, {"grpo": {"mask_truncated_completions": True}, "train_on": 2}],
+)
+def test_a_step_without_a_token_to_train_on_gives_every_weight_a_gradient_of_nothing(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """No answer of these has an end."""
+    shape = {**SHAPES["groups-of-2-in-halves"], **changes}
+    ours, theirs = (trained(kind, tmp_path, (0, 1), **shape) for kind in (GroupTrainer, GRPOTrainer))
+    assert_equal(ours, theirs)
+    assert [gradient.numel() for gradient in ours.of_steps] == [gradient.numel() for gradient in theirs.of_steps]
+    assert not any(gradient.any() for gradient in ours.of_steps)
+
+
+@pytest.mark.model
+def test_few_rollouts_of_many_are_trained_on(tmp_path: Path) -> None:
+    shape = {"prompts_per_step": 4, "generations": 4, "micro_batch": 4}
+    few, all_ = (trained(GroupTrainer, tmp_path, (0, 1, 2, 3, 5), **shape, **more) for more in ({"train_on": 3}, {}))
+    assert all(gradient.any() for gradient in few.of_steps)
+    assert few.tokens < all_.tokens / 2
+    assert [logged["trained_share"] for logged in few.logs if "trained_share" in logged] == [3 / 16] * STEPS

@@ -205,6 +205,7 @@ FIELDS: Mapping[str, Field] = {
     "policy.curriculum.passed": field("policy", "all", BY_RATE, idle=()),
     "policy.curriculum.remeasured": field("policy", 0.5, BY_RATE, idle=()),
     "policy.curriculum.rest": field("policy", 2),
+    "policy.train_on": field("policy", 16),
     "policy.general.ratio": field("policy", 0.25),
     "policy.general.sources": field("general-problems", "['builtin:math']"),
     "policy.general.held_out_share": field("general-problems", 0.4),
