@@ -10,5 +10,6 @@ trainer         the same gradient for less work: prompts once a group (shared_pr
 grpo_arguments, weights, generation, adapter    what the trainer is given: its configuration, the model, the rollouts
 reward_function, scoring   how a rollout is rewarded
 step_report, tables    metrics of a step; the tables and figures of the artifact
-curve, measuring, greedy   the curve: what is measured, the callback that measures and keeps the best step, the answers
+curve, benchmark_sets    what is measured while it trains: instructions of the run, benchmarks without a judge
+measuring, greedy        the callback that measures and keeps the best step; how it is answered
 """

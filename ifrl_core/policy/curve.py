@@ -125,7 +125,7 @@ def live_metrics(points: Sequence[Row]) -> dict[str, float]:
     """`held_out/hard`, `held_out/hard_low`, `held_out/hard_high`: what a step's points are called in MLflow."""
     parts = {"mean": "", "low": "_low", "high": "_high"}
     return {
-        f"{row['set'].replace(':', '-')}/{row['metric']}{end}": row[part]
+        f"{row['set']}/{row['metric']}{end}": row[part]
         for row in points
         for part, end in parts.items()
         if row[part] is not None

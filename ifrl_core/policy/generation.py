@@ -20,6 +20,7 @@ from ifrl_core.inference.attention import decoding_attention
 from ifrl_core.inference.decode import check_layers, decode
 from ifrl_core.inference.engine import Sampling
 from ifrl_core.inference.prompts import prompt_ids
+from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.policy.adapter import plain_model, plain_weights
 from ifrl_core.statistics.by_hash import seed_by_hash
 
@@ -49,7 +50,8 @@ class CopyRollouts:
         """The likeliest completion of each prompt (token ids), in order; nothing is drawn."""
         model = self._refreshed(trainer.accelerator.unwrap_model(trainer.model))
         likeliest = replace(self._sampling, temperature=0.0)
-        completions = dict(decode(model, ids, [0] * len(ids), likeliest, set(trainer.eos_token_ids)))
+        ends, positions = set(trainer.eos_token_ids), positions_of(model.config.to_dict())
+        completions = dict(decode(model, ids, [0] * len(ids), likeliest, ends, positions=positions))
         return [completions[row] for row in range(len(ids))]
 
     @property

@@ -12,13 +12,18 @@ from ifrl_core.records import Message
 Answering = Callable[[Any, Sequence[Sequence[Message]]], list[str]]  # of a trainer and prompts: the responses
 
 
-def answering(rollouts: CopyRollouts | None, at_once: int) -> Answering:
-    """By the copy of the policy, or by trl; of trl's own decoder at most `at_once` prompts are in flight, as in a step."""
+def answering(rollouts: CopyRollouts | None, *, at_once: int, longest: int) -> Answering:
+    """By the copy of the policy, or by trl; of trl's own decoder at most `at_once` prompts are in flight, as in a step.
+
+    A prompt of more than `longest` tokens, as a long conversation may come to, has no answer.
+    """
 
     def answered(trainer: Any, prompts: Sequence[Sequence[Message]]) -> list[str]:
         ids = [prompt_ids(trainer.processing_class, messages) for messages in prompts]
-        tokens = rollouts.greedy(ids, trainer) if rollouts else _by_trl(trainer, ids, at_once)
-        return [str(text) for text in trainer.processing_class.batch_decode(tokens, skip_special_tokens=True)]
+        cut = [tokens[:longest] for tokens in ids]  # also of the others: processes go in step
+        found = rollouts.greedy(cut, trainer) if rollouts else _by_trl(trainer, cut, at_once)
+        kept = [[] if len(asked) > longest else tokens for asked, tokens in zip(ids, found, strict=True)]
+        return [str(text) for text in trainer.processing_class.batch_decode(kept, skip_special_tokens=True)]
 
     return answered
 

@@ -5,6 +5,7 @@ ends with the weights of an undisturbed run (on the same machine type).
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from ifrl_core.config.trl_fields import SAMPLING
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.looks.build import load_config
+from ifrl_core.models.looks.chat import positions_of
+from ifrl_core.models.looks.kind import read_config
 from ifrl_core.policy.adapter import peft_config
+from ifrl_core.policy.benchmark_sets import read_sets
 from ifrl_core.policy.curve import MEASURED
 from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.greedy import answering
@@ -26,7 +30,7 @@ from ifrl_core.policy.grpo_arguments import grpo_config
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.launch import check_launch
 from ifrl_core.policy.live import AskingTrainer, LiveCurriculum, open_schedule, positions
-from ifrl_core.policy.measuring import HardConstraints, Measuring, restore_best
+from ifrl_core.policy.measuring import HardConstraints, MeasuredSet, Measuring, restore_best
 from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.policy.scoring import load_reward_model, reward_plan
 from ifrl_core.policy.step_report import StepReport
@@ -120,8 +124,11 @@ def _measuring(job: Job, rollouts: CopyRollouts | None, taken: list[Row]) -> lis
         return []
     rows = pq.read_table(job.folder / MEASURED, use_threads=False).to_pylist()
     at_once = job.config.rollouts // int(os.environ.get("WORLD_SIZE", 1))
-    decoder = answering(rollouts, at_once)
-    return [Measuring(job, [HardConstraints(rows, job.reasoning)], decoder, gather=gather_object, taken=taken)]
+    positions = positions_of(read_config(job.model, str(job.model))) or sys.maxsize
+    longest = min(positions, job.config.max_prompt_tokens + job.config.max_tokens) - 1
+    decoder = answering(rollouts, at_once=at_once, longest=longest)
+    sets: list[MeasuredSet] = [HardConstraints(rows, job.reasoning), *read_sets(job.folder, job.reasoning)]
+    return [Measuring(job, sets, decoder, gather=gather_object, taken=taken)]
 
 
 def _save(trainer: AskingTrainer, job: Job) -> None:

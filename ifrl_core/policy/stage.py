@@ -4,7 +4,7 @@ The stage gathers the prompts, starts the training processes and takes over what
 moment, the same call goes on from the last whole checkpoint.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,18 +16,19 @@ from ifrl_core.config import GeneralConfig, LabelsConfig, LaunchConfig, Pipeline
 from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError
-from ifrl_core.identity.fields import used
+from ifrl_core.identity.fields import How, used
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.control_marks import marks_of, plain_messages
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.models.looks.kind import read_config
 from ifrl_core.policy import curve
+from ifrl_core.policy.benchmark_sets import Measured, measured_benchmarks, write_sets
 from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import check_grpo, check_launch, policy_launch
 from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table, steps_of
-from ifrl_core.records import Row
+from ifrl_core.records import Message, Row
 from ifrl_core.reward_model.serve.client import open_client
 from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.rewards.problems.stage import problems_of
@@ -38,8 +39,10 @@ from ifrl_core.training.run import train_in_child
 
 
 class PolicyPlan(PolicyConfig, Judging):
-    """The section, the types whose rules reward, and with `keep: best` the share of train instructions that is set aside."""
+    """The section, the types whose rules reward, the benchmarks on the curve, and with `keep: best` the share of train
+    instructions that is set aside."""
 
+    benchmarks: How[Measured] = Measured()
     validation_share: Annotated[float, used(lambda plan: plan.keep == "best")] = LabelsConfig().validation_share
 
 
@@ -47,7 +50,9 @@ def policy_plan(recipe: PipelineConfig) -> PolicyPlan:
     """The section without where the general problems lie, which is no part of what is trained: their rows are an input."""
     general = GeneralConfig(ratio=recipe.policy.general.ratio)
     share = recipe.labels.validation_share
-    plan: PolicyPlan = judging(PolicyPlan, recipe.policy, recipe, general=general, validation_share=share)
+    measured = measured_benchmarks(recipe)
+    changes = {"general": general, "validation_share": share, "benchmarks": measured}
+    plan: PolicyPlan = judging(PolicyPlan, recipe.policy, recipe, **changes)
     return plan
 
 
@@ -93,7 +98,7 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     prompts = training_prompts(inputs["prompts"], work.store, aside) + general_prompts(config, inputs, work.store)
     fitting = _fitting(prompts, model, config)
     rows = _askable(fitting, config, seed=work.seed)
-    measured = _measured(config, inputs["prompts"], aside, model, work)
+    _write_measured(config, inputs["prompts"], aside, model, work)
     job = Job(
         config=config,
         model=model.resolve(),
@@ -105,7 +110,7 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     )
     if job.reward_model is not None and config.launch.reward_model == "service":
         open_client(job.reward_model)  # before any process is started: it may serve another model
-    _train(job, rows, measured, work)
+    _train(job, rows, work)
     told = metrics_by_step(work.scratch)
     metrics, points = steps_of(told), curve.points_of(told)
     work.writer.write_folder(work.scratch / FINAL, prefix="model")
@@ -170,16 +175,14 @@ def _set_aside(config: PolicyPlan, prompts: ArtifactRef, work: Work) -> set[str]
     return curve.validation_instructions(train, config.validation_share, work.seed)
 
 
-def _measured(
-    config: PolicyConfig, prompts: ArtifactRef, aside: Collection[str], model: Path, work: Work
-) -> list[Row] | None:
-    """Rows of curve.ASKED; None where no curve is asked for.
+def _write_measured(config: PolicyPlan, prompts: ArtifactRef, aside: Collection[str], model: Path, work: Work) -> None:
+    """Put what the curve is measured on into the job's folder, where one is asked for.
 
     Raises:
-        InputError: when there are none.
+        InputError: when there is nothing, or a benchmark cannot be read.
     """
     if config.evaluate_every is None:
-        return None
+        return
     name = curve.VALIDATION if config.keep == "best" else curve.HELD_OUT
     rows = [
         row
@@ -193,15 +196,15 @@ def _measured(
             "instructions none has a hard constraint at the levels of policy.curriculum within policy.max_prompt_tokens; use "
             f"more seeds{', or a larger labels.validation_share' if config.keep == 'best' else ''}"
         )
-    return asked
+    work.scratch.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(asked, schema=curve.ASKED), work.scratch / curve.MEASURED)
+    write_sets(config.benchmarks, work.scratch, _room(model, config))
 
 
-def _train(job: Job, rows: Sequence[Row], measured: Sequence[Row] | None, work: Work) -> None:
+def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
     check_launch(job.config)
     job.folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows), schema=POOL), job.folder / PROMPTS)
-    if measured is not None:
-        pq.write_table(pa.Table.from_pylist(list(measured), schema=curve.ASKED), job.folder / curve.MEASURED)
     job.write()
     work.progress(0, job.config.max_steps, "starting the training process")
     train_in_child(policy_launch(job.config), "policy", work, _Shown(work, job).show)
@@ -237,14 +240,22 @@ def _fitting(prompts: Sequence[Row], model: Path, config: PolicyConfig) -> list[
     """Those of at most max_prompt_tokens which leave room for the longest answer in the model's positions."""
     from transformers import AutoTokenizer
 
+    # Marks are broken up here, because trl renders the prompts by itself.
+    marks, fits = marks_of(AutoTokenizer.from_pretrained(model)), _room(model, config)
+    plain = ({**row, "prompt": plain_messages(row["prompt"], marks)} for row in prompts)
+    return [row for row in plain if fits(row["prompt"])]
+
+
+def _room(model: Path, config: PolicyConfig) -> Callable[[Sequence[Message]], bool]:
+    """Whether a prompt is short enough."""
+    from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(model)
     positions = positions_of(read_config(model, str(model)))
     room = (
         config.max_prompt_tokens if positions is None else min(config.max_prompt_tokens, positions - config.max_tokens)
     )
-    # Marks are broken up here, because trl renders the prompts by itself.
-    plain = ({**row, "prompt": plain_messages(row["prompt"], marks_of(tokenizer))} for row in prompts)
-    return [row for row in plain if len(prompt_ids(tokenizer, row["prompt"])) <= room]
+    return lambda messages: len(prompt_ids(tokenizer, messages)) <= room
 
 
 def _askable(rows: Sequence[Row], config: PolicyConfig, *, seed: int) -> list[Row]:

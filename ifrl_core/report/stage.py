@@ -140,10 +140,8 @@ def metric_chart(
     return charts.line_chart(title, series, x_label=x_label, bottom=bottom, top=top, marks=marks)
 
 
-def curve_chart(title: str, curve: Sequence[Section], marks: Sequence[tuple[float, str]] = ()) -> Markup:
-    """The lines of a policy's curve (report/policy.py), each with its intervals, from 0 to 1."""
-    series = [
-        charts.Series(line["set"], line["steps"], line["means"], tone, line["band"])
-        for line, tone in zip(curve, "abc", strict=False)
-    ]
-    return charts.line_chart(title, series, x_label="step", bottom=0.0, top=1.0, marks=marks)
+def curve_chart(line: Section, marks: Sequence[tuple[float, str]] = ()) -> Markup:
+    """A line of a policy's curve (report/policy.py) with its intervals, from 0 to 1."""
+    series = charts.Series(line["set"], line["steps"], line["means"], band=line["band"])
+    title = f"{line['set']}, {line['metric']}"
+    return charts.line_chart(title, [series], x_label="step", bottom=0.0, top=1.0, marks=marks)

@@ -161,7 +161,11 @@ def items_table(items: Sequence[Item]) -> pa.Table:
 
 def items_of(ref: ArtifactRef, store: ArtifactStore, start: int = 0, end: int | None = None) -> list[Item]:
     """The items of an artifact, from place `start` to before `end`."""
-    rows = store.read_table(ref, "part-00000.parquet").slice(start, None if end is None else end - start).to_pylist()
+    return items_in(store.read_table(ref, "part-00000.parquet").slice(start, None if end is None else end - start))
+
+
+def items_in(table: pa.Table) -> list[Item]:
+    """The items of a table under ITEMS."""
     return [
         Item(
             row["item_id"],
@@ -170,7 +174,7 @@ def items_of(ref: ArtifactRef, store: ArtifactStore, start: int = 0, end: int | 
             row["cluster"],
             json.loads(row["slices"]),
         )
-        for row in rows
+        for row in table.to_pylist()
     ]
 
 

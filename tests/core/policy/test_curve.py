@@ -1,5 +1,8 @@
 """The curve of a training, and the step that is kept by it."""
 
+import json
+from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +12,34 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import LoraConfig, PolicyConfig
+from ifrl_core.config import BenchmarkConfig, LoraConfig, PolicyConfig
 from ifrl_core.config.recipes import build_config
 from ifrl_core.errors import InputError
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Item, Metric, Terms, by_rules
+from ifrl_core.evaluation.suite.rows import benchmark_source
 from ifrl_core.identity.fields import identity_of
 from ifrl_core.models.folder import model_folder
+from ifrl_core.policy.benchmark_sets import BenchmarkSet, Measured, measured_benchmarks
 from ifrl_core.policy.curve import AT_MOST, asked_rows, best_point, curve_figures, hard_point, validation_instructions
 from ifrl_core.policy.stage import PolicyPlan, policy_plan, train_policy
-from ifrl_core.records import Row
+from ifrl_core.records import Message, Row
 from ifrl_core.stages.progress import no_progress
 from ifrl_core.statistics.by_hash import share_by_hash
+from ifrl_core.text.reasoning import THINK
 from ifrl_core.training.checkpoints import best_step, last_checkpoint, step_of
 from tests.core.forked import forked_trainings, killed_in
 from tests.core.policy.test_training import CONFIG, HARD, make_inputs, own_store, weights
+
+ROWS = [
+    {"key": key, "prompt": f"Name {key} animals.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+    for key in range(2, 6)
+]
+
+
+def benchmark_file(folder: Path) -> str:
+    path = folder / "input_data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return str(path)
 
 
 def planned(**changes: Any) -> PolicyPlan:
@@ -117,12 +135,20 @@ def test_measuring_changes_nothing_of_the_training_also_with_trls_own_decoder(
         store = own_store(tmp_path / str(every), tiny_model, model_store)
         inputs = make_inputs(store, tiny_model, types=HARD)
         config = planned(max_steps=2, evaluate_every=every, grpo={"top_k": 50})
+        if every:
+            sources = {"ifeval": benchmark_source("ifeval", BenchmarkConfig(path=benchmark_file(tmp_path), limit=3))}
+            config = config.model_copy(update={"benchmarks": Measured(sources=sources)})
         with forked_trainings():
             ref = train_policy(config, inputs, store, no_progress if every is None else progress)
         made.append((ref.fingerprint, weights(store, ref)))
     assert made[0] == made[1]
-    points = curve_of(store, ref)
-    assert [(row["step"], row["set"]) for row in points] == [(step, "held_out") for step in range(3)]
+    points = [row for row in curve_of(store, ref) if row["set"] == "held_out"]
+    assert [row["step"] for row in points] == [0, 1, 2]
+    of_benchmark = [row for row in curve_of(store, ref) if row["set"] == "ifeval"]
+    assert [(row["step"], row["metric"], row["n"]) for row in of_benchmark] == [
+        (step, "prompt_strict", 3) for step in range(3)
+    ]
+    assert store.manifest(ref).figures["curve"]["ifeval"]["last"] == of_benchmark[-1]["mean"]
     assert points[0]["clusters"] <= len(ids_of(store, inputs["prompts"], "held_out"))
     live = {step: metrics["held_out/hard"] for step, _, metrics in told if "held_out/hard" in metrics}
     assert live == {row["step"]: row["mean"] for row in points}, "in MLflow at the step's place"
@@ -138,6 +164,40 @@ def test_validation_instructions_are_those_of_the_labels() -> None:
     chosen = validation_instructions(many, 0.2, 7)
     assert len(chosen) == AT_MOST
     assert all(share_by_hash("labels", 7, name) < 0.2 for name in chosen)
+
+
+def test_a_benchmark_of_several_turns_has_the_policys_own_answers_in_its_history() -> None:
+    said: list[list[dict[str, str]]] = []
+
+    def ask(prompts: Sequence[Sequence[Message]]) -> list[str]:
+        said.extend([dict(message) for message in messages] for messages in prompts)
+        return [f"<think>so</think>answer {len(messages)}" for messages in prompts]
+
+    def marks(item: Item, answer: str) -> dict[str, list[float | None]]:
+        return {"right": [float(answer == "answer 3")] if item.id != "unscored" else [None]}
+
+    user = [({"role": "user", "content": text},) for text in ("a", "b")]
+    items = [Item("two", tuple(user), {}), Item("one", tuple(user[:1]), {}), Item("unscored", tuple(user[:1]), {})]
+    opened = contextmanager(lambda terms: iter([by_rules(marks)]))
+    benchmark = Benchmark("toy", "Toy", (Metric("right"),), lambda path: items, opened, "", "", max_tokens=1)
+    of_set = BenchmarkSet("toy:x", benchmark, items, Terms(), THINK)
+    answers = of_set.answers(ask)
+    assert answers == [["answer 1", "answer 3"], ["answer 1"], ["answer 1"]]
+    assert [message["content"] for message in said[-1]] == ["a", "answer 1", "b"]
+    found = of_set.point(answers)
+    assert found is not None
+    assert (found["set"], found["metric"], found["mean"], found["n"]) == ("toy-x", "right", 0.5, 2)
+    alone = BenchmarkSet("toy", benchmark, items[2:], Terms(), THINK)
+    assert alone.point([["answer 1"]]) is None
+
+
+def test_the_curve_takes_the_benchmarks_that_need_no_judge(tmp_path: Path) -> None:
+    path = benchmark_file(tmp_path)
+    asked = [f"evaluation.benchmarks={{ifbench: {path}, cfbench: {path}}}", f"evaluation.ifeval_path={path}"]
+    recipe = build_config({}, [*asked, "policy.evaluate_every=10"])
+    assert set(measured_benchmarks(recipe).sources) == {"ifeval", "ifbench"}
+    assert not measured_benchmarks(build_config({}, asked)).sources
+    assert identity_of(policy_plan(recipe)) == identity_of(policy_plan(build_config({}, [])))
 
 
 def prompt(instruction: str, level: int, *kinds: str) -> Row:
