@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ifrl_core.config import JudgeConfig
 from ifrl_core.errors import UnscoredError
+from ifrl_core.evaluation.benchmarks.replies import json_in
 from ifrl_core.evaluation.judge.templates import templates
 from ifrl_core.evaluation.suite.benchmark import Graded, Grading, Question
 from ifrl_core.inference import Completion, Engine, Request, Sampling
@@ -154,11 +155,16 @@ class _Asked:
     times: int = 0
 
     def take(self, completion: Completion) -> None:
-        """A text that was cut off has not come to what it says; JSON of a schema shows itself whether it is whole."""
         self.completion = completion
         self.times += 1
-        whole = completion.finish_reason == "stop" or self.question.schema is not None
-        self.value = self.question.read(answer_of(completion.text, THINK)) if whole else None
+        answer = answer_of(completion.text, THINK)
+        self.value = (
+            self.question.read(answer) if completion.finish_reason == "stop" or self._has_object(answer) else None
+        )
+
+    def _has_object(self, answer: str) -> bool:
+        """Whether a reply that was cut off had said it all before: a text has not, JSON shows it."""
+        return self.question.schema is not None and any(isinstance(document, dict) for document in json_in(answer))
 
     def again(self, reminder: str) -> bool:
         """Whether it has to be asked for again, and can: with the reply and a word on it as further turns, since at

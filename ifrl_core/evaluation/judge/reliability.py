@@ -78,7 +78,10 @@ def spoken(figures: Figures) -> str:
     if counts["unread"]:
         said.append(f"{counts['unread']} of {2 * counts['asked']} replies to these could not be read.")
     if recorded := figures["recorded"]:
-        said.append(f"It agrees with {_percent(recorded['agreement'])} of CFBench's recorded verdicts.")
+        said.append(
+            f"It agrees with {_percent(recorded['agreement'])} of CFBench's recorded verdicts, as saying yes to all would "
+            f"with {_percent(recorded['always_yes'])}."
+        )
     else:
         said.append("Agreement with CFBench's recorded verdicts: not measured, it needs evaluation.judge.recorded.")
     if figures["no_better_than_yes"]:
@@ -124,7 +127,8 @@ def recorded_replies(path: str) -> Figures:
 
 
 def _recorded(judge: Judge, path: str) -> Figures:
-    """The same answers judged here: `agreement` by criterion with the recorded verdicts."""
+    """The same answers judged here: `agreement` by criterion with the recorded verdicts; `always_yes`: what saying yes to
+    all would have."""
     items, rows = cfbench.read(path), documents(path)
     with cfbench.grade(Terms()) as grade:
         responses = [field(path, number, row, "response", str) for number, row in enumerate(rows, start=1)]
@@ -136,7 +140,9 @@ def _recorded(judge: Judge, path: str) -> Figures:
     ]
     read = [(bool(said), true) for said, true in pairs if said is not None]
     agreement = _share(sum(said == true for said, true in read), len(read))
-    return {"agreement": agreement, "unread": len(pairs) - len(read), **recorded_replies(path)}
+    always_yes = _share(sum(true for _, true in pairs), len(pairs))
+    unread = len(pairs) - len(read)
+    return {"agreement": agreement, "always_yes": always_yes, "unread": unread, **recorded_replies(path)}
 
 
 def _recorded_verdicts(path: str) -> list[list[bool] | None]:

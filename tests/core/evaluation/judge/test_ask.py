@@ -15,7 +15,7 @@ import pytest
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import JudgeConfig
 from ifrl_core.errors import InferenceError, UnscoredError
-from ifrl_core.evaluation.benchmarks.replies import numbered, numbered_schema, yes_or_no
+from ifrl_core.evaluation.benchmarks.replies import YES_NO_SCHEMA, numbered, numbered_schema, yes_or_no
 from ifrl_core.evaluation.judge.ask import Reply, check_read, judged
 from ifrl_core.evaluation.suite.benchmark import Graded, Grading, Question
 from ifrl_core.inference.open import open_engine
@@ -76,13 +76,24 @@ def test_a_reply_that_cannot_be_read_is_asked_for_again_with_itself_before_it_an
     assert "could not be read" in again[0][2]["content"]
 
 
-@pytest.mark.parametrize(("finish", "met"), [("stop", True), ("length", None)])
-def test_a_text_that_was_cut_off_says_nothing_yet(tmp_path: Path, finish: str, met: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("text", "finish", "schema", "met"),
+    [
+        ("Yes, so far", "stop", None, True),
+        ("Yes, so far", "length", None, None),
+        ('{"reason": "There is no title, but', "length", YES_NO_SCHEMA, None),
+        ('{"reason": "See [1]: no", "verdict', "length", YES_NO_SCHEMA, None),
+        ('{"reason": "", "verdict": "yes"} There is no', "length", YES_NO_SCHEMA, True),
+    ],
+)
+def test_a_reply_that_was_cut_off_says_nothing_yet_unless_its_object_is_whole(
+    tmp_path: Path, text: str, finish: str, schema: dict[str, Any] | None, met: bool | None
+) -> None:
     def asking() -> Grading:
-        [value] = yield [Question("plain", {"prompt": "?"}, yes_or_no)]
+        [value] = yield [Question("plain", {"prompt": "?"}, yes_or_no, schema)]
         return Graded({"met": [value]})
 
-    with serving(lambda body, n: (200, completion("Yes, so far", finish), {})) as server:
+    with serving(lambda body, n: (200, completion(text, finish), {})) as server:
         [judgement] = judged([asking()], engine(server), CONFIG, tmp_path / "j.jsonl")
     assert judgement.graded.marks["met"] == [met]
 
@@ -121,9 +132,9 @@ def test_a_server_that_is_busy_fails_hangs_up_and_cuts_off_loses_no_question_and
         return answer
 
     with serving(reply) as one, serving(lambda body, n: (answered.update([said(body)]), (200, YES, {}))[1]) as other:
-        judgements = judged([grading(f"q{n}") for n in range(60)], engine(one, other), CONFIG, tmp_path / "j.jsonl")
+        judgements = judged([grading(f"q{n}") for n in range(24)], engine(one, other), CONFIG, tmp_path / "j.jsonl")
     assert {tuple(judgement.graded.marks["met"]) for judgement in judgements} == {(1.0,)}
-    assert answered == Counter(f"q{n}" for n in range(60))
+    assert answered == Counter(f"q{n}" for n in range(24))
 
 
 def test_what_was_answered_before_the_server_died_is_not_asked_again(tmp_path: Path) -> None:

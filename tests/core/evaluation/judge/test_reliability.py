@@ -134,6 +134,7 @@ def test_recorded_verdicts_are_compared_by_criterion(tmp_path: Path) -> None:
     assert recorded_replies(path) == {"rows": 1, "metrics": 1, "fallback": 0}
     figures = measured(Says(lambda prompt: '{"1": 1, "2": 1}'), tmp_path, checks=0, recorded=path)
     assert figures["recorded"]["agreement"] | {"low": 0, "high": 0} == {"mean": 0.5, "low": 0, "high": 0, "units": 2}
+    assert figures["recorded"]["always_yes"] == figures["recorded"]["agreement"]
     assert figures["recorded"]["unread"] == 0
     assert "agrees with 50%" in spoken(figures)
     unread = measured(Says(lambda prompt: "?"), tmp_path / "unread", checks=0, recorded=path)
