@@ -10,7 +10,6 @@ model's making.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -48,10 +47,9 @@ def audit_soft(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     """Figures as the module says, and `missing`: how to get instruments that are not here. Writes scores.parquet: what the
     instruments say of labels and of held-out answers."""
     work.progress(0, 3, "labels by instruments")
-    rungs = rungs_of(work.store.rows(inputs["labels"]))
-    labels = _labels(inputs["labels"], rungs, work.store)
+    labels = _labels(inputs["labels"], work.store)
     scores = measured([_asked(row["constraint"], row["response"]) for row in labels])
-    validation = _validation(inputs, rungs, work.store)
+    validation = _validation(inputs, work.store)
     work.progress(1, 3, "held-out answers by instruments")
     answers = _answers(inputs, work.store)
     work.writer.write_table("scores.parquet", _table(labels, scores, answers))
@@ -72,8 +70,9 @@ def gain_figures(answers: Sequence[Row]) -> Figures:
 
 
 def label_figures(labels: Sequence[Row], scores: Sequence[float | None]) -> Figures:
-    """Of labels of measured types, overall, by kind and by type: of a positive and a negative of one type and rung, how much
-    more often the instrument has the positive higher than lower, with its interval, and how many labels it rests on.
+    """Of labels of measured types, overall, by kind and by type: of a positive and a negative of one constraint, how much
+    more often the instrument has the positive higher than lower, with its interval, and how many labels it rests on. (Of
+    hard constraints, with verdicts for scores, that is the gap itself.)
 
     The gap of the labels (P(true | positive) - P(true | negative)) is at least this in expectation: an instrument that errs
     pulls it towards 0.
@@ -87,8 +86,8 @@ def label_figures(labels: Sequence[Row], scores: Sequence[float | None]) -> Figu
     }
 
 
-def _labels(ref: ArtifactRef, rungs: Mapping[str, int], store: ArtifactStore) -> list[Row]:
-    """Soft labels of measured types: the validation ones, then others of whole instructions by hash, and their rungs."""
+def _labels(ref: ArtifactRef, store: ArtifactStore) -> list[Row]:
+    """Soft labels of measured types: the validation ones, then others of whole instructions by hash."""
     rows = [row for row in store.rows(ref) if row["constraint"]["type"] in BY_TYPE]
     sizes: dict[tuple[bool, str], int] = {}
     for row in rows:
@@ -99,11 +98,12 @@ def _labels(ref: ArtifactRef, rungs: Mapping[str, int], store: ArtifactStore) ->
         if taken < MOST_LABELS:
             chosen.add(key[1])
             taken += sizes[key]
-    return [{**row, "rung": rungs[row["rollout_id"]]} for row in rows if row["instruction_id"] in chosen]
+    return [row for row in rows if row["instruction_id"] in chosen]
 
 
-def _validation(inputs: Inputs, rungs: Mapping[str, int], store: ArtifactStore) -> list[Scored]:
+def _validation(inputs: Inputs, store: ArtifactStore) -> list[Scored]:
     pairs = store.read_table(inputs["reward_model"], "validation.parquet").to_pylist()
+    rungs = rungs_of(store.rows(inputs["labels"]))
     wanted = {pair["label_id"] for pair in pairs}
     rollouts = {r["label_id"]: r["rollout_id"] for r in store.rows(inputs["labels"]) if r["label_id"] in wanted}
     return [Scored(**pair, rung=rungs[rollouts[pair["label_id"]]]) for pair in pairs]
@@ -172,24 +172,26 @@ def _ranking(labels: Sequence[Row], scores: Sequence[float | None], ranks: Mappi
         above = excess(
             values, [row["high"] for row in part], _clusters(part), [row["constraint"]["type"] for row in part]
         )
-        return _interval(above, 0.5, 1.0, len(part))
+        return _interval(above, 0.0, 1.0, len(part))
 
     return {"within_types": auc_of(rows), "by_type": {name: auc_of(_of(rows, name, str)) for name in types}}
 
 
 def _contrast(rows: Sequence[Row]) -> Figures:
-    strata = [(row["constraint"]["type"], row["rung"]) for row in rows]
+    strata = [(row["instruction_id"], row["level"]) for row in rows]
     above = excess([row["score"] for row in rows], [row["label"] for row in rows], _clusters(rows), strata)
-    return _interval(above, 0.0, 2.0, len(rows))
+    return _interval(above, -1.0, 2.0, len(rows))
 
 
-def _interval(above: Floats, base: float, scale: float, pairs: int) -> Figures:
-    """`base` + `scale` * the excess, with its interval by the jackknife over clusters; nulls where it is not defined."""
+def _interval(above: Floats, low: float, scale: float, pairs: int) -> Figures:
+    """An AUC on an axis that begins at `low` and is `scale` long, with its interval by the jackknife over clusters; nulls
+    where it is not defined."""
     whole = above[-1] if len(above) else float("nan")
     if len(above) < 3 or not all(abs(value) <= 1 for value in above):  # NaN compares false
         return {"mean": None, "low": None, "high": None, "units": len(above) - 1, "pairs": pairs}
-    found = asdict(jackknife(base + scale * float(whole), base + scale * above[:-1]).interval())
-    return {**found, "pairs": pairs}
+    found = jackknife(float(whole), above[:-1], reach=0.5).interval()
+    placed = {name: low + scale * (0.5 + getattr(found, name)) for name in ("mean", "low", "high")}
+    return {**placed, "units": found.units, "pairs": pairs}
 
 
 def _clusters(rows: Sequence[Row]) -> Clusters:

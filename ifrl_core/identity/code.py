@@ -232,7 +232,8 @@ def _is_local(top: str) -> bool:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return False
-    places = [*(spec.submodule_search_locations or []), spec.origin or ""] if spec else []
+    # Some libraries put a Path among these.
+    places = [str(place) for place in (*(spec.submodule_search_locations or []), spec.origin or "")] if spec else []
     return any(place.endswith(".py") or os.path.isdir(place) for place in places) and not any(
         place.startswith(folder) for place in places for folder in _LIBRARIES
     )

@@ -1,9 +1,11 @@
 """The code of rules as identity: what is made anew when a type of a user's package changes, and what is not."""
 
 import importlib
+import importlib.machinery
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -152,3 +154,18 @@ def test_what_a_function_has_closed_over_counts_and_one_without_source_has_a_dig
     digests = [digest_of_code(check) for check in known.values()]
     assert digests[0] == digests[1] != digests[2]
     assert digest_of_code(str.lower) != digest_of_code(str.upper)
+
+
+def test_a_library_may_name_its_folders_as_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = ModuleType("odd_library")
+    spec = importlib.machinery.ModuleSpec("odd_library", None, is_package=True)
+    spec.submodule_search_locations = [Path("/nowhere")]  # type: ignore[list-item]
+    library.__spec__ = spec
+    monkeypatch.setitem(sys.modules, "odd_library", library)
+
+    def using(text: str) -> str:
+        import odd_library  # type: ignore[import-not-found]
+
+        return str(odd_library.said(text))
+
+    assert len(digest_of_code(using)) == 64
