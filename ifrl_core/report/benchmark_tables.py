@@ -100,7 +100,7 @@ def judged_by(section: Section) -> str:
         return "rules"
     judge = section["made_with"].get("judge", "not named")
     if section["flags"]:
-        return f"{judge}: no better than always yes"
+        return f"{judge}: {section['flags'][0]['short']}"
     return judge if section["judge_figures"] else f"{judge}: not measured"
 
 

@@ -12,6 +12,8 @@ SHARES = {
     "says_yes": "verdicts that say yes",
     "self_consistency": "the same verdict when the question is reworded",
 }
+USELESS = "This judge is no better than always saying yes"
+UNKNOWN = "Nothing shows that this judge is better than always saying yes"
 Judge = Mapping[str, Any] | None  # of one model's answers; None: not measured
 
 
@@ -27,23 +29,33 @@ def judge_rows(judges: Sequence[Judge]) -> list[dict[str, Any]]:
         recorded = [(of or {}).get("recorded") for of in judges]
         cells = [_share(of, "agreement") for of in recorded]
         rows.append({"name": "verdicts that agree with CFBench's recorded ones", "cells": cells})
+        always = [_share(of, "always_yes") for of in recorded]
+        rows.append({"name": "as many as saying yes to all would have", "cells": always})
     return rows
 
 
 def judge_flags(models: Sequence[str], judges: Sequence[Judge]) -> list[dict[str, str]]:
-    """[{"title", "text"}]: empty unless a judge tells nothing."""
-    said = [
+    """[{"title", "text", "short"}]: empty unless a judge tells nothing, or was asked and nobody can say whether it does."""
+    told = list(zip(models, judges, strict=True))
+    useless = [
         f"on answers of “{model}” it finds {_mean(of, 'recall_of_violations')} of violations and says yes to "
         f"{_mean(of, 'says_yes')} of all questions"
-        for model, of in zip(models, judges, strict=True)
+        for model, of in told
         if of and of["no_better_than_yes"]
     ]
-    if not said:
+    if useless:
+        text = f"Asked hard constraints whose truth rules know, {listing(useless)}. What it judged says nothing of a model."
+        return [{"title": USELESS, "text": text, "short": "no better than always yes"}]
+    unknown = [
+        f"on answers of “{model}” {count(of['checks']['unread'])} of {count(2 * of['checks']['asked'])} replies could not be "
+        f"read, and of the {count(of['checks']['asked'])} constraints {count(of['checks']['violated'])} were violated"
+        for model, of in told
+        if of and of["checks"]["asked"] and of["no_better_than_yes"] is None
+    ]
+    if not unknown:
         return []
-    text = (
-        f"Asked hard constraints whose truth rules know, {listing(said)}. What it judged here says nothing of a model."
-    )
-    return [{"title": "This judge is no better than always saying yes", "text": text}]
+    text = f"Asked hard constraints whose truth rules know, {listing(unknown)}: too little to tell."
+    return [{"title": UNKNOWN, "text": text, "short": "not known to be better than always yes"}]
 
 
 def _checks(judge: Judge) -> str:

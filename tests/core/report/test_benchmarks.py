@@ -12,6 +12,7 @@ from ifrl_core.evaluation.suite.benchmark import Anchor, Graded, Item, Metric, a
 from ifrl_core.evaluation.suite.score import GradedItem, figures
 from ifrl_core.report.benchmark_tables import benchmarks_markdown, metric_values, section_metrics, table_rows
 from ifrl_core.report.benchmarks import Section, Side, benchmark_section
+from ifrl_core.report.judge import judge_flags, judge_rows
 from ifrl_core.report.stage import render_benchmarks
 from tests.core.report.small_run import HOSTILE
 from tests.core.report.test_page import Page
@@ -126,6 +127,16 @@ def test_a_judge_that_tells_nothing_is_marked(useless: bool) -> None:
     assert "100: 60 satisfied, 40 not; 3 replies not read" in text
     assert "violations that it finds, of those that rules know" in text
     assert "nothing says how far its verdicts can be trusted" not in text
+
+
+def test_a_judge_whose_replies_nobody_can_read_is_not_known_to_be_any_good() -> None:
+    unread = {**dict.fromkeys(judge(useless=False)), "checks": {**judge(useless=False)["checks"], "unread": 200}}
+    [flag] = judge_flags(["a", "b"], [unread, None])
+    assert flag["title"] == "Nothing shows that this judge is better than always saying yes"
+    assert "on answers of “a” 200 of 200 replies could not be read" in flag["text"]
+    recorded = {**judge(useless=False), "recorded": {"agreement": share(0.6), "always_yes": share(0.7), "unread": 0}}
+    assert judge_flags(["a"], [recorded]) == []
+    assert [row["cells"] for row in judge_rows([recorded])[-2:]] == [["60% 50.0–70.0%"], ["70% 60.0–80.0%"]]
 
 
 def test_a_judge_that_was_not_measured_is_said() -> None:
