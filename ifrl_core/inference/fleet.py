@@ -45,14 +45,17 @@ class Fleet:
         self._concurrency = concurrency
         self._patience = patience
         self._first_rest_s = first_rest_s
+        self.closed = False  # no request is sent any more
 
     async def borrow(self, avoid: Server | None = None) -> Lease:
         """Wait for a server with room, another than `avoid` where there is a choice.
 
         Raises:
-            InferenceError: when every server has had `patience` outages in a row.
+            InferenceError: when every server has had `patience` outages in a row, or nothing is sent any more.
         """
         while True:
+            if self.closed:
+                raise InferenceError("another request of the same call has failed")
             if all(server.failures >= self._patience for server in self.servers):
                 told = "; ".join(f"{server.url}: {server.problem}" for server in self.servers)
                 raise InferenceError(

@@ -153,7 +153,7 @@ class ServerEngine:
             count = min(len(requests), self._concurrency * len(self._urls))
             workers = [asyncio.create_task(work(client)) for _ in range(count)]
             try:
-                await asyncio.gather(*workers)
+                await _all_done(workers, fleet)
             finally:
                 for worker in workers:
                     worker.cancel()
@@ -214,8 +214,21 @@ class ServerEngine:
             if failures > self._patience * len(self._urls):  # with every server down, the fleet has given up before
                 raise InferenceError(f"{what} failed {failures} times, the last time at {url}: {problem}")
             avoid = lease.server
-            if failures > 1:
+            if failures > 1 and not fleet.closed:
                 await asyncio.sleep(min(30.0, self._first_rest_s * 2.0 ** (failures - 2)))
+
+
+async def _all_done(workers: Sequence[asyncio.Task[None]], fleet: Fleet) -> None:
+    """Raises the first error. Where a server is to blame, what the others have in flight is answered and told before."""
+    if not workers:
+        return
+    ended, others = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+    error = next((task.exception() for task in ended if task.exception()), None)
+    if isinstance(error, InferenceError) and others:
+        fleet.closed = True
+        await asyncio.wait(others)
+    if error:
+        raise error
 
 
 class _Notes:

@@ -78,7 +78,8 @@ def check_read(replies: Sequence[Reply], config: JudgeConfig, *, surely: bool = 
     shown = "; ".join(repr(reply.text[:_SHOWN_CHARACTERS]) for reply in unread[:_SHOWN_REPLIES])
     raise UnscoredError(
         f"{len(unread)} of {len(replies)} replies of the judge cannot be read, more than evaluation.judge.max_unscored_share "
-        f"{limit:g} allows; the first: {shown}. Use a stronger judge, a larger max_tokens there, or another template"
+        f"{limit:g} allows; the first: {shown}. Use a stronger judge, a larger max_tokens there or another template; of a "
+        "server that was mended, another revision"
     )
 
 

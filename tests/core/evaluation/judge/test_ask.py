@@ -148,6 +148,22 @@ def test_what_was_answered_before_the_server_died_is_not_asked_again(tmp_path: P
     assert all(judgement.graded.marks["met"] == [1.0] for judgement in judgements)
 
 
+def test_what_is_in_flight_when_a_request_is_refused_is_kept(tmp_path: Path) -> None:
+    journal, texts = tmp_path / "j.jsonl", [f"q{n}" for n in range(6)]
+
+    def reply(body: Body, number: int) -> Answer:
+        if said(body) == "q3":
+            return 401, {"error": "no"}, {}
+        time.sleep(0.1)
+        return 200, YES, {}
+
+    with serving(reply) as refusing, pytest.raises(InferenceError, match="401: no"):
+        judged([grading(text) for text in texts], engine(refusing), CONFIG, journal)
+    with serving(lambda body, n: (200, YES, {})) as server:
+        judged([grading(text) for text in texts], engine(server), CONFIG, journal)
+    assert [said(body) for body in server.bodies] == ["q3"]
+
+
 KILLED = """
 import sys
 from pathlib import Path
