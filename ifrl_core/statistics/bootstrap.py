@@ -12,7 +12,6 @@ Davison and Hinkley, Bootstrap Methods and their Application (1997), ch. 3.8: wh
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,7 +96,7 @@ def bootstrap_mean(
     `bounds`: the least and the largest that a value can be. Where every cluster is at one of them, the share of clusters
     that are not, p, would be missed with probability (1 - p)^clusters: the interval reaches as far as this p could bring it.
     """
-    found = _interval(lambda weights: combine(weights @ of.sums, weights @ of.counts), len(of.sums), level)
+    found = _interval([of], lambda means: means[0], combine, level)
     if bounds is None or found.low is None or found.high is None:
         return found
     low, high = found.low, found.high
@@ -129,11 +128,7 @@ def bootstrap_difference(
     if len(before.sums) != len(after.sums):
         raise ValueError(f"{len(before.sums)} clusters before and {len(after.sums)} after; expected the same")
 
-    def statistic(weights: Floats) -> Floats:
-        first, second = (combine(weights @ side.sums, weights @ side.counts) for side in (before, after))
-        return second - first
-
-    found = _interval(statistic, len(before.sums), level)
+    found = _interval([before, after], lambda means: means[1] - means[0], combine, level)
     if reach is None or found.low is None or found.high is None:
         return found
     change = np.round(pooled(after.sums, after.counts) - pooled(before.sums, before.counts), _DIGITS)
@@ -143,36 +138,33 @@ def bootstrap_difference(
     return Mean(found.mean, max(-reach, low), min(reach, high), found.clusters)
 
 
-def _interval(statistic: Callable[[Floats], Floats], clusters: int, level: float) -> Mean:
-    """BCa; `statistic` of weights (k, clusters) to (k,)."""
+def _interval(
+    tables: Sequence[Clustered], statistic: Callable[[Sequence[Floats]], Floats], combine: Combine, level: float
+) -> Mean:
+    """BCa of a `statistic` of the tables' means, which share their clusters."""
     from scipy.special import ndtr, ndtri
 
-    def of(weights: NDArray[Any]) -> Floats:
-        blocks = [weights[start : start + _BLOCK].astype(np.float64) for start in range(0, len(weights), _BLOCK)]
-        return np.round(np.concatenate([statistic(block) for block in blocks]), _DIGITS)
-
-    mean = float(statistic(np.ones((1, clusters)))[0])
+    clusters = len(tables[0].sums)
+    mean = float(statistic([combine(of.sums.sum(0), of.counts.sum(0)) for of in tables]))
     if clusters < 2:
         return Mean(mean, None, None, clusters)
-    drawn, place = of(_resamples(clusters)), round(mean, _DIGITS)
+    weights = _resamples(clusters)
+    blocks = [weights[start : start + _BLOCK].astype(np.float64) for start in range(0, len(weights), _BLOCK)]
+    resampled = [statistic([combine(block @ of.sums, block @ of.counts) for of in tables]) for block in blocks]
+    drawn, place = np.round(np.concatenate(resampled), _DIGITS), round(mean, _DIGITS)
     if np.ptp(drawn) == 0:
         return Mean(mean, mean, mean, clusters)
+    without = statistic([combine(of.sums.sum(0) - of.sums, of.counts.sum(0) - of.counts) for of in tables])
     below = ((drawn < place).mean() + (drawn <= place).mean()) / 2
     bias = ndtri(np.clip(below, 0.5 / RESAMPLES, 1 - 0.5 / RESAMPLES))
     tails = ndtri([(1 - level) / 2, (1 + level) / 2]) + bias
-    low, high = np.quantile(drawn, ndtr(bias + tails / (1 - _acceleration(of, clusters) * tails)))
+    low, high = np.quantile(drawn, ndtr(bias + tails / (1 - _acceleration(without) * tails)))
     return Mean(mean, min(mean, float(low)), max(mean, float(high)), clusters)
 
 
-def _acceleration(of: Callable[[NDArray[Any]], Floats], clusters: int) -> float:
-    """A sixth of the skewness of what leaving out each cluster changes."""
-    without = np.concatenate(
-        [
-            of(1 - np.eye(min(_BLOCK, clusters - start), clusters, start, dtype=np.int8))
-            for start in range(0, clusters, _BLOCK)
-        ]
-    )
-    jumps = without.mean() - without
+def _acceleration(without: Floats) -> float:
+    """A sixth of the skewness of what leaving out each cluster changes; `without` (clusters,): the statistic without it."""
+    jumps = np.round(without.mean() - without, _DIGITS)
     squares = float((jumps**2).sum())
     return float((jumps**3).sum()) / (6 * squares**1.5) if squares > 0 else 0.0
 
