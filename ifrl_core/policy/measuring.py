@@ -21,6 +21,7 @@ from ifrl_core.policy.job import Job
 from ifrl_core.records import Message, Row, constraint_of
 from ifrl_core.rewards.score import RewardPlan, score_responses
 from ifrl_core.text.reasoning import Reasoning
+from ifrl_core.training.clock import AFTER, StepClock
 from ifrl_core.training.job import CHECKPOINTS, append_row
 
 Ask = Callable[[Sequence[Sequence[Message]]], list[str]]
@@ -81,8 +82,10 @@ class Measuring(TrainerCallback):
         *,
         gather: Callable[[list[Any]], list[Any]],
         taken: list[Row],
+        clock: StepClock,
     ) -> None:
-        self._job, self._sets, self._answering, self._gather, self._taken = job, sets, answering, gather, taken
+        self._job, self._sets, self._answering, self._gather = job, sets, answering, gather
+        self._taken, self._clock = taken, clock
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.global_step == 0:
@@ -98,7 +101,8 @@ class Measuring(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if not is_measured(state.global_step, self._job.config):
             return
-        self._taken[:] = self.measure()
+        with self._clock.of(AFTER):
+            self._taken[:] = self.measure()
         if self._job.config.keep == "best":
             figure = next(row["mean"] for row in self._taken if row["set"] == VALIDATION)
             if state.best_metric is None or figure > state.best_metric:

@@ -73,7 +73,7 @@ def train(document: Path) -> None:
     args = grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu, ends=ends)
     rollouts = _rollouts(job) if on_cpu and not SAMPLING & config.grpo.keys() else None
     taken: list[Row] = []
-    measuring = _measuring(job, rollouts, taken)
+    measuring = _measuring(job, rollouts, taken, clock)
     set_seed(job.seed)  # before adapters are drawn
     trainer = AskingTrainer(
         model=load_policy(job.model, config),
@@ -118,7 +118,7 @@ def _rollouts(job: Job) -> CopyRollouts:
     return CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, dtype=dtype)
 
 
-def _measuring(job: Job, rollouts: CopyRollouts | None, taken: list[Row]) -> list[Measuring]:
+def _measuring(job: Job, rollouts: CopyRollouts | None, taken: list[Row], clock: StepClock) -> list[Measuring]:
     """The callback that measures the curve, where there is to be one."""
     if job.config.evaluate_every is None:
         return []
@@ -128,7 +128,7 @@ def _measuring(job: Job, rollouts: CopyRollouts | None, taken: list[Row]) -> lis
     longest = min(positions, job.config.max_prompt_tokens + job.config.max_tokens) - 1
     decoder = answering(rollouts, at_once=at_once, longest=longest)
     sets: list[MeasuredSet] = [HardConstraints(rows, job.reasoning), *read_sets(job.folder, job.reasoning)]
-    return [Measuring(job, sets, decoder, gather=gather_object, taken=taken)]
+    return [Measuring(job, sets, decoder, gather=gather_object, taken=taken, clock=clock)]
 
 
 def _save(trainer: AskingTrainer, job: Job) -> None:

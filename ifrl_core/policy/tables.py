@@ -11,7 +11,7 @@ from ifrl_core.policy.curve import CURVE
 from ifrl_core.records import Row
 from ifrl_core.stages.stage import Figures
 from ifrl_core.training.checkpoints import whole_tables
-from ifrl_core.training.clock import PARTS
+from ifrl_core.training.clock import AFTER, PARTS
 
 SAMPLES = pa.schema(
     [
@@ -57,7 +57,7 @@ def run_figures(rows: Sequence[Row]) -> Figures:
         "length_words_last": _mean(rows[-_ENDS:], "length/words"),
         "zero_variance_share": _mean(rows, "zero_variance_share"),
         "seconds_per_step": _mean(rows, "seconds/step"),
-        **{f"seconds_{part}": _mean(rows, f"seconds/{part}") for part in ("train", *PARTS)},
+        **{f"seconds_{part}": _mean(rows, f"seconds/{part}") for part in ("train", *PARTS, AFTER)},
         "tokens_per_second": _mean(rows, "tokens_per_second"),
         "unscored": round(sum((row.get("unscored_share") or 0) * row["rollouts"] for row in rows)),
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PARTS = ("generate", "score", "forward", "backward", "optimizer")
+AFTER = "measure"  # what a step is followed by, now and then
 
 
 class StepClock:
@@ -42,11 +43,15 @@ class StepClock:
             self.end()
 
     def split(self) -> dict[str, float]:
-        """`seconds/step` and its parts; `train` is everything but generation and scoring."""
+        """`seconds/step` and its parts; `train` is everything but generation and scoring. And AFTER, which is no part of it,
+        where there was one."""
         step = self._end - self._start
         parts = {part: self._spent.get(part, 0.0) for part in PARTS}
+        after = {AFTER: self._spent[AFTER]} if AFTER in self._spent else {}
         train = max(0.0, step - parts["generate"] - parts["score"])
-        return {f"seconds/{name}": seconds for name, seconds in {"step": step, **parts, "train": train}.items()}
+        return {
+            f"seconds/{name}": seconds for name, seconds in {"step": step, **parts, "train": train, **after}.items()
+        }
 
     def _count(self) -> None:
         now = time.perf_counter()

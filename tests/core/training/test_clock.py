@@ -2,7 +2,7 @@
 
 import pytest
 
-from ifrl_core.training.clock import StepClock
+from ifrl_core.training.clock import AFTER, StepClock
 
 
 def test_a_part_within_another_counts_for_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,3 +30,6 @@ def test_a_part_within_another_counts_for_itself_alone(monkeypatch: pytest.Monke
         **{"step": 127, "generate": 4, "score": 0, "forward": 8, "backward": 17, "optimizer": 64},
         "train": 123,
     }
+    with clock.of(AFTER):
+        now[0] += 128
+    assert clock.split() == {**{f"seconds/{name}": seconds for name, seconds in split.items()}, "seconds/measure": 128}
