@@ -238,9 +238,9 @@ AGENTIF = Benchmark(
     ),
     odd=(
         "some checkers are no valid Python, some hold a backspace for \\b, and some eval the text they check",
-        "a judge's reply that cannot be read leaves the ISR of its row unscored; upstream leaves the constraint out",
-        "upstream does not run code on an empty answer, which leaves the constraint out; here it runs",
-        "upstream asks no row whose roles repeat; here neighbours of one role are one message",
-        "officially a checker's helper functions are not found (scoring official)",
+        "a judge's reply that cannot be read leaves the ISR of its row unscored (upstream: the constraint out)",
+        "upstream does not run code on an empty answer, which leaves the constraint out (here it runs)",
+        "upstream asks no row whose roles repeat (here neighbours of one role are one message)",
+        "officially a checker's helper functions are not found (--official)",
     ),
 )

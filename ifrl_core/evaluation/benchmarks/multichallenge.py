@@ -76,5 +76,5 @@ MULTICHALLENGE = Benchmark(
     needs=frozenset({"judge"}),
     templates=("multichallenge",),
     anchors=(Anchor("o3", "overall", 0.565, "gpt-4o-2024-08-06", "ekwinox117/multi-challenge"),),
-    odd=("upstream counts errors of the judge as a fifth axis; here they are unscored",),
+    odd=("upstream counts errors of the judge as a fifth axis (here they are unscored)",),
 )

@@ -9,7 +9,7 @@ NOT_READ = "reply not read"  # in the notes of what was graded
 _OPENING = re.compile(r"[{\[]")
 _TRIES = 200  # places of a reply at which JSON may begin
 _STANDING_ALONE = r"(?<![\u4e00-\u9fff])(?:是|否)(?![\u4e00-\u9fff])"  # not as in 不是, 是否, 否则
-_YES_NO = re.compile(rf"\b(?:yes|no)\b|{_STANDING_ALONE}", re.IGNORECASE)
+_YES_NO = re.compile(rf"(?<![a-z])(?:yes|no)(?![a-z])|{_STANDING_ALONE}", re.IGNORECASE)  # 答案是YES
 _VERDICT_FIELDS = ("met", "verdict", "answer", "score", "1")
 _TRUE: dict[int | str, bool] = {
     1: True,

@@ -155,5 +155,5 @@ SYSBENCH = Benchmark(
     max_tokens=2_048,
     needs=frozenset({"judge"}),
     templates=("sysbench",),
-    odd=("upstream stops at a dialog whose judge's reply it cannot read; here that turn is unscored",),
+    odd=("upstream stops at a dialog whose judge's reply it cannot read (here that turn is unscored)",),
 )

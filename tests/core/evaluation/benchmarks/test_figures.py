@@ -37,6 +37,8 @@ def test_numbered_verdicts(reply: str, verdicts: list[bool] | None) -> None:
         ("Reasons: no price is named.\nYES", True),
         ("是", True),
         ("答案：否", False),
+        ("答案是YES。", True),
+        ("NOTE: it is unknown", None),
         ("unclear", None),
         ("", None),
         ('{"1": 0}', False),
