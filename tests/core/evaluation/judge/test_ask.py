@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.stages.progress import Table
 from tests.core.inference.fault_server import Asked, Body, completion, serving
 from tests.core.inference.fault_server import Reply as Answer
+from tests.soak import campaign_seed, case_seed
 
 CONFIG = JudgeConfig(engine="server", served_model="judge", max_tokens=50, retries=1, max_unscored_share=1.0)
 YES = completion('{"1": 1}')
@@ -196,6 +199,48 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(tmp_path: Path) -> N
     assert {said(body) for body in again.bodies} == {f"q{n}" for n in range(9)} - answered
     assert len(again.bodies) == 4
     assert json.loads(journal.read_text().splitlines()[-1])["completion"]["text"] == '{"1": 1}'
+
+
+@pytest.mark.soak
+@pytest.mark.server
+@pytest.mark.timeout(300)
+def test_judging_that_is_killed_again_and_again_ends_as_if_undisturbed(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A server that is busy, fails, hangs up and cuts off at random, kills at random moments: an answer is asked for twice
+    only where a kill fell between the server's word and the journal."""
+    draw, journal, answered = (
+        random.Random(case_seed(request.node.nodeid, campaign_seed())),
+        tmp_path / "j",
+        Counter[str](),
+    )
+
+    def reply(body: Body, number: int) -> Answer | None:
+        time.sleep(draw.random() / 10)
+        answer = failing(body, draw.randrange(8))
+        answered[said(body)] += answer is not None and answer[1] is YES
+        return answer
+
+    code, runs = KILLED.replace("range(9)", "range(200)").replace('"judge")', '"judge", first_rest_s=0.05)'), 0
+    with serving(reply) as server:
+        ended: int | None = 1
+        while ended != 0:  # killed, or given up because an answer was cut off twice
+            process = subprocess.Popen(
+                [sys.executable, "-c", code, server.url, str(journal)], stderr=subprocess.DEVNULL
+            )
+            runs += 1
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1.0 + 2 * draw.random() if runs < 9 else 60)
+            process.kill()
+            ended = process.wait()
+            assert runs < 60
+    assert runs > 2
+    assert answered.keys() == {f"q{n}" for n in range(200)}
+    assert sum(answered.values()) - len(answered) <= runs * 32  # at most what was in flight
+    with serving(lambda body, n: (500, {}, {})) as silent:
+        judgements = judged([grading(f"q{n}") for n in range(200)], engine(silent), CONFIG, journal)
+    assert all(judgement.graded.marks["met"] == [1.0] for judgement in judgements)
+    assert silent.bodies == []
 
 
 @pytest.mark.model
