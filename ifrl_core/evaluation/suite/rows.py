@@ -75,9 +75,9 @@ def benchmark_source(label: str, config: BenchmarkConfig) -> BenchmarkSource:
     """
     benchmark = benchmark_named(name_of(label))
     paths = [file for path in config.path for file in _files(path)]
-    names = tuple(PurePosixPath(path).name.partition(".")[0] for path in paths)
+    names = _names(paths)
     if len(set(names)) < len(names):
-        raise InputError(f"evaluation.benchmarks.{label}: two of its files have one name; rename one")
+        raise InputError(f"evaluation.benchmarks.{label}: two of its files have one name and folder; rename one")
     digests = tuple(digest_of_source(path) for path in paths)
     return BenchmarkSource(
         benchmark=benchmark.name, names=names, digests=digests, paths=tuple(paths), limit=config.limit
@@ -185,23 +185,40 @@ def _of_file(item: Item, file: str) -> Item:
     return Item(f"{file}/{item.id}", item.turns, item.row, cluster, slices)
 
 
+def _names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Files without their endings; where two are called alike (BBEH's task.json), with their folders' names before."""
+    stems = [PurePosixPath(path).name.partition(".")[0] for path in paths]
+    if len(set(stems)) == len(stems):
+        return tuple(stems)
+    return tuple(f"{PurePosixPath(path).parent.name}-{stem}" for path, stem in zip(paths, stems, strict=True))
+
+
 def _files(path: str) -> list[str]:
-    """The path itself, or the files of a folder in the order of their names.
+    """The path itself, the files of a folder in the order of their names, or what a pattern with * finds.
 
     Raises:
         InputError: when there is nothing, or nothing of a known kind.
     """
     try:
         fs, inner = filesystem(path)
+        if "*" in path:
+            protocol = path.partition("://")[0] + "://" if "://" in path else ""
+            return [f"{protocol}{name}" for name in sorted(fs.glob(inner))] or _nothing(path)
         if not fs.isdir(inner):
             return [path]
         names = sorted(PurePosixPath(name).name for name in fs.ls(inner, detail=False))
+    except InputError:
+        raise
     except Exception as error:  # every fsspec backend has its own kinds of failure
         raise InputError(f"{path}: cannot be opened ({type(error).__name__}: {error}); check the path") from error
     found = [f"{path.rstrip('/')}/{name}" for name in names if name.endswith(_SUFFIXES)]
     if not found:
         raise InputError(f"{path}: a folder without files ending in {', '.join(_SUFFIXES)}")
     return found
+
+
+def _nothing(path: str) -> list[str]:
+    raise InputError(f"{path}: no file is called so")
 
 
 def _json(value: Any) -> str:
