@@ -88,7 +88,7 @@ _roles = st.sampled_from(["system", "user", "assistant", "tool", "", None, 3])
 _messages = st.fixed_dictionaries({"role": _roles}, optional={"content": _odd, "output": _odd, "tool_calls": _odd})
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(_messages, max_size=6))
 def test_any_messages_end_in_turns_or_are_refused(messages: list[dict[str, Any]]) -> None:
     try:

@@ -20,7 +20,7 @@ from tests.core.evaluation.benchmarks.grading import graded
 
 BENCH = Path(__file__).parents[5] / "shared" / "data" / "bench"
 BESIDE = pytest.mark.skipif(not BENCH.exists(), reason="the benchmarks' rows are not beside this checkout")
-NO_COMMA, LOWER = "punctuation:no_comma", "change_case:english_lowercase"
+NO_COMMA, QUOTED = "punctuation:no_comma", "startend:quotation"
 WORDS = {"relation": "less than", "num_words": 3}
 
 
@@ -46,8 +46,8 @@ def dialog(*turns: tuple[str, list[str], list[Any]], language: str = "English") 
 
 
 FIRST = ("Tell me of tea.", [NO_COMMA], [{}])
-SECOND = ("No capitals.", [NO_COMMA, LOWER], [{}, {}])
-THIRD = ("Two words.", [NO_COMMA, LOWER, "length_constraints:number_words"], [{}, {}, WORDS])
+SECOND = ("Quoted.", [NO_COMMA, QUOTED], [{}, {}])
+THIRD = ("Two words.", [NO_COMMA, QUOTED, "length_constraints:number_words"], [{}, {}, WORDS])
 
 
 def test_multi_if_reads_csv_and_jsonl_alike(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_multi_if_reads_csv_and_jsonl_alike(tmp_path: Path) -> None:
     items = multi_if.read(str(tmp_path / "rows.csv"))
     assert items == multi_if.read(written(tmp_path / "rows.jsonl", rows))
     assert csv.field_size_limit() == limit
-    assert [turn[0]["content"] for turn in items[0].turns] == ["Tell me of tea.", "No capitals.", "Two words."]
+    assert [turn[0]["content"] for turn in items[0].turns] == ["Tell me of tea.", "Quoted.", "Two words."]
     assert [len(item.turns) for item in items] == [3, 1]
     assert [item.slices["language"] for item in items] == ["English", "Chinese"]
     assert [item.id for item in items] == ["1:2:en/1", "1:2:en/2"]  # one key: told apart by their place
@@ -69,7 +69,7 @@ def test_multi_if_reads_csv_and_jsonl_alike(tmp_path: Path) -> None:
 
 def test_multi_if_instructions_add_up(tmp_path: Path) -> None:
     (item,) = multi_if.read(written(tmp_path / "rows.jsonl", [dialog(FIRST, SECOND, THIRD)]))
-    marks = results(multi_if.MULTI_IF, item, ["Fine.", "Fine.", "oh, fine"]).marks
+    marks = results(multi_if.MULTI_IF, item, ["Fine.", "Fine.", '"oh, fine"']).marks
     assert marks["turn_1_prompt_strict"] == [1.0]
     assert marks["turn_2_prompt_strict"] == [0.0]
     assert marks["turn_2_inst_strict"] == [1.0, 0.0]
@@ -94,7 +94,7 @@ def test_answers_of_a_file_to_every_turn_make_figures(tmp_path: Path) -> None:
     )
     given = [
         {"key": "b", "response": "a, b"},
-        {"key": "1:2:en", "responses": ["Fine.", "the tea is fine.", "oh, fine"]},
+        {"key": "1:2:en", "responses": ["Fine.", '"It is fine."', '"oh, fine"']},
     ]
     rows = graded_by_rules(multi_if.MULTI_IF, items, responses_of(written(tmp_path / "a.jsonl", given), items))
     found = figures(multi_if.MULTI_IF, rows)["metrics"]
@@ -284,7 +284,7 @@ def test_every_row_is_graded_whatever_a_judge_says(benchmark: Benchmark, file: s
         assert all(metric.name in result.marks for metric in benchmark.metrics)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60), st.none() | st.text(max_size=30) | st.sampled_from(["YES", '{"1": 1, "2": [0]}']))
 def test_no_text_and_no_reply_makes_a_grading_raise(tmp_path: Path, text: str, reply: str | None) -> None:
     asked = {
