@@ -25,6 +25,7 @@ from ifrl_core.config.judge import JudgeConfig
 from ifrl_core.config.modes import unused_faults
 from ifrl_core.config.names import Alias, ModelName, Place
 from ifrl_core.config.policy import (
+    MEASURED_AT_MOST,
     AssumedConfig,
     CurriculumConfig,
     GeneralConfig,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # it would load pyarrow, which a recipe does without
 
 __all__ = [
     "CHAMPION",
+    "MEASURED_AT_MOST",
     "AssumedConfig",
     "BenchmarkConfig",
     "CorridorConfig",

@@ -233,6 +233,9 @@ class GeneralConfig(StageConfig):
         return self
 
 
+MEASURED_AT_MOST = (
+    200  # instructions, or rows of a benchmark, a point of the curve: +-7 points at 50 % if each is one answer
+)
 _CHOOSING = used(lambda section: section.keep == "best")  # a curve by which nothing is chosen changes no policy
 
 

@@ -4,9 +4,10 @@ the other stages take of a device.
 The formulas and their sources are in memory.py; hours follow from an assumed throughput, which the recipe states.
 """
 
+import math
 from dataclasses import dataclass
 
-from ifrl_core.config import PipelineConfig, PolicyConfig
+from ifrl_core.config import MEASURED_AT_MOST, PipelineConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.models.shapes import model_shape
 from ifrl_core.plan.batches import Batches, batches_of
@@ -17,11 +18,15 @@ from ifrl_core.plan.stages import StagePlan, stage_plans
 
 @dataclass(frozen=True)
 class Time:
-    """What the whole stage makes, and the hours at the recipe's assumed throughput."""
+    """What the whole stage makes, and the hours at the recipe's assumed throughput.
+
+    `measured`: answers to the run's own instructions for the curve, at most; rows of benchmarks are not counted.
+    """
 
     steps: int
     prompts: int
     rollouts: int
+    measured: int
     answer_tokens: int
     tokens: int
     tokens_per_second: float  # all devices
@@ -61,22 +66,33 @@ def make_plan(config: PipelineConfig) -> Plan:
         policy.generation,
         batches,
         memory,
-        _time(policy, batches),
+        _time(config, batches),
         tuple(stages),
     )
 
 
-def _time(policy: PolicyConfig, batches: Batches) -> Time:
-    assumed = policy.launch.assumed
+def _time(config: PipelineConfig, batches: Batches) -> Time:
+    policy, assumed = config.policy, config.policy.launch.assumed
     answer_tokens = assumed.answer_tokens or max(1, policy.max_tokens // 2)
-    tokens = policy.blocks * batches.rollouts * answer_tokens
+    rollouts, measured = policy.blocks * batches.rollouts, _measured(config)
+    tokens = (rollouts + measured) * answer_tokens
     speed = assumed.tokens_per_second * batches.processes
     return Time(
         steps=policy.max_steps,
         prompts=policy.blocks * batches.prompts,
-        rollouts=policy.blocks * batches.rollouts,
+        rollouts=rollouts,
+        measured=measured,
         answer_tokens=answer_tokens,
         tokens=tokens,
         tokens_per_second=speed,
         hours=round(tokens / speed / 3600, 2),
     )
+
+
+def _measured(config: PipelineConfig) -> int:
+    """Answers to the run's own instructions, before the first step, at every N-th and at the last one."""
+    policy, seeds = config.policy, config.seeds
+    if policy.evaluate_every is None:
+        return 0
+    instructions = seeds.held_out if policy.keep == "last" else round(seeds.train * config.labels.validation_share)
+    return (1 + math.ceil(policy.max_steps / policy.evaluate_every)) * min(instructions, MEASURED_AT_MOST)

@@ -1,7 +1,7 @@
 """Benchmarks on the curve: those of the recipe that no judge is needed for, their headline at every N-th step.
 
 Nothing is ever chosen by them. They are asked as the run's own instructions are: greedily, once, answers as long as in
-training. The stage copies their rows into the folder of the job: at most curve.AT_MOST, in whole clusters, of those whose
+training. The stage copies their rows into the folder of the job: at most MEASURED_AT_MOST, in whole clusters, of those whose
 first prompt fits.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from ifrl_core.config import PipelineConfig, StageConfig
+from ifrl_core.config import MEASURED_AT_MOST, PipelineConfig, StageConfig
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.benchmarks.table import benchmark_named
 from ifrl_core.evaluation.suite.answers import history
@@ -29,7 +29,6 @@ from ifrl_core.evaluation.suite.rows import (
     read_items,
 )
 from ifrl_core.evaluation.suite.score import GradedItem, figures
-from ifrl_core.policy.curve import AT_MOST
 from ifrl_core.policy.measuring import Ask
 from ifrl_core.records import Message, Row
 from ifrl_core.text.reasoning import Reasoning, answer_of
@@ -75,7 +74,7 @@ def write_sets(measured: Measured, folder: Path, fits: Callable[[Sequence[Messag
                 f"policy.evaluate_every measures {label}, and none of its {len(items)} prompts is within "
                 "policy.max_prompt_tokens: raise that, or leave it out of evaluation.benchmarks"
             )
-        kept = chosen(fitting, min(AT_MOST, source.limit or AT_MOST))
+        kept = chosen(fitting, min(MEASURED_AT_MOST, source.limit or MEASURED_AT_MOST))
         pq.write_table(items_table(kept), folder / _ITEMS.format(len(listed)))
         listed.append([label, source.benchmark])
     terms = asdict(Terms(official=measured.official, run_code=measured.run_code))

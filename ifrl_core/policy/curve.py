@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ifrl_core.config import MEASURED_AT_MOST
 from ifrl_core.records import CONSTRAINT, MESSAGE, Row
 from ifrl_core.statistics.by_hash import rank_by_hash, share_by_hash
 from ifrl_core.statistics.intervals import cluster_mean
 
 MEASURED = "measured.parquet"  # in the folder of the job: rows of ASKED
 HELD_OUT, VALIDATION = "held_out", "validation"
-AT_MOST = (
-    200  # instructions: the interval of a share is then about 6 points wide on each side, of five constraints each 4
-)
 CURVE = "curve"  # of a row of metrics: the points of that step
 ASKED = pa.schema(
     [
@@ -51,14 +49,14 @@ POINTS = pa.schema(
 
 
 def validation_instructions(instructions: Collection[str], share: float, seed: int) -> set[str]:
-    """Those set aside: at most AT_MOST, the first in the order by which `labels` sets its validation instructions aside."""
+    """Those set aside, at most MEASURED_AT_MOST: the first in the order by which `labels` sets its validation ones aside."""
     drawn = sorted((share_by_hash("labels", seed, name), name) for name in set(instructions))
-    return {name for value, name in drawn[:AT_MOST] if value < share}
+    return {name for value, name in drawn[:MEASURED_AT_MOST] if value < share}
 
 
 def asked_rows(name: str, prompts: Sequence[Row], levels: Collection[int], seed: int) -> list[Row]:
     """Rows of ASKED for the set `name`: of each instruction the prompt of its highest level among `levels`, where that has a
-    hard constraint; at most AT_MOST. `prompts`: rows of prompts, in any order."""
+    hard constraint; at most MEASURED_AT_MOST. `prompts`: rows of prompts, in any order."""
     highest: dict[str, Row] = {}
     for row in prompts:
         known = highest.get(row["instruction_id"])
@@ -75,7 +73,7 @@ def asked_rows(name: str, prompts: Sequence[Row], levels: Collection[int], seed:
         for row in highest.values()
         if (hard := [constraint for constraint in row["constraints"] if constraint["kind"] == "hard"])
     ]
-    return sorted(asked, key=lambda row: rank_by_hash("curve", seed, row["instruction_id"]))[:AT_MOST]
+    return sorted(asked, key=lambda row: rank_by_hash("curve", seed, row["instruction_id"]))[:MEASURED_AT_MOST]
 
 
 def hard_point(name: str, instructions: Sequence[str], scores: Sequence[float]) -> Row:

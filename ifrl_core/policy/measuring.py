@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.utils import logging
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import TrainingError
@@ -135,8 +136,12 @@ def is_measured(step: int, config: PolicyConfig) -> bool:
 
 def restore_best(trainer: Any) -> None:
     """Give the trainer's model the weights of its best step, where that is not its last one."""
-    if trainer.state.best_global_step < trainer.state.global_step:
-        trainer._load_best_model()
+    if trainer.state.best_global_step == trainer.state.global_step:
+        return
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # it would say that tied weights are missing
+    trainer._load_best_model()
+    logging.set_verbosity(verbosity)
 
 
 @contextmanager

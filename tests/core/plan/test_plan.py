@@ -97,6 +97,23 @@ def test_what_is_elsewhere_or_not_at_hand_is_said_to_be_unknown() -> None:
     assert "rollouts (server): memory not known here" in "\n".join(plan_lines(plan))
 
 
+def test_what_the_curve_takes_is_reckoned_with() -> None:
+    plain = make_plan(
+        build_config({"policy": {"max_tokens": 512, "max_steps": 50}, "seeds": {"held_out": 30, "train": 500}})
+    )
+    assert plain.time.measured == 0
+    changed = {
+        "policy": {"max_tokens": 512, "max_steps": 50, "evaluate_every": 20},
+        "seeds": {"held_out": 30, "train": 500},
+    }
+    plan = make_plan(build_config(changed))
+    assert plan.time.measured == 4 * 30, "at steps 0, 20, 40 and 50"
+    assert plan.time.tokens - plain.time.tokens == plan.time.measured * plan.time.answer_tokens
+    assert any("120 answers for the curve" in line for line in plan_lines(plan))
+    best = make_plan(build_config(changed, ["policy.keep=best"]))
+    assert best.time.measured == 4 * 100, "a fifth of 500 is set aside"
+
+
 def test_adapters_count_rank_times_both_sides() -> None:
     config = build_config({"policy": {"max_tokens": 512, "lora": {"rank": 8, "target_modules": ["q_proj", "v_proj"]}}})
     plan = make_plan(config)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import BenchmarkConfig, LoraConfig, PolicyConfig
+from ifrl_core.config import MEASURED_AT_MOST, BenchmarkConfig, LoraConfig, PolicyConfig
 from ifrl_core.config.recipes import build_config
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.suite.benchmark import Benchmark, Item, Metric, Terms, by_rules
@@ -20,7 +20,7 @@ from ifrl_core.evaluation.suite.rows import benchmark_source
 from ifrl_core.identity.fields import identity_of
 from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.benchmark_sets import BenchmarkSet, Measured, measured_benchmarks
-from ifrl_core.policy.curve import AT_MOST, asked_rows, best_point, curve_figures, hard_point, validation_instructions
+from ifrl_core.policy.curve import asked_rows, best_point, curve_figures, hard_point, validation_instructions
 from ifrl_core.policy.stage import PolicyPlan, policy_plan, train_policy
 from ifrl_core.records import Message, Row
 from ifrl_core.stages.progress import no_progress
@@ -162,7 +162,7 @@ def test_validation_instructions_are_those_of_the_labels() -> None:
     assert validation_instructions(ids, 0.2, 7) == of_labels
     many = [f"i{number}" for number in range(3000)]
     chosen = validation_instructions(many, 0.2, 7)
-    assert len(chosen) == AT_MOST
+    assert len(chosen) == MEASURED_AT_MOST
     assert all(share_by_hash("labels", 7, name) < 0.2 for name in chosen)
 
 
