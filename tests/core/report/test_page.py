@@ -15,7 +15,7 @@ from ifrl_core.records import PASS_RATES
 from ifrl_core.report.data import awaited_stages
 from ifrl_core.report.policy import stage_starts
 from ifrl_core.report.stage import ReportConfig, render, write_report
-from ifrl_core.report.text import fixed
+from ifrl_core.report.text import fixed, signed
 from tests.core.promotion.test_gate import comparison, row
 from tests.core.report.small_run import Whole, small_run
 
@@ -197,16 +197,23 @@ def test_the_reward_model_stands_beside_its_baselines(whole: Whole) -> None:
         assert f"{figures[name]['f1']:.2f}" in section
     assert html.count("Calibration by rules: ") == 4
     assert "ROC by rules" in html
-
-
-def test_auc_in_truth_stands_beside_the_one_against_labels(whole: Whole) -> None:
-    store, refs = whole
-    found = store.manifest(refs["soft_audit"]).figures["corrected"]
-    _, page = page_of(store, refs)
+    corrected = store.manifest(refs["soft_audit"]).figures["corrected"]
     section = page.text[page.text.index("In truth, estimated from labels") : page.text.index("Against instruments")]
-    for part in (found["hard"]["within_rungs"], found["hard"]["within_types"], *found["soft"]["by_type"].values()):
+    for part in (corrected["hard"]["within_rungs"], *corrected["soft"]["by_type"].values()):
         assert fixed(part["labels"], 3) in section
-    assert fixed(found["hard"]["within_rungs"]["rules"], 2) in section
+    assert fixed(corrected["hard"]["within_rungs"]["rules"], 2) in section
+
+
+def test_the_soft_gain_by_instruments_stands_beside_the_reward_models_opinion(whole: Whole) -> None:
+    store, refs = whole
+    gain = store.manifest(refs["soft_audit"]).figures["gain"]
+    _, page = page_of(store, refs)
+    section = page.text[
+        page.text.index("by instruments that no training sees") : page.text.index("The answers themselves")
+    ]
+    for name in ("instruments", "reward_model"):
+        assert signed(gain[name]["overall"]["mean"]) in section
+    assert gain["instruments"]["overall"]["n"] == gain["reward_model"]["overall"]["n"]
 
 
 def test_samples_are_a_fixed_choice_and_both_ends(whole: Whole) -> None:

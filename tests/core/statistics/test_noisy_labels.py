@@ -60,10 +60,9 @@ def test_a_perfect_score_shows_little_on_poor_labels() -> None:
     assert found.auc == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("flips", [0.35, 0.2])
-def test_intervals_of_95_percent_hold_the_truth_about_that_often(flips: float) -> None:
+def test_intervals_of_95_percent_hold_the_truth_about_that_often() -> None:
     random = np.random.default_rng(7)
-    found = [corrected(world(random, flips=flips)) for _ in range(100)]
+    found = [corrected(world(random)) for _ in range(100)]
     assert 0.90 <= np.mean([one.low <= AUC <= one.high for one in found]) <= 0.99
     assert np.mean([one.auc is None or abs(one.high - one.low) > 0.05 for one in found]) > 0.95
 

@@ -1,0 +1,200 @@
+"""Can pseudo-labels alone teach what a constraint means? Hard types stand in for soft ones: rules grade, and nothing else.
+
+    python benchmarks/rules_hidden.py reward-model-cpu "paper" "all rungs: labels.negatives=all_lower" --seeds 0 1 2
+
+A line is `name: override override ...` (none: the recipe as it is); overrides are those of `--set`. The labels that a reward
+model is trained on know no rule: every constraint is soft and every verdict null in a copy of the artifact, so no filter,
+noise rate, calibration or early stopping can look at one; options that choose labels by rules are refused. Two settings:
+
+seen      every type is trained on; graded are validation instructions
+held out  families of types (the part before the colon) are left out in turn, `--folds` groups of them: no label of these
+          types is trained on, and they alone are graded, which is what an unseen soft constraint is
+
+Rollouts are made once (store: IFRL_ROOT); a seed chooses the validation instructions, the order of training and the head. A
+table: mean over seeds and their standard deviation of the AUC by rules (pooled, within types, and within types of answers of
+one rung), of the length baseline within types, and against labels.
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+from reward_model_ablation import make_dataset, shown
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
+from ifrl_core.config import PipelineConfig
+from ifrl_core.config.recipes import load_recipe
+from ifrl_core.errors import ConfigError
+from ifrl_core.labels.audit import agreement_by_type
+from ifrl_core.labels.contrasts import rungs_of
+from ifrl_core.labels.stage import make_labels
+from ifrl_core.records import LABELS, Row
+from ifrl_core.report.text import NOTHING, fixed
+from ifrl_core.reward_model.quality.baselines import by_length
+from ifrl_core.reward_model.train.stage import train_reward_model
+from ifrl_core.settings import store_root
+from ifrl_core.statistics.agreement import auc
+from ifrl_core.statistics.by_hash import rank_by_hash
+from ifrl_core.statistics.noisy_labels import Clusters, excess
+
+HEAD = (
+    "labels",
+    "types",
+    "AUC pooled",
+    "within types",
+    "of one rung",
+    "length, within types",
+    "against labels",
+    "pairs",
+)
+Grade = dict[str, float | None]
+Rows = list[Row]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe")
+    parser.add_argument("lines", nargs="+", metavar="NAME[: OVERRIDE ...]")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--folds", type=int, default=3, help="Groups of families that are held out in turn")
+    arguments = parser.parse_args()
+    store = ArtifactStore(store_root())
+    print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", flush=True)
+    for line in arguments.lines:
+        name, _, overrides = line.partition(":")
+        config = load_recipe(
+            arguments.recipe, ["reward_model.calibrate=false", "reward_model.baselines=false", *overrides.split()]
+        )
+        blind_only(config)
+        made = make_dataset(config, store)
+        settings: dict[str, Callable[[int], Grade]] = {
+            "seen": lambda seed, config=config, made=made: seen(config, made, store, seed),
+            "held out": lambda seed, config=config, made=made: held_out(config, made, store, seed, arguments.folds),
+        }
+        for setting, grade in settings.items():
+            print(f"| {' | '.join([name, setting, *cells([grade(seed) for seed in arguments.seeds])])} |", flush=True)
+
+
+def blind_only(config: PipelineConfig) -> None:
+    """
+    Raises:
+        ConfigError: when an option of the labels or of the training asks a rule.
+    """
+    asks = {
+        "labels.contradicted": config.labels.contradicted != "keep",
+        "labels.drop_types_without_contrast": config.labels.drop_types_without_contrast is not None,
+        "labels.positives best_of_n": config.labels.positives == "best_of_n",
+        "reward_model.noise": config.reward_model.noise != "ignore",
+        "reward_model.calibrate": config.reward_model.calibrate,
+    }
+    if named := [name for name, asked in asks.items() if asked]:
+        raise ConfigError(f"{', '.join(named)}: asks rules, which are hidden here; leave it out")
+
+
+def seen(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore, seed: int) -> Grade:
+    """The grade of one reward model, trained on all types."""
+    rows = labels_of(config, made, store, seed)
+    return graded(*trained(config, made["model"], rows, store, seed))
+
+
+def held_out(
+    config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore, seed: int, folds: int
+) -> Grade:
+    """The grade over all hard types of models that had no label of their family; each ranks its own types alone, so that only
+    what compares within types is pooled over models."""
+    rows = labels_of(config, made, store, seed)
+    families = sorted(
+        {family(row) for row in rows if row["verdict"] is not None}, key=lambda name: rank_by_hash("fold", seed, name)
+    )
+    graded_rows: Rows = []
+    lengths: list[float] = []
+    for fold in range(min(folds, len(families))):
+        left_out = set(families[fold::folds])
+        part = [row for row in rows if (family(row) in left_out) == (row["split"] == "validation")]
+        of_fold, by_words = trained(config, made["model"], part, store, seed)
+        graded_rows += of_fold
+        lengths += by_words
+    return graded(graded_rows, lengths) | {"AUC pooled": None}
+
+
+def labels_of(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore, seed: int) -> Rows:
+    """Labels as this seed splits them, each with the rung of its answer."""
+    refs = {name: made[name] for name in ("prompts", "rollouts")}
+    rows = list(store.rows(make_labels(config.labels, refs, store, seed=seed)))
+    rungs = rungs_of(rows)
+    return [{**row, "rung": rungs[row["rollout_id"]]} for row in rows]
+
+
+def family(row: Row) -> str:
+    return str(row["constraint"]["type"]).partition(":")[0]
+
+
+def trained(
+    config: PipelineConfig, model: ArtifactRef, rows: Rows, store: ArtifactStore, seed: int
+) -> tuple[Rows, list[float]]:
+    """Hard validation rows with the score of a reward model that was shown none of their verdicts, and that of the length."""
+    ref = train_reward_model(
+        config.reward_model, {"model": model, "labels": blind(rows, store)}, store, shown, seed=seed
+    )
+    scores = {
+        row["label_id"]: row["raw_probability"] for row in store.read_table(ref, "validation.parquet").to_pylist()
+    }
+    hard = [row for row in rows if row["split"] == "validation" and row["verdict"] is not None]
+    scored = [{**row, "score": scores[row["label_id"]]} for row in hard if scores[row["label_id"]] is not None]
+    return scored, by_length([row for row in rows if row["split"] == "train"], scored)
+
+
+def blind(rows: Rows, store: ArtifactStore) -> ArtifactRef:
+    """The labels as an artifact that holds no verdict: every constraint is soft, and the audit empty."""
+    hidden = [
+        {
+            **{name: row[name] for name in LABELS.names},
+            "verdict": None,
+            "constraint": {**row["constraint"], "kind": "soft"},
+        }
+        for row in rows
+    ]
+    identity = fingerprint(
+        "labels", 1, {"rules hidden": [(row["label_id"], row["split"], row["label"]) for row in rows]}, {}
+    )
+    if found := store.find("labels", identity):
+        return found
+    writer = store.writer("labels", 1, identity, {"rules": "hidden"}, {})
+    writer.write_table("part-00000.parquet", pa.Table.from_pylist(hidden, schema=LABELS))
+    return writer.commit({"training_audit": agreement_by_type({}), "dropped": {}})
+
+
+def graded(rows: Rows, lengths: Sequence[float]) -> Grade:
+    clusters = Clusters.of([row["instruction_id"] for row in rows])
+    types = [row["constraint"]["type"] for row in rows]
+    verdicts, labels = [int(row["verdict"]) for row in rows], [row["label"] for row in rows]
+    scores = [row["score"] for row in rows]
+
+    def within(values: Sequence[float], truth: Sequence[int], strata: Sequence[Any]) -> float:
+        return 0.5 + float(excess(values, truth, clusters, strata)[-1])
+
+    return {
+        "AUC pooled": auc(scores, verdicts),
+        "within types": within(scores, verdicts, types),
+        "of one rung": within(scores, verdicts, [(row["constraint"]["type"], row["rung"]) for row in rows]),
+        "length, within types": within(lengths, verdicts, types),
+        "against labels": within(scores, labels, types),
+        "pairs": float(len(rows)),
+    }
+
+
+def cells(grades: Sequence[Grade]) -> list[str]:
+    """Mean and standard deviation over seeds."""
+    shown_as = []
+    for name in HEAD[2:]:
+        values = [value for grade in grades if (value := grade[name]) is not None]
+        digits = 0 if name == "pairs" else 3
+        spread = f" ± {fixed(statistics.stdev(values), digits)}" if len(values) > 1 else ""
+        shown_as.append(f"{fixed(statistics.fmean(values), digits)}{spread}" if values else NOTHING)
+    return shown_as
+
+
+if __name__ == "__main__":
+    main()
