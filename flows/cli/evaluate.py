@@ -1,28 +1,26 @@
-"""`ifrl eval`: outside benchmarks on answers that a file holds."""
+"""`ifrl eval`: outside benchmarks on models, and on answers that files hold."""
 
 import json
-import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from flows.cli.options import ReasoningOption, TagsOption, count_rows, reasoning_from
-
-if TYPE_CHECKING:
-    from ifrl_core.evaluation.suite.benchmark import Benchmark
+from flows.cli.options import Override, ReasoningFormat, ReasoningOption, TagsOption, reasoning_from
 
 app = typer.Typer()
-_MOST_REASONS = 5  # why rows are unscored, in a table
 
 
 @app.command("eval")
 def evaluate(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A model URI, or server:NAME of one behind servers. Repeat: they stand against the first"),
+    ] = None,
     benchmark: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="NAME=PATH: a benchmark and the file (or URL) of its rows; NAME: they are in the answers' file"
+            help="NAME=PATH: a benchmark and its rows' file or URL; NAME: they are in the answers' file. Repeat"
         ),
     ] = None,
     answers: Annotated[
@@ -31,7 +29,11 @@ def evaluate(
             help="A file of answers: the benchmark's rows with response, or response and id, key or prompt. Repeat to compare"
         ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N rows")] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="The model that judges what no rule decides: a model URI, or server:NAME")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most N rows of each benchmark")] = None,
+    samples: Annotated[int, typer.Option(min=1, max=64, help="Answers a row where it is asked with temperature")] = 1,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -41,113 +43,66 @@ def evaluate(
     official: Annotated[
         bool, typer.Option("--official", help="As upstream grades, what is plainly broken there included")
     ] = False,
+    run_code: Annotated[
+        bool, typer.Option("--run-code", help="Code of a benchmark's rows may run, in a limited child process")
+    ] = False,
+    overrides: Override = [],  # noqa: B006
     reasoning: ReasoningOption = None,
     tags: TagsOption = None,
     list_: Annotated[bool, typer.Option("--list", help="What there is, what each needs and where to get it")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures for scripts")] = False,
 ) -> None:
-    """Grade answers on a benchmark by its rules; several files of answers stand side by side, with intervals.
+    """Models, or files of answers, side by side on outside benchmarks, with intervals.
 
     Answers whose rows hold what they are graded by come back as they are, with columns of verdicts.
     """
-    from ifrl_core.evaluation.benchmarks.table import BENCHMARKS, benchmark_named
-    from ifrl_core.evaluation.suite.benchmark import Terms
+    if list_:
+        _list(as_json)
+    elif model and not answers:
+        from flows.cli.measuring import measure
+
+        settings = [*_settings(judge, reasoning, tags, official=official, run_code=run_code), *overrides]
+        measure(model, benchmark or [], settings, limit=limit, samples=samples, output=output, as_json=as_json)
+    elif answers and not (model or judge or overrides or samples > 1 or run_code) and len(benchmark or []) == 1:
+        from flows.cli.given import report_on, table
+        from ifrl_core.evaluation.benchmarks.table import benchmark_named
+        from ifrl_core.evaluation.suite.benchmark import Terms
+
+        name, _, path = (benchmark or [""])[0].partition("=")
+        how = {"reasoning": reasoning_from(reasoning, tags), "terms": Terms(official=official)}
+        report = report_on(benchmark_named(name), path, answers, limit, output, how)
+        typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else table(report))
+    else:
+        raise typer.BadParameter(
+            "give --model URI and --benchmark NAME=PATH, each as often as wanted; or one --benchmark NAME[=PATH] and "
+            "--answers FILE, which no model, judge, code or --set goes with; or --list"
+        )
+
+
+def _list(as_json: bool) -> None:
+    from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
     from ifrl_core.evaluation.suite.listing import listed, listing
 
-    if list_:
-        rows = listing(BENCHMARKS.values())
-        typer.echo(json.dumps(rows, indent=2) if as_json else "\n\n".join(map(listed, rows)))
-        return
-    if not benchmark or not answers:
-        raise typer.BadParameter("give --benchmark NAME=PATH and --answers FILE, or --list")
-    name, _, path = benchmark.partition("=")
-    how = {"reasoning": reasoning_from(reasoning, tags), "terms": Terms(official=official)}
-    report = _report(benchmark_named(name), path, answers, limit, output, how)
-    typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else _table(report))
+    rows = listing(BENCHMARKS.values())
+    typer.echo(json.dumps(rows, indent=2) if as_json else "\n\n".join(map(listed, rows)))
 
 
-def _report(
-    suite: "Benchmark", path: str, answers: list[str], limit: int | None, output: Path | None, how: dict[str, Any]
-) -> dict[str, Any]:
-    from ifrl_core.errors import InputError
-    from ifrl_core.evaluation.suite.given import expected_columns, form_of, given_report, grade_file, targets
-
-    forms = [form for file in answers if (form := form_of(suite, file)) is not None]
-    if len(forms) == len(answers):
-        files = list(zip(answers, forms, targets(suite, answers, output), strict=True))
-        progress = count_rows if sys.stderr.isatty() else None
-        report = given_report(suite, files, partial(grade_file, limit=limit, progress=progress, **how))
-        if output is not None and output.is_dir():
-            (output / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False))
-        return report
-    if not path:
-        raise InputError(f"{', '.join(answers)}: expected rows with {expected_columns(suite)}")
-    return _matched(suite, path, answers, limit, output, how)
-
-
-def _matched(
-    suite: "Benchmark", path: str, answers: list[str], limit: int | None, output: Path | None, how: dict[str, Any]
-) -> dict[str, Any]:
-    from ifrl_core.evaluation.suite.compare import compared
-    from ifrl_core.evaluation.suite.given import write_matched
-    from ifrl_core.evaluation.suite.score import figures, graded_by_rules, responses_of, write_graded
-    from ifrl_core.report.benchmark_data import given_section
-    from ifrl_core.report.stage import render_benchmarks
-    from ifrl_core.row_files import is_row_file
-
-    items = suite.read(path)[:limit]
-    given = {file: responses_of(file, items, partial=limit is not None) for file in answers}
-    rows = {file: graded_by_rules(suite, items, responses, **how) for file, responses in given.items()}
-    report: dict[str, Any] = {"benchmark": suite.name, "rows": len(items)}
-    report["answers"] = {file: figures(suite, of_file) for file, of_file in rows.items()}
-    first, *others = rows
-    report["differences"] = {file: compared(suite, rows[first], rows[file]) for file in others}
-    if output is not None and is_row_file(output):
-        write_matched(suite, Path(first), output, rows[first])
-    elif output is not None:
-        write_graded(output, suite, rows, report)
-        section = given_section(suite, path, rows, report["answers"], how["reasoning"])
-        (output / "report.html").write_text(render_benchmarks(suite.title, [section]))
-    return report
-
-
-def _table(report: dict[str, Any]) -> str:
-    lines = [f"{report['benchmark']}: {report['rows']} rows"]
-    for file, figures in report["answers"].items():
-        lines.append(file)
-        lines += [f"  {metric:<16}{_cell(values)}" for metric, values in figures["metrics"].items()]
-        if file in report["differences"]:
-            lines += [
-                f"  {metric:<16}{_gain(values)}" for metric, values in report["differences"][file]["metrics"].items()
-            ]
-        reasons = list(figures.get("unscored", {}).items())
-        lines += [f"  {rows} rows unscored: {reason}" for reason, rows in reasons[:_MOST_REASONS]]
-        if len(reasons) > _MOST_REASONS:
-            lines.append(f"  {len(reasons) - _MOST_REASONS} reasons more: see the column unscored")
-        if "changed" in figures:
-            lines.append(f"  {figures['changed']} rows had other verdicts before")
-        if "output" in figures:
-            lines.append(f"  rows with verdicts: {figures['output']}")
-    return "\n".join(lines)
-
-
-def _cell(values: dict[str, Any]) -> str:
-    unscored = f", {values['unscored']} unscored" if values["unscored"] else ""
-    if values["mean"] is None:
-        return f"not scored{unscored}"
-    written = "{:6.1%}" if values["unit"] == "share" else "{:6.2f}"
-    mean, low, high = (None if value is None else written.format(value) for value in _ends(values))
-    interval = f" [{low.strip()}, {high.strip()}]" if low and high else " (one cluster: no interval)"
-    return f"{mean}{interval}  n {values['n']}{unscored}"
-
-
-def _gain(values: dict[str, Any]) -> str:
-    if values["mean"] is None:
-        return "no row scored on both sides"
-    mean, low, high = (None if value is None else f"{value:+.1f}" for value in _ends(values))
-    unit = "points" if values["unit"] == "share" else values["unit"]
-    return f"{mean} {unit}{f' [{low}, {high}]' if low and high else ''} against the first"
-
-
-def _ends(values: dict[str, Any]) -> tuple[float | None, ...]:
-    return values["mean"], values["low"], values["high"]
+def _settings(
+    judge: str | None,
+    reasoning: ReasoningFormat | None,
+    tags: tuple[str, str] | None,
+    *,
+    official: bool,
+    run_code: bool,
+) -> list[str]:
+    """The options as overrides of a recipe."""
+    settings = [f"evaluation.official={json.dumps(official)}", f"evaluation.run_code={json.dumps(run_code)}"]
+    if judge is not None and judge.startswith("server:"):
+        settings += ["evaluation.judge.engine=server", f"evaluation.judge.served_model={judge.removeprefix('server:')}"]
+    elif judge is not None:
+        settings.append(f"evaluation.judge.model={judge}")
+    if reasoning is not None:
+        settings.append(f"reasoning.format={reasoning.value}")
+    if tags is not None:
+        settings += [f"reasoning.{name}={json.dumps(tag)}" for name, tag in zip(("open", "close"), tags, strict=True)]
+    return settings
