@@ -29,7 +29,7 @@ from ifrl_core.evaluation.suite.rows import (
     read_items,
 )
 from ifrl_core.evaluation.suite.score import GradedItem, figures
-from ifrl_core.policy.measuring import Ask
+from ifrl_core.policy.curve import Ask
 from ifrl_core.records import Message, Row
 from ifrl_core.text.reasoning import Reasoning, answer_of
 

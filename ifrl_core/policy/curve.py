@@ -8,20 +8,21 @@ trained on (`labels.validation_share`), and the held-out ones have no part in th
 Soft constraints are left out: the reward model that would judge them is what the policy is trained to please.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ifrl_core.config import MEASURED_AT_MOST
-from ifrl_core.records import CONSTRAINT, MESSAGE, Row
+from ifrl_core.records import CONSTRAINT, MESSAGE, Message, Row
 from ifrl_core.statistics.by_hash import rank_by_hash, share_by_hash
 from ifrl_core.statistics.intervals import cluster_mean
 
 MEASURED = "measured.parquet"  # in the folder of the job: rows of ASKED
 HELD_OUT, VALIDATION = "held_out", "validation"
 CURVE = "curve"  # of a row of metrics: the points of that step
+Ask = Callable[[Sequence[Sequence[Message]]], list[str]]  # the policy's answers to conversations
 ASKED = pa.schema(
     [
         ("set", pa.string()),

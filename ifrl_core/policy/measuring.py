@@ -16,7 +16,7 @@ from transformers.utils import logging
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import TrainingError
-from ifrl_core.policy.curve import CURVE, VALIDATION, hard_point
+from ifrl_core.policy.curve import CURVE, VALIDATION, Ask, hard_point
 from ifrl_core.policy.greedy import Answering
 from ifrl_core.policy.job import Job
 from ifrl_core.records import Message, Row, constraint_of
@@ -24,8 +24,6 @@ from ifrl_core.rewards.score import RewardPlan, score_responses
 from ifrl_core.text.reasoning import Reasoning
 from ifrl_core.training.clock import AFTER, StepClock
 from ifrl_core.training.job import CHECKPOINTS, append_row
-
-Ask = Callable[[Sequence[Sequence[Message]]], list[str]]
 
 
 class MeasuredSet(Protocol):
