@@ -14,6 +14,7 @@ SHARING = {
         *(
             "flows/test_deploy",
             "flows/test_deployment",
+            "flows/test_eval_models",
             "flows/test_outages",
             "flows/test_placed",
             "flows/test_prefect_away",

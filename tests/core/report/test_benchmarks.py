@@ -11,6 +11,7 @@ from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
 from ifrl_core.evaluation.suite.benchmark import Anchor, Graded, Item, Metric, asked
 from ifrl_core.evaluation.suite.score import GradedItem, figures
 from ifrl_core.report.benchmark_tables import benchmarks_markdown, metric_values, section_metrics, table_rows
+from ifrl_core.report.benchmark_text import benchmarks_json, benchmarks_text
 from ifrl_core.report.benchmarks import Section, Side, benchmark_section
 from ifrl_core.report.judge import judge_flags, judge_rows
 from ifrl_core.report.stage import render_benchmarks
@@ -194,3 +195,23 @@ def test_metrics_are_named_by_benchmark_and_none_is_left_out() -> None:
     assert "after/benchmark/cfbench/judge/agreement" in of_sides
     nothing = figures(BENCHMARK, [replace(row, graded=Graded({})) for row in graded("before")])
     assert metric_values("cfbench", nothing) == {"benchmark/cfbench/unscored": 0.0}
+
+
+def test_a_terminal_and_scripts_see_models_side_by_side_with_their_judge() -> None:
+    of = section(["before", "/models/after-training-for-a-day"], useless=True)
+    text = benchmarks_text([of])
+    assert text.startswith(
+        "model 1: before\nmodel 2: /models/after-training-for-a-day\n\ncfbench: CFBench, 24 rows, graded by"
+    )
+    header, row = text.splitlines()[4:6]
+    assert header.split() == ["metric", "model", "1", "model", "2", "change", "marks", "unscored"]
+    assert row.split()[0] == "isr"
+    assert len({line.find("23") for line in text.splitlines()[5:8]}) == 1  # columns stand under each other
+    assert "judge on answers of model 2: Asked 100 hard constraints on these answers (40 of them violated)" in text
+    assert "THIS JUDGE IS NO BETTER THAN ALWAYS SAYING YES." in text
+    found = benchmarks_json([of])["cfbench"]
+    isr = found["metrics"]["isr"]
+    assert list(isr["models"]) == of["models"]
+    assert isr["differences"] == {of["models"][1]: of["metrics"][0]["changes"][1]}
+    assert found["judges"]["before"]["no_better_than_yes"]
+    assert benchmarks_text([section(["before", "after"])]).startswith("cfbench: ")

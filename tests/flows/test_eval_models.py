@@ -1,0 +1,77 @@
+"""`ifrl eval --model`: models on a benchmark from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli.main import app
+from flows.cli.measuring import asked_of
+from ifrl_core.errors import ConfigError, InputError
+from tests.flows.conftest import NewWorkplace
+
+COUNT = {
+    "type": "Constraint",
+    "input_level": None,
+    "target_level": {"level": "word"},
+    "transformation": {"type": "Count"},
+    "relation": {"operand": "<="},
+    "reduction": {"reduction": "all"},
+}
+ROWS = [{"structure": "c01", "prompt": f"At most {n} words.", "targets": n, "constraint": COUNT} for n in (0, 9, 99)]
+
+
+@pytest.mark.e2e
+@pytest.mark.server
+def test_models_stand_side_by_side(workplace: NewWorkplace, small_model_folder: Path, tmp_path: Path) -> None:
+    rows, other, out = tmp_path / "rows.jsonl", tmp_path / "other", tmp_path / "out"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    other.symlink_to(small_model_folder)
+    models = ("--model", str(small_model_folder), "--model", str(other))
+    short = ("--set", "evaluation.benchmarks.collie.max_tokens=4")
+    place = workplace("eval")
+    done = place.run("eval", *models, "--benchmark", f"collie={rows}", *short, "-o", str(out), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    of_collie = found["benchmarks"]["collie"]["metrics"]["satisfied"]
+    assert [figure["n"] for figure in of_collie["models"].values()] == [3, 3]
+    assert of_collie["differences"][str(other)]["mean"] == 0.0  # the same weights
+    assert found["report"] == str(out / "report.html")
+    graded, again = sorted(out.glob("collie-*.jsonl"))
+    assert [json.loads(line)["response"] for line in graded.open()] == [
+        json.loads(line)["response"] for line in again.open()
+    ]
+    answered = ("eval", "--benchmark", f"collie={rows}", "--answers", str(graded), "--json")
+    given = json.loads(CliRunner().invoke(app, answered).output)["answers"][str(graded)]["metrics"]["satisfied"]
+    assert given["mean"] == of_collie["models"][str(other)]["mean"]
+
+
+def test_benchmarks_become_settings() -> None:
+    assert asked_of(["followbench:zh=a", "followbench:zh=b"], 5, 2) == [
+        'evaluation.benchmarks.followbench:zh.path=["a", "b"]',
+        "evaluation.benchmarks.followbench:zh.limit=5",
+        "evaluation.benchmarks.followbench:zh.samples=2",
+    ]
+    with pytest.raises(InputError, match="no benchmark is called 'colie'"):
+        asked_of(["colie=a"], None, 1)
+    with pytest.raises(ConfigError, match="--benchmark collie: expected NAME=PATH"):
+        asked_of(["collie"], None, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--benchmark", "collie=a", "-o", "rows.parquet"), "need a folder"),
+        (("--benchmark", "collie=a", "--set", "evaluation.judge.modle=a"), "evaluation.judge.modle"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_starts(arguments: tuple[str, ...], message: str) -> None:
+    error = CliRunner().invoke(app, ["eval", "--model", "m", *arguments]).exception
+    assert isinstance(error, ConfigError)
+    assert message in str(error)
+
+
+def test_models_and_given_answers_do_not_go_together() -> None:
+    done = CliRunner().invoke(app, ["eval", "--model", "m", "--answers", "a.jsonl", "--benchmark", "collie"])
+    assert done.exit_code == 2
