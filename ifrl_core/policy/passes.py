@@ -37,6 +37,14 @@ def without(rollouts: Mapping[str, Any], kept: Tensor) -> dict[str, Any]:
     return {**rollouts, **masked}
 
 
+def centred(advantages: Tensor, generations: int) -> Tensor:
+    """A step's advantages (N,), 0 in groups where all are the same: what equal rewards less their mean leave is rounding, and
+    trl divides it by next to nothing."""
+    groups = advantages.view(-1, generations)
+    same = (groups == groups[:, :1]).all(1, keepdim=True)
+    return groups.masked_fill(same, 0).flatten()
+
+
 def most_telling(advantages: Tensor, count: int) -> Tensor:
     """Which `count` rollouts of a step (N,) pull most, up or down; of equal ones the first. (CPPO, arXiv 2503.22342.)"""
     kept = torch.zeros_like(advantages, dtype=torch.bool)

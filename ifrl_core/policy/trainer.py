@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from ifrl_core.policy.passes import most_telling, passes, taken, without
+from ifrl_core.policy.passes import centred, most_telling, passes, taken, without
 from ifrl_core.policy.shared_prefix import Group, groups_of
 from ifrl_core.policy.sharing import attention_window, open_sharing
 from ifrl_core.training.clock import StepClock
@@ -26,6 +26,7 @@ class GroupTrainer(GRPOTrainer):
 
     args: Any
     model: Any
+    num_generations: int
     _buffered_inputs: Any
     clock: StepClock
 
@@ -71,11 +72,13 @@ class GroupTrainer(GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[Any]) -> Any:
         rollouts = super()._generate_and_score_completions(inputs)
+        first = self.accelerator.process_index * len(inputs)
+        mine = slice(first, first + len(inputs))
+        advantages = centred(self.accelerator.gather(rollouts["advantages"]), self.num_generations)
+        rollouts["advantages"] = advantages[mine]
         if self.train_on is None:
             return rollouts
-        first = self.accelerator.process_index * len(inputs)
-        kept = most_telling(self.accelerator.gather(rollouts["advantages"]), self.train_on)
-        rollouts = without(rollouts, kept[first : first + len(inputs)])
+        rollouts = without(rollouts, most_telling(advantages, self.train_on)[mine])
         tokens = self.accelerator.gather(rollouts["completion_mask"].sum()).sum()
         return {**rollouts, "num_items_in_batch": tokens}
 

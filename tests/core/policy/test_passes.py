@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifrl_core.policy.passes import most_telling, passes, taken, without
+from ifrl_core.policy.passes import centred, most_telling, passes, taken, without
 
 shapes = st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 6)).filter(lambda s: s[0] * s[1] % s[2] == 0)
 
@@ -32,6 +32,11 @@ def test_groups_stay_together_and_the_rest_fills_up() -> None:
 
 def test_what_pulls_most_is_kept_and_of_equals_the_first() -> None:
     assert most_telling(torch.tensor([0.5, -2.0, 0.5, 0.0, 1.0]), 3).tolist() == [True, True, False, False, True]
+
+
+def test_rounding_is_no_advantage() -> None:
+    advantages = torch.tensor([6e-4, 6e-4, 6e-4, 1.0, -1.0, 0.0])
+    assert centred(advantages, 3).tolist() == [0, 0, 0, 1, -1, 0]
 
 
 def test_what_is_left_out_has_no_token_and_scalars_are_of_all() -> None:
