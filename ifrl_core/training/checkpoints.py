@@ -40,7 +40,7 @@ def whole_tables(completions: Path, last_step: int) -> list[Path]:
 
 
 def best_step(checkpoint: Path) -> int | None:
-    """The step of the best checkpoint so far, which a training with early stopping ends with; else None."""
+    """The step of the best checkpoint so far, which a training with early stopping or `keep: best` ends with; else None."""
     step: int | None = json.loads((checkpoint / _STATE).read_text()).get("best_global_step")
     return step
 

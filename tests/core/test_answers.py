@@ -16,15 +16,18 @@ from ifrl_core.config import EvaluationConfig, InstructionsConfig, LabelsConfig,
 from ifrl_core.constraints.check import check_row
 from ifrl_core.evaluation import held_out
 from ifrl_core.evaluation.benchmarks.general import GENERAL, problem
+from ifrl_core.evaluation.benchmarks.verifiable import IFEVAL
 from ifrl_core.evaluation.stage import evaluate
 from ifrl_core.evaluation.suite import answers as suite_answers
 from ifrl_core.evaluation.suite import score as suite_score
 from ifrl_core.evaluation.suite.answers import AnswersConfig
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Graded, Item, Metric, asked, by_rules
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Graded, Item, Metric, Terms, asked, by_rules
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions.writers import reply
 from ifrl_core.labels import contrasts, filters
+from ifrl_core.policy import benchmark_sets
+from ifrl_core.policy.benchmark_sets import BenchmarkSet
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.scoring import reward_plan
 from ifrl_core.records import Constraint, Instruction, Row, constraint_row
@@ -228,6 +231,12 @@ def of_replies(response: str, reasoning: Reasoning, store: ArtifactStore) -> boo
     return bool(reply.read_reply(written, reasoning))
 
 
+def of_benchmark_sets(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    item = Item("i", asked("Where?"), {})
+    [[answer]] = BenchmarkSet("toy", IFEVAL, [item], Terms(), reasoning).answers(lambda prompts: [response])
+    return "river" in answer
+
+
 GRADER = Grader()
 Reader = Callable[[str, Reasoning, ArtifactStore], bool]
 READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
@@ -247,6 +256,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_samples: [benchmark_samples],
     of_score: [OfAnswers],
     of_replies: [reply],
+    of_benchmark_sets: [benchmark_sets],
 }
 CUTTING = {"answer_of", "answer_start", "answer_in"}
 # Hand a response on to one of the readers.
