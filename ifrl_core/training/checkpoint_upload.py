@@ -3,7 +3,7 @@
 They lie beside the artifact that is being made, `<stage>/<fingerprint>/checkpoints/checkpoint-N/...`, each followed by
 `checkpoint-N.json`, which names its files and their sha256: without it there is no checkpoint. Where the best step is kept,
 the best checkpoint so far is part of the newest. trl's tables of answers, one a step, go to
-`<stage>/<fingerprint>/checkpoints/ completions/`, each once. All of it goes when the artifact is committed. A store on this
+`<stage>/<fingerprint>/checkpoints/completions/`, each once. All of it goes when the artifact is committed. A store on this
 machine's disk needs none of this.
 """
 
