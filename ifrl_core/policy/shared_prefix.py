@@ -28,11 +28,6 @@ class Group(NamedTuple):
     prompt: tuple[int, ...]
     answers: dict[int, list[int]]
 
-    @property
-    def longest(self) -> int:
-        """Tokens of the prompt with its longest answer."""
-        return len(self.prompt) + max(map(len, self.answers.values()))
-
 
 class Predicted(NamedTuple):
     """Of every token of the answers of a pass (B, C), 0 where there is none; `entropies` where the head gives them."""

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ifrl_core.policy.passes import centred, most_telling, passes, taken, without
-from ifrl_core.policy.shared_prefix import Group, groups_of
+from ifrl_core.policy.shared_prefix import Group, Predicted, groups_of
 from ifrl_core.policy.sharing import attention_window, open_sharing
 from ifrl_core.training.clock import StepClock
 
@@ -115,18 +115,27 @@ class GroupTrainer(GRPOTrainer):
         *args: Any,
         **kw: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        mask = attention_mask[:, -logits_to_keep:].bool()
-        groups = groups_of(input_ids, attention_mask, logits_to_keep) if self.sharing else []
-        if self.sharing is None or any(group.longest > self._window for group in groups):
+        if self.sharing is None or attention_mask.sum(1).max() > self._window:
             found: tuple[Tensor, Tensor | None, Tensor | None] = super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, *args, **kw
             )
             return found
+        size = kw.get("batch_size") or len(input_ids)  # rows at once
+        parts = zip(input_ids.split(size), attention_mask.split(size), strict=True)
         with self.accelerator.autocast():
-            if groups or not self._ends_a_step:
-                return *self.sharing(model, groups, mask), None
-            nothing, _ = self.sharing(model, [_any_token(input_ids, attention_mask, logits_to_keep)], _first_of(mask))
-            return nothing * 0, nothing.detach() * 0, None
+            made = [self._predicted(model, ids, mask, logits_to_keep) for ids, mask in parts]
+        entropies = [part.entropies for part in made if part.entropies is not None]
+        whole = torch.cat(entropies) if len(entropies) == len(made) else None
+        return torch.cat([part.log_probs for part in made]), whole, None
+
+    def _predicted(self, model: PreTrainedModel, ids: Tensor, seen: Tensor, answer_tokens: int) -> Predicted:
+        assert self.sharing is not None
+        mask = seen[:, -answer_tokens:].bool()
+        groups = groups_of(ids, seen, answer_tokens)
+        if groups or not self._ends_a_step:
+            return self.sharing(model, groups, mask)
+        any_token = self.sharing(model, [_any_token(ids, seen, answer_tokens)], _first_of(mask))
+        return Predicted(any_token.log_probs * 0, torch.zeros_like(any_token.log_probs))
 
     @property
     def _ends_a_step(self) -> bool:
