@@ -84,8 +84,11 @@ def spoken(figures: Figures) -> str:
         )
     else:
         said.append("Agreement with CFBench's recorded verdicts: not measured, it needs evaluation.judge.recorded.")
-    if figures["no_better_than_yes"]:
-        said.append("NO BETTER THAN ALWAYS SAYING YES: it calls satisfied and violated constraints violated alike.")
+    if apart := figures["tells_apart"]:
+        points = " to ".join(f"{100 * apart[end]:+.0f}" for end in ("low", "high"))
+        said.append(
+            f"It finds violations {100 * apart['mean']:+.0f} points [{points}] more often than it imagines them."
+        )
     return " ".join(said)
 
 
