@@ -16,6 +16,7 @@ from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.config import BenchmarkConfig, EvaluationConfig, PipelineConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.evaluation.suite.answers import answers_config, make_answers
+from ifrl_core.evaluation.suite.given_answers import answers_source, given_path, take_answers
 from ifrl_core.evaluation.suite.judgements import import_judge, judgements_config, make_judgements
 from ifrl_core.evaluation.suite.rows import asked_benchmarks, benchmark_source, import_benchmark
 from ifrl_core.evaluation.suite.served import ServedModel, name_served_model, served_name
@@ -32,8 +33,8 @@ from tasks.telling import best_effort
 Models = Annotated[
     list[str],
     Field(
-        description="Model URIs, one a line, or server:NAME for one behind OpenAI-compatible servers; others stand against "
-        "the first. None: the recipe's model"
+        description="Model URIs, one a line, server:NAME for one behind OpenAI-compatible servers, or answers:FILE for "
+        "answers that are there; others stand against the first. None: the recipe's model"
     ),
 ]
 Benchmarks = Annotated[
@@ -59,11 +60,11 @@ def benchmark(
     with open_run("benchmark", chosen, plan, need_bytes=0) as run:
         refs = run.stage(import_judge, {})
         for name, uri in named.items():
-            refs |= run.stage(_source_of(uri), {}, part=name)
+            refs |= {} if given_path(uri) else run.stage(_source_of(uri), {}, part=name)
         for label in asked_benchmarks(chosen):
             refs |= run.stage(import_benchmark, {}, part=label)
-            for name in named:
-                refs |= wiring.judged(run, label, refs, refs[part_of("model", name)], *_stages_of(name))
+            for name, uri in named.items():
+                refs |= wiring.judged(run, label, refs, refs.get(part_of("model", name)), *_stages_of(name, uri))
         report = run.stage(write_benchmark_report, refs, part=ALL)[part_of(write_benchmark_report.output, ALL)]
         _publish(run, report, named)
     return {"run": run.name, "report": report.model_dump()}
@@ -114,12 +115,14 @@ def planned(config: PipelineConfig, models: Mapping[str, str]) -> Plan:
     for label, of_label in asked.items():
         plan[part_of(import_benchmark.label, label)] = benchmark_source(label, of_label)
     for name, uri in models.items():
-        of_model = _asked_of(uri, section)
-        check_engine(of_model, "evaluation", here=config.execution.deployment_of(make_answers) is None)
-        answers, judgements = _stages_of(name)
-        plan[part_of(_source_of(uri).label, name)] = _model(uri)
+        answers, judgements = _stages_of(name, uri)
+        if not given_path(uri):
+            check_engine(
+                _asked_of(uri, section), "evaluation", here=config.execution.deployment_of(make_answers) is None
+            )
+            plan[part_of(_source_of(uri).label, name)] = _model(uri)
         for label, of_label in asked.items():
-            plan[part_of(answers.label, label)] = answers_config(label, of_label, of_model)
+            plan[part_of(answers.label, label)] = _answers(uri, label, of_label, config)
             plan[part_of(judgements.label, label)] = judgements_config(label, section)
     report = BenchmarkReportConfig(name=config.name, models=dict(models), benchmarks=tuple(asked))
     return {**plan, part_of(write_benchmark_report.label, ALL): report}
@@ -134,6 +137,12 @@ def _asked_of(uri: str, section: EvaluationConfig) -> EvaluationConfig:
     return section
 
 
+def _answers(uri: str, label: str, asked: BenchmarkConfig, config: PipelineConfig) -> BaseModel:
+    if given_path(uri):
+        return answers_source(uri, config)
+    return answers_config(label, asked, _asked_of(uri, config.evaluation))
+
+
 def _source_of(uri: str) -> Stage:
     return name_served_model if served_name(uri) else import_model
 
@@ -144,12 +153,11 @@ def _model(uri: str) -> BaseModel:
     return model_source(uri, look=lambda folder: look_at_writer(folder, uri, batched=True))
 
 
-def _stages_of(name: str) -> tuple[Stage, Stage]:
+def _stages_of(name: str, uri: str) -> tuple[Stage, Stage]:
     """Answers and judgements of a model."""
     answers, judgements = (f"{stage.name}-{name}" for stage in (make_answers, make_judgements))
-    return replace(make_answers, label=answers, output=answers), replace(
-        make_judgements, label=judgements, output=judgements
-    )
+    source = take_answers if given_path(uri) else make_answers
+    return replace(source, label=answers, output=answers), replace(make_judgements, label=judgements, output=judgements)
 
 
 def _publish(run: Run, report: ArtifactRef, models: Mapping[str, str]) -> None:

@@ -91,10 +91,11 @@ def evaluate(run: Run, refs: Refs) -> Refs:
     return refs | run.stage(compare, refs)
 
 
-def judged(run: Run, label: str, refs: Refs, model: ArtifactRef, answers: Stage, judgements: Stage) -> Refs:
-    """A model's answers to the rows of a benchmark, and their worth. refs: the rows, and the judge where one is asked."""
+def judged(run: Run, label: str, refs: Refs, model: ArtifactRef | None, answers: Stage, judgements: Stage) -> Refs:
+    """A model's answers (None: those of a file) to the rows of a benchmark, and their worth. refs: the rows, and the judge
+    where one is asked."""
     asked = {"benchmark": refs[part_of("benchmark", label)]}
-    given = run.stage(answers, asked | {"model": model}, part=label)
+    given = run.stage(answers, asked | ({} if model is None else {"model": model}), part=label)
     judge = {"judge": refs["judge"]} if asks_judge(label, run.config) else {}
     return given | run.stage(judgements, asked | judge | {"answers": given[part_of(answers.output, label)]}, part=label)
 

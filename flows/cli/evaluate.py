@@ -58,24 +58,25 @@ def evaluate(
     """
     if list_:
         _list(as_json)
-    elif model and not answers:
-        from flows.cli.measuring import measure
-
-        settings = [*_settings(judge, reasoning, tags, official=official, run_code=run_code), *overrides]
-        measure(model, benchmark or [], settings, limit=limit, samples=samples, output=output, as_json=as_json)
-    elif answers and not (model or judge or overrides or samples > 1 or run_code) and len(benchmark or []) == 1:
+    elif benchmark is not None and len(benchmark) == 1 and answers and not (model or judge or overrides or run_code):
         from flows.cli.given import report_on, table
         from ifrl_core.evaluation.benchmarks.table import benchmark_named
         from ifrl_core.evaluation.suite.benchmark import Terms
 
-        name, _, path = (benchmark or [""])[0].partition("=")
+        name, _, path = benchmark[0].partition("=")
         how = {"reasoning": reasoning_from(reasoning, tags), "terms": Terms(official=official)}
         report = report_on(benchmark_named(name), path, answers, limit, output, how)
         typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else table(report))
+    elif model or (answers and benchmark is not None and len(benchmark) == 1):
+        from flows.cli.measuring import measure
+
+        settings = [*_settings(judge, reasoning, tags, official=official, run_code=run_code), *overrides]
+        models = [*(model or []), *(f"answers:{file}" for file in answers or [])]
+        measure(models, benchmark or [], settings, limit=limit, samples=samples, output=output, as_json=as_json)
     else:
         raise typer.BadParameter(
             "give --model URI and --benchmark NAME=PATH, each as often as wanted; or one --benchmark NAME[=PATH] and "
-            "--answers FILE, which no model, judge, code or --set goes with; or --list"
+            "--answers FILE; or --list"
         )
 
 

@@ -35,6 +35,7 @@ DECLARED = (
     "ifrl_core.evaluation.suite.judgements:import_judge",
     "ifrl_core.evaluation.suite.answers:answers_before",
     "ifrl_core.evaluation.suite.answers:answers_after",
+    "ifrl_core.evaluation.suite.given_answers:take_answers",
     "ifrl_core.evaluation.suite.judgements:judgements_before",
     "ifrl_core.evaluation.suite.judgements:judgements_after",
     "ifrl_core.evaluation.stage:evaluate_before",

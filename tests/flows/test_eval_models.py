@@ -24,21 +24,25 @@ ROWS = [{"structure": "c01", "prompt": f"At most {n} words.", "targets": n, "con
 
 @pytest.mark.e2e
 @pytest.mark.server
-def test_models_stand_side_by_side(workplace: NewWorkplace, small_model_folder: Path, tmp_path: Path) -> None:
-    rows, other, out = tmp_path / "rows.jsonl", tmp_path / "other", tmp_path / "out"
+def test_models_and_given_answers_stand_side_by_side(
+    workplace: NewWorkplace, small_model_folder: Path, tmp_path: Path
+) -> None:
+    rows, other, out, answers = (tmp_path / name for name in ("rows.jsonl", "other", "out", "answers.jsonl"))
     rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     other.symlink_to(small_model_folder)
-    models = ("--model", str(small_model_folder), "--model", str(other))
+    answers.write_text("".join(json.dumps({"id": n, "response": "<think>So.</think>a b c"}) + "\n" for n in (1, 2, 3)))
+    models = ("--model", str(small_model_folder), "--model", str(other), "--answers", str(answers))
     short = ("--set", "evaluation.benchmarks.collie.max_tokens=4")
     place = workplace("eval")
     done = place.run("eval", *models, "--benchmark", f"collie={rows}", *short, "-o", str(out), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     of_collie = found["benchmarks"]["collie"]["metrics"]["satisfied"]
-    assert [figure["n"] for figure in of_collie["models"].values()] == [3, 3]
+    assert [figure["n"] for figure in of_collie["models"].values()] == [3, 3, 3]
+    assert of_collie["models"][f"answers:{answers}"]["mean"] == pytest.approx(2 / 3)
     assert of_collie["differences"][str(other)]["mean"] == 0.0  # the same weights
     assert found["report"] == str(out / "report.html")
-    graded, again = sorted(out.glob("collie-*.jsonl"))
+    graded, again = sorted(set(out.glob("collie-*.jsonl")) - {out / "collie-answers-jsonl.jsonl"})
     assert [json.loads(line)["response"] for line in graded.open()] == [
         json.loads(line)["response"] for line in again.open()
     ]
@@ -72,6 +76,6 @@ def test_what_is_wrong_is_said_before_anything_starts(arguments: tuple[str, ...]
     assert message in str(error)
 
 
-def test_models_and_given_answers_do_not_go_together() -> None:
-    done = CliRunner().invoke(app, ["eval", "--model", "m", "--answers", "a.jsonl", "--benchmark", "collie"])
-    assert done.exit_code == 2
+def test_answers_to_several_benchmarks_need_a_command_each() -> None:
+    several = ("--benchmark", "collie=a", "--benchmark", "ifbench=b")
+    assert CliRunner().invoke(app, ["eval", "--answers", "a.jsonl", *several]).exit_code == 2
