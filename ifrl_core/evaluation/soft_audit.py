@@ -46,14 +46,17 @@ SCORES = pa.schema([("of", pa.string()), ("id", pa.string()), ("type", pa.string
 def audit_soft(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     """Figures as the module says, and `missing`: how to get instruments that are not here. Writes scores.parquet: what the
     instruments say of labels and of held-out answers."""
-    work.progress(0, 3, "labels by instruments")
-    labels = _labels(inputs["labels"], work.store)
-    scores = measured([_asked(row["constraint"], row["response"]) for row in labels])
-    validation = _validation(inputs, work.store)
-    work.progress(1, 3, "held-out answers by instruments")
-    answers = _answers(inputs, work.store)
+    work.progress(0, 2, "answers by instruments")
+    labels, answers = _labels(inputs["labels"], work.store), _answers(inputs, work.store)
+    asked = [_asked(row["constraint"], row["response"]) for row in labels]
+    asked += [_asked(row["constraint"], row[side]) for side in ("before", "after") for row in answers]
+    found = iter(measured(asked))  # at once: a model is loaded once
+    scores = [next(found) for _ in labels]
+    before, after = ([next(found) for _ in answers] for _ in range(2))
+    answers = [{**row, "instruments": of_both} for row, *of_both in zip(answers, before, after, strict=True)]
     work.writer.write_table("scores.parquet", _table(labels, scores, answers))
-    work.progress(2, 3, "figures")
+    work.progress(1, 2, "figures")
+    validation = _validation(inputs, work.store)
     return {
         "gain": gain_figures(answers),
         "reward_model": _ranking(labels, scores, {pair.label_id: pair.rank for pair in validation}),
@@ -110,8 +113,7 @@ def _validation(inputs: Inputs, store: ArtifactStore) -> list[Scored]:
 
 
 def _answers(inputs: Inputs, store: ArtifactStore) -> list[Row]:
-    """Of every soft constraint of every held-out answer: its type, instruction, and (before, after) by instrument and by the
-    reward model."""
+    """Every soft constraint of every held-out prompt with the answer before and after, and the reward model's opinions."""
     prompts = {row["prompt_id"]: row["constraints"] for row in store.rows(inputs["prompts"], prefix="part-held_out-")}
     sides = [store.read_table(inputs[side], TABLE).to_pylist() for side in ("before", "after")]
     asked = [
@@ -120,19 +122,17 @@ def _answers(inputs: Inputs, store: ArtifactStore) -> list[Row]:
         for number, verdict in enumerate(row["verdicts"])
         if verdict["type"] in BY_TYPE
     ]
-    scores = [
-        measured([_asked(prompts[rows[place]["prompt_id"]][number], answer_in(rows[place])) for place, number in asked])
-        for rows in sides
-    ]
     return [
         {
             "type": sides[0][place]["verdicts"][number]["type"],
             "cluster": sides[0][place]["instruction_id"],
             "id": f"{sides[0][place]['prompt_id']}-{sides[0][place]['sample']}",
-            "instruments": of_both,
+            "constraint": prompts[sides[0][place]["prompt_id"]][number],
+            "before": answer_in(sides[0][place]),
+            "after": answer_in(sides[1][place]),
             "reward_model": tuple(rows[place]["verdicts"][number]["probability"] for rows in sides),
         }
-        for (place, number), *of_both in zip(asked, *scores, strict=True)
+        for place, number in asked
     ]
 
 

@@ -43,4 +43,4 @@ def _lexicon() -> Any:
     return NRCLex().__lexicon__
 
 
-EMOTIONS = by_words("emotions", {"tone:emotion": emotion}, "nrclex", 'pip install "ifrl[instruments]"')
+EMOTIONS = by_words("emotions", {"tone:emotion": emotion}, "nrclex")

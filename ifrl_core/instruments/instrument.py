@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ifrl_core.constraints.verifiers.words import folded, words_of
 
 Args = Mapping[str, Any]
+EXTRA = 'pip install "ifrl[instruments]"'
 
 
 class Asked(NamedTuple):
@@ -28,26 +29,29 @@ class Instrument:
     scale is the instrument's own: scores of one type compare, those of two types do not.
 
     `types`: the soft types that it measures; `missing`: what to install before it can, None when it is here; `measure`: the
-    functions and values that it goes by, for its identity.
+    functions that it goes by, and `package`, whose model or lexicon it reads ("": none), for its identity.
     """
 
     name: str
     types: frozenset[str]
     scores: Scores
     missing: Callable[[], str | None]
-    measure: tuple[Any, ...]
+    measure: tuple[Callable[..., Any], ...]
+    package: str = ""
 
 
-def by_words(name: str, of_type: Mapping[str, Score], package: str | None = None, extra: str = "") -> Instrument:
-    """One that reads a response by itself, with a score for each type. `package`: the module that it needs, if any."""
+def by_words(name: str, of_type: Mapping[str, Score], package: str = "") -> Instrument:
+    """One that reads a response by itself, with a score for each type. `package`: of the extra, where it needs one, whose
+    module is called alike."""
 
     def scores(asked: Sequence[Asked]) -> list[float | None]:
         return [of_type[item.type](item.response, item.args) for item in asked]
 
     def missing() -> str | None:
-        return extra if package and importlib.util.find_spec(package) is None else None
+        return EXTRA if package and importlib.util.find_spec(package) is None else None
 
-    return Instrument(name, frozenset(of_type), scores, missing, tuple(of_type[type_] for type_ in sorted(of_type)))
+    measure = tuple(of_type[type_] for type_ in sorted(of_type))
+    return Instrument(name, frozenset(of_type), scores, missing, measure, package)
 
 
 def words(text: str) -> list[str]:

@@ -32,4 +32,4 @@ def _vader() -> Any:
     return SentimentIntensityAnalyzer()
 
 
-SENTIMENT = by_words("sentiment", {"tone:tone": tone}, "vaderSentiment", 'pip install "ifrl[instruments]"')
+SENTIMENT = by_words("sentiment", {"tone:tone": tone}, "vaderSentiment")

@@ -1,7 +1,9 @@
 """Types whose slot is a topic, by the sentence embedding: does an answer lie nearer its own slot's words than other ones?"""
 
+import math
 from collections.abc import Sequence
 from functools import cache
+from statistics import fmean, stdev
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.instruments.instrument import Asked, Instrument
@@ -19,10 +21,8 @@ SLOTS = {  # the argument that names the topic
 
 
 def nearness(asked: Sequence[Asked]) -> list[float | None]:
-    """How many standard deviations the answer's cosine to its own slot's words lies above the mean of those to the type's
-    other values, squashed into [0, 1] by the logistic curve. A value that the catalog does not know is compared all the same.
-    """
-    import torch
+    """Where the answer's cosine to its own slot's words lies among those to the type's other values (`placed`). A blank
+    answer scores 0."""
     from torch.nn.functional import normalize
 
     from ifrl_core.inference.text_vectors import TextVectors
@@ -36,11 +36,15 @@ def nearness(asked: Sequence[Asked]) -> list[float | None]:
     answers = normalize(vectors([item.response.strip() or " " for item in asked]), dim=-1)
     found: list[float | None] = []
     for item, answer in zip(asked, answers, strict=True):
-        own = item.args[SLOTS[item.type]]
-        others = torch.stack([topics[value] for value in _values(item) if value != own]) @ answer
-        above = (topics[own] @ answer - others.mean()) / others.std().clamp_min(1e-3)
-        found.append(float(torch.sigmoid(above)) if item.response.strip() else 0.0)
+        own, *others = (float(topics[value] @ answer) for value in _values(item))
+        found.append(placed(own, others) if item.response.strip() else 0.0)
     return found
+
+
+def placed(own: float, others: Sequence[float]) -> float:
+    """How many standard deviations `own` lies above the mean of the others, squashed into [0, 1] by the logistic curve."""
+    above = (own - fmean(others)) / max(stdev(others), 1e-3)
+    return 1 / (1 + math.exp(-above)) if above > 0 else math.exp(above) / (1 + math.exp(above))
 
 
 @cache
@@ -57,4 +61,4 @@ def _missing() -> str | None:
     return None if embedding_folder() else INSTALL
 
 
-TOPICS = Instrument("topics", frozenset(SLOTS), nearness, _missing, (nearness, PACKAGE))
+TOPICS = Instrument("topics", frozenset(SLOTS), nearness, _missing, (placed, _values), PACKAGE)

@@ -71,6 +71,8 @@ def test_what_has_no_measure_is_none_and_an_empty_answer_is_no_error() -> None:
         asked("structure:closing", "a piece of wisdom", "B."),
     ]
     assert measured(items) == [None, None]
+    own_words = Asked("rhetoric:senses", {"sense": "balance"}, "It smells of hay.")
+    assert measured([own_words, Asked("rhetoric:senses", {}, "It smells of hay.")]) == [None, None]
     empty = [asked(type_, pairs[0][0], "") for type_, pairs in PAIRS.items() if BY_TYPE[type_].missing() is None]
     assert all(score is not None and 0 <= score <= 1 for score in measured(empty))
     assert measured([]) == []
