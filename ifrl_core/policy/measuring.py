@@ -91,11 +91,14 @@ class Measuring(TrainerCallback):
             points = self.measure()
             if state.is_world_process_zero:
                 append_row(self._job.folder, {"step": 0, CURVE: points})
-        elif state.best_global_step and state.best_model_checkpoint is None:
-            raise TrainingError(
-                f"checkpoint-{state.best_global_step}, the best so far (policy.keep best), is gone from "
-                f"{self._job.folder / CHECKPOINTS}: remove that folder, and training begins anew"
-            )
+        elif state.best_global_step and state.best_model_checkpoint is None:  # it is not where the trainer saved it
+            best = self._job.folder / CHECKPOINTS / f"checkpoint-{state.best_global_step}"
+            if not best.exists():
+                raise TrainingError(
+                    f"{best.name}, the best so far (policy.keep best), is gone from {best.parent}: remove that folder, and "
+                    "training begins anew"
+                )
+            state.best_model_checkpoint = str(best)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if not is_measured(state.global_step, self._job.config):

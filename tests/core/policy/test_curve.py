@@ -14,19 +14,21 @@ from safetensors.torch import load_file
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import MEASURED_AT_MOST, BenchmarkConfig, LoraConfig, PolicyConfig
 from ifrl_core.config.recipes import build_config
-from ifrl_core.errors import InputError
+from ifrl_core.errors import InputError, TrainingError
 from ifrl_core.evaluation.suite.benchmark import Benchmark, Item, Metric, Terms, by_rules
 from ifrl_core.evaluation.suite.rows import benchmark_source
 from ifrl_core.identity.fields import identity_of
 from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.benchmark_sets import BenchmarkSet, Measured, measured_benchmarks
 from ifrl_core.policy.curve import asked_rows, best_point, curve_figures, hard_point, validation_instructions
+from ifrl_core.policy.job import Job
 from ifrl_core.policy.stage import PolicyPlan, policy_plan, train_policy
 from ifrl_core.records import Message, Row
 from ifrl_core.stages.progress import no_progress
 from ifrl_core.statistics.by_hash import share_by_hash
 from ifrl_core.text.reasoning import THINK
 from ifrl_core.training.checkpoints import best_step, last_checkpoint, step_of
+from ifrl_core.training.clock import StepClock
 from tests.core.forked import forked_trainings, killed_in
 from tests.core.policy.test_training import CONFIG, HARD, make_inputs, own_store, weights
 
@@ -108,6 +110,23 @@ def kept_best_whatever_the_kills(
 
 def ids_of(store: ArtifactStore, prompts: ArtifactRef, split: str) -> set[str]:
     return {row["instruction_id"] for row in store.rows(prompts) if row["split"] == split}
+
+
+@pytest.mark.model  # it loads torch
+def test_a_best_checkpoint_that_is_gone_is_named_and_one_whose_folder_has_moved_is_found(tmp_path: Path) -> None:
+    from transformers import TrainerControl, TrainerState
+
+    from ifrl_core.policy.measuring import Measuring
+
+    job = Job(config=BEST, model=tmp_path, reward_model=None, seed=0, folder=tmp_path)
+    measuring = Measuring(job, [], lambda trainer, prompts: [], gather=list, taken=[], clock=StepClock())
+    state = TrainerState(global_step=4, best_global_step=2)
+    arguments: Any = None
+    with pytest.raises(TrainingError, match=r"checkpoint-2, the best so far .* is gone from .*: remove that folder"):
+        measuring.on_train_begin(arguments, state, TrainerControl())
+    (tmp_path / "checkpoints" / "checkpoint-2").mkdir(parents=True)
+    measuring.on_train_begin(arguments, state, TrainerControl())
+    assert state.best_model_checkpoint == str(tmp_path / "checkpoints" / "checkpoint-2")
 
 
 @pytest.mark.soak
