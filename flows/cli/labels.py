@@ -45,12 +45,20 @@ def sheet(
 def grade(
     judged: Annotated[Path, typer.Argument(metavar="SHEET", help="The page's download, or the filled CSV")],
     key: Annotated[Path, typer.Option(help="The key that was written with the sheet")],
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="A run whose labels these are: its reward model's AUC on soft constraints, by what the sheet says"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures for scripts")] = False,
 ) -> None:
     """Agreement of a judged sheet with the pseudo-labels and with the rules."""
     from ifrl_core.labels.people.grade import grade_sheet
 
     figures = grade_sheet(judged, key)
+    if run is not None:
+        figures["corrected"] = _corrected(run, figures["soft"])
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
         return
@@ -67,6 +75,28 @@ def grade(
         f"position consistency  {_share(figures['position_consistency'])} of answers judged alike in both orders\n"
         f"judged                {figures['judged']} of {figures['items']}"
     )
+    if row := figures.get("corrected"):
+        typer.echo(
+            f"reward model          AUC on soft constraints {_number(row['labels'])} against labels worth "
+            f"{_number(row['gap'])}; in truth {_number(row['auc'])} ({_number(row['low'])} to {_number(row['high'])})"
+        )
+
+
+def _corrected(run: str, soft: dict[str, Any]) -> dict[str, Any]:
+    """The AUC in truth of the run's reward model, where the sheet says what soft labels are worth."""
+    from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+    from ifrl_core.errors import InputError
+    from ifrl_core.evaluation.soft_audit import validation_pairs
+    from ifrl_core.reward_model.quality.corrected import corrected_by_sheet
+    from ifrl_core.stages.runs import load_record
+
+    store = ArtifactStore(store_root())
+    refs = load_record(store, run)["refs"]
+    if "reward-model" not in refs:
+        raise InputError(f"run {run} has no reward model: give one that went as far")
+    made = {name.replace("-", "_"): ArtifactRef.model_validate(refs[name]) for name in ("labels", "reward-model")}
+    sides = [(soft[side]["agree"], soft[side]["total"]) for side in ("positives", "negatives")]
+    return corrected_by_sheet(validation_pairs(made, store), *sides)
 
 
 def _share(row: dict[str, Any]) -> str:

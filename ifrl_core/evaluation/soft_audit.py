@@ -56,7 +56,7 @@ def audit_soft(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
     answers = [{**row, "instruments": of_both} for row, *of_both in zip(answers, before, after, strict=True)]
     work.writer.write_table("scores.parquet", _table(labels, scores, answers))
     work.progress(1, 2, "figures")
-    validation = _validation(inputs, work.store)
+    validation = validation_pairs(inputs, work.store)
     return {
         "gain": gain_figures(answers),
         "reward_model": _ranking(labels, scores, {pair.label_id: pair.rank for pair in validation}),
@@ -104,7 +104,8 @@ def _labels(ref: ArtifactRef, store: ArtifactStore) -> list[Row]:
     return [row for row in rows if row["instruction_id"] in chosen]
 
 
-def _validation(inputs: Inputs, store: ArtifactStore) -> list[Scored]:
+def validation_pairs(inputs: Inputs, store: ArtifactStore) -> list[Scored]:
+    """What a reward model said of validation labels, each with the rung of its answer; inputs: labels, reward_model."""
     pairs = store.read_table(inputs["reward_model"], "validation.parquet").to_pylist()
     rungs = rungs_of(store.rows(inputs["labels"]))
     wanted = {pair["label_id"] for pair in pairs}

@@ -25,8 +25,9 @@ Judged = list[tuple[Truth, int]]  # what the key says of an item, and the judgem
 def grade_sheet(sheet: Path, key: Path) -> dict[str, Any]:
     """Figures of a judged sheet (the page's download or the filled CSV).
 
-    `agreement`, `positives`, `negatives`: judge and pseudo-label; `rules`: judge and rule, on hard constraints;
-    `labels_and_rules`: label and rule on the same items, to compare with. `kendall_tau` is tau-b over single judgements.
+    `agreement`, `positives`, `negatives`: judge and pseudo-label, `soft`: the same of soft constraints alone; `rules`: judge
+    and rule, on hard constraints; `labels_and_rules`: label and rule on the same items, to compare with. `kendall_tau` is
+    tau-b over single judgements.
     `contrasts`: of those with both answers judged, how many are ordered as the labels order them, against them or tied;
     `same_order` is the paper's position consistency and `tau` = (concordant - discordant) / all its Kendall tau (without
     ties tau = 2 same_order - 1; the paper gives 94.0 and 97.0). `position_consistency`: of the answers judged in both
@@ -47,6 +48,7 @@ def grade_sheet(sheet: Path, key: Path) -> dict[str, Any]:
         "judged": len(judged),
         "skipped_or_unanswered": len(truths) - len(judged),
         **_labels_agreement(first),
+        "soft": _labels_agreement([pair for pair in first if pair[0]["kind"] == "soft"]),
         "rules": _agreement(first, lambda truth: truth["verdict"]),
         "labels_and_rules": share(
             truth["label"] == int(truth["verdict"]) for truth, _ in first if truth["verdict"] is not None

@@ -55,6 +55,18 @@ def corrected_figures(pairs: Sequence[Scored]) -> Figures:
     }
 
 
+def corrected_by_sheet(pairs: Sequence[Scored], positives: tuple[int, int], negatives: tuple[int, int]) -> Figures:
+    """The estimate of all soft pairs where people judged labels: (right, judged) of soft positives and of soft negatives."""
+    pairs = [pair for pair in pairs if pair.probability is not None and pair.kind == "soft"]
+    clusters = Clusters.of([pair.instruction_id for pair in pairs])
+    shares = [
+        (right + 1) / (judged + 2) for right, judged in (positives, negatives)
+    ]  # never 0 or 1, whose error would be 0
+    variance = sum(s * (1 - s) / (judged + 2) for s, (_, judged) in zip(shares, (positives, negatives), strict=True))
+    worth = np.full(clusters.count + 1, sum(shares) - 1)
+    return _estimate(pairs, range(len(pairs)), clusters, _rung, worth, further=variance)
+
+
 def _type(pair: Scored) -> Hashable:
     return pair.type
 

@@ -206,6 +206,7 @@ def test_a_judge_who_says_what_the_rules_say(sheet: Sheet, tmp_path: Path) -> No
     assert found["by_type"]["soft tone:friendly"]["rules"]["rate"] is None  # unscored is not zero
     assert found["by_type"]["soft tone:friendly"]["positives"]["rate"] == 0
     assert found["labels_and_rules"] == {**found["labels_and_rules"], "total": 16}
+    assert found["soft"]["positives"]["total"] == found["by_type"]["soft tone:friendly"]["positives"]["total"]
 
 
 def test_a_judge_who_goes_by_the_place_is_not_consistent(sheet: Sheet, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ifrl_core.reward_model.quality.corrected import corrected_figures
+from ifrl_core.reward_model.quality.corrected import corrected_by_sheet, corrected_figures
 from ifrl_core.reward_model.quality.figures import Scored
 from ifrl_core.statistics.agreement import auc
 
@@ -64,6 +64,21 @@ def test_hard_types_that_differ_make_soft_estimates_less_sure() -> None:
     wider = corrected_figures(unlike)
     assert wider["gap"]["spread"] > 0.2 > found["gap"]["spread"]
     assert wider["soft"]["within_rungs"]["auc"] is None  # so unlike that a soft type may be worth nothing
+
+
+def test_a_judged_sheet_says_what_soft_labels_are_worth() -> None:
+    made, truths = pairs(400)
+    soft = [(pair, true) for pair, true in zip(made, truths, strict=True) if pair.kind == "soft"]
+    true_auc = auc([pair.rank for pair, _ in soft], [int(true) for _, true in soft])
+    assert true_auc is not None
+    right = [sum(true == bool(label) for pair, true in soft if pair.label == label) for label in (1, 0)]
+    sides = [(right[place], sum(pair.label == label for pair, _ in soft)) for place, label in enumerate((1, 0))]
+    sure = corrected_by_sheet(made, *sides)
+    assert sure["pairs"] == len(soft)
+    assert sure["low"] <= true_auc <= sure["high"]
+    unsure = corrected_by_sheet(made, *((right * 60 // total, 60) for right, total in sides))  # 60 judged of each side
+    assert unsure["high"] - unsure["low"] > sure["high"] - sure["low"]
+    assert corrected_by_sheet(made, (0, 0), (0, 0))["auc"] is None
 
 
 def test_without_hard_pairs_or_without_any_nothing_is_estimated() -> None:
