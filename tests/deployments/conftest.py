@@ -1,5 +1,6 @@
 """One stack for all tests of this folder: starting it takes half a minute."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ PLANTED = {
     "HF_TOKEN": "planted-hub-token-77aa",
     "IFRL_WEBHOOK_URL": "http://127.0.0.1:9/planted-webhook-2b9e",
 }
+ASKED = [
+    {"prompt": f"Describe {what} without commas.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+    for what in ("a river", "a bridge")
+]
 
 
 @pytest.fixture(scope="package")
@@ -46,14 +51,27 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _tiny_deployment(folder: Path, tiny: str) -> Path:
     shipped: dict[str, Any] = yaml.safe_load(DEPLOYMENT_FILE.read_text())
+    cpu = next(item["work_pool"] for item in shipped["deployments"] if item["name"] == "pipeline")
+    (folder / "ifeval.jsonl").write_text(
+        "".join(json.dumps(row | {"key": key}) + "\n" for key, row in enumerate(ASKED))
+    )
+    asked = {"ifeval": {"path": [str(folder / "ifeval.jsonl")], "max_tokens": 8}}
+    benchmark = {
+        "name": "tiny-benchmark",
+        "entrypoint": "flows/benchmark.py:benchmark",
+        "description": "Two rows of IFEval's shape.",
+        "tags": ["ifrl"],
+        "parameters": {"models": [], "benchmarks": asked, "recipe": tiny, "overrides": [*CHEAP_OVERRIDES]},
+        "work_pool": cpu,
+    }
     entry = {
         "name": "tiny",
         "entrypoint": "flows/pipeline.py:pipeline",
         "description": "The whole pipeline at its smallest.",
         "tags": ["ifrl"],
         "parameters": {"config": load_recipe(tiny, CHEAP_OVERRIDES).model_dump(mode="json", exclude_unset=True)},
-        "work_pool": next(item["work_pool"] for item in shipped["deployments"] if item["name"] == "pipeline"),
+        "work_pool": cpu,
     }
     path = folder / "tiny-deployment.yaml"
-    path.write_text(yaml.safe_dump({**shipped, "deployments": [entry]}, sort_keys=False))
+    path.write_text(yaml.safe_dump({**shipped, "deployments": [entry, benchmark]}, sort_keys=False))
     return path

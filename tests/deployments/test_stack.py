@@ -149,6 +149,38 @@ def test_mlflow_shows_parent_and_children_curves_the_report_and_the_model(
     page.screenshot(path=screenshots / "mlflow-model.png")
 
 
+@pytest.mark.browser
+def test_a_benchmark_starts_from_its_form_and_shows_its_table_and_its_page(
+    stack: Stack, page: "Page", run_from_form: str, screenshots: Path
+) -> None:
+    found = stack.ask("/deployments/filter", {"deployments": {"name": {"any_": ["tiny-benchmark"]}}})[0]
+    page.goto(f"{stack.ui}/deployments/deployment/{found['id']}/run")
+    for field in ("Models (Optional)", "Benchmarks (Optional)", "Recipe (Optional)"):
+        text_of(page, field)
+    page.screenshot(path=screenshots / "benchmark-form.png")
+    page.get_by_role("button", name="Submit").click()
+    stack.wait_for(lambda: runs_of(stack, found["id"]), "the run of the form")
+    identity = str(runs_of(stack, found["id"])[0]["id"])
+    stack.wait_for_run(identity)
+    page.goto(f"{stack.ui}/runs/flow-run/{identity}")
+    page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).last.click()
+    text_of(page, "ifrl-benchmarks")
+    table = stack.ask("/artifacts/filter", {"artifacts": {"key": {"any_": ["ifrl-benchmarks"]}}})[0]
+    page.goto(f"{stack.ui}/artifacts/artifact/{table['id']}")
+    text_of(page, "inst_strict")
+    page.screenshot(path=screenshots / "benchmark-table.png")
+    runs = mlflow_runs(stack, identity)
+    parent = next(run for run in runs if run["parent"] is None)
+    assert {"benchmark.ifeval", "benchmark-report.all"} <= {run["name"] for run in runs}
+    experiment = stack.call("mlflow", "experiments", "search").stdout
+    number = next(line.split()[0] for line in experiment.splitlines() if " ifrl " in line)
+    page.goto(f"{stack.mlflow}/#/experiments/{number}/runs/{parent['id']}/artifacts")
+    text_of(page, "report.html")
+    page.goto(f"{stack.mlflow}/#/experiments/{number}/runs/{parent['id']}")
+    text_of(page, "benchmark/ifeval/prompt_strict")
+    page.screenshot(path=screenshots / "benchmark-mlflow.png")
+
+
 def test_the_command_line_reaches_the_same_store_and_computes_nothing_again(stack: Stack, run_from_form: str) -> None:
     given = ["-p", f"recipe={stack.recipe}", "-p", f"overrides={json.dumps(FORM_OVERRIDES)}"]
     done = stack.call("prefect", "--no-prompt", "deployment", "run", "pipeline/pipeline", *given, "--watch")
