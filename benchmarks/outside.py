@@ -5,8 +5,8 @@
 
 ROWS holds the official files: ifbench/IFBench_test.jsonl, collie/collie_v1.jsonl.gz (written out as JSONL) and
 followbench/en/*.json. POLICY: a policy's folder, such as `model` of a run's artifact `policy`. FollowBench's rows that only
-a judge can grade are left out, so that nobody answers them for nothing. Prints a table: a line a metric, the models side by side, and each
-policy's difference from the first model with its paired 95% interval by row (by ladder on FollowBench).
+a judge can grade are left out, so that nobody answers them for nothing. Prints a line a metric, the models side by side,
+and each policy's difference from the first model with its paired 95% interval by row (by ladder on FollowBench).
 """
 
 import argparse
