@@ -9,6 +9,7 @@ closing quote is the last word, no sentence satisfies "all sentences".
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from string import punctuation
 from typing import Any
 
@@ -38,11 +39,11 @@ def satisfied(tree: Mapping[str, Any], target: Any, text: str) -> bool:
     transformation = tree["transformation"]
     if transformation["type"] == "ForEach":
         transformation = transformation["func"]
-    values = [_transformed(_split(unit, tree["target_level"]["level"]), transformation) for unit in units]
-    targets = target if input_level and isinstance(target, list) else [target] * len(values)
-    if len(targets) != len(values):
+    targets = target if input_level and isinstance(target, list) else [target] * len(units)
+    if len(targets) != len(units):
         return False
-    pairs = zip(values, targets, strict=True)
+    values = (_transformed(_split(unit, tree["target_level"]["level"]), transformation) for unit in units)
+    pairs = zip(values, targets, strict=True)  # no further than the verdict needs
     verdicts = (_related(value, tree["relation"]["operand"], expected) for value, expected in pairs)
     return any(verdicts) if tree["reduction"]["reduction"] == "any" else all(verdicts)
 
@@ -54,12 +55,17 @@ def _split(text: str, level: str) -> list[str]:
         case "word":
             return [token for token in tokens(text) if token not in punctuation]  # so that a quote is one
         case "sentence":
-            parts = split_sentences(text)
+            return list(_sentences(text))
         case "paragraph":
             parts = text.split("\n\n")
         case _:
             raise KeyError(level)
     return [part.strip(" .") for part in parts]
+
+
+@lru_cache(maxsize=1)  # several constraints of a row ask for them
+def _sentences(text: str) -> tuple[str, ...]:
+    return tuple(part.strip(" .") for part in split_sentences(text))
 
 
 def _transformed(parts: Sequence[str], transformation: Mapping[str, Any]) -> Any:
