@@ -19,6 +19,7 @@ from ifrl_core.evaluation.benchmarks.general import GENERAL, problem
 from ifrl_core.evaluation.benchmarks.verifiable import IFEVAL
 from ifrl_core.evaluation.stage import evaluate
 from ifrl_core.evaluation.suite import answers as suite_answers
+from ifrl_core.evaluation.suite import given_answers
 from ifrl_core.evaluation.suite import score as suite_score
 from ifrl_core.evaluation.suite.answers import AnswersConfig
 from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Graded, Item, Metric, Terms, asked, by_rules
@@ -200,6 +201,10 @@ def of_answers_to_benchmarks(response: str, reasoning: Reasoning, store: Artifac
     return "river" in answer
 
 
+def of_given_answers(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    return "river" in suite_answers.answer_in(given_answers.answer_row("1", 0, response, reasoning))
+
+
 def of_check(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     row = {"instruction_id": RIVER.type, "kwargs": dict(RIVER.args), "response": response}
     return bool(check_row(Path("rows.jsonl"), 1, row, reasoning)[1]["strict"])
@@ -251,6 +256,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_held_out: [held_out, report_answers],
     of_problems: [suite_score],
     of_answers_to_benchmarks: [suite_answers],
+    of_given_answers: [given_answers],
     of_check: [check_row],
     of_suites: [suite_score],
     of_samples: [benchmark_samples],
@@ -262,6 +268,7 @@ CUTTING = {"answer_of", "answer_start", "answer_in"}
 # Hand a response on to one of the readers.
 PASSING_ON = {
     "evaluation/judge/ask.py",
+    "evaluation/soft_audit.py",
     "evaluation/suite/given.py",
     "evaluation/suite/judgements.py",
     "instructions/writers/llm.py",

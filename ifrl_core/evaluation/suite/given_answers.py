@@ -51,12 +51,13 @@ def take_answers(config: GivenAnswers, inputs: Inputs, work: Work) -> Figures:
     items = items_of(inputs["benchmark"], work.store)
     partial = work.store.manifest(inputs["benchmark"]).config["limit"] is not None
     given = zip(items, responses_of(config.path, items, partial=partial), strict=True)
-    rows = [_row(item.id, turn, text, config.reasoning) for item, of in given for turn, text in enumerate(of)]
+    rows = [answer_row(item.id, turn, text, config.reasoning) for item, of in given for turn, text in enumerate(of)]
     work.writer.write_table(f"part-000000-{len(items):06d}.parquet", pa.Table.from_pylist(rows, schema=ANSWERS))
     unclosed = sum(bool(row["text"].strip()) and row["answer_start"] == len(row["text"]) for row in rows)
     return {"answers": len(rows), "unclosed": unclosed}
 
 
-def _row(item_id: str, turn: int, text: str, reasoning: Reasoning) -> Row:
+def answer_row(item_id: str, turn: int, text: str, reasoning: Reasoning) -> Row:
+    """A row of ANSWERS, without what only an engine counts."""
     start = answer_start(text, reasoning)
     return {"item_id": item_id, "sample": 0, "turn": turn, "text": text, "answer_start": start, "finish_reason": "stop"}
