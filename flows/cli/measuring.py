@@ -13,6 +13,7 @@ from ifrl_core.settings import configure_environment, store_root
 
 if TYPE_CHECKING:
     from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+    from ifrl_core.config import PipelineConfig
     from ifrl_core.records import Row
     from ifrl_core.report.benchmarks import Section
 
@@ -49,7 +50,10 @@ def measure(
 
     store = ArtifactStore(store_root())
     store.check_writable()
-    planned(with_benchmarks(config, {}), names_of(models))
+    chosen = with_benchmarks(config, {})
+    planned(chosen, names_of(models))
+    for line in lacking(chosen):
+        typer.secho(line, fg="yellow", err=True)
     end_orphaned_servers()
     result = benchmark(models=models, recipe=RECIPE, overrides=overrides)
     page = store.local_folder(ArtifactRef.model_validate(result["report"]))
@@ -62,6 +66,20 @@ def measure(
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     typer.echo(f"\n{benchmarks_text(sections)}\n\nreport     {place}")
+
+
+def lacking(config: "PipelineConfig") -> Iterator[str]:
+    """What will be unscored for want of a judge or of leave to run code."""
+    from ifrl_core.evaluation.benchmarks.table import benchmark_named
+    from ifrl_core.evaluation.suite.rows import asked_benchmarks, name_of
+
+    section = config.evaluation
+    for label in asked_benchmarks(config):
+        needs = benchmark_named(name_of(label)).needs
+        if "judge" in needs and section.judge is None:
+            yield f"{label}: what no rule decides stays unscored without --judge"
+        if "code" in needs and not section.run_code:
+            yield f"{label}: what code of its rows decides stays unscored without --run-code"
 
 
 def asked_of(benchmarks: Sequence[str], limit: int | None, samples: int) -> list[str]:

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.main import app
-from flows.cli.measuring import asked_of
+from flows.cli.measuring import asked_of, lacking
+from ifrl_core.config.recipes import load_recipe
 from ifrl_core.errors import ConfigError, InputError
 from tests.flows.conftest import NewWorkplace
 
@@ -61,6 +62,13 @@ def test_benchmarks_become_settings() -> None:
         asked_of(["colie=a"], None, 1)
     with pytest.raises(ConfigError, match="--benchmark collie: expected NAME=PATH"):
         asked_of(["collie"], None, 1)
+
+
+def test_what_a_benchmark_lacks_is_said() -> None:
+    config = load_recipe("demo-cpu", asked_of(["agentif=a", "collie=b"], None, 1))
+    assert [line.split(" stays unscored without ")[1] for line in lacking(config)] == ["--judge", "--run-code"]
+    given = ("evaluation.judge.model=m", "evaluation.run_code=true")
+    assert not list(lacking(load_recipe("demo-cpu", [*asked_of(["agentif=a"], None, 1), *given])))
 
 
 @pytest.mark.parametrize(
