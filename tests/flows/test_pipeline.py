@@ -29,7 +29,12 @@ STAGES = [
     "reward-model",
     "policy",
 ]
-LATER = ["ifeval-prompts", "evaluation-before", "evaluation-after", "comparison", "soft-audit", "report"]
+ASKED = [
+    f"{stage}.{label}"
+    for label, rows in (("ifeval", "benchmark"), ("general", "general-rows"))
+    for stage in (rows, "answers-before", "judgements-before", "answers-after", "judgements-after")
+]
+LATER = ["evaluation-before", "evaluation-after", *ASKED, "comparison", "soft-audit", "report"]
 
 
 @pytest.fixture(scope="module")
