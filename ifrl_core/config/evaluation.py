@@ -70,10 +70,7 @@ class EvaluationConfig(GenerationConfig):
             )
         return self
 
-    def of_policy(self) -> Self:
-        """The section as the policy answers by it: on servers it has a name of its own."""
-        return self.model_copy(update={"served_model": self.served_policy, "served_policy": ""})
-
-    def of_base(self) -> Self:
-        """The section as the base model answers by it."""
-        return self.model_copy(update={"served_policy": ""})
+    def sides(self) -> tuple[Self, Self]:
+        """The section as the base model answers by it, and as the policy does, which has a name of its own on servers."""
+        base = self.model_copy(update={"served_policy": ""})
+        return base, base.model_copy(update={"served_model": self.served_policy}) if self.engine == "server" else base

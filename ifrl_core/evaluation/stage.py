@@ -43,12 +43,12 @@ def evaluation_plan(recipe: PipelineConfig) -> EvaluationPlan:
 
 
 def _of_policy(recipe: PipelineConfig) -> EvaluationPlan:
-    plan = evaluation_plan(recipe)
-    return plan.of_policy() if plan.engine == "server" else plan
+    return evaluation_plan(recipe).sides()[1]
 
 
 def _check(recipe: PipelineConfig) -> None:
-    check_engine(recipe.evaluation, "evaluation", here=recipe.execution.deployment_of(evaluate) is None)
+    for side in recipe.evaluation.sides():
+        check_engine(side, "evaluation", here=recipe.execution.deployment_of(evaluate) is None)
 
 
 def shard_count(config: EvaluationPlan, inputs: Inputs, store: ArtifactStore) -> int:
@@ -66,11 +66,15 @@ def make_shard(config: EvaluationPlan, inputs: Inputs, work: Work, index: int) -
         return work.writer.recorded(name) or _generate(config, inputs, work, name, rows[start:end])
 
 
+def _of_base(recipe: PipelineConfig) -> EvaluationPlan:
+    return evaluation_plan(recipe).sides()[0]
+
+
 @stage(
     "evaluation",
     version=5,
     inputs=("prompts", "reward_model", "model"),
-    config=evaluation_plan,
+    config=_of_base,
     check=_check,
     content=lambda config: rules_of(config) | embedding_in_use(),
     reads_answers=True,

@@ -64,13 +64,11 @@ def answers_config(label: str, config: BenchmarkConfig, section: EvaluationConfi
 
 
 def _of_base(recipe: PipelineConfig) -> dict[str, AnswersConfig]:
-    return _configs(recipe, recipe.evaluation.of_base())
+    return _configs(recipe, recipe.evaluation.sides()[0])
 
 
 def _of_policy(recipe: PipelineConfig) -> dict[str, AnswersConfig]:
-    return _configs(
-        recipe, recipe.evaluation.of_policy() if recipe.evaluation.engine == "server" else recipe.evaluation
-    )
+    return _configs(recipe, recipe.evaluation.sides()[1])
 
 
 def _configs(recipe: PipelineConfig, section: EvaluationConfig) -> dict[str, AnswersConfig]:
@@ -79,8 +77,9 @@ def _configs(recipe: PipelineConfig, section: EvaluationConfig) -> dict[str, Ans
 
 
 def _check(recipe: PipelineConfig) -> None:
-    if asked_benchmarks(recipe):
-        check_engine(recipe.evaluation, "evaluation", here=recipe.execution.deployment_of(make_answers) is None)
+    here = recipe.execution.deployment_of(make_answers) is None
+    for side in recipe.evaluation.sides() if asked_benchmarks(recipe) else ():
+        check_engine(side, "evaluation", here=here)
 
 
 def shard_count(config: AnswersConfig, inputs: Inputs, store: ArtifactStore) -> int:
