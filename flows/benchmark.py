@@ -46,10 +46,10 @@ ALL = "all"
 
 @ifrl_flow("benchmark")
 def benchmark(
-    models: Models = [],  # noqa: B006
-    benchmarks: Benchmarks = {},  # noqa: B006
     recipe: Recipe = "demo-cpu",
     overrides: Overrides = [],  # noqa: B006
+    models: Models = [],  # noqa: B006
+    benchmarks: Benchmarks = {},  # noqa: B006
     config: Config = None,
 ) -> dict[str, Any]:
     """Models -> answers to benchmarks -> judgements -> figures side by side, with intervals."""

@@ -122,7 +122,11 @@ class Stack:
             time.sleep(0.1)
 
     def pid(self, service: str) -> int:
-        return int(self.supervise("pid", service))
+        """Of a service's process; 0 while it is between two."""
+        try:
+            return int(self.supervise("pid", service))
+        except subprocess.CalledProcessError:  # how supervisorctl says that it does not run
+            return 0
 
     def supervise(self, *arguments: str) -> str:
         """What the supervisor says to a command of its control program (pid, stop, start and a service)."""

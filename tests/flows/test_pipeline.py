@@ -156,7 +156,8 @@ def test_one_changed_value_of_the_policy_recomputes_what_lies_below_it(
     done = place.run("run", tiny, *ifeval, "--set", "policy.learning_rate=2e-5")
     assert done.returncode == 0, done.stderr
     computed = {name for name, was in cached(place.record()).items() if not was}
-    assert computed == {"policy", "evaluation-after", "comparison", "soft-audit", "report"}
+    of_policy = {f"{stage}-after.{label}" for stage in ("answers", "judgements") for label in ("ifeval", "general")}
+    assert computed == {"policy", "evaluation-after", *of_policy, "comparison", "soft-audit", "report"}
 
 
 @pytest.mark.soak
