@@ -168,7 +168,8 @@ def test_a_benchmark_starts_from_its_form_and_shows_its_table_and_its_page(
     page.goto(f"{stack.ui}/runs/flow-run/{identity}")
     page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).last.click()
     text_of(page, "ifrl-benchmarks")
-    table = stack.ask("/artifacts/filter", {"artifacts": {"key": {"any_": ["ifrl-benchmarks"]}}})[0]
+    own = {"flow_runs": {"id": {"any_": [identity]}}, "artifacts": {"key": {"any_": ["ifrl-benchmarks"]}}}
+    table = stack.ask("/artifacts/filter", own)[0]
     page.goto(f"{stack.ui}/artifacts/artifact/{table['id']}")
     text_of(page, "inst_strict")
     page.screenshot(path=screenshots / "benchmark-table.png")
