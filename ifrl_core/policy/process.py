@@ -42,6 +42,7 @@ from ifrl_core.training.clock import StepClock
 from ifrl_core.training.entry import main
 from ifrl_core.training.guards import Guards
 from ifrl_core.training.job import CHECKPOINTS, FINAL, renamed_when_whole, write_provenance
+from ifrl_core.training.memory import MemoryGivenBack
 
 
 def train(document: Path) -> None:
@@ -81,7 +82,7 @@ def train(document: Path) -> None:
         args=args,
         train_dataset=positions(config.blocks, config.prompts_per_step),
         processing_class=tokenizer,
-        callbacks=[StepReport(job.folder, config, clock, taken), live, *measuring, guards],
+        callbacks=[StepReport(job.folder, config, clock, taken), live, *measuring, guards, MemoryGivenBack()],
         rollout_func=rollouts,
         peft_config=peft_config(config.lora) if config.lora else None,
     )
