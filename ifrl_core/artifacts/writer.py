@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,13 @@ class ArtifactWriter:
         self._records[name] = record
         self._earlier += record.cost
         return record
+
+    def once(self, name: str, make: Callable[[], ShardRecord]) -> ShardRecord:
+        """The record of a file: found if another run left it, else of what `make` writes while no other run does."""
+        if record := self.recorded(name):
+            return record
+        with self.alone(name):
+            return self.recorded(name) or make()
 
     def write_table(
         self, name: str, table: pa.Table, *, cost: Cost | None = None, made_with: Mapping[str, str] | None = None

@@ -16,6 +16,7 @@ from ifrl_core.config import EvaluationConfig, PipelineConfig
 from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.evaluation.held_out import ANSWERS, answers, asked_rows, requests_of, satisfaction
 from ifrl_core.evaluation.off_task import embedding_in_use
+from ifrl_core.evaluation.suite.answers import bounds, shard_name
 from ifrl_core.inference.engine import Completion, Sampling, no_room
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine, open_engine
 from ifrl_core.records import Row
@@ -58,12 +59,9 @@ def shard_count(config: EvaluationPlan, inputs: Inputs, store: ArtifactStore) ->
 def make_shard(config: EvaluationPlan, inputs: Inputs, work: Work, index: int) -> ShardRecord:
     """The completions of shard `index`: found if another run committed them, else generated and committed."""
     rows = _rows(config, inputs, work.store)
-    start, end = index * config.items_per_shard, min((index + 1) * config.items_per_shard, len(rows))
-    name = f"completions-{start:06d}-{end:06d}.parquet"
-    if record := work.writer.recorded(name):
-        return record
-    with work.writer.alone(name):
-        return work.writer.recorded(name) or _generate(config, inputs, work, name, rows[start:end])
+    places = bounds(index, config.items_per_shard, len(rows))
+    name = shard_name("completions", places)
+    return work.writer.once(name, lambda: _generate(config, inputs, work, name, rows[slice(*places)]))
 
 
 def _of_base(recipe: PipelineConfig) -> EvaluationPlan:

@@ -96,9 +96,9 @@ def benchmarks_markdown(sections: Sequence[Section]) -> str:
 
 def judged_by(section: Section) -> str:
     """Who judged, and whether that is worth anything."""
-    if not section["judged"]:
-        return "rules"
-    judge = section["made_with"].get("judge", "not named")
+    judge = section["made_with"].get("judge")
+    if judge is None:
+        return "rules alone, for lack of a judge" if section["judged"] else "rules"
     if section["flags"]:
         return f"{judge}: {section['flags'][0]['short']}"
     return judge if section["judge_figures"] else f"{judge}: not measured"

@@ -29,10 +29,7 @@ def shard_count(config: RolloutsConfig, inputs: Inputs, store: ArtifactStore) ->
 def make_rollout_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: int) -> ShardRecord:
     """Shard `index`: found if another run committed it, else generated and committed."""
     name = _name(config, inputs, work.store, index)
-    if record := work.writer.recorded(name):
-        return record
-    with work.writer.alone(name):
-        return work.writer.recorded(name) or _generate_shard(config, inputs, work, index, name)
+    return work.writer.once(name, lambda: _generate_shard(config, inputs, work, index, name))
 
 
 def _name(config: RolloutsConfig, inputs: Inputs, store: ArtifactStore, index: int) -> str:

@@ -88,17 +88,19 @@ def shard_count(config: AnswersConfig, inputs: Inputs, store: ArtifactStore) -> 
 
 def make_answer_shard(config: AnswersConfig, inputs: Inputs, work: Work, index: int) -> ShardRecord:
     """Shard `index`: found if another run committed it, else answered and committed."""
-    start, end = bounds(index, config.items_per_shard, count_items(inputs, work.store))
-    name = f"part-{start:06d}-{end:06d}.parquet"
-    if record := work.writer.recorded(name):
-        return record
-    with work.writer.alone(name):
-        return work.writer.recorded(name) or _answer_shard(config, inputs, work, name, (start, end))
+    places = bounds(index, config.items_per_shard, count_items(inputs, work.store))
+    name = shard_name("part", places)
+    return work.writer.once(name, lambda: _answer_shard(config, inputs, work, name, places))
 
 
 def bounds(index: int, size: int, total: int) -> tuple[int, int]:
     """The first place of a shard, and the one behind its last."""
     return index * size, min((index + 1) * size, total)
+
+
+def shard_name(prefix: str, places: tuple[int, int]) -> str:
+    """By the places that it holds: what a killed run left of another size is not taken for it."""
+    return f"{prefix}-{places[0]:06d}-{places[1]:06d}.parquet"
 
 
 @stage(

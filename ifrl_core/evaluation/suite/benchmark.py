@@ -181,6 +181,11 @@ def by_rules(marks: Callable[[Item, str], Marks]) -> Grade:
     return grade
 
 
+def nobody(questions: Sequence[Question]) -> Sequence[None]:
+    """The replies where there is no judge: what it would say is unscored."""
+    return [None] * len(questions)
+
+
 def settled(grading: Grading, replies: Callable[[Sequence[Question]], Sequence[Any]]) -> Graded:
     """Run one grading to its end; `replies` gives what is sent for the questions, in their order."""
     try:

@@ -19,8 +19,8 @@ from ifrl_core.evaluation.suite.benchmark import (
     Graded,
     Item,
     Metric,
-    Question,
     Terms,
+    nobody,
     settled,
 )
 from ifrl_core.evaluation.suite.compare import compared
@@ -188,7 +188,7 @@ def _graded(
         return item, None, f"field {name!r} is {'null' if answer is None else type(answer).__name__}; expected text"
     try:
         item = form.item(path, number, row)
-        graded = settled(grade(item, [answer_of(answer, reasoning)]), _nobody)
+        graded = settled(grade(item, [answer_of(answer, reasoning)]), nobody)
     except InputError as error:
         return item, None, str(error).removeprefix(f"{path} row {number}: ")
     except Exception as error:  # what a rule stumbles over in a row that only looks like the benchmark's
@@ -199,10 +199,6 @@ def _graded(
 
 def _answer_in(form: AnsweredRows, row: Row) -> str | None:
     return next((name for name in form.answers if name in row), None)
-
-
-def _nobody(questions: Sequence[Question]) -> list[None]:
-    return [None] * len(questions)
 
 
 def _columns(form: AnsweredRows, graded: Graded | None) -> Row:

@@ -15,8 +15,8 @@ from ifrl_core.evaluation.benchmarks.table import benchmark_named
 from ifrl_core.evaluation.judge.ask import Judgement, Reply, check_read, judged
 from ifrl_core.evaluation.judge.identity import check_judge, content_of, described, open_judge
 from ifrl_core.evaluation.judge.reliability import reliability
-from ifrl_core.evaluation.suite.answers import answer_in, answers_of, bounds, count_items
-from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Grading, Terms, settled
+from ifrl_core.evaluation.suite.answers import answer_in, answers_of, bounds, count_items, shard_name
+from ifrl_core.evaluation.suite.benchmark import Benchmark, Graded, Grading, Terms, nobody, settled
 from ifrl_core.evaluation.suite.rows import asked_benchmarks, items_of, name_of
 from ifrl_core.evaluation.suite.score import GradedItem, figures
 from ifrl_core.identity.code import digest_of_code
@@ -97,11 +97,8 @@ def shard_count(config: JudgementsConfig, inputs: Inputs, store: ArtifactStore) 
 def make_judgement_shard(config: JudgementsConfig, inputs: Inputs, work: Work, index: int) -> ShardRecord:
     """Shard `index`: found if another run committed it, else graded and committed."""
     places = bounds(index, config.items_per_shard, count_items(inputs, work.store))
-    name = f"part-{places[0]:06d}-{places[1]:06d}.parquet"
-    if record := work.writer.recorded(name):
-        return record
-    with work.writer.alone(name):
-        return work.writer.recorded(name) or _judge_shard(config, inputs, work, name, places)
+    name = shard_name("part", places)
+    return work.writer.once(name, lambda: _judge_shard(config, inputs, work, name, places))
 
 
 def _judge_source(recipe: PipelineConfig) -> ModelSource | None:
@@ -215,7 +212,7 @@ def _settled(
 ) -> list[Judgement]:
     """All gradings to their ends; without a judge, what it would say is not known."""
     if judge is None:
-        return [Judgement(settled(grading, lambda questions: [None] * len(questions)), ()) for grading in gradings]
+        return [Judgement(settled(grading, nobody), ()) for grading in gradings]
     engine = open_judge(judge, inputs.get("judge"), work.store)
     return judged(gradings, engine, judge, work.scratch / f"{name}.jsonl", work.progress)
 

@@ -15,8 +15,8 @@ from ifrl_core.evaluation.suite.benchmark import (
     Item,
     Marks,
     Metric,
-    Question,
     Terms,
+    nobody,
     settled,
 )
 from ifrl_core.evaluation.suite.documents import documents, field
@@ -54,13 +54,9 @@ def graded_by_rules(
     turns = [[given] if isinstance(given, str) else list(given) for given in responses]
     with benchmark.grade(terms) as grade:
         return [
-            GradedItem(item, of_item[-1], settled(grade(item, [answer_of(r, reasoning) for r in of_item]), _nobody))
+            GradedItem(item, of_item[-1], settled(grade(item, [answer_of(r, reasoning) for r in of_item]), nobody))
             for item, of_item in zip(items, turns, strict=True)
         ]
-
-
-def _nobody(questions: Sequence[Question]) -> list[None]:
-    return [None] * len(questions)
 
 
 @dataclass(frozen=True)
