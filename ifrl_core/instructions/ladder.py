@@ -1,4 +1,7 @@
-"""Ladders: the prompts L0..Ln of an instruction, where Lk is the seed with its first k constraints (paper, 3.1)."""
+"""Ladders: the prompts L0..Ln of an instruction, where Lk is the seed with its first k constraints (paper, 3.1).
+
+Of a conversation, constraints are added to the last user turn; what comes before it is in every rung as it is.
+"""
 
 import random
 from collections.abc import Mapping
@@ -29,14 +32,14 @@ def prompt_text(instruction: Instruction, level: int, *, layout: Layout = "sente
 
 
 def rungs(instruction: Instruction, *, layout: Layout = "sentences") -> list[list[Message]]:
-    """The ladder L0..Ln as chat messages: one user message per level.
+    """The ladder L0..Ln as chat messages: the conversation with one more constraint a level.
 
     >>> no_comma = Constraint("punctuation:no_comma", "hard", "Use no commas.")
     >>> rungs(Instruction("i", "Name a fruit.", (no_comma,), "user"))
     [[{'role': 'user', 'content': 'Name a fruit.'}], [{'role': 'user', 'content': 'Name a fruit.\\n\\nUse no commas.'}]]
     """
     return [
-        [{"role": "user", "content": prompt_text(instruction, level, layout=layout)}]
+        instruction.conversation.asking(prompt_text(instruction, level, layout=layout))
         for level in range(len(instruction.constraints) + 1)
     ]
 

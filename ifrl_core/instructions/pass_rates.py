@@ -26,7 +26,7 @@ from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import corridor, ladder
-from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Instruction
+from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Instruction, messages_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.text.reasoning import answer_of
 
@@ -145,7 +145,7 @@ def weights_of(ref: ArtifactRef, store: ArtifactStore) -> list[dict[str, float]]
 def _instructions(plan: PassRatesPlan, inputs: Inputs, work: Work, weights: Weights, number: int) -> list[Instruction]:
     """A round's train seeds, other ones in each round as far as there are enough, with as many constraints as allowed."""
     config = plan.instructions
-    rows = {row["seed_id"]: row["seed"] for row in work.store.rows(inputs["seeds"]) if row["split"] == "train"}
+    rows = {row["seed_id"]: row for row in work.store.rows(inputs["seeds"]) if row["split"] == "train"}
     order = sorted(rows)  # ids are hashes: a random order
     count = min(config.corridor.seeds, len(order))
     turn = [order[(number * count + place) % len(order)] for place in range(count)]
@@ -153,7 +153,7 @@ def _instructions(plan: PassRatesPlan, inputs: Inputs, work: Work, weights: Weig
     for seed_id in turn:
         rng = random.Random(f"{work.seed}:{number}:{seed_id}")
         constraints = sample_constraints(
-            rows[seed_id],
+            rows[seed_id]["seed"],
             config.max_constraints,
             rng,
             types=config.types or None,
@@ -161,7 +161,8 @@ def _instructions(plan: PassRatesPlan, inputs: Inputs, work: Work, weights: Weig
             max_words=config.max_words,
             weights=weights,
         )
-        instructions.append(Instruction(seed_id, rows[seed_id], tuple(constraints), "catalog"))
+        seed, messages = rows[seed_id]["seed"], messages_of(rows[seed_id].get("messages") or ())
+        instructions.append(Instruction(seed_id, seed, tuple(constraints), "catalog", messages))
     return instructions
 
 

@@ -30,7 +30,16 @@ from ifrl_core.models.folder import model_folder
 from ifrl_core.models.looks.folder import look_at_writer
 from ifrl_core.models.reasoning import files_of, settled
 from ifrl_core.models.stage import ModelSource, import_model, model_source
-from ifrl_core.records import INSTRUCTIONS, PROMPTS, REJECTED_SEEDS, Instruction, Row, constraint_row, instruction_of
+from ifrl_core.records import (
+    INSTRUCTIONS,
+    PROMPTS,
+    REJECTED_SEEDS,
+    Instruction,
+    Row,
+    constraint_row,
+    instruction_of,
+    with_conversations,
+)
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.text.reasoning import Reasoning
 
@@ -93,7 +102,7 @@ import_writer = replace(
 def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: seeds; `model` for writers self and llm (unless it is a server's); `pass_rates` for sampling corridor.
 
-    Columns: records.INSTRUCTIONS.
+    Columns: records.INSTRUCTIONS, and `messages` where seeds are conversations.
 
     Seeds for which no reply of a model could be used go to rejected.parquet (records.REJECTED_SEEDS) with reason and reply.
     A killed run asks a model only for what it had not answered yet.
@@ -114,7 +123,9 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
             f"rejected, the first because: {rejected[0].reason}. Set instructions.model_writer.fallback to catalog, "
             "allow more attempts or tokens, or choose another model"
         )
-    _write_by_split(work, rows, INSTRUCTIONS)
+    _write_by_split(
+        work, rows, with_conversations(INSTRUCTIONS, (row for of_split in rows.values() for row in of_split))
+    )
     rejected_rows = [
         {**{name: seeds[r.seed_id][name] for name in ("seed_id", "seed", "split")}, "reason": r.reason, "raw": r.raw}
         for r in rejected
@@ -169,7 +180,8 @@ def make_prompts(config: LaddersPlan, inputs: Inputs, work: Work) -> Figures:
                 levels[split][rung["level"]] += 1
                 yield rung
 
-    _write_by_split(work, {split: rungs_of(split) for split in SPLITS}, PROMPTS)
+    schema = with_conversations(PROMPTS, work.store.rows(inputs["instructions"]))
+    _write_by_split(work, {split: rungs_of(split) for split in SPLITS}, schema)
     _refuse_empty(levels, rejected)
     work.writer.write_table("rejected.parquet", pa.Table.from_pylist(rejected, schema=REJECTED_SEEDS))
     left_out = f", {len(rejected)} instructions too long for the model" if rejected else ""
@@ -212,6 +224,7 @@ def _rows_by_split(written: Sequence[Written], seeds: Mapping[str, Row]) -> dict
                 "constraints": [constraint_row(constraint) for constraint in item.constraints],
                 "writer": item.writer,
                 "split": seed["split"],
+                "messages": seed.get("messages"),
             }
         )
     return rows
