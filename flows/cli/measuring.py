@@ -69,8 +69,9 @@ def measure(
 
 
 def lacking(config: "PipelineConfig") -> Iterator[str]:
-    """What will be unscored for want of a judge or of leave to run code."""
+    """What will be unscored for want of a judge or of leave to run code, or failed for want of tokens."""
     from ifrl_core.evaluation.benchmarks.table import benchmark_named
+    from ifrl_core.evaluation.suite.beyond_budget import rows_beyond
     from ifrl_core.evaluation.suite.rows import asked_benchmarks, name_of
 
     section = config.evaluation
@@ -80,6 +81,7 @@ def lacking(config: "PipelineConfig") -> Iterator[str]:
             yield f"{label}: what no rule decides stays unscored without --judge"
         if "code" in needs and not section.run_code:
             yield f"{label}: what code of its rows decides stays unscored without --run-code"
+    yield from rows_beyond(config)
 
 
 def asked_of(benchmarks: Sequence[str], limit: int | None, samples: int) -> list[str]:

@@ -47,6 +47,8 @@ def plan(
     """What a recipe's training takes: processes, batches, memory, hours; its first prompt; what its held-out sets can show.
     Refuses what cannot work."""
     from ifrl_core.config.recipes import load_recipe
+    from ifrl_core.evaluation.suite.beyond_budget import beyond_budget
+    from ifrl_core.instructions.budget import answer_budget
     from ifrl_core.instructions.fitting import count_too_long
     from ifrl_core.instructions.types import check_types
     from ifrl_core.models.looks.at_hand import folder_at_hand, look_at_hand, tokenizer_at_hand
@@ -66,13 +68,20 @@ def plan(
         seeds, _ = read_seeds(config.seeds.files, builtin=config.seeds.builtin)
         prompt = first_prompt(tokenizer, seeds[0].text, config.model)
         too_long = count_too_long(folder_at_hand(config.model), seeds, config.rollouts.max_tokens)
+    budget, beyond = answer_budget(config), beyond_budget(config)
     power, reasoning = gate_power(config), reasoning_at_hand(config)
     if as_json:
-        further = {"power": [asdict(question) for question in power], "first_prompt": prompt and asdict(prompt)}
+        further: dict[str, Any] = {
+            "power": [asdict(question) for question in power],
+            "first_prompt": prompt and asdict(prompt),
+        }
         of_answers = {"reasoning": reasoning.model_dump() if reasoning else None, "seeds_too_long": too_long}
+        further |= {"answer_budget": asdict(budget), "beyond_budget": beyond}
         typer.echo(json.dumps({**asdict(recipe_plan), **further, **of_answers}, indent=2))
         return
-    lines = [*plan_lines(recipe_plan), *power_lines(power), reasoning_line(reasoning), *prompt_lines(prompt, too_long)]
+    lengths = [f"asked for   at most {budget} an answer", *(f"files       {line}" for line in beyond)]
+    lines = [*plan_lines(recipe_plan), *power_lines(power), reasoning_line(reasoning), *lengths]
+    lines += prompt_lines(prompt, too_long)
     typer.echo("\n".join(lines))
 
 
@@ -84,6 +93,7 @@ def _run_pipeline(recipe: str, overrides: list[str]) -> None:
     from flows.execution.orphans import end_orphaned_servers
     from flows.pipeline import pipeline
     from ifrl_core.artifacts import ArtifactStore
+    from ifrl_core.evaluation.suite.beyond_budget import beyond_budget
     from ifrl_core.report.summary import run_summary
     from ifrl_core.stages import registry
     from ifrl_core.stages.runs import load_record
@@ -91,6 +101,8 @@ def _run_pipeline(recipe: str, overrides: list[str]) -> None:
     store = ArtifactStore(store_root())
     store.check_writable()
     registry.look(config)
+    for line in beyond_budget(config):
+        typer.secho(line, fg="yellow", err=True)
     end_orphaned_servers()
     result = pipeline(recipe=recipe, overrides=overrides)
     record = load_record(store, result["run"])

@@ -74,7 +74,10 @@ class InstructionsConfig(StageConfig):
     max_constraints: int = Field(5, ge=1, le=5, description="Most constraints of an instruction")
     hard_share: float = Field(0.6, ge=0, le=1, description="Share of constraints that a rule can check")
     max_words: int = Field(
-        300, ge=20, description="Length budget of an answer in words; arguments are sampled within it"
+        300,
+        ge=1,
+        description="Length budget of an answer in words; arguments are sampled within it, and within what policy.max_tokens "
+        "and rollouts.max_tokens hold",
     )
     types: tuple[str, ...] = Field((), description="Constraint types to use; empty: all of the catalog")
     sampling: Literal["uniform", "weighted", "corridor"] = Field(

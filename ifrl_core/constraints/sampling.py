@@ -9,9 +9,8 @@ from difflib import get_close_matches
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict
 from ifrl_core.constraints.extension import load_extensions
-from ifrl_core.constraints.satisfy import draft_of, satisfiable
+from ifrl_core.constraints.satisfy import unmet
 from ifrl_core.constraints.types import ConstraintType
-from ifrl_core.constraints.witness.contradiction import contradiction, least_words
 from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Constraint
 
@@ -58,8 +57,9 @@ def sample_constraints(
 
     Each is hard with probability `hard_share` (as far as `types` holds both kinds), of a type drawn uniformly or by
     `weights[k]` for the k-th constraint (type id -> relative weight, 1 when absent; the last for all further). No two
-    conflict or say nearly the same, and the hard ones have a witness: a text that satisfies them all. Fewer than `count`
-    come back only when the chosen types cannot give more. The result depends on the arguments and `rng` alone.
+    conflict or say nearly the same, and the hard ones have a witness: a text of at most `max_words` words that satisfies them
+    all. Fewer than `count` come back only when the chosen types cannot give more. The result depends on the arguments and
+    `rng` alone.
 
     Raises:
         ConstraintError: when `types` names a type that does not exist.
@@ -78,7 +78,7 @@ def sample_constraints(
         candidate = type_.constraint(args, rng.randrange(len(type_.wordings)))
         if any(conflict(candidate, other) for other in constraints):
             continue
-        if candidate.kind == "soft" or _possible([*constraints, candidate], max_words):
+        if candidate.kind == "soft" or unmet([*constraints, candidate], max_words) is None:
             constraints.append(candidate)
     return constraints
 
@@ -114,11 +114,3 @@ def type_weights(weights: Mapping[str, float]) -> dict[str, float]:
     """
     families = sorted(weights, key=lambda name: not name.endswith(":"))
     return {type_.id: weights[name] for name in families for type_ in chosen_types([name])}
-
-
-def _possible(constraints: Sequence[Constraint], max_words: int) -> bool:
-    """Whether the set fits the length budget and has a witness."""
-    draft = draft_of(constraints)
-    if draft is None:
-        return True
-    return least_words(draft) <= max_words and contradiction(draft) is None and satisfiable(constraints)

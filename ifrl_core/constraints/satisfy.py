@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.verdict import verify
+from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.constraints.witness.compose import compose
+from ifrl_core.constraints.witness.contradiction import least_words
 from ifrl_core.constraints.witness.draft import Draft
 from ifrl_core.records import Constraint
 
@@ -34,10 +36,11 @@ def draft_of(constraints: Sequence[Constraint]) -> Draft | None:
     return draft
 
 
-def witness_of(constraints: Sequence[Constraint]) -> str | None:
+def witness_of(constraints: Sequence[Constraint], *, max_words: int | None = None) -> str | None:
     """A text that satisfies every hard constraint of the set, checked by the verifiers; None when none was composed.
 
-    Deterministic. Soft constraints are passed over: no rule can say that they are met.
+    With `max_words`, one of at most so many words where there is one. Deterministic. Soft constraints are passed over: no
+    rule can say that they are met.
     """
     hard = [constraint for constraint in constraints if constraint.kind == "hard"]
 
@@ -46,12 +49,33 @@ def witness_of(constraints: Sequence[Constraint]) -> str | None:
         return all(verify(constraint.type, constraint.args, view) for constraint in hard)
 
     draft = draft_of(constraints)
-    return None if draft is None else compose(draft, passes)
+    found = None if draft is None else compose(draft, passes)
+    if draft is None or found is None or max_words is None or count_words(found) <= max_words:
+        return found
+    draft.no_more_words_than(max_words)  # what is to be short is composed of shorter pieces
+    return compose(draft, lambda text: count_words(text) <= max_words and passes(text)) or found
 
 
-def satisfiable(constraints: Sequence[Constraint]) -> bool:
-    """Whether the hard constraints of the set have a witness.
+def unmet(constraints: Sequence[Constraint], max_words: int) -> str | None:
+    """Why no known text of at most `max_words` words satisfies the hard constraints of the set; None when one does.
 
-    A set that holds a hard type without one (a user's own, without `witness`) is taken to be satisfiable.
+    A set that holds a hard type without a witness (a user's own, without `witness`) is taken to be satisfiable.
     """
-    return draft_of(constraints) is None or witness_of(constraints) is not None
+    draft = draft_of(constraints)
+    if draft is None:
+        return None
+    if least_words(draft) > max_words:
+        return "longer than max_words"
+    witness = witness_of(constraints, max_words=max_words)
+    if witness is None:
+        return "no text satisfies all"
+    return "longer than max_words" if count_words(witness) > max_words else None
+
+
+def words_needed(constraints: Sequence[Constraint]) -> int:
+    """Words without which the hard constraints of the set cannot be met, counted from below.
+
+    Types without a witness are passed over: what they need is not known.
+    """
+    draft = draft_of([item for item in constraints if item.kind == "soft" or draft_of([item]) is not None])
+    return 0 if draft is None else least_words(draft)

@@ -26,6 +26,7 @@ from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import corridor, ladder
+from ifrl_core.instructions.budget import answerable
 from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Instruction, messages_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.text.reasoning import answer_of
@@ -69,7 +70,7 @@ def pass_rates_plan(recipe: PipelineConfig) -> PassRatesPlan | None:
     to_corridor = recipe.instructions.sampling == "corridor"
     if not to_corridor and recipe.ladder.order != "easy_to_hard":
         return None
-    return PassRatesPlan(instructions=recipe.instructions, layout=recipe.ladder.layout, to_corridor=to_corridor)
+    return PassRatesPlan(instructions=answerable(recipe), layout=recipe.ladder.layout, to_corridor=to_corridor)
 
 
 def _check(recipe: PipelineConfig) -> None:

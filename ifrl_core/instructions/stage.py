@@ -19,6 +19,7 @@ from ifrl_core.errors import InputError
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import ladder
+from ifrl_core.instructions.budget import answerable
 from ifrl_core.instructions.fitting import Room
 from ifrl_core.instructions.pass_rates import rates_of, weights_of
 from ifrl_core.instructions.types import check_types
@@ -93,7 +94,7 @@ import_writer = replace(
     version=2,
     inputs=("seeds",),
     inputs_when={"model": _uses_model, "pass_rates": lambda recipe: recipe.instructions.sampling == "corridor"},
-    config=lambda recipe: recipe.instructions,
+    config=answerable,
     check=_check_writer,
     content=_drawn_and_asked,
     reads_answers=True,

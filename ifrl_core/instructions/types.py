@@ -7,6 +7,7 @@ from ifrl_core.config.modes import changed, value_at
 from ifrl_core.constraints.sampling import chosen_types
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.errors import ConfigError, ConstraintError
+from ifrl_core.instructions.budget import answer_budget, answerable
 
 # What rests on constraints of one kind: the key, and the value of it that does (None: every one but the default).
 _ON_RULES = (
@@ -40,9 +41,9 @@ def check_types(recipe: PipelineConfig) -> None:
     needed = max(chosen.min_constraints, highest)
     if usable < needed:
         raise ConfigError(
-            f"instructions.types gives {usable} types that can be met in {chosen.max_words} words (instructions.max_words), "
+            f"instructions.types gives {usable} types that can be met in {answer_budget(recipe)}, "
             f"and no type comes twice in an instruction, which needs {needed} (the larger of min_constraints and the highest "
-            "of policy.curriculum.levels): name more types, allow more words, or ask fewer levels"
+            "of policy.curriculum.levels): name more types, allow longer answers, or ask fewer levels"
         )
     if faults := list(_kind_faults(recipe)):
         raise ConfigError("\n".join(faults))
@@ -58,7 +59,7 @@ def drawn_kinds(recipe: PipelineConfig) -> set[str]:
 
 
 def _usable(recipe: PipelineConfig) -> list[ConstraintType]:
-    chosen = recipe.instructions
+    chosen = answerable(recipe)
     return [type_ for type_ in chosen_types(chosen.types or None) if type_.min_words <= chosen.max_words]
 
 

@@ -7,8 +7,7 @@ from ifrl_core.config import InstructionsConfig
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict, near_duplicates
 from ifrl_core.constraints.sampling import chosen_types
-from ifrl_core.constraints.satisfy import draft_of, satisfiable
-from ifrl_core.constraints.witness.contradiction import least_words
+from ifrl_core.constraints.satisfy import unmet
 from ifrl_core.instructions.writers.record import FREE, Dropped
 from ifrl_core.records import Constraint
 
@@ -81,8 +80,4 @@ def _at_odds(candidate: Constraint, kept: list[Constraint], config: Instructions
         return "conflict"
     if candidate.kind == "soft":
         return None
-    together = [*kept, candidate]
-    draft = draft_of(together)
-    if draft is not None and least_words(draft) > config.max_words:
-        return "longer than max_words"
-    return None if satisfiable(together) else "no text satisfies all"
+    return unmet([*kept, candidate], config.max_words)

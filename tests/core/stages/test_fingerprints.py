@@ -19,6 +19,7 @@ from ifrl_core.config import GeneralConfig, NoConfig
 from ifrl_core.config.recipes import load_recipe, shipped_recipes
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.stage import evaluate
+from ifrl_core.instructions.budget import answerable
 from ifrl_core.instructions.pass_rates import PassRatesPlan, measure_pass_rates
 from ifrl_core.instructions.stage import ladders_plan, make_instructions, make_prompts
 from ifrl_core.labels.stage import make_labels
@@ -41,13 +42,13 @@ def fingerprints(recipe: str) -> dict[str, str]:
     """By stage."""
     config = load_recipe(recipe, [])
     seeds = config.seeds.model_copy(update={"files": (), "builtin": True})  # a recipe's files are the user's own
-    rates = PassRatesPlan(instructions=config.instructions, layout=config.ladder.layout, to_corridor=False)
+    rates = PassRatesPlan(instructions=answerable(config), layout=config.ladder.layout, to_corridor=False)
     policy = config.policy.model_copy(update={"general": GeneralConfig(ratio=config.policy.general.ratio)})
     evaluation = config.evaluation.model_copy(update={"ifeval_path": None})
     seeded = [
         (make_seeds, seeds_source(seeds), []),
         (measure_pass_rates, rates, ["seeds", "model"]),
-        (make_instructions, config.instructions, ["seeds"]),
+        (make_instructions, answerable(config), ["seeds"]),
         (make_prompts, ladders_plan(config), ["instructions", "model"]),
         (make_rollouts, config.rollouts, ["model", "prompts"]),
         (make_labels, config.labels, ["prompts", "rollouts"]),

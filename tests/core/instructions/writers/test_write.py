@@ -10,7 +10,7 @@ import pytest
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import InstructionsConfig, ModelWriterConfig, SeedsConfig
 from ifrl_core.constraints.conflicts import conflict
-from ifrl_core.constraints.satisfy import satisfiable
+from ifrl_core.constraints.satisfy import unmet
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.instructions import stage as dataset
@@ -68,7 +68,7 @@ def test_too_few_are_topped_up_from_the_catalog_without_conflicts() -> None:
     assert made.topped_up == 2
     assert len(made.constraints) == 3
     assert not any(conflict(a, b) for a, b in combinations(made.constraints, 2))
-    assert satisfiable(made.constraints)
+    assert unmet(made.constraints, 300) is None
 
 
 def test_an_unusable_reply_is_asked_for_again_with_another_seed_and_other_references() -> None:
@@ -164,4 +164,4 @@ def test_the_policy_itself_writes_and_every_seed_is_written_or_accounted_for(
         instruction = instruction_of(row)
         assert 3 <= len(instruction.constraints) <= 5
         assert not any(conflict(a, b) for a, b in combinations(instruction.constraints, 2))
-        assert satisfiable(instruction.constraints)
+        assert unmet(instruction.constraints, 80) is None
