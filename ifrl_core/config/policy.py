@@ -43,6 +43,12 @@ class RewardConfig(StageConfig):
     degenerate_factor: float = Field(
         0.0, ge=0, le=1, description="What is left of the reward of an answer that goes round in circles; 1: no gate"
     )
+    cut_off_factor: Annotated[float, used(lambda section: section.cut_off_factor < 1)] = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="What is left of the reward of an answer that policy.max_tokens cut off; 1: no gate",
+    )
     require_reasoning: bool = Field(
         False,
         description="As reasoning.format always, which is for every place that reads an answer, not for rewards alone",

@@ -57,6 +57,8 @@ def train(document: Path) -> None:
     schedule = open_schedule(job, checkpoint)
     live = LiveCurriculum(schedule, updates=config.updates_per_block)
     guards = Guards(config.guards, job.folder)
+    tokenizer = AutoTokenizer.from_pretrained(job.model)
+    ends = end_tokens(job.model, tokenizer)
     # In this order: from the arguments on, models are loaded in parts (ZeRO-3), and the reward model must be whole.
     scorer = load_reward_model(job)
     reward = PromptReward(
@@ -67,9 +69,8 @@ def train(document: Path) -> None:
         seen=live.seen,
         before=schedule.metrics,
         gather=gather_object,
+        ends=ends,
     )
-    tokenizer = AutoTokenizer.from_pretrained(job.model)
-    ends = end_tokens(job.model, tokenizer)
     _complete(tokenizer, ends, rows=load_config(job.model, str(job.model)).vocab_size)
     args = grpo_config(config, job.folder / CHECKPOINTS, seed=job.seed, on_cpu=on_cpu, ends=ends)
     rollouts = _rollouts(job) if on_cpu and not SAMPLING & config.grpo.keys() else None

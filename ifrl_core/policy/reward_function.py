@@ -7,7 +7,7 @@ With several processes each scores its own completions; metrics, limits and what
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -45,15 +45,17 @@ class PromptReward:
         seen: list[Rollout],
         before: Callable[[], Mapping[str, float]],
         gather: Callable[[list[Row]], list[Row]] = list,
+        ends: Collection[int] = (),
     ) -> None:
         self._reward_model, self._plan, self._config, self._clock = reward_model, plan, config, clock
         self._seen, self._before, self._gather = seen, before, gather
-        self._grader = Grader()
+        self._grader, self._ends = Grader(), ends
 
     def __call__(
         self,
         *,
         completions: Sequence[Sequence[dict[str, str]]],
+        completion_ids: Sequence[Sequence[int]],
         log_metric: Callable[[str, float], None],
         log_extra: Callable[[str, list[Any]], None],
         **columns: Any,
@@ -65,7 +67,8 @@ class PromptReward:
             HackError: when more than `max_hack_share` of the answers trip a wire.
         """
         with self._clock.of("score"):
-            return self._scored(completions, log_metric, log_extra, columns)
+            cut_off = [not ids or ids[-1] not in self._ends for ids in completion_ids]
+            return self._scored(completions, log_metric, log_extra, {**columns, "cut_off": cut_off})
 
     def _scored(
         self,
@@ -74,8 +77,9 @@ class PromptReward:
         log_extra: Callable[[str, list[Any]], None],
         columns: Mapping[str, Any],
     ) -> list[float | None]:
-        values = zip(*(columns[name] for name in COLUMNS), strict=True)
-        rows: list[Row] = [dict(zip(COLUMNS, of_row, strict=True)) for of_row in values]
+        names = (*COLUMNS, "cut_off")
+        values = zip(*(columns[name] for name in names), strict=True)
+        rows: list[Row] = [dict(zip(names, of_row, strict=True)) for of_row in values]
         for row, completion in zip(rows, completions, strict=True):
             row["response"] = completion[-1]["content"]
         self._score(rows)
@@ -94,6 +98,7 @@ class PromptReward:
             [_constraints(row) for row in instructions],
             self._reward_model,
             seeds=_column(instructions, "seed"),
+            cut_off=_column(instructions, "cut_off"),
             plan=self._plan,
         )
         rewards += score_problems(

@@ -18,6 +18,7 @@ def reward_plan(job: Job) -> RewardPlan:
         decay=chosen.decay,
         degenerate_factor=chosen.degenerate_factor,
         intent_factor=chosen.intent_factor,
+        cut_off_factor=chosen.cut_off_factor,
         reasoning=job.reasoning.model_copy(update={"always": job.reasoning.always or chosen.require_reasoning}),
         off_task=_off_task(job),
     )

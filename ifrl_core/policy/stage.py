@@ -4,7 +4,7 @@ The stage gathers the prompts, starts the training processes and takes over what
 moment, the same call goes on from the last whole checkpoint.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +69,7 @@ def _check_training(recipe: PipelineConfig) -> None:
 
 @stage(
     "policy",
-    version=6,
+    version=7,
     title="Policy (GRPO)",
     inputs=("model", "prompts", "reward_model"),
     inputs_when={"general": lambda recipe: recipe.policy.general.ratio > 0},
@@ -97,13 +97,15 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     aside = _set_aside(config, inputs["prompts"], work)
     prompts = training_prompts(inputs["prompts"], work.store, aside) + general_prompts(config, inputs, work.store)
     fitting = _fitting(prompts, model, config)
-    rows = _askable(fitting, config, seed=work.seed)
+    weights = _weights(config.reward, fitting, inputs, work.store)
+    telling = with_weight(fitting, weights)
+    rows = _askable(telling, config, seed=work.seed)
     _write_measured(config, inputs["prompts"], aside, model, work)
     job = Job(
         config=config,
         model=model.resolve(),
         reward_model=_reward_model(rows, inputs, work.store),
-        weights=_weights(config.reward, rows, inputs, work.store),
+        weights=weights,
         seed=work.seed,
         reasoning=work.reasoning,
         folder=work.scratch.resolve(),
@@ -122,6 +124,8 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
         **run_figures(metrics),
         "prompts_used": prompts_used(work.scratch / CHECKPOINTS / COMPLETIONS),
         "prompts_left_out": len(prompts) - len(fitting),
+        "prompts_without_weight": len(fitting) - len(telling),
+        "soft_weights": weights if config.reward.aggregation == "reliability" else {},
         **curve.curve_figures(points, config.keep),
     }
 
@@ -286,6 +290,15 @@ def _reward_model(rows: Sequence[Row], inputs: Inputs, store: ArtifactStore) -> 
     if "reward_model" not in inputs:
         raise InputError(f"prompt {soft['prompt_id']} has a soft constraint and no reward model was given to score it")
     return model_folder(inputs["reward_model"], store).resolve()
+
+
+def with_weight(rows: Sequence[Row], weights: Mapping[str, float]) -> list[Row]:
+    """Problems, and instructions of which some constraint counts: to the others every answer earns the same."""
+    return [
+        row
+        for row in rows
+        if row.get("check") or any(weights.get(constraint["type"], 1.0) for constraint in row["constraints"])
+    ]
 
 
 def _weights(config: RewardConfig, rows: Sequence[Row], inputs: Inputs, store: ArtifactStore) -> dict[str, float]:

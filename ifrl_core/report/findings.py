@@ -6,6 +6,7 @@ depends on them.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Literal
 
 from ifrl_core.report.text import (
@@ -308,11 +309,25 @@ def _kept(policy: Figures) -> Iterator[Finding]:
         yield Finding("warning", "No step was better than the base model", text)
 
 
+def _soft_weights(policy: Figures) -> Iterator[Finding]:
+    """What soft constraints weighed in the reward, where the reward model's figures decide that."""
+    if not (weights := policy.get("soft_weights")):
+        return
+    text = (
+        f"A hard constraint counts 1 in the reward, a soft one 2 AUC - 1 of the reward model on its type's labels: "
+        f"{fixed(fmean(weights.values()), 2)} on average over {things(len(weights), 'soft type')}, 0 for "
+        f"{sum(not weight for weight in weights.values())} of them. Prompts left out because no constraint of theirs counts: "
+        f"{count(policy.get('prompts_without_weight', 0))}."
+    )
+    yield Finding("note", "Soft constraints count as far as the reward model can be believed", text)
+
+
 def _policy(policy: Figures) -> Iterator[Finding]:
     share = policy.get("zero_variance_share")
     if share is not None and share > NO_SPREAD:
         text = "All rollouts of a group earned the same reward, so the step learnt nothing from it."
         yield Finding("warning", f"{percent(share)} of the groups gave no gradient", text)
+    yield from _soft_weights(policy)
     yield from _kept(policy)
     if policy.get("unscored"):
         text = "They were left out, never counted as 0."

@@ -26,15 +26,25 @@ def is_degenerate(answer: str) -> bool:
     return len(words) >= FEWEST_WORDS and len(set(trigrams)) < LEAST_DISTINCT * len(trigrams)
 
 
-def gate(answer: str, *, off_task: bool, degenerate_factor: float, intent_factor: float) -> float:
+def gate(
+    answer: str,
+    *,
+    off_task: bool,
+    cut_off: bool = False,
+    degenerate_factor: float,
+    intent_factor: float,
+    cut_off_factor: float = 1.0,
+) -> float:
     """What is left of the reward of an answer: the product of the factors of every gate that it does not pass.
 
-    `off_task`: whether the answer leaves its task aside, which words (task_drop.py) or meaning (intent.py) can tell. A
-    factor of 1 switches a gate off.
+    `off_task`: whether the answer leaves its task aside, which words (task_drop.py) or meaning (intent.py) can tell;
+    `cut_off`: whether it ended by the token budget. A factor of 1 switches a gate off.
     """
     factor = 1.0
     if degenerate_factor < 1 and is_degenerate(answer):
         factor *= degenerate_factor
     if off_task:
         factor *= intent_factor
+    if cut_off:
+        factor *= cut_off_factor
     return factor

@@ -48,6 +48,7 @@ class RewardPlan:
     decay: float = 0.8
     degenerate_factor: float = 1.0
     intent_factor: float = 1.0
+    cut_off_factor: float = 1.0
     off_task: OffTask = off_task_by_words
     reasoning: Reasoning = THINK
 
@@ -61,12 +62,13 @@ def score_responses(
     reward_model: Scorer | None,
     *,
     seeds: Sequence[str] | None = None,
+    cut_off: Sequence[bool] | None = None,
     plan: RewardPlan = PAPER,
 ) -> list[Reward]:
     """Rewards in the order of the responses; `constraints[i]` are those that response i was asked to meet.
 
     All soft constraints of the batch go to the reward model in one call; without one they are unscored. `seeds` are the
-    instructions without constraints, which the intent gate needs.
+    instructions without constraints, which the intent gate needs; `cut_off` says which responses the token budget ended.
 
     Raises:
         ValueError: when a response has no constraint: there is nothing to reward; or the intent gate has no seeds.
@@ -79,14 +81,27 @@ def score_responses(
     if reward_model is not None:
         _fill_soft(parts, answers, constraints, reward_model)
     off_task = [False] * len(answers) if seeds is None or plan.intent_factor == 1 else plan.off_task(seeds, answers)
-    return [_reward(*row, plan) for row in zip(answers, parts, constraints, off_task, strict=True)]
+    cut_off = cut_off or [False] * len(answers)
+    return [_reward(*row, plan) for row in zip(answers, parts, constraints, off_task, cut_off, strict=True)]
 
 
 def _reward(
-    answer: str, parts: Sequence[float | None], constraints: Sequence[Constraint], off_task: bool, plan: RewardPlan
+    answer: str,
+    parts: Sequence[float | None],
+    constraints: Sequence[Constraint],
+    off_task: bool,
+    cut_off: bool,
+    plan: RewardPlan,
 ) -> Reward:
     whole = aggregate(parts, constraints, plan.aggregation, weights=plan.weights, decay=plan.decay)
-    factor = gate(answer, off_task=off_task, degenerate_factor=plan.degenerate_factor, intent_factor=plan.intent_factor)
+    factor = gate(
+        answer,
+        off_task=off_task,
+        cut_off=cut_off,
+        degenerate_factor=plan.degenerate_factor,
+        intent_factor=plan.intent_factor,
+        cut_off_factor=plan.cut_off_factor,
+    )
     return Reward(tuple(parts), None if whole is None else whole * factor, factor)
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import CurriculumConfig, PolicyConfig, RewardConfig
 from ifrl_core.policy.job import Job
-from ifrl_core.policy.stage import _weights
+from ifrl_core.policy.stage import _weights, with_weight
 from ifrl_core.policy.tables import metrics_table, run_figures
 from ifrl_core.training.checkpoints import last_checkpoint
 
@@ -73,3 +73,11 @@ def test_figures_count_unscored_rewards_and_average_the_ends() -> None:
     assert figures["reward_last"] == pytest.approx(0.8)  # mean of 0.6 .. 1.0
     assert figures["unscored"] == 2
     assert figures["zero_variance_share"] is None
+
+
+def test_prompts_whose_constraints_have_no_weight_are_not_asked() -> None:
+    kinds = {"tone:kind": "soft", "punctuation:no_comma": "hard"}
+    rows = [{"constraints": [{"type": name, "kind": kind}]} for name, kind in kinds.items()]
+    problem = {"check": "math", "constraints": []}
+    assert with_weight([*rows, problem], {"tone:kind": 0.0}) == [rows[1], problem]
+    assert with_weight([*rows, problem], {"tone:kind": 0.1}) == [*rows, problem]

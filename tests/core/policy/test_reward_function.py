@@ -20,6 +20,8 @@ NO_COMMA = Constraint("punctuation:no_comma", "hard", "Use no comma.", {})
 LOWER = Constraint("change_case:english_lowercase", "hard", "Write in lowercase.", {})
 Row = dict[str, Any]
 
+END = 2  # the token that ends an answer; "…" stands for the token budget
+
 
 def instruction(slot: int, *constraints: Constraint) -> Row:
     rows = [constraint_row(constraint) for constraint in constraints]
@@ -33,7 +35,10 @@ def problem(slot: int, kind: str, answer: str, source: str) -> Row:
 
 
 def scored(
-    pairs: list[tuple[Row, str]], gather: Callable[[list[Row]], list[Row]] = list, **config: Any
+    pairs: list[tuple[Row, str]],
+    gather: Callable[[list[Row]], list[Row]] = list,
+    plan: RewardPlan = RewardPlan(),  # noqa: B008
+    **config: Any,
 ) -> tuple[list[float | None], dict[str, float], dict[str, list[Any]], list[Rollout]]:
     """Rewards, metrics, extra columns, and what was seen."""
     metrics: dict[str, float] = {}
@@ -42,16 +47,19 @@ def scored(
     before: Callable[[], dict[str, float]] = lambda: {"stage": 1.0}  # noqa: E731
     reward = PromptReward(
         None,
-        plan=RewardPlan(),
+        plan=plan,
         config=PolicyConfig(**config),
         clock=StepClock(),
         seen=seen,
         before=before,
         gather=gather,
+        ends=[END],
     )
     columns = {name: [row[name] for row, _ in pairs] for name in pairs[0][0]}
     completions = [[{"role": "assistant", "content": text}] for _, text in pairs]
-    rewards = reward(completions=completions, log_metric=metrics.__setitem__, log_extra=extra.__setitem__, **columns)
+    ids = [[END + 1] * 3 if text.endswith("…") else [END + 1, END] for _, text in pairs]
+    log: dict[str, Any] = {"log_metric": metrics.__setitem__, "log_extra": extra.__setitem__}
+    rewards = reward(completions=completions, completion_ids=ids, **log, **columns)
     return rewards, metrics, extra, seen
 
 
@@ -82,6 +90,11 @@ def test_each_kind_is_rewarded_by_its_own_measure_in_the_order_of_the_batch() ->
         [["punctuation:no_comma", 0.0], ["change_case:english_lowercase", 1.0]],
         [["general:science", 0.0]],
     ]
+
+
+def test_an_answer_without_its_end_keeps_part_of_its_reward() -> None:
+    batch = [(instruction(0, NO_COMMA), "the rhine flows"), (instruction(0, NO_COMMA), "the rhine flows on and…")]
+    assert scored(batch, plan=RewardPlan(cut_off_factor=0.5))[0] == [1.0, 0.5]
 
 
 @pytest.mark.parametrize(("passed", "rates"), [("mean", [1.0, 0.5, 1.0]), ("all", [1.0, 0.0, 1.0])])

@@ -19,6 +19,7 @@ def call(reward: PromptReward, texts: list[str], ids: list[str], constraint: dic
     metrics: dict[str, float] = {}
     made = reward(
         completions=[[{"role": "assistant", "content": text}] for text in texts],
+        completion_ids=[[2]] * len(texts),
         prompt_id=ids,
         level=[1] * len(texts),
         slot=[0 if name == ids[0] else 1 for name in ids],

@@ -156,3 +156,11 @@ def test_responses_that_end_inside_their_reasoning_are_said(unclosed: int, level
     if found:
         assert found[0].title == f"{unclosed}% of the rollouts end inside their reasoning"
         assert "evaluation.max_tokens" in found[1].text
+
+
+def test_the_weight_of_soft_constraints_is_said_where_the_reward_model_decides_it() -> None:
+    assert said({"policy": {"soft_weights": {}}}) == []
+    (finding,) = said({"policy": {"soft_weights": {"tone:warm": 0.0, "tone:cold": 0.5}, "prompts_without_weight": 3}})
+    assert finding.level == "note"
+    assert "0.25 on average over 2 soft types, 0 for 1 of them" in finding.text
+    assert finding.text.endswith("no constraint of theirs counts: 3.")

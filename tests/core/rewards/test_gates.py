@@ -16,6 +16,7 @@ from ifrl_core.text.reasoning import THINK, Reasoning
 SEED = "Write a few lines about rivers."
 HONEST = "A river begins as rain in the hills, gathers streams, and ends as sea after a long and patient walk."
 NO_COMMA = Constraint("punctuation:no_comma", "hard", "Do not use any commas in your answer.")
+ABOUT = Constraint("keywords:existence", "hard", "Mention rain.", {"keywords": ["rain"]})
 END = Constraint("startend:end_checker", "hard", "End with the words That is all.", {"end_phrase": "That is all."})
 
 
@@ -26,6 +27,12 @@ def test_an_answer_that_leaves_the_task_aside_keeps_part_of_its_reward() -> None
     )
     assert (dropped.parts, dropped.gate, dropped.total) == ((1.0,), 0.25, 0.25)
     assert (kept.gate, kept.total) == (1.0, 1.0)
+
+
+def test_an_answer_that_the_token_budget_ended_keeps_part_of_its_reward() -> None:
+    plan = RewardPlan(cut_off_factor=0.5)
+    rewards = score_responses([HONEST, HONEST, ""], [[ABOUT]] * 3, None, cut_off=[True, False, True], plan=plan)
+    assert [(reward.gate, reward.total) for reward in rewards] == [(0.5, 0.5), (1.0, 1.0), (0.5, 0.0)]
 
 
 def test_going_round_in_circles_earns_nothing_and_asked_repetition_does() -> None:

@@ -213,6 +213,7 @@ FIELDS: Mapping[str, Field] = {
     "policy.reward.aggregation": field("policy", "all"),
     "policy.reward.weights": field("policy", "{'tone:': 3}", WEIGHTED, "policy.reward.weights={'tone:': 2}"),
     "policy.reward.decay": field("policy", 0.5, ORDERED, idle=()),
+    "policy.reward.cut_off_factor": field("policy", 0.5),
     "policy.reward.intent_factor": field("policy", 0.4),
     "policy.reward.intent": field("policy", "embedding", idle=("policy.reward.intent_factor=1",)),
     "policy.reward.intent_threshold": field("policy", 0.5, "policy.reward.intent=embedding", idle=()),
