@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.constraints.verifiers.scripts import count_words
+from ifrl_core.evaluation.cut_off import by_end
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.off_task import off_task
 from ifrl_core.inference import Completion, Request, request_seed
@@ -129,8 +130,8 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
 
     None where nothing could be scored. `length_words` is the mean answer length; `task_dropped` the share of answers that
     drop the task itself by words (rewards/task_drop.py), `off_task` by an embedding (off_task.py); `hacked` the share that
-    trips a wire (rewards/tripwires.py); `truncated` the share ended by the token budget; `unclosed` the number of responses
-    that end inside their reasoning.
+    trips a wire (rewards/tripwires.py); `truncated` the share ended by the token budget, `by_end` what that costs
+    (cut_off.py); `unclosed` the number of responses that end inside their reasoning.
     """
     by_meaning = [row.get("off_task") for row in rows]
     scores: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in ("hard", "soft")}
@@ -147,6 +148,7 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
         "off_task": None if None in by_meaning else _mean_of(bool(flag) for flag in by_meaning),
         "hacked": _mean_of(bool(row["tripped"]) for row in rows),
         "truncated": _mean_of(row["finish_reason"] == "length" for row in rows),
+        "by_end": by_end(rows),
         "unclosed": sum(bool(row["text"].strip()) and not answer_in(row) for row in rows),
     }
 

@@ -13,6 +13,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, Manifest
 from ifrl_core.labels.rounds import balanced_agreement, is_worse
 from ifrl_core.report.answers import sample_answers
 from ifrl_core.report.benchmark_data import before_and_after
+from ifrl_core.report.cut_off import cut_off_section
 from ifrl_core.report.findings import benchmark_findings, findings, label_findings, worst_first
 from ifrl_core.report.policy import policy_section
 from ifrl_core.stages import registry
@@ -54,6 +55,7 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
         "before": figures.get("before"),
         "after": figures.get("after"),
         "comparison": figures.get("comparison"),
+        "cut_off": cut_off_section(figures),
         "soft_audit": figures.get("soft_audit"),
         "answers": sample_answers(inputs["before"], inputs["after"], store)
         if {"before", "after"} <= set(inputs)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
+from ifrl_core.report.cut_off import cut_off_section, cut_off_text
 from ifrl_core.report.text import (
     IFEVAL,
     count,
@@ -54,6 +55,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
     sentences = [
         *_gain(figures.get("comparison", {}), figures.get("prompts", {})),
         *_answers(figures.get("comparison", {})),
+        *_cut_off(figures),
         *label_findings(figures.get("labels", {})),
         *_reward_model(figures.get("reward_model", {}), figures.get("soft_audit", {})),
         *_soft_gain(figures.get("soft_audit", {}).get("gain", {})),
@@ -157,7 +159,7 @@ def _general(row: Figures) -> Iterator[Finding]:
 
 def _answers(comparison: Figures) -> Iterator[Finding]:
     answer = comparison.get("answer", {})
-    length, dropped, cut = (answer.get(name, {}) for name in ("length_words", "task_dropped", "truncated"))
+    length, dropped = (answer.get(name, {}) for name in ("length_words", "task_dropped"))
     if length.get("n") and length["before"]:
         ratio = length["after"] / length["before"]
         lengths = f"{fixed(length['before'])} to {fixed(length['after'])} words on average."
@@ -175,15 +177,24 @@ def _answers(comparison: Figures) -> Iterator[Finding]:
         )
         yield Finding("bad" if grew else "warning", "Some answers drop the task", text)
     yield from _off_task(answer.get("off_task", {}))
-    if cut.get("n") and cut["after"] > 100 * CUT_OFF:
-        text = (
-            f"{fixed(cut['before'], 0)}% before and {fixed(cut['after'], 0)}% after. Constraints on how an answer ends "
-            "cannot hold then; raise evaluation.max_tokens to measure whole answers."
-        )
-        yield Finding("warning", "Most answers are cut off by the token budget", text)
     if comparison.get("soft", {}).get("overall", {}).get("n"):
         text = "The policy was trained to please this very reward model, so a rise here is no proof of a better answer."
         yield Finding("note", "Soft constraints are judged by the reward model", text)
+
+
+def _cut_off(figures: Mapping[str, Figures]) -> Iterator[Finding]:
+    cut = figures.get("comparison", {}).get("answer", {}).get("truncated", {})
+    section = cut_off_section(figures)
+    costs = cut_off_text(section) if section else ""
+    shares = f"{fixed(cut['before'], 0)}% before and {fixed(cut['after'], 0)}% after." if cut.get("n") else ""
+    if shares and cut["after"] > 100 * CUT_OFF:
+        text = (
+            f"{shares} Constraints on how an answer ends cannot hold then; raise evaluation.max_tokens to measure whole "
+            f"answers. {costs}"
+        )
+        yield Finding("warning", "Most answers are cut off by the token budget", text.strip())
+    elif section and any("after" in row["suffers"] for row in section["types"]):
+        yield Finding("note", "Some types suffer where answers are cut off", f"{shares} {costs}".strip())
 
 
 def _off_task(row: Figures) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, files
 from ifrl_core.labels.rounds import balanced_agreement, last_round
 from ifrl_core.report.benchmark_tables import section_summary
+from ifrl_core.report.cut_off import cut_off_section
 from ifrl_core.report.findings import OF_THEIR_OWN, findings
 from ifrl_core.report.text import (
     IFEVAL,
@@ -58,6 +59,7 @@ def run_summary(record: Mapping[str, Any], store: ArtifactStore) -> dict[str, An
         "general": _difference(comparison.get("general", {}).get("overall")),
         "benchmarks": _benchmarks(refs, store),
         "answers": comparison.get("answer"),
+        "cut_off": cut_off_section(figures),
         "rejected": figures["seeds"]["rejected"] if "seeds" in figures else None,
         "writing": figures.get("instructions", {}).get("writing"),
         "findings": [asdict(finding) for finding in findings(figures)],

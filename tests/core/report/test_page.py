@@ -96,6 +96,12 @@ def test_it_names_nothing_outside_itself_and_runs_nothing(whole: Whole) -> None:
     assert "default-src 'none'" in policy
 
 
+def test_what_being_cut_off_costs_is_shown_by_type(whole: Whole) -> None:
+    _, page = page_of(*whole)
+    assert "Answers that the token budget cut off" in page.text
+    assert "without a clear difference" in page.text
+
+
 def test_hostile_answers_are_shown_as_text(whole: Whole) -> None:
     html, page = page_of(*whole)
     assert "<script>alert(1)" not in html

@@ -49,6 +49,10 @@ def test_it_has_the_keys_that_scripts_rely_on(whole: Whole) -> None:
     assert summary["label_agreement_detail"]["positives"] == audit["positives"]
     assert summary["reward_model"]["auc"] == store.manifest(refs["reward_model"]).figures["hard"]["auc"]
     assert summary["soft_gain"]["mean"] != summary["gain"]["mean"]
+    assert summary["cut_off"]["share"]["after"] == store.manifest(refs["after"]).figures["truncated"]
+    assert {row["type"] for row in summary["cut_off"]["types"]} == set(
+        store.manifest(refs["comparison"]).figures["hard"]["by_type"]
+    )
     assert summary["ifeval"] is None
     assert summary["general"] is None
     assert summary["rejected"] == 0
