@@ -12,7 +12,7 @@ class SeedsConfig(StageConfig):
     """Which seed instructions are used, and how they are split before anything else happens."""
 
     files: How[tuple[str, ...]] = Field(
-        (), description="JSONL, Parquet or text files of seed instructions (path or URL)"
+        (), description="Files or folders of seeds (path, s3:// or hf:// URL): JSON, Parquet, Arrow, CSV, text"
     )
     builtin: bool = Field(True, description="Also use the seed instructions that ship with ifrl")
     train: int = Field(3000, ge=2, description="At most this many train seeds (chosen by hash)")

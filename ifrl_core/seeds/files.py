@@ -1,38 +1,34 @@
-"""The files that seeds come in: which lie below a folder, and the records of each (JSONL, Parquet, lines of text)."""
+"""The files that seeds come in: which lie below a folder or in a dataset of the Hub, and the records of each.
+
+A file is of the kind that its name says, packed with gzip or zstd or not; JSON may be lines or one array, whatever its name.
+"""
 
 import json
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import fsspec
 
 from ifrl_core.artifacts.files import filesystem, is_local
 from ifrl_core.errors import InputError
-from ifrl_core.records import printable
-from ifrl_core.seeds.record import FIELDS, is_read, missing, seed_of
-from ifrl_core.text.lines import as_lines, check_shape, lines_of
+from ifrl_core.seeds.packed import unpacked
+from ifrl_core.seeds.record import FIELDS, Reading, reading_of
+from ifrl_core.seeds.tables import Record, arrow_rows, excerpt, parquet_rows, separated_rows
+from ifrl_core.text.lines import check_shape, lines_of
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".jsonl", ".ndjson", ".parquet", ".txt")
-_EXCERPT = 200
-_ROWS_AT_ONCE = 1_024
-
-
-@dataclass(frozen=True)
-class Record:
-    """One record as read: its seed in `value`, or why it has none in `problem`."""
-
-    line: int
-    value: Any
-    field: str
-    excerpt: str
-    problem: str = ""
+_PACKED = (".gz", ".gzip", ".zst", ".zstd")
+_NO_SEEDS = (
+    "dataset_info.json",
+    "dataset_infos.json",
+    "dataset_dict.json",
+    "state.json",
+)  # what `datasets` writes beside
+_EXPECTED = f"expected a JSON object with one of the fields {', '.join(FIELDS)}, or a conversation"
 
 
 def seed_files(location: str) -> tuple[str, ...]:
@@ -42,31 +38,62 @@ def seed_files(location: str) -> tuple[str, ...]:
         InputError: when `location` is empty, a local folder that does not exist, or cannot be listed.
     """
     if not location:
-        raise InputError("new_seeds is empty: name a folder or an s3:// prefix of JSONL, Parquet or text files")
+        raise InputError(f"new_seeds is empty: name a folder or an s3:// prefix of seeds ({', '.join(KINDS)})")
     fs, base = filesystem(location)
     try:
         if is_local(fs) and not fs.exists(base):
             raise InputError(f"new_seeds {location} does not exist; name a folder, a file or an s3:// prefix")
-        details: dict[str, dict[str, object]] = fs.find(base, detail=True)
+        return tuple(path for _, path in _below(fs, base, location))
     except OSError as error:
         raise InputError(f"new_seeds {location} cannot be listed: {error}") from error
-    paths, other = [], 0
+
+
+def files_at(location: str) -> list[tuple[str, str]]:
+    """(name, path) of a seed file, or of all below a folder, as `datasets` writes them; names are without the folder's place.
+
+    Raises:
+        InputError: when a folder cannot be listed, or has no seed files.
+    """
+    path = path_of(location)
+    if kind_of(path) or (path.suffix and "://" not in location and not fsspec.filesystem("file").isdir(location)):
+        return [(path.name, location)]
+    try:
+        fs, base = filesystem(location)
+        found = _below(fs, base, location) if fs.isdir(base) else [(path.name, location)]
+    except Exception as error:  # every fsspec backend has its own kinds of failure
+        raise InputError(f"{location}: cannot be opened ({type(error).__name__}: {error}); check the path") from error
+    if not found:
+        raise InputError(f"{location}: the folder has no file of seeds; expected {', '.join(KINDS)}")
+    return [(f"{path.name}/{name}", file) for name, file in found] if fs.isdir(base) else found
+
+
+def _below(fs: fsspec.AbstractFileSystem, base: str, location: str) -> list[tuple[str, str]]:
+    """Path below `base` and whole path of each seed file."""
+    details: dict[str, dict[str, object]] = fs.find(base, detail=True)
+    found, other = [], 0
     for path, detail in sorted(details.items()):
-        below = PurePosixPath(path[len(base) :] or PurePosixPath(path).name)
-        if any(part.startswith(".") for part in below.parts) or not detail.get("size"):
+        below = PurePosixPath(path[len(base) :].lstrip("/") or PurePosixPath(path).name)
+        if any(part.startswith(".") for part in below.parts) or not detail.get("size") or below.name in _NO_SEEDS:
             continue
-        if below.suffix.lower() in SUFFIXES:
-            paths.append(path if is_local(fs) else str(fs.unstrip_protocol(path)))
+        if kind_of(below):
+            found.append((str(below), path if is_local(fs) else str(fs.unstrip_protocol(path))))
         else:
             other += 1
     if other:
-        log.warning("%d files in %s are passed over: seeds are read from %s", other, location, ", ".join(SUFFIXES))
-    return tuple(paths)
+        log.warning("%d files in %s are passed over: seeds are read from %s", other, location, ", ".join(KINDS))
+    return found
 
 
 def path_of(path: str) -> PurePosixPath:
     """The path of a file or of an http URL without its query."""
     return PurePosixPath(urlsplit(path).path if path.startswith(("http://", "https://")) else path)
+
+
+def kind_of(path: PurePosixPath) -> str:
+    """Which of KINDS a file is by its name, packed or not; empty when it is none."""
+    suffix = path.suffix.lower()
+    suffix = path.with_suffix("").suffix.lower() if suffix in _PACKED else suffix
+    return suffix if suffix in KINDS else ""
 
 
 def records_of(path: str) -> Iterator[Record]:
@@ -75,80 +102,87 @@ def records_of(path: str) -> Iterator[Record]:
     Raises:
         InputError: for a file of unknown kind, or one that cannot be opened.
     """
-    kinds = dict(zip(SUFFIXES, (_json_lines, _json_lines, _parquet_rows, _text_lines), strict=True))
-    suffix = path_of(path).suffix.lower()
-    if suffix not in kinds:
-        remedy = f". {as_lines(path, '.[]')}" if suffix == ".json" else ""
-        raise InputError(f"{path}: unknown kind of file {suffix!r}; expected one of {', '.join(kinds)}{remedy}")
+    kind = kind_of(path_of(path))
+    if not kind:
+        raise InputError(f"{path}: unknown kind of file {path_of(path).suffix!r}; expected one of {', '.join(KINDS)}")
     try:
         fs, inner = filesystem(path)
         stream = fs.open(inner, "rb")
     except Exception as error:  # every fsspec backend has its own kinds of failure
         raise InputError(f"{path}: cannot be opened ({type(error).__name__}: {error}); check the path") from error
-    with stream:
-        yield from kinds[suffix](stream, path)
+    with stream, unpacked(stream, path) as content:
+        yield from KINDS[kind](content, path)
 
 
 def _text_lines(stream: Any, path: str) -> Iterator[Record]:
     for number, line, problem in lines_of(stream, path):
-        yield Record(number, line, "", _excerpt(line), problem)
+        yield Record(number, Reading(line, "", problem), excerpt(line))
 
 
-def _json_lines(stream: Any, path: str) -> Iterator[Record]:
+def _json_records(stream: Any, path: str) -> Iterator[Record]:
+    """Of JSON lines, or of one JSON array."""
     begun = False
-    for number, line, problem in lines_of(stream, path):
+    lines = lines_of(stream, path)
+    for number, line, problem in lines:
         if not begun and line.strip():
             begun = True
+            if not problem and _begins_array(line):
+                yield from _items([(number, line, problem), *lines], path)
+                return
             check_shape(line, path, FIELDS)
-        value, field = None, ""
-        if not problem:
-            document, problem = _document(line)
-            if not problem:
-                value, field, problem = seed_of(document)
-        yield Record(number, value, field, _excerpt(line), problem)
+        reading = Reading(None, "", problem) if problem else _read_line(line)
+        yield Record(number, reading, excerpt(line))
 
 
-def _document(line: str) -> tuple[dict[str, Any], str]:
-    """The object of a line, or why it holds none."""
-    expected = f"expected a JSON object with one of the fields {', '.join(FIELDS)}"
-    if not line.strip():
-        return {}, f"line is empty; {expected}"
+def _begins_array(line: str) -> bool:
+    """Whether a line begins, or is, an array of objects; a whole one of anything else is a line that is no record."""
+    start = line.strip()
     try:
-        document = json.loads(line)
+        document = json.loads(start)
+    except (ValueError, RecursionError):
+        return start.startswith("[")
+    return isinstance(document, list) and (not document or any(isinstance(item, dict) for item in document))
+
+
+def _items(lines: Iterable[tuple[int, str, str]], path: str) -> Iterator[Record]:
+    """The records of one JSON array; each is named by its place, from 1."""
+    texts = []
+    for number, line, problem in lines:
+        if problem:
+            raise InputError(f"{path}: line {number}: {problem}")
+        texts.append(line)
+    try:
+        documents = json.loads("\n".join(texts))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: begins as a JSON array and is not valid JSON ({error})") from error
+    for place, document in enumerate(documents, 1):
+        yield Record(place, _of_document(document, "item"), excerpt(json.dumps(document, ensure_ascii=False)))
+
+
+def _read_line(line: str) -> Reading:
+    """What a line holds."""
+    if not line.strip():
+        return Reading(None, "", f"line is empty; {_EXPECTED}")
+    try:
+        return _of_document(json.loads(line), "line")
     except (ValueError, RecursionError) as error:
         comma = ", a comma stands behind it" if line.rstrip().endswith("},") else ""
-        return {}, f"line is not valid JSON ({error}{comma}); {expected}"
+        return Reading(None, "", f"line is not valid JSON ({error}{comma}); {_EXPECTED}")
+
+
+def _of_document(document: Any, named: str) -> Reading:
     if not isinstance(document, dict):
-        return {}, f"line is a JSON {type(document).__name__}; {expected}"
-    return document, ""
+        return Reading(None, "", f"{named} is a JSON {type(document).__name__}; {_EXPECTED}")
+    return reading_of(document)
 
 
-def _parquet_rows(stream: Any, path: str) -> Iterator[Record]:
-    try:
-        table = pq.ParquetFile(stream)
-        names = table.schema_arrow.names
-        if not set(FIELDS) & set(names):
-            raise InputError(f"{path}: {missing(dict.fromkeys(names))}")
-        columns = [name for name in names if is_read(name)]
-        line = 0
-        for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
-            for row in range(batch.num_rows):
-                line += 1
-                yield _row(line, {name: batch.column(name)[row] for name in batch.schema.names})
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({error})") from error
-
-
-def _row(line: int, cells: dict[str, pa.Scalar]) -> Record:
-    record = {}
-    for name, cell in cells.items():
-        try:
-            record[name] = cell.as_py()
-        except UnicodeDecodeError:
-            return Record(line, None, name, "", f"field {name!r} is not valid UTF-8; expected UTF-8")
-    value, field, problem = seed_of(record)
-    return Record(line, value, field, _excerpt(str(value)), problem)
-
-
-def _excerpt(text: str) -> str:
-    return printable(text[:_EXCERPT])
+KINDS: dict[str, Callable[[Any, str], Iterator[Record]]] = {
+    ".jsonl": _json_records,
+    ".ndjson": _json_records,
+    ".json": _json_records,
+    ".parquet": parquet_rows,
+    ".arrow": arrow_rows,
+    ".csv": separated_rows,
+    ".tsv": separated_rows,
+    ".txt": _text_lines,
+}

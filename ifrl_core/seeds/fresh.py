@@ -60,7 +60,7 @@ def find_fresh_seeds(location: str, recipe: SeedsSource, used: Collection[str], 
     ids = "\n".join(sorted(item.seed_id for item in fresh))
     source = RetrainSeedsSource(
         paths=paths,
-        digest=digest_of_seeds((item.text for item in texts), rejected),
+        digest=digest_of_seeds((item.said for item in texts), rejected),
         used=tuple(sorted(used)),
         fresh=digest_of_bytes(ids.encode()),
         recipe=recipe,

@@ -1,8 +1,12 @@
-"""Train or held-out: decided for every seed by a hash of its text, before anything else happens."""
+"""Train or held-out: decided for every seed by a hash of its text, before anything else happens.
+
+Of a conversation, of what the user said first: a dialog is one seed, at its last user turn, and where a file has several
+parts of one dialog, all of them, which begin alike, are on one side.
+"""
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from ifrl_core.errors import ConfigError
@@ -13,17 +17,14 @@ Split = Literal["train", "held_out"]
 
 
 @dataclass(frozen=True)
-class Seed:
+class Seed(SeedText):
     """A seed instruction and the split that it, and everything made from it, belongs to."""
 
-    seed_id: str
-    text: str
-    source: str
-    split: Split
+    split: Split = field(kw_only=True)
 
 
 def split_seeds(seeds: Sequence[SeedText], held_out_share: float, seed: int) -> list[Seed]:
-    """Assign every seed to train or held-out, by a hash of (`seed`, text without case, spaces and punctuation).
+    """Assign every seed to train or held-out, by a hash of (`seed`, opening without case, spaces and punctuation).
 
     A seed is held out when its hash, read as a number in [0, 1), is below the share. The choice looks at that seed alone:
     adding, removing or reordering others never moves it, and a larger share only moves seeds from train to held-out. Texts
@@ -36,12 +37,7 @@ def split_seeds(seeds: Sequence[SeedText], held_out_share: float, seed: int) -> 
     if not 0 < held_out_share < 1:
         raise ConfigError(f"held-out share is {held_out_share}; expected a number between 0 and 1")
     return [
-        Seed(
-            item.seed_id,
-            item.text,
-            item.source,
-            "held_out" if split_hash(item.text, seed) < held_out_share else "train",
-        )
+        Seed(**vars(item), split="held_out" if split_hash(item.opening, seed) < held_out_share else "train")
         for item in seeds
     ]
 
@@ -51,7 +47,7 @@ SeedLike = TypeVar("SeedLike", SeedText, Seed)
 
 def at_most(seeds: Sequence[SeedLike], limit: int, seed: int) -> list[SeedLike]:
     """The `limit` seeds of lowest hash (all when fewer), by id: a choice that does not depend on their order."""
-    chosen = sorted(seeds, key=lambda item: (split_hash(item.text, seed), item.seed_id))[:limit]
+    chosen = sorted(seeds, key=lambda item: (split_hash(item.opening, seed), item.seed_id))[:limit]
     return sorted(chosen, key=lambda item: item.seed_id)
 
 

@@ -10,8 +10,10 @@ from ifrl_core.config import PipelineConfig, SeedsConfig, StageConfig
 from ifrl_core.errors import ConfigError, InputError
 from ifrl_core.identity.fields import How
 from ifrl_core.models.control_marks import COMMON
-from ifrl_core.records import REJECTED, SEEDS
+from ifrl_core.records import REJECTED, SEEDS, Row, with_conversations
+from ifrl_core.seeds.conversations import texts_in
 from ifrl_core.seeds.read import Rejected, digest_of_seeds, read_seeds
+from ifrl_core.seeds.record import PLAIN
 from ifrl_core.seeds.split import Seed, at_most, split_seeds
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
@@ -37,7 +39,7 @@ def seeds_source(config: SeedsConfig) -> SeedsSource:
     texts, rejected = read_seeds(config.files, builtin=config.builtin)
     return SeedsSource(
         paths=config.files,
-        digest=digest_of_seeds((item.text for item in texts), rejected),
+        digest=digest_of_seeds((item.said for item in texts), rejected),
         builtin=config.builtin,
         train=config.train,
         held_out=config.held_out,
@@ -52,7 +54,8 @@ def _check_some(recipe: PipelineConfig) -> None:
 
 @stage("seeds", version=1, inputs=(), config=lambda recipe: seeds_source(recipe.seeds), check=_check_some)
 def make_seeds(config: SeedsSource, inputs: Inputs, work: Work) -> Figures:
-    """Columns: records.SEEDS; broken records go to rejected.parquet (records.REJECTED) with line and reason."""
+    """Columns: records.SEEDS, and `messages` where there are conversations. Broken records go to rejected.parquet
+    (records.REJECTED) with line and reason."""
     texts, rejected = read_seeds(config.paths, builtin=config.builtin)
     seeds = split_seeds(texts, config.held_out_share, work.seed)
     train = at_most([s for s in seeds if s.split == "train"], config.train, work.seed)
@@ -76,19 +79,45 @@ def write_seeds(
             "add seeds, set seeds.builtin, or change seeds.held_out_share"
             + (f". {len(rejected)} records were rejected{why}" if rejected else "")
         )
-    rows = [{"seed_id": s.seed_id, "seed": s.text, "source": s.source, "split": s.split} for s in (*train, *held_out)]
-    work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=SEEDS))
+    rows = list(map(_row, (*train, *held_out)))
+    work.writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=with_conversations(SEEDS, rows)))
     bad = [{"source": r.source, "line": r.line, "reason": r.reason, "record": r.record} for r in rejected]
     work.writer.write_table("rejected.parquet", pa.Table.from_pylist(bad, schema=REJECTED))
     work.progress(1, 1, f"{len(train)} train and {len(held_out)} held-out seeds, {len(bad)} rejected{why}")
-    sources = Counter(seed.source for seed in (*train, *held_out))
+    chosen = (*train, *held_out)
     return {
         "read": read,
         "train": len(train),
         "held_out": len(held_out),
         "rejected": len(bad),
-        "with_marks": sum(COMMON.search(seed.text) is not None for seed in (*train, *held_out)),
+        "with_marks": sum(any(map(COMMON.search, texts_in(seed.conversation.messages))) for seed in chosen),
         "rejected_kinds": dict(kinds.most_common(20)),
         "rejected_examples": bad[:20],
-        "sources": dict(sources),
+        "sources": dict(Counter(seed.source for seed in chosen)),
+        **_of_shapes(chosen),
+    }
+
+
+def _row(seed: Seed) -> Row:
+    return {
+        "seed_id": seed.seed_id,
+        "seed": seed.text,
+        "source": seed.source,
+        "split": seed.split,
+        "messages": seed.messages or None,
+    }
+
+
+def _of_shapes(seeds: Sequence[Seed]) -> Figures:
+    """How many seeds came in which shape, how many are conversations, and what of them is not used; nothing of plain ones."""
+    shapes = Counter(seed.shape for seed in seeds)
+    if set(shapes) <= {PLAIN}:
+        return {}
+    return {
+        "shapes": dict(shapes.most_common()),
+        "conversations": sum(bool(seed.messages) for seed in seeds),
+        "with_history": sum(bool(seed.conversation.history) for seed in seeds),
+        "with_system": sum(bool(seed.conversation.system) for seed in seeds),
+        "with_tools": sum(bool(seed.conversation.tools) for seed in seeds),
+        "answers_left_out": sum(seed.left_out for seed in seeds),
     }

@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifrl_core.errors import InputError
+from ifrl_core.seeds.conversations import texts_in
 from ifrl_core.seeds.read import Rejected, read_seeds
-from ifrl_core.seeds.record import CONTEXT, CONVERSATIONS, FIELDS, seed_of
+from ifrl_core.seeds.record import CONTEXT, CONVERSATIONS, FIELDS, reading_of
 
 TIDES = "Explain tides."
+NOTHING = ("", "<noinput>", "nan", "none", "null", "n/a")
 
 
 def read(folder: Path, name: str, content: str | bytes) -> tuple[list[str], list[Rejected]]:
@@ -34,21 +36,19 @@ def lines(*records: Any) -> str:
 @pytest.mark.parametrize("nothing", ["", "  ", None, "<noinput>", "nan", float("nan"), [], {}, ["", None], False])
 @pytest.mark.parametrize("field", ["input", "context", "history", "System"])
 def test_an_empty_field_beside_the_seed_is_no_loss(field: str, nothing: Any) -> None:
-    assert seed_of({"instruction": TIDES, field: nothing, "output": "x"}) == (TIDES, "instruction", "")
+    read = reading_of({"instruction": TIDES, field: nothing, "output": "x"})
+    assert (read.value, read.field, read.problem, read.messages) == (TIDES, "instruction", "", ())
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("input", "The tide rises twice a day."),
-        ("context", "The moon pulls."),
-        ("Input", "The moon pulls."),
-        ("system", "You are a pirate."),
-        ("history", [["Hello", "Hi!"]]),
+        ("inputs", "The tide rises twice a day."),
+        ("Input", ["The moon pulls."]),
+        ("passage", "The moon pulls."),
         ("choices", ["the moon", "the sun"]),
-        ("messages", [{"role": "user", "content": TIDES}, {"role": "assistant", "content": "ok"},
-                      {"role": "user", "content": "And waves?"}]),
-        ("conversations", [{"from": "human", "value": "Something else."}]),
+        ("Image", {"path": "moon.png"}),
+        ("chat", "And waves?"),
     ],
 )  # fmt: skip
 def test_a_field_that_says_more_of_the_task_than_the_seed_refuses_the_record_by_name(
@@ -71,38 +71,20 @@ def test_a_field_that_says_more_of_the_task_than_the_seed_refuses_the_record_by_
     ],
 )
 def test_what_the_seed_says_too_and_answers_are_no_loss(record: dict[str, Any]) -> None:
-    assert seed_of(record)[2] == ""
+    read = reading_of(record)
+    assert (read.value, read.problem, read.messages) == (record["prompt"], "", ())
 
 
 def test_reasons_are_counted_by_kind(tmp_path: Path) -> None:
-    lost = [{"instruction": f"Sum up {n}.", "input": f"Text {n}."} for n in range(3)]
+    lost = [{"instruction": f"Sum up {n}.", "passage": f"Text {n}."} for n in range(3)]
     twice = [{"instruction": TIDES}, {"instruction": TIDES}]
     _, rejected = read(tmp_path, "a.jsonl", lines(*lost, *twice, {"instruction": "x" * 9000}) + "{\n{a\n")
     assert sorted(Counter(item.kind for item in rejected).values()) == [1, 1, 2, 3]
 
 
-def test_a_file_of_conversations_says_what_to_write(tmp_path: Path) -> None:
-    chat = {"conversations": [{"from": "human", "value": TIDES}, {"from": "gpt", "value": "ok"}]}
-    with pytest.raises(InputError, match=r"conversations \('conversations'\) are not read: write the request of each"):
-        read(tmp_path, "a.jsonl", lines(chat))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "### Human: What are tides?### Assistant: The sea's breath.\n### Assistant: More.",
-        "### Instruction:\nExplain tides.\n\n### Response:\nThe moon pulls.",
-        "User: What are tides?\nAssistant: The moon.",
-        "<|user|>\nWhat are tides?\n<|assistant|>\nThe moon.",
-    ],
-)
-def test_a_text_that_is_a_whole_conversation_is_refused(text: str) -> None:
-    assert "whole conversation" in seed_of({"text": text})[2]
-    assert seed_of({"seed": text})[2] == ""
-
-
 def test_a_text_that_speaks_of_one_side_is_a_seed() -> None:
-    assert seed_of({"text": "User: an interface for whom?\nName three."})[2] == ""
+    read = reading_of({"text": "User: an interface for whom?\nName three."})
+    assert (read.problem, read.messages) == ("", ())
 
 
 @pytest.mark.parametrize("wrong", [42, None, "", ["x"], {"a": 1}, 0.5])
@@ -116,15 +98,17 @@ def test_parquet_rows_are_looked_at_in_the_same_way(tmp_path: Path) -> None:
         {
             "seed": [1, 2, 3],
             "instruction": pa.array([TIDES, "Shorten it.", "Name a fruit."], pa.large_string()).dictionary_encode(),
-            "input": ["", "The moon pulls.", None],
-            "messages": [[], [{"role": "user", "content": "x"}], None],
+            "passage": ["", "The moon pulls.", None],
+            "messages": pa.array(
+                [[], None, None], pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+            ),
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
     seeds, (rejected,) = read_seeds([str(tmp_path / "a.parquet")], builtin=False)
     assert [seed.text for seed in seeds] == [TIDES, "Name a fruit."]
     assert rejected.line == 2
-    assert "field 'input' says more" in rejected.reason
+    assert "field 'passage' says more" in rejected.reason
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
@@ -141,16 +125,23 @@ def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str, end
         ("a.txt", TIDES.encode("utf-16-be"), "looks like UTF-16 without a byte order mark"),
         ("a.txt", b"\xff\xfeE\x00x", "is not valid UTF-16 at byte"),
         ("a.txt", "Erkläre Ebbe.".encode("latin-1"), "line is not valid UTF-8"),
-        ("a.jsonl", gzip.compress(b"x", mtime=0), "is packed (gzip); unpack it first"),
+        ("a.txt", b"PK\x03\x04x", "is packed (zip); unpack it first"),
+        ("a.jsonl", gzip.compress(b"tides" * 9, mtime=0)[:-9], "cannot be unpacked"),
+        ("a.csv.zst", b"\x28\xb5\x2f\xfdx", "cannot be unpacked"),
         ("a.txt", b"PAR1xxxx", "is a Parquet file; name it .parquet"),
-        ("a.jsonl", json.dumps([{"seed": TIDES}]), "holds one JSON array; expected an object a line. Make lines of it"),
-        ("a.jsonl", json.dumps([{"seed": TIDES}], indent=2), "jq -c '.[]'"),
+        ("a.json", '[{"seed": "x"},', "begins as a JSON array and is not valid JSON"),
         ("a.jsonl", json.dumps({"seed": TIDES}, indent=2), "its objects go over several lines"),
         ("a.jsonl", "instruction,input\nExplain,\n", "holds a table with a header such as CSV"),
         ("a.jsonl", '{"seed": "x"},\n{"seed": "y"},\n', "a comma stands behind it"),
         ("a.jsonl", "\n\n", "line is empty"),
-        ("a.json", json.dumps([{"seed": TIDES}]), "unknown kind of file '.json'"),
-        ("a.json", "[]", "Make lines of it: jq -c '.[]'"),
+        ("a.json", "[]", "the file is empty"),
+        (
+            "a.csv",
+            "question,answer\nWhy?,So.\n",
+            "no field 'seed', 'instruction', 'prompt', 'text' and no conversation",
+        ),
+        ("a.arrow", b"ARROW1 and no more", "not a readable Arrow file"),
+        ("a.xlsx", "x", "unknown kind of file '.xlsx'; expected one of .jsonl"),
     ],
 )
 def test_a_file_of_another_kind_is_refused_with_what_to_do(
@@ -186,14 +177,14 @@ VALUE = st.recursive(
 @settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.sampled_from([*FIELDS, *CONTEXT, *CONVERSATIONS, "other"]), VALUE, max_size=5))
 def test_a_record_gives_its_seed_whole_or_a_problem(record: dict[str, Any]) -> None:
-    value, field, problem = seed_of(record)
-    assert bool(field) == any(name in record for name in FIELDS)
-    if field and not problem:
-        assert value is record[field]
-        others = [record[name] for name in (*CONTEXT, *CONVERSATIONS) if isinstance(record.get(name), str)]
-        if isinstance(value, str):
-            assert all(" ".join(text.split()) in " ".join(value.split()) or text.strip().lower() in
-                       ("", "<noinput>", "nan", "none", "null", "n/a") for text in others)  # fmt: skip
+    read = reading_of(record)
+    if read.problem or not isinstance(read.value, str):
+        return
+    said = " ".join(" ".join(text.split()) for text in (read.value, *texts_in(read.messages)))
+    for name in (*FIELDS[:3], *CONTEXT):
+        text = record.get(name)
+        if isinstance(text, str) and (name in CONTEXT or name == read.field):
+            assert " ".join(text.split()) in said or text.strip().lower() in NOTHING
 
 
 @settings(max_examples=40, deadline=None)
@@ -202,7 +193,7 @@ def test_any_bytes_end_as_seeds_rejections_or_one_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    for name in ("a.txt", "a.jsonl"):
+    for name in ("a.txt", "a.jsonl", "a.csv", "a.arrow"):
         with suppress(InputError):
             texts, rejected = read(folder, name, content)
             assert texts

@@ -51,7 +51,10 @@ def test_every_accepted_field_name_is_read_and_the_first_in_order_wins(tmp_path:
         (b"{not json", "line is not valid JSON"),
         (b"", "line is empty"),
         (b"[1, 2]", "line is a JSON list"),
-        (b'{"sed": "x", "b": 1}', "no field 'seed', 'instruction', 'prompt', 'text'; found 'sed', 'b'"),
+        (
+            b'{"sed": "x", "b": 1}',
+            "no field 'seed', 'instruction', 'prompt', 'text' and no conversation ('messages', 'conversations'); found 'sed'",
+        ),
         (b"{}", "found none"),
         (b'{"seed": 7}', "field 'seed' is int; expected a text"),
         (b'{"prompt": null}', "field 'prompt' is null; expected a text"),
@@ -153,7 +156,6 @@ def test_a_file_with_no_usable_record_fails_with_the_first_three_reasons(tmp_pat
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", b"seed\nx\n", "unknown kind of file '.csv'; expected one of .jsonl"),
         ("a.jsonl", b"", "the file is empty"),
         ("a.parquet", b"not parquet at all", "not a readable Parquet file"),
     ],
@@ -174,7 +176,7 @@ def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> Non
 
 def test_a_parquet_file_without_a_seed_column_says_what_it_found(tmp_path: Path) -> None:
     path = parquet(tmp_path, "a.parquet", pa.table({"question": ["x"]}))
-    with pytest.raises(InputError, match="no field 'seed', 'instruction', 'prompt', 'text'; found 'question'"):
+    with pytest.raises(InputError, match=r"and no conversation .*; found 'question'"):
         read_seeds([path], builtin=False)
 
 
