@@ -210,6 +210,16 @@ def conversation_of(row: Mapping[str, Any]) -> Conversation:
     return Conversation(messages_of(row.get("messages") or ({"role": "user", "content": row["seed"].strip()},)))
 
 
+def packed(conversation: Conversation) -> str | None:
+    """A conversation as JSON text; None of one that is a user's text and nothing else."""
+    return None if conversation.is_plain else json.dumps(conversation.messages, ensure_ascii=False)
+
+
+def unpacked(text: str | None, seed: str) -> Conversation:
+    """The inverse of `packed`; `seed` is its last user turn."""
+    return Conversation(tuple(json.loads(text)) if text else ({"role": "user", "content": seed},))
+
+
 def with_conversations(schema: pa.Schema, rows: Iterable[Mapping[str, Any]]) -> pa.Schema:
     """`schema` with the column `messages` that the rows, whose conversations have one, take; as it is when none has."""
     stored = (message for row in rows for message in row.get("messages") or ())

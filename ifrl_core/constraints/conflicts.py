@@ -8,7 +8,7 @@ from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.satisfy import draft_of
 from ifrl_core.constraints.verifiers.scripts import word_set
 from ifrl_core.constraints.witness.contradiction import contradiction
-from ifrl_core.records import Constraint
+from ifrl_core.records import Constraint, Conversation
 
 
 def near_duplicates(a: str, b: str, *, overlap: float = 0.8) -> bool:
@@ -17,8 +17,8 @@ def near_duplicates(a: str, b: str, *, overlap: float = 0.8) -> bool:
     return a == b or len(words_a & words_b) >= max(1.0, overlap * len(words_a | words_b))
 
 
-def conflict(a: Constraint, b: Constraint) -> bool:
-    """Whether two constraints exclude each other; symmetric.
+def conflict(a: Constraint, b: Constraint, conversation: Conversation | None = None) -> bool:
+    """Whether two constraints exclude each other, in a conversation where that matters; symmetric.
 
     They do when they are of one type (a near-duplicate), claim the same slot of the text, or a rule by their
     arguments says so. A constraint whose type the catalog does not know (written by a model, soft) conflicts only with
@@ -37,5 +37,5 @@ def conflict(a: Constraint, b: Constraint) -> bool:
         return True
     if a.kind == "soft" or b.kind == "soft":
         return False
-    draft = draft_of([a, b])
+    draft = draft_of([a, b], conversation)
     return draft is not None and contradiction(draft) is not None

@@ -57,6 +57,12 @@ def constraint_type(
     return decorate
 
 
+def all_types() -> list[ConstraintType]:
+    """All of the catalog, types of installed packages and of conversations included."""
+    load_extensions()
+    return list(CATALOG.values())
+
+
 @cache
 def load_extensions() -> tuple[str, ...]:
     """Import every module that installed packages name under the entry point group `ifrl.constraints`, once.

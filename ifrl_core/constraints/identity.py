@@ -12,6 +12,8 @@ from ifrl_core.artifacts import canonical_json
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.config import PipelineConfig, StageConfig
 from ifrl_core.constraints.sampling import catalog_digest, chosen_types
+from ifrl_core.constraints.turn_types import TurnType
+from ifrl_core.constraints.turns import rules_in, verdicts_in
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.constraints.verdict import strict_and_loose, verdicts
 from ifrl_core.constraints.verifiers.rule import Rule
@@ -57,7 +59,8 @@ def judging(plan: type[StageConfig], section: StageConfig, recipe: PipelineConfi
 
 def _rules(types: Sequence[ConstraintType]) -> dict[str, str]:
     rules = {f"rule {t.id}": _rule(t.rule) for t in types if t.rule is not None}
-    return {"verdict": _code(verdicts, strict_and_loose), **rules}
+    in_turns = {"in turns": _code(verdicts_in, rules_in)} if any(isinstance(t, TurnType) for t in types) else {}
+    return {"verdict": _code(verdicts, strict_and_loose), **in_turns, **rules}
 
 
 def _rule(rule: Rule) -> str:

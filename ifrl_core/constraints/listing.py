@@ -3,7 +3,8 @@
 import random
 from typing import Any
 
-from ifrl_core.constraints.sampling import chosen_types
+from ifrl_core.constraints.extension import all_types
+from ifrl_core.constraints.turn_types import TurnType, example
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.records import Kind
 
@@ -11,7 +12,7 @@ _SEED = "Describe the life of a lighthouse keeper."
 
 
 def _example(type_: ConstraintType) -> str:
-    args = type_.sample(random.Random(type_.id), max_words=60, seed_text=_SEED)
+    args = example(type_).sample(random.Random(type_.id), max_words=60, seed_text=_SEED)
     return type_.constraint(args).text
 
 
@@ -30,9 +31,14 @@ def constraints_table(filter: str | None = None, kind: Kind | None = None) -> li
             "wordings": len(type_.wordings),
             "example": _example(type_),
         }
-        for type_ in chosen_types(None)
+        for type_ in all_types()
         if (kind is None or type_.kind == kind) and fragment in f"{type_.id} {type_.description}".lower()
     ]
+
+
+def _turn_families() -> list[str]:
+    """Families of types of conversations."""
+    return list(dict.fromkeys(f"{t.id.partition(':')[0]}:" for t in all_types() if isinstance(t, TurnType)))
 
 
 def catalog_markdown() -> str:
@@ -45,6 +51,9 @@ def catalog_markdown() -> str:
         "date. Hard types are decided by a rule, soft ones by a reader.",
         f"There are {len(hard)} hard types with {sum(row['wordings'] for row in hard)} wordings and {len(soft)} soft types "
         f"with {sum(row['wordings'] for row in soft)} wordings.",
+        f"The families {', '.join(f'`{name}`' for name in _turn_families())} look at the conversation that is answered: its "
+        "system message, its tools, what was said before. The catalog writer draws them, and no other, where "
+        "`instructions.types` names them and the seed's conversation has what they are about.",
     ]
     for title, group in (("Hard types", hard), ("Soft types", soft)):
         parts.append(f"## {title}")

@@ -10,9 +10,10 @@ from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict
 from ifrl_core.constraints.extension import load_extensions
 from ifrl_core.constraints.satisfy import unmet
+from ifrl_core.constraints.turn_types import TurnType, askable, example
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.errors import ConstraintError
-from ifrl_core.records import Constraint
+from ifrl_core.records import Constraint, Conversation
 
 _TRIES_PER_CONSTRAINT = 40
 _DRAWS, _LONG, _SEED = 3, 300, "Describe the life of a lighthouse keeper."  # of the digest
@@ -21,14 +22,16 @@ Weights = Sequence[Mapping[str, float]]  # of the first constraint's types, the 
 
 
 def chosen_types(types: Sequence[str] | None) -> list[ConstraintType]:
-    """Catalog types, those of installed packages included, by id or by family prefix such as `tone:`; all when None.
+    """Catalog types, those of installed packages included, by id or by family prefix such as `tone:`.
+
+    None: all but the types of conversations, which are drawn where they are named.
 
     Raises:
         ConstraintError: for an id or prefix that matches nothing.
     """
     load_extensions()
     if types is None:
-        return list(CATALOG.values())
+        return [type_ for type_ in CATALOG.values() if not isinstance(type_, TurnType)]
     chosen: dict[str, ConstraintType] = {}
     for name in types:
         matching = [t for t in CATALOG.values() if t.id == name or (name.endswith(":") and t.id.startswith(name))]
@@ -52,6 +55,7 @@ def sample_constraints(
     hard_share: float = 0.5,
     max_words: int = 100,
     weights: Weights = (),
+    conversation: Conversation | None = None,
 ) -> list[Constraint]:
     """Up to `count` constraints for a seed that can be met together by an answer of at most `max_words` words.
 
@@ -59,12 +63,14 @@ def sample_constraints(
     `weights[k]` for the k-th constraint (type id -> relative weight, 1 when absent; the last for all further). No two
     conflict or say nearly the same, and the hard ones have a witness: a text of at most `max_words` words that satisfies them
     all. Fewer than `count` come back only when the chosen types cannot give more. The result depends on the arguments and
-    `rng` alone.
+    `rng` alone. `conversation` is the seed's, for types of conversations; without it the seed is all that was said.
 
     Raises:
         ConstraintError: when `types` names a type that does not exist.
     """
-    usable = [t for t in chosen_types(types) if t.min_words <= max_words and t.fits(seed_text)]
+    asked = conversation or Conversation(({"role": "user", "content": seed_text},))
+    fitting = (t for t in chosen_types(types) if t.min_words <= max_words and t.fits(seed_text))
+    usable = [found for t in fitting if (found := askable(t, asked))]
     pools = {kind: [t for t in usable if t.kind == kind] for kind in ("hard", "soft")}
     constraints: list[Constraint] = []
     for _ in range(count * _TRIES_PER_CONSTRAINT):
@@ -76,9 +82,9 @@ def sample_constraints(
             break
         args = type_.sample(rng, max_words=max_words, seed_text=seed_text)
         candidate = type_.constraint(args, rng.randrange(len(type_.wordings)))
-        if any(conflict(candidate, other) for other in constraints):
+        if any(conflict(candidate, other, asked) for other in constraints):
             continue
-        if candidate.kind == "soft" or unmet([*constraints, candidate], max_words) is None:
+        if candidate.kind == "soft" or unmet([*constraints, candidate], max_words, asked) is None:
             constraints.append(candidate)
     return constraints
 
@@ -101,7 +107,7 @@ def catalog_digest(types: Sequence[str] | None = None) -> str:
     described = []
     for type_ in chosen_types(types):
         schema = {name: argument.allowed for name, argument in type_.arguments.items()}
-        args = [type_.sample(random.Random(n), max_words=_LONG, seed_text=_SEED) for n in range(_DRAWS)]
+        args = [example(type_).sample(random.Random(n), max_words=_LONG, seed_text=_SEED) for n in range(_DRAWS)]
         described.append((type_.id, type_.kind, type_.wordings, sorted(type_.slots), type_.min_words, schema, args))
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 

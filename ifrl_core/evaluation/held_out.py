@@ -16,7 +16,7 @@ from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.off_task import off_task
 from ifrl_core.inference import Completion, Request, request_seed
 from ifrl_core.models.folder import model_folder
-from ifrl_core.records import Constraint, Row, constraint_of
+from ifrl_core.records import Constraint, Row, constraint_of, conversation_of
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.score import Reward, RewardPlan, score_responses
 from ifrl_core.rewards.task_drop import drops_task
@@ -53,11 +53,13 @@ ANSWERS = pa.schema(
 
 
 def asked_rows(levels: Collection[int], samples: int, prompts: ArtifactRef, store: ArtifactStore) -> list[Row]:
-    """Each held-out prompt of the levels, `samples` times; `seed` is what its instruction began with."""
+    """Each held-out prompt of the levels, `samples` times; `conversation` is what its instruction began with, and `seed` the
+    last turn of that."""
     rows = list(store.rows(prompts, prefix="part-held_out-"))
-    seeds = {row["instruction_id"]: row["messages"][-1]["content"] for row in rows if row["level"] == 0}
+    begun = {row["instruction_id"]: conversation_of(row) for row in rows if row["level"] == 0}
+    asked = {name: {"seed": found.request, "conversation": found} for name, found in begun.items()}
     return [
-        {**row, "seed": seeds[row["instruction_id"]], "sample": sample}
+        {**row, **asked[row["instruction_id"]], "sample": sample}
         for row in rows
         if row["level"] in levels
         for sample in range(samples)
@@ -84,7 +86,8 @@ def scored_answers(
     """Rows of ANSWERS, each completion read as `reasoning` says."""
     constraints = [[constraint_of(item) for item in row["constraints"]] for row in rows]
     texts = [completion.text for completion in completions]
-    rewards = score_responses(texts, constraints, scorer, plan=RewardPlan(reasoning=reasoning))
+    asked, plan = [row["conversation"] for row in rows], RewardPlan(reasoning=reasoning)
+    rewards = score_responses(texts, constraints, scorer, conversations=asked, plan=plan)
     starts = [answer_start(text, reasoning) for text in texts]
     by_meaning = off_task(
         [row["seed"] for row in rows], [text[start:] for text, start in zip(texts, starts, strict=True)]

@@ -19,7 +19,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import InstructionsConfig, PipelineConfig, StageConfig
 from ifrl_core.constraints.identity import drawing_of, rules_of
 from ifrl_core.constraints.sampling import Weights, chosen_types, sample_constraints, type_weights
-from ifrl_core.constraints.verdict import verdicts
+from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.identity.fields import Identity, identity_of
 from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.engine import Engine
@@ -27,7 +27,7 @@ from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import corridor, ladder
 from ifrl_core.instructions.budget import answerable
-from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Instruction, messages_of
+from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Conversation, Instruction, conversation_of, messages_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.text.reasoning import answer_of
 
@@ -161,6 +161,7 @@ def _instructions(plan: PassRatesPlan, inputs: Inputs, work: Work, weights: Weig
             hard_share=config.hard_share,
             max_words=config.max_words,
             weights=weights,
+            conversation=conversation_of(rows[seed_id]),
         )
         seed, messages = rows[seed_id]["seed"], messages_of(rows[seed_id].get("messages") or ())
         instructions.append(Instruction(seed_id, seed, tuple(constraints), "catalog", messages))
@@ -186,7 +187,7 @@ def _answered(
     shares: dict[int, list[float]] = {}
     for (instruction, level, _), completion in zip(prompts, completions, strict=True):
         constraints = instruction.constraints[:level]
-        judged = _judged(constraints, answer_of(completion.text, work.reasoning))
+        judged = _judged(instruction.conversation, constraints, answer_of(completion.text, work.reasoning))
         tally.asked.update(judged.keys())
         tally.passed.update(type_ for type_, passed in judged.items() if passed)
         if judged:
@@ -195,7 +196,7 @@ def _answered(
     return [sum(shares[level]) / len(shares[level]) if level in shares else None for level in levels]
 
 
-def _judged(constraints: Sequence[Constraint], answer: str) -> Mapping[str, bool]:
+def _judged(asked: Conversation, constraints: Sequence[Constraint], answer: str) -> Mapping[str, bool]:
     """Verdict by type of the hard constraints; no type comes twice in an instruction."""
-    pairs = zip(constraints, verdicts(constraints, answer), strict=True)
+    pairs = zip(constraints, verdicts_in(asked, constraints, answer), strict=True)
     return {constraint.type: verdict for constraint, verdict in pairs if verdict is not None}

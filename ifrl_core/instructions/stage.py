@@ -38,6 +38,7 @@ from ifrl_core.records import (
     Instruction,
     Row,
     constraint_row,
+    conversation_of,
     instruction_of,
     with_conversations,
 )
@@ -112,7 +113,7 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
         InputError: when a split is left with no instruction.
     """
     seeds = {row["seed_id"]: row for row in work.store.rows(inputs["seeds"])}
-    requests = [(seed_id, row["seed"]) for seed_id, row in seeds.items()]
+    requests = [SeedRequest(seed_id, row["seed"], conversation_of(row)) for seed_id, row in seeds.items()]
     outcomes = _outcomes(requests, config, inputs, work)
     forget_engine()
     written = with_fallback(requests, outcomes, config, seed=work.seed)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
-from ifrl_core.constraints.verdict import verdicts
+from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.labels.audit import Cell, Outcome, cell_of
-from ifrl_core.records import Row, constraint_of
+from ifrl_core.records import Conversation, Row, constraint_of, conversation_of
 from ifrl_core.rollouts.shards import TRAIN, answer_in
 from ifrl_core.stages.stage import Inputs
 from ifrl_core.statistics.by_hash import share_by_hash
@@ -85,19 +85,22 @@ def _ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) 
 def _ladder_contrasts(config: LabelsConfig, ladder: list[Rung], seed: int) -> Iterator[Contrast]:
     instruction_id = ladder[0][0]["instruction_id"]
     split = "validation" if share_by_hash("labels", seed, instruction_id) < config.validation_share else "train"
+    asked = conversation_of(ladder[0][0])
     for level, (prompt, rollouts) in enumerate(ladder[1:], 1):
         lowest = 0 if config.negatives == "all_lower" else level - 1
-        for sample in _samples(config, prompt["constraints"], rollouts):
+        for sample in _samples(config, prompt["constraints"], rollouts, asked):
             lower = (ladder[rung][1][sample] for rung in range(level - 1, lowest - 1, -1))
-            negatives = tuple(_candidate(rollout, prompt, 0, split) for rollout in lower)
-            yield Contrast(_candidate(rollouts[sample], prompt, 1, split), negatives)
+            negatives = tuple(_candidate(rollout, prompt, 0, split, asked) for rollout in lower)
+            yield Contrast(_candidate(rollouts[sample], prompt, 1, split, asked), negatives)
         for above, others in ladder[level + 1 :] if config.positive_rungs == "all_upper" else ():
             newest_last = [*above["constraints"][: level - 1], *above["constraints"][level:], prompt["constraints"][-1]]
-            for sample in _samples(config, newest_last, others):
-                yield Contrast(_candidate(others[sample], prompt, 1, split), ())
+            for sample in _samples(config, newest_last, others, asked):
+                yield Contrast(_candidate(others[sample], prompt, 1, split, asked), ())
 
 
-def _samples(config: LabelsConfig, constraints: Sequence[Row], rollouts: Sequence[Row]) -> list[int]:
+def _samples(
+    config: LabelsConfig, constraints: Sequence[Row], rollouts: Sequence[Row], asked: Conversation
+) -> list[int]:
     """The samples whose answers are positives. Best of n: the last constraint first, then the most of the rung's others.
 
     The best is chosen by rules, so for a soft constraint it is the sample that follows the hard ones before it.
@@ -106,13 +109,13 @@ def _samples(config: LabelsConfig, constraints: Sequence[Row], rollouts: Sequenc
         return list(range(len(rollouts)))
 
     def satisfied(sample: int) -> tuple[bool, int]:
-        outcomes = verdicts([constraint_of(row) for row in constraints], answer_in(rollouts[sample]))
+        outcomes = verdicts_in(asked, [constraint_of(row) for row in constraints], answer_in(rollouts[sample]))
         return outcomes[-1] is True, sum(verdict is True for verdict in outcomes)
 
     return [max(range(len(rollouts)), key=satisfied)]  # of equals the first
 
 
-def _candidate(rollout: Row, prompt: Row, label: int, split: str) -> Candidate:
+def _candidate(rollout: Row, prompt: Row, label: int, split: str, asked: Conversation) -> Candidate:
     constraint, answer = prompt["constraints"][-1], answer_in(rollout)
     row = {
         "label_id": f"{rollout['rollout_id']}-c{prompt['level']}",
@@ -122,7 +125,7 @@ def _candidate(rollout: Row, prompt: Row, label: int, split: str) -> Candidate:
         "label": label,
         "level": prompt["level"],
         "split": split,
-        "verdict": verdicts([constraint_of(constraint)], answer)[0],
+        "verdict": verdicts_in(asked, [constraint_of(constraint)], answer)[0],
         "instruction_id": prompt["instruction_id"],
     }
     return Candidate(row, rollout["finish_reason"], rollout["sample"])

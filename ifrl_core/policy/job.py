@@ -22,6 +22,7 @@ POOL = pa.schema(
         ("prompt_id", pa.string()),
         ("level", pa.int32()),  # 0 for a problem
         ("seed", pa.string()),  # the instruction without constraints
+        ("conversation", pa.string()),  # that ends with the seed, as records.packed; null where the seed is all
         ("constraints", pa.list_(CONSTRAINT)),
         ("check", pa.string()),  # of a problem: math, choice or exact; null for an instruction
         ("answer", pa.string()),  # of a problem

@@ -4,6 +4,7 @@ A measurement leaves the training as it finds it: weights, random numbers, mode.
 checkpoint are written, so a kill in the middle of it costs that step, which is then made and measured again.
 """
 
+import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from ifrl_core.errors import TrainingError
 from ifrl_core.policy.curve import CURVE, VALIDATION, Ask, hard_point
 from ifrl_core.policy.greedy import Answering
 from ifrl_core.policy.job import Job
-from ifrl_core.records import Message, Row, constraint_of
+from ifrl_core.records import Conversation, Message, Row, constraint_of
 from ifrl_core.rewards.score import RewardPlan, score_responses
 from ifrl_core.text.reasoning import Reasoning
 from ifrl_core.training.clock import AFTER, StepClock
@@ -51,7 +52,9 @@ class HardConstraints:
     def point(self, answers: list[str]) -> Row:
         """Where there is no answer, nothing is satisfied."""
         constraints = [[constraint_of(item) for item in row["constraints"]] for row in self._rows]
-        rewards = score_responses(answers, constraints, None, plan=RewardPlan(reasoning=self._reasoning))
+        asked = [Conversation(tuple(json.loads(row["conversation"]))) for row in self._rows]
+        plan = RewardPlan(reasoning=self._reasoning)
+        rewards = score_responses(answers, constraints, None, conversations=asked, plan=plan)
         pairs = [
             (row["instruction_id"], part)
             for row, reward in zip(self._rows, rewards, strict=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ifrl_core.config import PolicyConfig
 from ifrl_core.policy.live import Rollout
-from ifrl_core.records import Constraint, Row, constraint_of
+from ifrl_core.records import Constraint, Row, constraint_of, unpacked
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.problems.reward import problem_metrics, score_problems
 from ifrl_core.rewards.problems.verify import Grader
@@ -21,7 +21,7 @@ from ifrl_core.rewards.score import Reward, RewardPlan, check_unscored, score_re
 from ifrl_core.rewards.step_figures import check_hacks, hack_metrics, reward_metrics, zero_variance_share
 from ifrl_core.training.clock import StepClock
 
-COLUMNS = ("slot", "prompt_id", "level", "seed", "constraints", "check", "answer", "source")
+COLUMNS = ("slot", "prompt_id", "level", "seed", "conversation", "constraints", "check", "answer", "source")
 
 
 class PromptReward:
@@ -99,6 +99,7 @@ class PromptReward:
             self._reward_model,
             seeds=_column(instructions, "seed"),
             cut_off=_column(instructions, "cut_off"),
+            conversations=[unpacked(row["conversation"], row["seed"]) for row in instructions],
             plan=self._plan,
         )
         rewards += score_problems(

@@ -12,9 +12,9 @@ that multiply the result (gates.py).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ifrl_core.constraints.verdict import verdicts
+from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.errors import UnscoredError
-from ifrl_core.records import Constraint
+from ifrl_core.records import Constraint, Conversation
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.aggregate import Aggregation, aggregate
 from ifrl_core.rewards.gates import gate
@@ -63,21 +63,24 @@ def score_responses(
     *,
     seeds: Sequence[str] | None = None,
     cut_off: Sequence[bool] | None = None,
+    conversations: Sequence[Conversation | None] | None = None,
     plan: RewardPlan = PAPER,
 ) -> list[Reward]:
     """Rewards in the order of the responses; `constraints[i]` are those that response i was asked to meet.
 
     All soft constraints of the batch go to the reward model in one call; without one they are unscored. `seeds` are the
-    instructions without constraints, which the intent gate needs; `cut_off` says which responses the token budget ended.
+    instructions without constraints, which the intent gate needs; `conversations` are what they answer, without constraints
+    too, which types of conversations need; `cut_off` says which responses the token budget ended.
 
     Raises:
         ValueError: when a response has no constraint: there is nothing to reward; or the intent gate has no seeds.
-        ConstraintError: for an unknown hard type or bad arguments.
+        ConstraintError: for an unknown hard type, bad arguments, or a type that needs a conversation which is not there.
     """
     if seeds is None and plan.intent_factor < 1:
         raise ValueError("the intent gate needs the seed instructions")
     answers = [answer_of(response, plan.reasoning) for response in responses]
-    parts = [_rule_parts(*of_response) for of_response in zip(answers, constraints, strict=True)]
+    asked = conversations or [None] * len(answers)
+    parts = [_rule_parts(*of_response) for of_response in zip(answers, constraints, asked, strict=True)]
     if reward_model is not None:
         _fill_soft(parts, answers, constraints, reward_model)
     off_task = [False] * len(answers) if seeds is None or plan.intent_factor == 1 else plan.off_task(seeds, answers)
@@ -123,12 +126,12 @@ def check_unscored(rewards: Sequence[Reward], max_share: float) -> float:
     return share
 
 
-def _rule_parts(answer: str, constraints: Sequence[Constraint]) -> list[float | None]:
+def _rule_parts(answer: str, constraints: Sequence[Constraint], asked: Conversation | None) -> list[float | None]:
     if not constraints:
         raise ValueError("a response without constraints has no reward: leave level 0 out of policy training")
     if not answer.strip():
         return [0.0] * len(constraints)
-    return [None if verdict is None else float(verdict) for verdict in verdicts(constraints, answer)]
+    return [None if verdict is None else float(verdict) for verdict in verdicts_in(asked, constraints, answer)]
 
 
 def _fill_soft(

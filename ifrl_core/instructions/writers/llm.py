@@ -41,18 +41,18 @@ def write(
     for attempt in range(chosen.attempts):
         if not left:
             break
-        model_requests = [_request(seed_id, text, config, seed, attempt) for seed_id, text in left]
+        model_requests = [_request(request, config, seed, attempt) for request in left]
         replies = engine.generate(model_requests, sampling, progress)
         for request, completion in zip(left, replies, strict=True):
             proposals = read_reply(completion.text, reasoning, truncated=completion.finish_reason == "length")
-            outcomes[request[0]] = _outcome(request, completion, proposals, config, seed, attempt + 1)
-        left = [request for request in left if isinstance(outcomes[request[0]], RejectedSeed)]
-    return [outcomes[seed_id] for seed_id, _ in requests]
+            outcomes[request.seed_id] = _outcome(request, completion, proposals, config, seed, attempt + 1)
+        left = [request for request in left if isinstance(outcomes[request.seed_id], RejectedSeed)]
+    return [outcomes[request.seed_id] for request in requests]
 
 
-def _request(seed_id: str, text: str, config: InstructionsConfig, seed: int, attempt: int) -> Request:
-    rng = random.Random(f"{seed}:{seed_id}:{attempt}")
-    return Request(prompt.messages(text, config, rng), rng.getrandbits(31))
+def _request(request: SeedRequest, config: InstructionsConfig, seed: int, attempt: int) -> Request:
+    rng = random.Random(f"{seed}:{request.seed_id}:{attempt}")
+    return Request(prompt.messages(request.text, config, rng), rng.getrandbits(31))
 
 
 def _outcome(
@@ -64,7 +64,7 @@ def _outcome(
     attempts: int,
 ) -> Outcome:
     """What becomes of a seed; `proposals` is what was read of the reply."""
-    seed_id, text = request
+    seed_id, text, _ = request
     raw = completion.text.encode("utf-8", "replace").decode()
     if not proposals:
         short = "the prompt fills the model's positions" if no_room(completion) else ""
@@ -80,7 +80,7 @@ def _outcome(
     extra = 0
     if not enough:
         rng = random.Random(f"{seed}:{seed_id}:top-up")
-        more = catalog.sample(text, 2 * config.min_constraints, rng, config)
+        more = catalog.sample(request, 2 * config.min_constraints, rng, config)
         written = len(kept)
         kept = select([*kept, *more], text, config)[0][: config.min_constraints]
         extra = len(kept) - written

@@ -19,6 +19,8 @@ cannot misread a text: its verifier checks what the text says. Step by step:
 
 By name: when the model says a hard type and arguments that pass the type's schema, the constraint is worded by the catalog,
 because nothing shows that the model's own words ask for what the verifier will check.
+
+Types of conversations are left to the catalog writer: what they are about has to be in the conversation.
 """
 
 import re
@@ -29,6 +31,7 @@ from functools import lru_cache
 from typing import Any
 
 from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.turn_types import TurnType
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.constraints.verdict import validated
 from ifrl_core.errors import ConstraintError
@@ -74,7 +77,7 @@ def match_wording(text: str, seed_text: str = "") -> Constraint | None:
         return None
     plain = canonical(text)
     lower = plain.lower()
-    for pattern in _patterns(tuple(CATALOG)):
+    for pattern in _patterns(tuple(id for id, type_ in CATALOG.items() if not isinstance(type_, TurnType))):
         if pattern.probe in lower and (match := pattern.regex.match(plain)):
             for args in candidates(pattern.type.arguments, match.groups(), seed_text):
                 constraint = _checked(pattern.type, args, pattern.wording)
@@ -85,7 +88,7 @@ def match_wording(text: str, seed_text: str = "") -> Constraint | None:
 
 def _match_name(proposal: Proposal) -> Constraint | None:
     type_ = CATALOG.get(proposal.type)
-    if type_ is None or type_.kind != "hard":
+    if type_ is None or type_.kind != "hard" or isinstance(type_, TurnType):
         return None
     args = {name: coerced(type_.arguments.get(name), value) for name, value in proposal.args.items()}
     return _checked(type_, args, _nearest_wording(type_, proposal.text))

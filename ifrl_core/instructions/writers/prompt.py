@@ -9,6 +9,7 @@ from importlib.resources import files
 from ifrl_core.artifacts.digest import digest_of_bytes
 from ifrl_core.config import InstructionsConfig
 from ifrl_core.constraints.sampling import chosen_types
+from ifrl_core.constraints.turn_types import TurnType
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.records import Constraint, Message
 
@@ -26,7 +27,8 @@ def messages(seed_text: str, config: InstructionsConfig, rng: random.Random) -> 
 
 def references(seed_text: str, config: InstructionsConfig, rng: random.Random) -> list[Constraint]:
     """One example each of different types that fit the seed, hard ones in the share that the config asks for."""
-    usable = [t for t in chosen_types(config.types or None) if t.min_words <= config.max_words and t.fits(seed_text)]
+    plain = [t for t in chosen_types(config.types or None) if not isinstance(t, TurnType)]
+    usable = [t for t in plain if t.min_words <= config.max_words and t.fits(seed_text)]
     hard, soft = ([t for t in usable if t.kind == kind] for kind in ("hard", "soft"))
     count = config.model_writer.references
     hard_count = min(len(hard), max(round(count * config.hard_share), count - len(soft)))

@@ -1,10 +1,18 @@
 """What a writer is asked and what it gives back."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from ifrl_core.records import Constraint
+from ifrl_core.records import Constraint, Conversation
 
-SeedRequest = tuple[str, str]  # (seed_id, text of the seed)
+
+class SeedRequest(NamedTuple):
+    """A seed that constraints are wanted for; `conversation` is all that it ends, None where the text is all."""
+
+    seed_id: str
+    text: str
+    conversation: Conversation | None = None
+
 
 # The type of a soft constraint that a model put in its own words. It is no type of the catalog on purpose: two of one
 # catalog type exclude each other, and two free ones do not.
@@ -33,7 +41,7 @@ class Written:
 
 @dataclass(frozen=True)
 class RejectedSeed:
-    """A seed for which no reply could be used: why, and the last reply as the model gave it."""
+    """A seed that got no constraints: why, and the last reply as a model gave it."""
 
     seed_id: str
     reason: str

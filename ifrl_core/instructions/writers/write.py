@@ -33,7 +33,7 @@ def write(
         InferenceError: when the model's server refuses a request or none answers.
     """
     if config.writer == "catalog":
-        return list(catalog.write(requests, config, seed=seed, weights=weights))
+        return catalog.write(requests, config, seed=seed, weights=weights)
     if engine is None:
         raise ValueError(f"writer {config.writer} needs an engine")
     return llm.write(requests, config, engine, seed=seed, reasoning=reasoning, progress=progress)
@@ -46,8 +46,8 @@ def with_fallback(
     rejected = {outcome.seed_id for outcome in outcomes if isinstance(outcome, RejectedSeed)}
     replaced: dict[str, Written] = {}
     if config.model_writer.fallback == "catalog":
-        by_catalog = catalog.write([request for request in requests if request[0] in rejected], config, seed=seed)
-        replaced = {item.seed_id: item for item in by_catalog}
+        by_catalog = catalog.write([request for request in requests if request.seed_id in rejected], config, seed=seed)
+        replaced = {item.seed_id: item for item in by_catalog if isinstance(item, Written)}
     chosen = [replaced.get(item.seed_id) if isinstance(item, RejectedSeed) else item for item in outcomes]
     return [item for item in chosen if item is not None]
 

@@ -27,7 +27,7 @@ def imported(path: Path) -> set[str]:
     [
         ("verifiers/*.py", (VERIFIERS, *PLAIN)),
         ("witness/*.py", (VERIFIERS, WITNESS, *PLAIN)),
-        ("catalog/hard/*_rules.py", (VERIFIERS, *RULES)),
+        ("catalog/hard/*_rules.py", (VERIFIERS, *RULES, *PLAIN)),
         ("**/*.py", (PACKAGE, *PLAIN, "ifrl_core.row_files", "ifrl_core.text.reasoning")),
         ("identity.py", (PACKAGE, *STAGES)),  # what types say and do, as the content of stages
     ],

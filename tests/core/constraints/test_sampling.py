@@ -8,6 +8,7 @@ import pytest
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict
 from ifrl_core.constraints.sampling import sample_constraints
+from ifrl_core.constraints.turn_types import example
 from ifrl_core.errors import ConstraintError
 
 SEED = "Describe the life of a lighthouse keeper."
@@ -49,7 +50,7 @@ def test_every_wording_of_every_type_renders() -> None:
     for type_ in CATALOG.values():
         assert len(set(type_.wordings)) == len(type_.wordings) >= (6 if type_.kind == "hard" else 8), type_.id
         for number in range(len(type_.wordings)):
-            args = type_.sample(random.Random(number), max_words=60, seed_text=SEED)
+            args = example(type_).sample(random.Random(number), max_words=60, seed_text=SEED)
             text = type_.constraint(args, number).text
             assert "{" not in text, text
             assert text == text.strip()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.sampling import chosen_types
 from ifrl_core.instructions.writers import candidates, canonical, match
 from ifrl_core.instructions.writers.match import constraint_of, match_wording
 from ifrl_core.instructions.writers.record import FREE
@@ -18,7 +19,7 @@ from ifrl_core.instructions.writers.reply import Proposal
 SEED = "Describe the life of a lighthouse keeper."
 
 
-@pytest.mark.parametrize("type_id", list(CATALOG))
+@pytest.mark.parametrize("type_id", [type_.id for type_ in chosen_types(None)])
 def test_every_wording_of_the_catalog_is_read_back_as_what_it_asks(type_id: str) -> None:
     type_ = CATALOG[type_id]
     for wording in range(len(type_.wordings)):
@@ -100,7 +101,7 @@ def test_anything_a_model_says_is_matched_or_kept_or_dropped_without_raising(
     assert constraint is None or constraint.text
 
 
-WORDINGS = [wording for type_ in CATALOG.values() for wording in type_.wordings]
+WORDINGS = [wording for type_ in chosen_types(None) for wording in type_.wordings]
 PIECES = st.sampled_from(
     ["3", "three", "-1", "99999999999", "1.5", '"', "“sea”", "and", ",", "<<", "{", "*", "\0", "at least", SEED]
 )

@@ -23,7 +23,7 @@ from ifrl_core.stages.progress import Progress, no_progress
 CONFIG = InstructionsConfig(
     writer="llm", model_writer=ModelWriterConfig(engine="server", served_model="any", attempts=2)
 )
-SEEDS: list[SeedRequest] = [("seed-a", "Describe a lighthouse."), ("seed-b", "Explain the tides.")]
+SEEDS = [SeedRequest("seed-a", "Describe a lighthouse."), SeedRequest("seed-b", "Explain the tides.")]
 
 
 class Scripted:

@@ -1,0 +1,62 @@
+"""Verdicts with the conversation that is answered beside the response: what every stage and command judges by.
+
+Rules that look at no conversation say what they say without one (`verdict`).
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.turn_types import TurnType, lacking
+from ifrl_core.constraints.verdict import Rules, rule_of, validated
+from ifrl_core.constraints.verifiers.rule import Rule
+from ifrl_core.constraints.verifiers.turn import Turn, TurnRule
+from ifrl_core.constraints.verifiers.view import View
+from ifrl_core.errors import ConstraintError
+from ifrl_core.records import Constraint, Conversation
+
+Template = Mapping[str, Any]  # the response template of a model's tokenizer, which says how it writes tool calls
+
+
+def verdicts_in(
+    conversation: Conversation | None,
+    constraints: Sequence[Constraint],
+    response: str,
+    template: Template | None = None,
+) -> list[bool | None]:
+    """Strict verdicts in the order of the constraints; None for a soft one, which no rule decides.
+
+    `conversation` is the one that is answered, without constraints (`records.conversation_of` of a seed or an instruction);
+    none where it is not known, which is no matter to plain types.
+
+    Raises:
+        ConstraintError: for an unknown hard type, bad arguments, or a type that needs a conversation with more in it.
+    """
+    view, rules = View(response), rules_in(conversation, template=template)
+    return [satisfied(constraint, view, rules) if constraint.kind == "hard" else None for constraint in constraints]
+
+
+def rules_in(conversation: Conversation | None, rules: Rules = rule_of, template: Template | None = None) -> Rules:
+    """`rules`, those of them that look at a conversation as rules on the response in this one."""
+
+    def bound(type_id: str) -> Rule:
+        rule = rules(type_id)
+        if not isinstance(rule, TurnRule):
+            return rule
+        type_ = CATALOG[type_id]
+        if conversation is None or (isinstance(type_, TurnType) and not type_.needs(conversation)):
+            raise ConstraintError(f"{type_id} cannot be judged: {lacking(type_, conversation)}")
+        return Rule(partial(_as_turn, rule, conversation, template), rule.arguments)
+
+    return bound
+
+
+def _as_turn(rule: Rule, conversation: Conversation, template: Template | None, view: View, **args: Any) -> bool:
+    return rule.check(Turn(view.text, conversation, template), **args)
+
+
+def satisfied(constraint: Constraint, view: View, rules: Rules) -> bool:
+    """The strict verdict of a hard constraint; an answer of nothing but white space satisfies none."""
+    args = validated(constraint.type, constraint.args, rules)
+    return bool(view.stripped) and rules(constraint.type).check(view, **args)
