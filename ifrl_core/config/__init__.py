@@ -22,6 +22,7 @@ from ifrl_core.config.data import (
 )
 from ifrl_core.config.evaluation import BenchmarkConfig, EvaluationConfig
 from ifrl_core.config.judge import JudgeConfig
+from ifrl_core.config.launch import ProcessesConfig
 from ifrl_core.config.modes import unused_faults
 from ifrl_core.config.names import Alias, ModelName, Place
 from ifrl_core.config.policy import (
@@ -37,7 +38,7 @@ from ifrl_core.config.policy import (
     batch_fault,
 )
 from ifrl_core.config.reasoning import ReasoningConfig
-from ifrl_core.config.reward_model import RewardModelConfig
+from ifrl_core.config.reward_model import OneProcessConfig, RewardModelConfig, shares_fault
 from ifrl_core.config.secrets import secret_faults
 from ifrl_core.config.stage_names import PlaceableStage
 from ifrl_core.identity.fields import How
@@ -66,9 +67,11 @@ __all__ = [
     "LoraConfig",
     "ModelWriterConfig",
     "NoConfig",
+    "OneProcessConfig",
     "PipelineConfig",
     "PlaceableStage",
     "PolicyConfig",
+    "ProcessesConfig",
     "ReasoningConfig",
     "RegistryConfig",
     "RetrainConfig",
@@ -79,6 +82,7 @@ __all__ = [
     "StageConfig",
     "VllmConfig",
     "batch_fault",
+    "shares_fault",
 ]
 
 CHAMPION = "champion"  # the alias in MLflow that only a retraining's gate and a rollback move

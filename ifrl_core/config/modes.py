@@ -50,6 +50,10 @@ def _sampled(section: str, *names: str) -> Mode:
     return Mode(fields, lambda c: value_at(c, section).temperature > 0, f"{section}.temperature above 0")
 
 
+def _sharded(section: str) -> Callable[[Recipe], bool]:
+    return lambda c: bool(value_at(c, f"{section}.launch").sharded)
+
+
 def _asks_general(config: Recipe) -> bool:
     """Whether evaluation may ask general problems, also where only `ifrl retrain` adds them for its guard."""
     return config.evaluation.general_prompts > 0 or config.retrain.accuracy_margin is not None
@@ -131,7 +135,10 @@ MODES: tuple[Mode, ...] = (
         lambda c: c.policy.general.ratio > 0 or _asks_general(c),
         "policy.general.ratio or evaluation.general_prompts above 0",
     ),
-    Mode(("policy.launch.offload",), lambda c: c.policy.launch.sharded, "policy.launch.strategy fsdp2 or zero3"),
+    *(
+        Mode((f"{section}.launch.offload",), _sharded(section), f"{section}.launch.strategy fsdp2 or zero3")
+        for section in ("reward_model", "policy")
+    ),
     Mode(
         ("policy.launch.vllm_gpu_memory_utilization",),
         lambda c: c.policy.generation == "vllm_colocate",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ifrl_core.config.base import StageConfig
+from ifrl_core.config.launch import ProcessesConfig
 from ifrl_core.config.trl_fields import PLACING
 from ifrl_core.identity.fields import How, Identity, used, without
 
@@ -93,21 +94,9 @@ class AssumedConfig(StageConfig):
     answer_tokens: int | None = Field(None, ge=1, description="Mean length of an answer; none: half of max_tokens")
 
 
-class LaunchConfig(StageConfig):
-    """How the training processes are started: it changes nothing of what they make but the last digits."""
+class LaunchConfig(ProcessesConfig):
+    """How the training processes of the policy are started, and what lies beside them."""
 
-    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="auto: GPUs where there are some, else the CPU")
-    processes_per_machine: int | None = Field(
-        None, ge=1, description="Training processes of a machine; none: one a GPU, one in all on the CPU"
-    )
-    machines: int = Field(
-        1, ge=1, description="Machines; with several, NODE_RANK, MASTER_ADDR and MASTER_PORT come from the environment"
-    )
-    strategy: Literal["auto", "single", "ddp", "fsdp2", "zero3"] = Field(
-        "auto",
-        description="ddp: every process holds all weights; fsdp2, zero3 (DeepSpeed): each holds a part; auto: single or ddp",
-    )
-    offload: bool = Field(False, description="For fsdp2 and zero3: keep weights and optimizer in the CPU's memory")
     vllm_gpu_memory_utilization: float = Field(
         0.3, gt=0, le=1, description="For vllm_colocate: share of a GPU's memory for vLLM's weights and KV cache"
     )
@@ -118,27 +107,6 @@ class LaunchConfig(StageConfig):
         5, ge=1, description="Steps between two looks at sample answers: a table in Prefect and in MLflow"
     )
     assumed: AssumedConfig = AssumedConfig()
-
-    @property
-    def sharded(self) -> bool:
-        return self.strategy in ("fsdp2", "zero3")
-
-    @property
-    def processes(self) -> int | None:
-        """All processes, where the recipe says how many."""
-        return self.processes_per_machine * self.machines if self.processes_per_machine else None
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.machines > 1 and self.processes_per_machine is None:
-            raise ValueError(f"{self.machines} machines need processes_per_machine")
-        if self.strategy == "single" and (self.processes or 1) > 1:
-            raise ValueError(f"strategy single is one process, not {self.processes}: use ddp, fsdp2 or zero3")
-        if self.device == "cpu" and self.sharded:
-            raise ValueError(f"strategy {self.strategy} needs GPUs: use ddp on the CPU")
-        if self.offload and not self.sharded:
-            raise ValueError("offload needs strategy fsdp2 or zero3")
-        return self
 
 
 def batch_fault(prompts: int, generations: int, micro_batch: int, processes: int) -> str | None:

@@ -5,7 +5,29 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ifrl_core.config.base import StageConfig
+from ifrl_core.config.launch import ProcessesConfig
 from ifrl_core.identity.fields import How, used
+
+
+class OneProcessConfig(ProcessesConfig):
+    """How the training processes of the reward model are started: one, unless the recipe says otherwise."""
+
+    strategy: Literal["auto", "single", "ddp", "fsdp2", "zero3"] = Field(
+        "single", description="As of policy.launch; all but single share a step out among processes"
+    )
+
+
+def shares_fault(batch_size: int, micro_batch: int, processes: int) -> str | None:
+    """Why a step of `batch_size` responses cannot be shared out among the processes in micro-batches, and the fix."""
+    if batch_size % (micro_batch * processes) == 0:
+        return None
+    if processes == 1:
+        return f"micro_batch {micro_batch} does not divide batch_size {batch_size}"
+    unit = micro_batch * processes
+    return (
+        f"batch_size {batch_size} cannot be shared out among {processes} processes in micro-batches of {micro_batch}; use a "
+        f"batch_size that is a multiple of {unit}, such as {-(-batch_size // unit) * unit}, or a smaller micro_batch"
+    )
 
 
 class RewardModelConfig(StageConfig):
@@ -65,11 +87,23 @@ class RewardModelConfig(StageConfig):
         100, ge=1, description="Steps between checkpoints; a kill costs at most this many"
     )
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
+    launch: How[OneProcessConfig] = OneProcessConfig()
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
-        if self.batch_size % self.micro_batch:
-            raise ValueError(f"micro_batch {self.micro_batch} does not divide batch_size {self.batch_size}")
+        if fault := shares_fault(self.batch_size, self.micro_batch, self.launch.processes or 1):
+            raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _by_one_process(self) -> Self:
+        """Early stopping compares losses that one process measures; co-teaching trains and scores in turns."""
+        for name in ("early_stopping", "drop_misranked"):
+            if getattr(self, name) is not None and self.launch.strategy != "single":
+                raise ValueError(
+                    f"{name} is done by one process, and launch.strategy is {self.launch.strategy}: use single, or leave "
+                    f"{name} out"
+                )
         return self
 
     @model_validator(mode="after")

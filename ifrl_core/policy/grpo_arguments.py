@@ -11,7 +11,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from ifrl_core.config import PolicyConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.policy.launch import VLLM_URL
-from ifrl_core.training.arguments import TRAINER
+from ifrl_core.training.arguments import TOGETHER, TRAINER
 
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear"}
 _KEPT_CHECKPOINTS = 2  # the newest may be half written
@@ -113,8 +113,7 @@ def _arguments(config: PolicyConfig, folder: Path, *, seed: int, on_cpu: bool) -
         num_completions_to_print=0,
         report_to=[],
         disable_tqdm=True,
-        ddp_find_unused_parameters=False,  # every trained weight is used in every pass
-        ddp_broadcast_buffers=False,  # all processes load the same, and one may run the model more often than another
+        **TOGETHER,
         **_vllm(config),
     )
 

@@ -8,14 +8,20 @@ import sys
 from ifrl_core.config import PolicyConfig, batch_fault
 from ifrl_core.errors import ConfigError
 from ifrl_core.reward_model.serve.client import service_url
-from ifrl_core.training.launch import Launch
-from ifrl_core.training.shape import Shape, resolve_here
+from ifrl_core.training.launch import Launch, check_here
+from ifrl_core.training.shape import Shape
 
 VLLM_URL = "IFRL_VLLM_URL"
 
 
 def policy_launch(config: PolicyConfig) -> Launch:
-    return Launch(module="ifrl_core.policy.process", what="policy training", config=config.launch, bf16=config.bf16)
+    return Launch(
+        module="ifrl_core.policy.process",
+        what="policy training",
+        key="policy.launch",
+        config=config.launch,
+        bf16=config.bf16,
+    )
 
 
 def check_launch(config: PolicyConfig) -> Shape:
@@ -24,15 +30,13 @@ def check_launch(config: PolicyConfig) -> Shape:
     Raises:
         ConfigError: when that is impossible here, with the fix.
     """
-    shape = resolve_here(config.launch)
+    shape = check_here(policy_launch(config))
     if fault := batch_fault(config.prompts_per_step, config.generations, config.micro_batch, shape.processes):
         raise ConfigError(f"policy: {fault}")
     if config.generation != "transformers":
         _check_vllm(config, shape)
     if config.launch.reward_model == "service":
         service_url()
-    if shape.strategy == "zero3" and importlib.util.find_spec("deepspeed") is None:
-        raise ConfigError("policy.launch.strategy zero3 needs DeepSpeed: pip install 'ifrl[deepspeed]', or use fsdp2")
     return shape
 
 

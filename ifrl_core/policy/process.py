@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import torch
 from accelerate.utils import gather_object
 from transformers import AutoTokenizer, PrinterCallback, set_seed
-from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from ifrl_core.config.trl_fields import SAMPLING
 from ifrl_core.models.ends import end_tokens
@@ -39,10 +38,12 @@ from ifrl_core.records import Row
 from ifrl_core.training.arguments import training_provenance
 from ifrl_core.training.checkpoints import last_checkpoint
 from ifrl_core.training.clock import StepClock
+from ifrl_core.training.device import takes_cpu
 from ifrl_core.training.entry import main
 from ifrl_core.training.guards import Guards
 from ifrl_core.training.job import CHECKPOINTS, FINAL, renamed_when_whole, write_provenance
 from ifrl_core.training.memory import MemoryGivenBack
+from ifrl_core.training.weights import whole_weights
 
 
 def train(document: Path) -> None:
@@ -50,9 +51,7 @@ def train(document: Path) -> None:
     job = Job.read(document)
     clock, config = StepClock(), job.config
     check_launch(config)  # the stage has looked at its own machine alone
-    on_cpu = not torch.cuda.is_available() or config.launch.device == "cpu"
-    if not on_cpu:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    on_cpu = takes_cpu(config.launch)
     checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
     schedule = open_schedule(job, checkpoint)
     live = LiveCurriculum(schedule, updates=config.updates_per_block)
@@ -135,10 +134,9 @@ def _measuring(job: Job, rollouts: CopyRollouts | None, taken: list[Row], clock:
 
 def _save(trainer: AskingTrainer, job: Job) -> None:
     """The final model, written by the first process."""
-    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # of all processes, where they hold parts
-    if not trainer.is_world_process_zero():
+    weights = whole_weights(trainer)
+    if weights is None:
         return
-    unset_hf_deepspeed_config()  # from here on models are loaded whole again
     with renamed_when_whole(job.folder / FINAL) as folder:
         trained_model(job, weights).save_pretrained(folder)
         AutoTokenizer.from_pretrained(job.model).save_pretrained(folder)

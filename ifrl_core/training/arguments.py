@@ -33,6 +33,9 @@ TRAINER: dict[str, Any] = {
     "liger_kernel_config": None,
     "use_cache": False,
 }
+# Of the processes that share a step: every trained weight is used in every pass, and all load the same buffers, while one may
+# run the model more often than another.
+TOGETHER: dict[str, Any] = {"ddp_find_unused_parameters": False, "ddp_broadcast_buffers": False}
 _PLACES = ("hub_", "push_to_hub", "trackio_", "vllm_server_", "vllm_group_port", "log_completions_hub_repo")
 _ALSO_PLACES = frozenset({"output_dir", "logging_dir", "run_name", "project", "resume_from_checkpoint", "local_rank"})
 

@@ -11,6 +11,7 @@ With several machines the stage runs on the one with NODE_RANK 0 (the default). 
 which waits for the job and starts this machine's processes.
 """
 
+import importlib.util
 import logging
 import os
 import sys
@@ -21,8 +22,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel
 
-from ifrl_core.config import LaunchConfig
-from ifrl_core.errors import TrainingError
+from ifrl_core.config import ProcessesConfig
+from ifrl_core.errors import ConfigError, TrainingError
 from ifrl_core.records import Row
 from ifrl_core.training.accelerate_config import accelerate_config
 from ifrl_core.training.child import run_child
@@ -39,12 +40,25 @@ _POLL_S = 1.0
 
 
 class Launch(BaseModel):
-    """A training to start: processes of `python -m MODULE FOLDER/job.json`; `what` names it in messages."""
+    """A training to start: processes of `python -m MODULE FOLDER/job.json`; `what` names it in messages, `key` its config."""
 
     module: str
     what: str
-    config: LaunchConfig
+    key: str
+    config: ProcessesConfig
     bf16: bool
+
+
+def check_here(launch: Launch) -> Shape:
+    """What a launch comes to on this machine.
+
+    Raises:
+        ConfigError: when that is impossible here, with the fix.
+    """
+    shape = resolve_here(launch.config, launch.key)
+    if shape.strategy == "zero3" and importlib.util.find_spec("deepspeed") is None:
+        raise ConfigError(f"{launch.key}.strategy zero3 needs DeepSpeed: pip install 'ifrl[deepspeed]', or use fsdp2")
+    return shape
 
 
 def run_training(folder: Path, launch: Launch, on_row: Callable[[Row], None] = lambda row: None) -> None:
@@ -54,8 +68,8 @@ def run_training(folder: Path, launch: Launch, on_row: Callable[[Row], None] = l
         ConfigError: when this machine cannot run them.
         TrainingError: when they fail; an error of ours arrives as its type.
     """
-    shape = resolve_here(launch.config)
-    place = Place.of_environment(shape.machines, os.environ)
+    shape = resolve_here(launch.config, launch.key)
+    place = Place.of_environment(shape.machines, os.environ, launch.key)
     if shape.machines > 1:
         log.info("machine %d of %d; the others run: python -m %s %s", place.rank, shape.machines, _MODULE, folder / JOB)
     if place.rank == 0:

@@ -4,10 +4,12 @@ For tests of what a training does. How it is launched is not in them: accelerate
 tests of their own (policy/test_launched.py, training/test_child.py).
 """
 
+import math
 import multiprocessing
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
@@ -32,25 +35,48 @@ _deadly: list[_Deadly] = []  # a file at whose sight the process dies, or a func
 
 
 class ForkedProcess:
-    """As much of `subprocess.Popen` as `run_child` uses, for commands that end with a module's name and its argument."""
+    """As much of `subprocess.Popen` as `run_child` uses, for commands that end with a module's name and its argument; for
+    torchrun its ranks. A rank that fails takes the others with it."""
 
     def __init__(self, command: Sequence[str], *, stdout: Any, env: Mapping[str, str], **_: Any) -> None:
-        arguments = (*command[-2:], stdout.name, dict(env), _deadly[-1] if _deadly else None)
-        self._process = _processes.Process(target=_run_module, args=arguments, daemon=True)
-        self._process.start()
+        count = int(command[command.index("--nproc_per_node") + 1]) if "--nproc_per_node" in command else 1
+        deadly = _deadly[-1] if _deadly else None
+        self._processes = [
+            _processes.Process(target=_run_module, args=(*command[-2:], stdout.name, told, deadly), daemon=True)
+            for told in _environments(env, count)
+        ]
+        for process in self._processes:
+            process.start()
 
     @property
     def returncode(self) -> int | None:
-        return self._process.exitcode
+        codes = [process.exitcode for process in self._processes]
+        failed = [code for code in codes if code]
+        return failed[0] if failed else None if None in codes else 0
 
     def wait(self, timeout: float | None = None) -> int | None:
-        self._process.join(timeout)
-        if self.returncode is None:
-            raise subprocess.TimeoutExpired("a forked training", timeout or 0)
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while self.returncode is None:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired("a forked training", timeout or 0)
+            wait([process.sentinel for process in self._processes if process.exitcode is None], min(left, 1.0))
+        self.kill()
         return self.returncode
 
     def kill(self) -> None:
-        self._process.kill()
+        for process in self._processes:
+            process.kill()
+
+
+def _environments(env: Mapping[str, str], count: int) -> list[dict[str, str]]:
+    """Of each rank, as torchrun sets it."""
+    if count == 1:
+        return [dict(env)]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": str(count)}
+    return [{**env, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
 @contextmanager

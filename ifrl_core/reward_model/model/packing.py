@@ -86,7 +86,7 @@ def collate(rows: Sequence[Packed], pad_id: int) -> Batch:
         for whole, values in ((ids, laid.ids), (positions, laid.positions), (parts, laid.parts)):
             whole[index, : row.length] = torch.tensor(values)
         where += [(index, start + len(tail) - 1) for start, tail in zip(laid.starts, row.tails, strict=True)]
-    rows_of, ends = torch.tensor(where).T
+    rows_of, ends = torch.tensor(where, dtype=torch.long).reshape(-1, 2).T
     return Batch(
         ids,
         positions,

@@ -35,6 +35,18 @@ def load_backbone(folder: Path, tokenizer: PreTrainedTokenizerBase, config: Rewa
     return model
 
 
+def load_trainable(
+    folder: Path, tokenizer: PreTrainedTokenizerBase, config: RewardModelConfig
+) -> tuple[PreTrainedModel, LoraModel | None]:
+    """The backbone as it is trained, and with `config.lora` the adapters that it carries.
+
+    Raises:
+        ConfigError, ModelError: as `load_backbone`.
+    """
+    model = load_backbone(folder, tokenizer, config)
+    return model, None if config.lora is None else with_adapters(model, config.lora)
+
+
 def with_adapters(model: PreTrainedModel, rank: int) -> LoraModel:
     """Put LoRA adapters (Hu et al., arXiv 2106.09685; scale alpha / rank = 2) on all linear layers of `model`, in place.
 
@@ -54,6 +66,7 @@ class PackedClassifier(nn.Module):
     def __init__(self, model: PreTrainedModel, noise: Noise = "ignore", smoothing: float = 0.0) -> None:
         super().__init__()
         self.model = model
+        self._no_split_modules = model._no_split_modules  # the layers that fsdp2 shares out one by one
         self._noise, self._smoothing = noise, smoothing
 
     def forward(

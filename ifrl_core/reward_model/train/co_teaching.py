@@ -1,6 +1,5 @@
 """Which training pairs a recipe with `drop_misranked` leaves out: a classifier a half of the instructions, trained here."""
 
-import gc
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from ifrl_core.reward_model.train.fit import train_classifier
 from ifrl_core.reward_model.train.job import Job, texts
 from ifrl_core.reward_model.train.misranked import half_of, logit, misranked
 from ifrl_core.training.job import FINAL, renamed_when_whole
+from ifrl_core.training.memory import free_memory
 
 
 def left_out(job: Job, pairs: list[Row]) -> set[str]:
@@ -44,7 +44,10 @@ def _half_model(job: Job, pairs: list[Row], halves: list[int], half: int) -> Pat
     if not (folder / FINAL).exists():
         print(f"co-teaching: training on half {half + 1} of 2 of the instructions", flush=True)
         own = [pair for pair, of in zip(pairs, halves, strict=True) if of == half or pair["split"] == "validation"]
+        trained = train_classifier(job, own, folder)
+        assert trained is not None, "one process (RewardModelConfig)"
         with renamed_when_whole(folder / FINAL) as model:
-            train_classifier(job, own, folder, model)
-        gc.collect()
+            trained.save(model, job.config)
+        del trained
+        free_memory()
     return folder / FINAL

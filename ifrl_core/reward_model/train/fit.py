@@ -1,11 +1,13 @@
 """One training of the classifier: on the pairs of split train, from its last checkpoint; the others serve early stopping."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import (
     AutoTokenizer,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
     Trainer,
@@ -19,52 +21,73 @@ from transformers import (
 from ifrl_core.config import GuardsConfig, RewardModelConfig
 from ifrl_core.records import Row
 from ifrl_core.reward_model.model.settings import write_settings
-from ifrl_core.reward_model.train.classifier import PackedClassifier, load_backbone, with_adapters
+from ifrl_core.reward_model.train.classifier import PackedClassifier, load_trainable
 from ifrl_core.reward_model.train.early_stopping import Patience, load_best, loss_curve, out_of_patience
 from ifrl_core.reward_model.train.job import Job
-from ifrl_core.reward_model.train.order import Collator, PackedRows, packed_rows, training_order
-from ifrl_core.training.arguments import TRAINER, training_provenance
+from ifrl_core.reward_model.train.order import Collator, PackedRows, packed_rows, shared_out, training_order
+from ifrl_core.training.arguments import TOGETHER, TRAINER, training_provenance
 from ifrl_core.training.checkpoints import last_checkpoint
+from ifrl_core.training.device import takes_cpu
 from ifrl_core.training.guards import Guards
 from ifrl_core.training.job import CHECKPOINTS, STOP, append_row, write_provenance
+from ifrl_core.training.weights import whole_weights
 
 
-def train_classifier(job: Job, pairs: list[Row], folder: Path, model_folder: Path) -> list[dict[str, float]]:
-    """Train, with metrics and checkpoints in `folder`, and save the model in `model_folder`; the curve of its loss.
+@dataclass(frozen=True)
+class Trained:
+    """A trained classifier, whole, and the curve of its loss."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    curve: list[dict[str, float]]
+
+    def save(self, folder: Path, config: RewardModelConfig) -> None:
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        write_settings(folder, max_tokens=config.max_tokens)
+
+
+def train_classifier(job: Job, pairs: list[Row], folder: Path) -> Trained | None:
+    """Train, with metrics and checkpoints in `folder`; None in all processes but the first.
 
     Raises:
         StoppedError: when training was asked to stop.
         CollapseError: when the loss is no number.
     """
     config = job.config
-    set_seed(job.seed)
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(job.model)
-    model = load_backbone(job.model, tokenizer, config)
-    adapters = None if config.lora is None else with_adapters(model, config.lora)
     rows = {split: packed_rows(tokenizer, pairs, split, config.max_tokens) for split in ("train", "validation")}
     order = training_order(rows["train"], [pair["instruction"] for pair in pairs], config, job.seed)
+    # Before the model: from the arguments on it is loaded in parts (ZeRO-3).
+    arguments = training_arguments(config, folder / CHECKPOINTS, len(order), job.seed)
+    set_seed(job.seed)
+    model, adapters = load_trainable(job.model, tokenizer, config)
     folder.mkdir(exist_ok=True)
     trainer = Trainer(
         model=PackedClassifier(model, config.noise, config.label_smoothing),
-        args=training_arguments(config, folder / CHECKPOINTS, len(order), job.seed),
-        train_dataset=PackedRows(order),
+        args=arguments,
+        train_dataset=PackedRows(shared_out(order, config.micro_batch * arguments.world_size)),
         eval_dataset=PackedRows(rows["validation"]) if config.early_stopping else None,
         data_collator=Collator(pairs, int(model.config.pad_token_id)),
         callbacks=[_Report(folder)],
     )
     trainer.remove_callback(PrinterCallback)
-    write_provenance(job.folder, training_provenance(model, trainer.args))
+    if trainer.is_world_process_zero():
+        write_provenance(job.folder, training_provenance(model, trainer.args))
     history = _fit(
         trainer, folder / CHECKPOINTS, config.early_stopping, Guards(GuardsConfig(), folder, job.folder / STOP)
     )
+    weights = whole_weights(trainer)
+    if weights is None:
+        return None
+    if config.launch.sharded:
+        model, adapters = load_trainable(job.model, tokenizer, config)
+        PackedClassifier(model).load_state_dict(weights)
     if adapters is not None:
         adapters.merge_and_unload()
     if config.bf16:
         model.bfloat16()
-    model.save_pretrained(model_folder)
-    tokenizer.save_pretrained(model_folder)
-    write_settings(model_folder, max_tokens=config.max_tokens)
-    return loss_curve(history)
+    return Trained(model, tokenizer, loss_curve(history))
 
 
 def _fit(trainer: Trainer, checkpoints: Path, patience: int | None, guards: Guards) -> list[dict[str, Any]]:
@@ -89,18 +112,20 @@ def _fit(trainer: Trainer, checkpoints: Path, patience: int | None, guards: Guar
 
 def training_arguments(config: RewardModelConfig, folder: Path, rows: int, seed: int) -> TrainingArguments:
     steps = -(-rows // config.batch_size)
+    micro_batch = min(config.micro_batch, config.batch_size)
+    processes = int(os.environ.get("WORLD_SIZE", 1))  # of the launcher
     return TrainingArguments(
-        **{**TRAINER, "train_sampling_strategy": "sequential"},
+        **{**TRAINER, **TOGETHER, "train_sampling_strategy": "sequential"},
         output_dir=str(folder),
         seed=seed,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=takes_cpu(config.launch),
         bf16=config.bf16,
         learning_rate=config.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=round(config.warmup_share * steps),
         num_train_epochs=1,  # `training_order` has laid out every epoch, so that a resume is exact
-        per_device_train_batch_size=min(config.micro_batch, config.batch_size),
-        gradient_accumulation_steps=max(1, config.batch_size // config.micro_batch),
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=config.batch_size // (micro_batch * processes),
         save_strategy="steps",
         save_steps=config.save_steps,
         # With 1, transformers ends by removing all but the best one: the newest of a training that was asked to stop.
@@ -134,5 +159,5 @@ class _Report(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        if logs and not {"loss", "eval_loss"}.isdisjoint(logs):
+        if logs and not {"loss", "eval_loss"}.isdisjoint(logs) and state.is_world_process_zero:
             append_row(self._folder, {"step": state.global_step, "total": state.max_steps, **logs})

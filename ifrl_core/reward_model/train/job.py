@@ -11,11 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ifrl_core.config import LaunchConfig, RewardModelConfig
+from ifrl_core.config import RewardModelConfig, shares_fault
+from ifrl_core.errors import ConfigError
 from ifrl_core.records import Row
 from ifrl_core.reward_model.train.noise import RATES
 from ifrl_core.training.job import TrainingJob
-from ifrl_core.training.launch import Launch
+from ifrl_core.training.launch import Launch, check_here
+from ifrl_core.training.shape import Shape
 
 PAIRS_FILE, SCORES_FILE, MODEL, CURVE = "pairs.parquet", "scores.parquet", "model", "curve.json"
 PAIRS = pa.schema(
@@ -47,13 +49,25 @@ class Job(TrainingJob):
 
 
 def reward_model_launch(config: RewardModelConfig) -> Launch:
-    """One process, on a GPU where there is one."""
     return Launch(
         module="ifrl_core.reward_model.train.process",
         what="reward model training",
-        config=LaunchConfig(strategy="single"),
+        key="reward_model.launch",
+        config=config.launch,
         bf16=config.bf16,
     )
+
+
+def check_launch(config: RewardModelConfig) -> Shape:
+    """What the config comes to on this machine.
+
+    Raises:
+        ConfigError: when that is impossible here, with the fix.
+    """
+    shape = check_here(reward_model_launch(config))
+    if fault := shares_fault(config.batch_size, config.micro_batch, shape.processes):
+        raise ConfigError(f"reward_model: {fault}")
+    return shape
 
 
 def read_pairs(folder: Path) -> list[Row]:

@@ -42,6 +42,13 @@ def training_order(
     return [row for step in steps for row in sorted(step, key=lambda row: row.length)]
 
 
+def shared_out(rows: Sequence[Packed], at_once: int) -> list[Packed]:
+    """`rows`, then rows without a pair until their number is a multiple of `at_once`, a micro-batch of every process:
+    accelerate would fill the last ones with rows of the beginning."""
+    missing = -len(rows) % at_once
+    return [*rows, *[Packed(head=(0,), tails=(), places=())] * missing]
+
+
 class PackedRows(Dataset[Packed]):
     def __init__(self, rows: list[Packed]) -> None:
         self._rows = rows
@@ -73,5 +80,5 @@ class Collator:
             "labels": torch.tensor([self._labels[place] for place in batch.places]),
         }
         if self._rates is not None:
-            arguments["rates"] = torch.tensor([self._rates[place] for place in batch.places]).T
+            arguments["rates"] = torch.tensor([self._rates[place] for place in batch.places]).reshape(-1, len(RATES)).T
         return arguments

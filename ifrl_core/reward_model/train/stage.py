@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.digest import digest_of_bytes
-from ifrl_core.config import RewardModelConfig
+from ifrl_core.config import OneProcessConfig, PipelineConfig, RewardModelConfig
 from ifrl_core.errors import TrainingError
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Row
@@ -40,6 +40,7 @@ from ifrl_core.reward_model.train.job import (
     PAIRS,
     PAIRS_FILE,
     Job,
+    check_launch,
     read_scores,
     reward_model_launch,
 )
@@ -64,11 +65,20 @@ VALIDATION = pa.schema(
 )
 
 
+def _check_training(recipe: PipelineConfig) -> None:
+    """Whether this machine can train as the recipe says; a placed stage is checked where it runs. Without wishes there is
+    nothing to check, and torch need not be loaded."""
+    here = recipe.execution.deployment_of(train_reward_model) is None
+    if here and recipe.reward_model.launch != OneProcessConfig():
+        check_launch(recipe.reward_model)
+
+
 @stage(
     "reward-model",
     version=4,
     inputs=("model", "labels"),
     config=lambda recipe: recipe.reward_model,
+    check=_check_training,
     content=lambda config: {"template.txt": digest_of_bytes(TEMPLATE.encode())},
     reads_answers=True,  # it says whose answers it scores
     placeable=True,
@@ -78,9 +88,11 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
     curves.json with its picture curves.png (ROC and reliability on hard validation pairs, by scorer).
 
     Raises:
+        ConfigError: when this machine cannot run the training as `launch` says.
         TrainingError: when the labels cannot train a classifier, or the training process fails.
     """
     work.progress(0, 1, "reading labels")
+    check_launch(config)
     train = _training_labels(config, inputs["labels"], work.store, work.seed)
     validation = [row for row in work.store.rows(inputs["labels"]) if row["split"] == "validation"]
     if config.early_stopping and not validation:

@@ -48,6 +48,19 @@ TWO_WORKERS = {"workers": 2}
             "evaluation.vllm.max_model_len 2048 leaves no",
         ),
         ({"policy": {"learning_rate": float("inf")}}, "policy.learning_rate: .*finite"),
+        (
+            {"reward_model": {"launch": {"strategy": "fsdp2"}, "early_stopping": 2}},
+            "early_stopping is done by one process, and launch.strategy is fsdp2: use single, or leave early_stopping out",
+        ),
+        (
+            {"reward_model": {"launch": {"strategy": "ddp"}, "drop_misranked": 0.8}},
+            "drop_misranked is done by one process",
+        ),
+        ({"reward_model": {"launch": {"processes_per_machine": 4}}}, "strategy single is one process, not 4: use ddp"),
+        (
+            {"reward_model": {"launch": {"strategy": "ddp", "processes_per_machine": 8}}},
+            "batch_size 16 cannot be shared out among 8 processes in micro-batches of 4; .* multiple of 32, such as 32, or",
+        ),
         ({"registry": {"policy_name": "m", "reward_model_name": "m"}}, "are both m, .* use two names"),
         ({"execution": {"pool": "a/b/c"}}, r"execution.pool: a pool \(gpu\) or a deployment"),
         (

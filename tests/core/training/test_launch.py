@@ -14,7 +14,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from pydantic import ValidationError
 
 from ifrl_core.artifacts import canonical_json
-from ifrl_core.config import LaunchConfig, PolicyConfig
+from ifrl_core.config import LaunchConfig, PolicyConfig, ProcessesConfig
 from ifrl_core.errors import CollapseError, ConfigError
 from ifrl_core.policy.launch import check_launch, policy_launch
 from ifrl_core.training.job import ACCELERATE, CHECKPOINTS, FINAL
@@ -41,7 +41,7 @@ TRAIN = ["-m", MODULE, "/some/job.json"]
     ],
 )
 def test_a_launch_is_resolved_on_a_machine(launch: dict[str, Any], gpus: int, shape: Shape) -> None:
-    assert resolve(LaunchConfig(**launch), gpus) == shape
+    assert resolve(ProcessesConfig(**launch), gpus, "policy.launch") == shape
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_launch_is_resolved_on_a_machine(launch: dict[str, Any], gpus: int, sh
 )
 def test_a_machine_that_cannot_is_refused_with_the_fix(launch: dict[str, Any], gpus: int, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        resolve(LaunchConfig(**launch), gpus)
+        resolve(ProcessesConfig(**launch), gpus, "policy.launch")
 
 
 def test_gpus_go_through_accelerate_processes_of_the_cpu_through_torchrun_and_one_alone_through_nothing() -> None:
@@ -110,7 +110,11 @@ def test_processes_of_many_share_the_devices_among_themselves() -> None:
 
 
 TOY = Launch(
-    module="tests.core.training.toy_training", what="toy training", config=LaunchConfig(strategy="single"), bf16=False
+    module="tests.core.training.toy_training",
+    what="toy training",
+    key="toy.launch",
+    config=ProcessesConfig(strategy="single"),
+    bf16=False,
 )
 
 
@@ -139,7 +143,7 @@ def test_an_error_of_ours_arrives_as_its_type_with_the_last_whole_checkpoint(tmp
 @pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
 def test_every_process_dies_with_the_stage(tmp_path: Path) -> None:
     (tmp_path / JOB.name).write_text(json.dumps({"seconds": 600}))
-    config = LaunchConfig(device="cpu", processes_per_machine=2)
+    config = ProcessesConfig(device="cpu", processes_per_machine=2)
     launch = TOY.model_copy(update={"config": config})
     code = (
         "from ifrl_core.training.launch import Launch, run_training; import pathlib, sys\n"
@@ -172,12 +176,14 @@ def _line(process: psutil.Process) -> list[str]:
 
 
 def test_machines_find_each_other_by_the_environment() -> None:
-    assert Place.of_environment(1, {"NODE_RANK": "3"}) == HERE
-    assert Place.of_environment(3, {"NODE_RANK": "2", "MASTER_ADDR": "a", "MASTER_PORT": "5"}) == Place(2, "a", "5")
+    assert Place.of_environment(1, {"NODE_RANK": "3"}, "k") == HERE
+    assert Place.of_environment(3, {"NODE_RANK": "2", "MASTER_ADDR": "a", "MASTER_PORT": "5"}, "k") == Place(
+        2, "a", "5"
+    )
     with pytest.raises(ConfigError, match="MASTER_ADDR must name the machine of NODE_RANK 0"):
-        Place.of_environment(2, {})
+        Place.of_environment(2, {}, "k")
     with pytest.raises(ConfigError, match="NODE_RANK 2 is not one of 2 machines"):
-        Place.of_environment(2, {"NODE_RANK": "2", "MASTER_ADDR": "a"})
+        Place.of_environment(2, {"NODE_RANK": "2", "MASTER_ADDR": "a"}, "k")
 
 
 @pytest.mark.parametrize("generation", ["vllm_colocate", "vllm_server"])
@@ -211,7 +217,7 @@ def test_batches_that_do_not_fit_the_processes_are_refused_with_the_fix() -> Non
 )
 def test_a_launch_that_contradicts_itself_is_refused(launch: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        LaunchConfig(**launch)
+        ProcessesConfig(**launch)
 
 
 def test_how_a_policy_is_trained_is_not_what_it_is() -> None:
