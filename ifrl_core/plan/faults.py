@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from ifrl_core.config import PipelineConfig, PolicyConfig
+from ifrl_core.config import PipelineConfig, PolicyConfig, RewardModelConfig
 from ifrl_core.models.lengths import length_faults
 from ifrl_core.models.shapes import ModelShape
 from ifrl_core.plan.batches import Batches
-from ifrl_core.plan.memory import GIB, Memory, kv_bytes, tensor_parallel, vllm_sleeps
+from ifrl_core.plan.memory import Memory, kv_bytes, tensor_parallel, vllm_sleeps
+from ifrl_core.plan.sizes import GIB
 
 # What may help when the policy stage takes more than a device has, and whether it would here.
 _FIXES: tuple[tuple[str, Callable[[PipelineConfig, Memory], bool]], ...] = (
@@ -20,6 +21,7 @@ _FIXES: tuple[tuple[str, Callable[[PipelineConfig, Memory], bool]], ...] = (
         lambda c, m: m.vllm > 0 and not (vllm_sleeps(c.policy) and m.training > m.generating),
     ),
     ("policy.grpo.vllm_enable_sleep_mode true", lambda c, m: m.vllm > 0 and not vllm_sleeps(c.policy)),
+    ("policy.launch.reward_model service", lambda c, m: m.reward_model > m.device / 10),
     ("fewer reward_model.layers", lambda c, m: m.reward_model > m.device / 10),
     ("policy.lora", lambda c, m: c.policy.lora is None),
     ("policy.launch.offload true", lambda c, m: c.policy.launch.sharded and not c.policy.launch.offload),
@@ -73,11 +75,18 @@ def _memory_faults(config: PipelineConfig, memory: Memory) -> list[str]:
     if memory.reward_model_training > memory.device:
         faults.append(
             f"the reward-model stage takes about {memory.reward_model_training:.1f} GiB on one device, which has "
-            f"{memory.device:.1f}: fewer reward_model.layers, or a smaller reward_model.micro_batch"
+            f"{memory.device:.1f}: {_reward_model_fixes(config.reward_model)}"
         )
     if memory.peak > memory.device:
         faults.append(_policy_fault(config, memory))
     return faults
+
+
+def _reward_model_fixes(config: RewardModelConfig) -> str:
+    fixes = ["more reward_model.launch.processes_per_machine", "reward_model.launch.offload true"]
+    if not config.launch.sharded:
+        fixes = ["reward_model.launch.strategy fsdp2 or zero3, on several GPUs"]
+    return "; ".join([*fixes, "a smaller reward_model.micro_batch", "fewer reward_model.layers"])
 
 
 def _policy_fault(config: PipelineConfig, memory: Memory) -> str:

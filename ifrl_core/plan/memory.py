@@ -8,13 +8,11 @@ Korthikanti et al., *Reducing Activation Recomputation* (arXiv 2205.05198) for a
 
 from dataclasses import dataclass
 
-from ifrl_core.config import PipelineConfig, PolicyConfig, RewardModelConfig
+from ifrl_core.config import PipelineConfig, PolicyConfig
 from ifrl_core.models.shapes import ModelShape
 from ifrl_core.plan.batches import Batches
-
-GIB = 2**30
-OVERHEAD = 2 * GIB  # CUDA context, NCCL buffers, the allocator's gaps
-_ACTIVATION = 34  # bytes a token, layer and hidden unit in 16 bit; sdpa keeps no attention matrix
+from ifrl_core.plan.reward_model import reward_model_bytes, training_bytes
+from ifrl_core.plan.sizes import ACTIVATION, GIB, OVERHEAD, gathered_layers, gib, gradient_bytes
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Memory:
     training: float
     generating: float
     device: float
-    reward_model_training: float  # that stage, on one device of its own time
+    reward_model_training: float  # that stage, in its own time
     host_loading: float  # of a machine, while its processes load
     checkpoint: float  # on disk, one of two
 
@@ -56,7 +54,7 @@ def trained_parameters(policy: PolicyConfig, shape: ModelShape) -> int:
 def estimate(config: PipelineConfig, shape: ModelShape, batches: Batches) -> Memory:
     policy = config.policy
     weights, gradients, optimizer, reference = _state_bytes(policy, shape, batches)
-    reward_model = reward_model_bytes(config, shape)
+    reward_model = 0.0 if policy.launch.reward_model == "service" else reward_model_bytes(config, shape)
     activations = _activation_bytes(policy, shape)
     gathered_training, gathered_generating = _gathered_bytes(policy, shape)
     device = policy.launch.assumed.device_memory_gib * GIB
@@ -66,21 +64,21 @@ def estimate(config: PipelineConfig, shape: ModelShape, batches: Batches) -> Mem
     training = lasting + gradients + activations + gathered_training + (0 if vllm_sleeps(policy) else vllm)
     generating = lasting + gathered_generating + (vllm or kv_cache)
     return Memory(
-        weights=_gib(weights),
-        gradients=_gib(gradients),
-        optimizer=_gib(optimizer),
-        reference=_gib(reference),
-        reward_model=_gib(reward_model),
-        gathered=_gib(max(gathered_training, gathered_generating)),
-        activations=_gib(activations),
-        kv_cache=_gib(kv_cache),
-        vllm=_gib(vllm),
-        training=_gib(training),
-        generating=_gib(generating),
-        device=_gib(device),
-        reward_model_training=_gib(_reward_model_training_bytes(config.reward_model, shape)),
-        host_loading=_gib(_loading_bytes(policy, shape, batches)),
-        checkpoint=_gib(_checkpoint_bytes(policy, shape)),
+        weights=gib(weights),
+        gradients=gib(gradients),
+        optimizer=gib(optimizer),
+        reference=gib(reference),
+        reward_model=gib(reward_model),
+        gathered=gib(max(gathered_training, gathered_generating)),
+        activations=gib(activations),
+        kv_cache=gib(kv_cache),
+        vllm=gib(vllm),
+        training=gib(training),
+        generating=gib(generating),
+        device=gib(device),
+        reward_model_training=gib(training_bytes(config.reward_model, shape)),
+        host_loading=gib(_loading_bytes(policy, shape, batches)),
+        checkpoint=gib(_checkpoint_bytes(policy, shape)),
     )
 
 
@@ -90,7 +88,7 @@ def _state_bytes(policy: PolicyConfig, shape: ModelShape, batches: Batches) -> t
     parts = batches.processes if policy.launch.sharded else 1
     on_device = 0 if policy.launch.offload else 1  # offloaded: of weights and what follows from them, nothing stays
     weights = on_device * _weight_bytes(policy, whole, trained) / parts
-    gradients = on_device * _gradient_bytes(batches, trained) / parts
+    gradients = on_device * gradient_bytes(trained, batches.strategy) / parts
     reference = on_device * 4 * whole / parts if _has_reference(policy) else 0.0
     return weights, gradients, on_device * 8 * trained / parts, reference
 
@@ -120,30 +118,6 @@ def _weight_bytes(policy: PolicyConfig, whole: int, trained: int) -> float:
     return 4 * (whole - frozen + adapters) + (2 if compact else 4) * frozen
 
 
-def _gradient_bytes(batches: Batches, trained: int) -> float:
-    """float32 gradients; DDP keeps its buckets for sending them beside them (gradient_as_bucket_view is off)."""
-    return (8 if batches.strategy == "ddp" else 4) * trained
-
-
-def reward_model_bytes(config: PipelineConfig, shape: ModelShape) -> float:
-    """bf16 and whole on every device: the backbone that reward_model.layers leaves, without a head. None of it is loaded
-    when all constraints are hard."""
-    return 0.0 if config.instructions.hard_share == 1 else 2.0 * _backbone(config.reward_model, shape)
-
-
-def _reward_model_training_bytes(config: RewardModelConfig, shape: ModelShape) -> float:
-    """One process: float32 weights, gradients and Adam's moments (16 bytes a parameter), their bf16 casts (2), and
-    activations as `_activation_bytes` has them, without checkpointing."""
-    layers = min(config.layers or shape.layers, shape.layers)
-    tokens = config.micro_batch * config.max_tokens
-    activations = tokens * shape.hidden * _ACTIVATION * layers * (1 if config.bf16 else 2)
-    return (18 if config.bf16 else 16) * _backbone(config, shape) + activations + OVERHEAD
-
-
-def _backbone(config: RewardModelConfig, shape: ModelShape) -> int:
-    return shape.embedding_parameters + min(config.layers or shape.layers, shape.layers) * shape.layer_parameters
-
-
 def _activation_bytes(policy: PolicyConfig, shape: ModelShape) -> float:
     """s x b x h x 34 bytes a layer in 16 bit (Korthikanti et al., eq. 2 without its attention term), for a micro-batch of
     longest prompts and answers; with checkpointing 2 s b h a layer and one layer in full. Only layers above the lowest
@@ -152,8 +126,8 @@ def _activation_bytes(policy: PolicyConfig, shape: ModelShape) -> float:
     unit = tokens * shape.hidden * (1 if policy.bf16 else 2)
     layers = min(policy.trained_layers or shape.layers, shape.layers)
     if policy.gradient_checkpointing:
-        return unit * (2 * layers + _ACTIVATION)
-    return unit * _ACTIVATION * layers
+        return unit * (2 * layers + ACTIVATION)
+    return unit * ACTIVATION * layers
 
 
 def _gathered_bytes(policy: PolicyConfig, shape: ModelShape) -> tuple[float, float]:
@@ -162,9 +136,8 @@ def _gathered_bytes(policy: PolicyConfig, shape: ModelShape) -> tuple[float, flo
     Unsharded, autocast keeps a bf16 cast of what is in float32 (2 P; nothing for weights that are in bf16 already).
     Sharded, two layers and the embedding are whole at a time; the trainer's own generation gathers the model in float32.
     """
-    layer = shape.layer_parameters
     if policy.launch.sharded:
-        in_flight = 4.0 * (2 * layer + shape.embedding_parameters)
+        in_flight = gathered_layers(shape)
         return in_flight, 4.0 * shape.parameters if policy.generation == "transformers" else in_flight
     trained = trained_parameters(policy, shape)
     casts = 2.0 * trained if policy.bf16 else 0.0
@@ -190,7 +163,3 @@ def tensor_parallel(policy: PolicyConfig) -> int:
 def vllm_sleeps(policy: PolicyConfig) -> bool:
     """Whether vLLM gives its memory back while the weights are trained."""
     return bool(policy.grpo.get("vllm_enable_sleep_mode"))
-
-
-def _gib(size: float) -> float:
-    return round(size / GIB, 2)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from ifrl_core.config import GenerationConfig, PipelineConfig
 from ifrl_core.errors import ModelError
 from ifrl_core.models.shapes import ModelShape, model_shape
-from ifrl_core.plan.memory import GIB, OVERHEAD, Memory, reward_model_bytes
+from ifrl_core.plan.memory import Memory
+from ifrl_core.plan.reward_model import processes_of, reward_model_bytes, work_of
+from ifrl_core.plan.sizes import GIB, OVERHEAD
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class StagePlan:
 
     stage: str
     engine: str  # "": it generates nothing by itself
-    devices: int  # that one copy of the model lies on
+    devices: int  # that one copy of the model lies on; of a training, all
     memory: float | None
     at_once: int | None  # longest answers that the KV cache holds at once; None: not known
     longest: int | None  # tokens of the longest prompt and answer that it is reckoned with
@@ -75,8 +77,13 @@ def stage_plans(config: PipelineConfig, shape: ModelShape, memory: Memory) -> tu
             fit = replace(fit, memory=max(fit.memory or 0, reward_model_bytes(config, shape) + OVERHEAD))
         plans.append(_plan(label, generation, fit, config))
         faults += fit.faults
-    trained = StagePlan("reward-model", "", 1, memory.reward_model_training, None, None, 0, 0, None)
-    return [*plans[:-1], trained, plans[-1]], faults
+    return [*plans[:-1], _reward_model_plan(config, memory), plans[-1]], faults
+
+
+def _reward_model_plan(config: PipelineConfig, memory: Memory) -> StagePlan:
+    work, devices = work_of(config), processes_of(config.reward_model)
+    size = memory.reward_model_training
+    return StagePlan("reward-model", "", devices, size, None, None, work.responses, work.tokens, work.hours)
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,13 @@ def test_memory_and_time_by_hand() -> None:
     assert m.optimizer == pytest.approx(8 * p / 24 / GIB, abs=0.01)
     assert m.vllm == 40
     assert m.kv_cache == pytest.approx(40 - 2 * p / GIB, abs=0.01)
-    # 12 layers of 233,057,792 and the embedding of 152,064 x 3,584, two bytes each
-    assert m.reward_model == pytest.approx(2 * (12 * 233_057_792 + 152_064 * 3584) / GIB, abs=0.01)
+    # 28 layers of 233,057,792 and the embedding of 152,064 x 3,584, two bytes each
+    backbone = 28 * 233_057_792 + 152_064 * 3584
+    assert m.reward_model == pytest.approx(2 * backbone / GIB, abs=0.01)
+    # Shared by 8: 16 bytes a parameter; whole: two layers and the embedding; 2 x 2,560 tokens x 3,584 x 34 bytes a layer
+    shared, whole = 16 * backbone / 8, 4 * (2 * 233_057_792 + 152_064 * 3584)
+    activations = 2 * 2560 * 3584 * 34 * 28
+    assert m.reward_model_training == pytest.approx((shared + whole + activations) / GIB + 2, abs=0.01)
     # 2 x 10,240 tokens x 3,584 units x (2 bytes x 28 layers + 34)
     assert m.activations == pytest.approx(2 * 10_240 * 3584 * 90 / GIB, abs=0.01)
     assert plan.time.tokens == 3115 * 480 * 600
@@ -73,6 +78,9 @@ def test_the_other_stages_by_hand() -> None:
     assert (rollouts.answers, rollouts.tokens) == (3000 * 6, 3000 * 6 * 600)
     assert rollouts.hours == pytest.approx(3000 * 6 * 600 / (2 * 150) / 3600, abs=0.01)
     assert trained.memory == plan.memory.reward_model_training
+    assert (trained.devices, trained.answers) == (32, 3 * 3000 * 6 * 0.8), "three epochs of what validation leaves"
+    assert trained.hours == pytest.approx(trained.tokens / (150 * 32) / 3600, abs=0.01)
+    assert plan.memory.reward_model == 0, "the policy asks a service"
     assert evaluation.answers == 2 * (200 * 5 + 500)
 
 
@@ -118,6 +126,8 @@ def test_adapters_count_rank_times_both_sides() -> None:
     config = build_config({"policy": {"max_tokens": 512, "lora": {"rank": 8, "target_modules": ["q_proj", "v_proj"]}}})
     plan = make_plan(config)
     assert plan.trained == 30 * 8 * ((576 + 576) + (576 + 192))
+    whole = build_config({"policy": {"max_tokens": 512}, "reward_model": {"lora": 4, "baselines": False}})
+    assert make_plan(whole).memory.reward_model_training < make_plan(build_config({})).memory.reward_model_training
     assert plan.memory.reference == 0, "the reference is the model with its adapters off"
 
 
@@ -145,7 +155,14 @@ def test_trained_layers_count_with_the_last_norm() -> None:
         (["policy.launch.vllm_gpu_memory_utilization=0.15"], "leave no room for one answer of 10240 tokens"),
         (["policy.grpo={vllm_tensor_parallel_size: 5}"], "vllm_tensor_parallel_size 5 does not divide 24 processes"),
         (["policy.max_tokens=32768"], "more than the model's 32768 positions; use a max_tokens of at most 30720"),
-        (["reward_model.layers=28"], "the reward-model stage takes about .* fewer reward_model.layers"),
+        (
+            ["reward_model.launch.strategy=ddp"],
+            "the reward-model stage takes about .*: reward_model.launch.strategy fsdp2 or zero3",
+        ),
+        (
+            ["reward_model.launch.processes_per_machine=1"],
+            "the reward-model stage .* more reward_model.launch.processes_per_machine; .* fewer reward_model.layers",
+        ),
         (
             ["rollouts.vllm.tensor_parallel_size=3"],
             "rollouts.vllm.tensor_parallel_size 3 does not divide .* 28 .* of \\[1, 2, 4, 7",
