@@ -31,7 +31,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.utils import shuffle_sequence_dict, split_tensor_dict
 
 from ifrl_core.config import PolicyConfig
-from ifrl_core.inference.decode import decode
 from ifrl_core.policy.generation import CopyRollouts
 from ifrl_core.policy.grpo_arguments import grpo_config
 from ifrl_core.policy.trainer import GroupTrainer
@@ -149,7 +148,7 @@ def generated(copied: CopyRollouts, trainer: Any, rollouts: dict) -> tuple[float
         for row in zip(rollouts["prompt_ids"].tolist(), rollouts["prompt_mask"].tolist(), strict=True)
     ]
     begin, cpu = time.perf_counter(), time.process_time()
-    made = decode(copied._refreshed(trainer.model), prompts, list(range(len(prompts))), copied._sampling, set())
+    made = copied.decoder(trainer.model).completions(prompts, range(len(prompts)), copied._sampling, ())
     assert len(dict(made)) == len(prompts)
     return time.perf_counter() - begin, time.process_time() - cpu
 

@@ -22,7 +22,8 @@ def draw(logits: Tensor, numbers: Sequence[float], sampling: Sampling) -> list[i
     if sampling.temperature == 0:
         greedy: list[int] = logits.argmax(dim=-1).tolist()
         return greedy
-    probabilities = torch.softmax(logits.float() / sampling.temperature, dim=-1)
+    warm = logits if sampling.temperature == 1 else logits.float() / sampling.temperature
+    probabilities = torch.softmax(warm, dim=-1, dtype=torch.float32)
     if sampling.top_p < 1:
         probabilities = _nucleus(probabilities, sampling.top_p)
     tokens: list[int] = _inverse_cdf(probabilities, torch.tensor(numbers, device=logits.device)[:, None]).tolist()

@@ -10,7 +10,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from ifrl_core.config import Dtype
 from ifrl_core.inference.attention import decoding_attention
-from ifrl_core.inference.decode import check_layers, decode
+from ifrl_core.inference.decoder import Decoder
 from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.speed import TokenCount
@@ -18,7 +18,6 @@ from ifrl_core.inference.telling import Answered
 from ifrl_core.models.dtype import device_here, usable_dtype
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.load import load_causal_model
-from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.models.looks.kind import read_config
 from ifrl_core.stages.progress import Progress, no_progress
 
@@ -28,9 +27,8 @@ disable_progress_bar()  # of loading weights: a second, and it would break the b
 class TransformersEngine:
     """A causal model in a local folder.
 
-    At most `batch_size` requests are in flight, fewer where their prompts and longest completions would together exceed
-    `cache_tokens` (23 KB each for SmolLM2-135M in bf16, 160 KB for a 14B model). An equal call gives equal texts, as far
-    as `decode` gives equal tokens. `dtype` is what it computes in.
+    At most `batch_size` requests are in flight, and `cache_tokens` tokens (see `Decoder`). An equal call gives equal texts,
+    as far as `decode` gives equal tokens. `dtype` is what it computes in.
     """
 
     def __init__(
@@ -50,12 +48,8 @@ class TransformersEngine:
             dtype=getattr(torch, self.dtype),
             attn_implementation=decoding_attention(read_config(folder, str(folder))["model_type"], device),
         )
-        check_layers(model.config)
-        self.model = model.to(device).eval()
+        self.decoder = Decoder(model.to(device), max_rows=batch_size, cache_tokens=cache_tokens)
         self._ends = set(end_tokens(folder, self._tokenizer))
-        self._positions = positions_of(model.config.to_dict())
-        self._batch_size = batch_size
-        self._cache_tokens = cache_tokens
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
@@ -72,12 +66,7 @@ class TransformersEngine:
         prompts = [prompt_ids(self._tokenizer, request.messages) for request in requests]
         count = TokenCount()
         seeds = [request.seed for request in requests]
-        limits: dict[str, Any] = {
-            "max_rows": self._batch_size,
-            "cache_tokens": self._cache_tokens,
-            "positions": self._positions,
-        }
-        decoded = decode(self.model, prompts, seeds, sampling, self._ends, **limits)
+        decoded = self.decoder.completions(prompts, seeds, sampling, self._ends)
         for done, (index, tokens) in enumerate(decoded, start=1):
             completion = self._completion(prompts[index], tokens)
             answered(index, completion)
@@ -86,7 +75,7 @@ class TransformersEngine:
 
     def close(self) -> None:
         """Let go of the model, also where others still hold the engine."""
-        del self.model
+        del self.decoder
 
     def _completion(self, prompt: list[int], tokens: list[int]) -> Completion:
         stopped = tokens != [] and tokens[-1] in self._ends

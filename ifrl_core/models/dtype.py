@@ -23,13 +23,14 @@ def usable_dtype(wanted: Dtype = "bfloat16", device: str | None = None) -> Dtype
     'float32'
     """
     device = device or device_here()
-    if wanted != "bfloat16" or _computes_in_bfloat16(device):
+    if wanted != "bfloat16" or computes_in_bfloat16(device):
         return wanted
     log.info("this %s does not compute in bfloat16: float32 instead", "GPU" if device == "cuda" else "processor")
     return "float32"
 
 
-def _computes_in_bfloat16(device: str) -> bool:
+def computes_in_bfloat16(device: str) -> bool:
+    """Whether its bfloat16 is arithmetic of the device itself."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}

@@ -1,7 +1,10 @@
 """Rollouts on the CPU from a copy of the policy: a supported way (trl's rollout_func) to a cheaper step.
 
 trl's own path generates with the float32 weights under autocast, which casts every weight again for every token. Here a
-copy in bf16 (where training is), refreshed once a step, generates with the engine's decode loop.
+copy in bf16 (where training is), refreshed once a step, generates with the engine's decoder.
+
+trl takes the log-probabilities that it trains on for those that the rollouts were drawn by. They differ by bf16's rounding,
+in float32 by nothing (tests/core/policy/test_generation.py): coarser weights would need an importance ratio.
 
 Each rollout's random numbers come from (seed, step, prompt, index in its group), whichever process makes it: a resumed run
 draws what an undisturbed one does, and two processes what one does.
@@ -17,10 +20,9 @@ import torch
 from transformers import PreTrainedModel
 
 from ifrl_core.inference.attention import decoding_attention
-from ifrl_core.inference.decode import check_layers, decode
+from ifrl_core.inference.decoder import Decoder
 from ifrl_core.inference.engine import Sampling
 from ifrl_core.inference.prompts import prompt_ids
-from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.policy.adapter import plain_model, plain_weights
 from ifrl_core.statistics.by_hash import seed_by_hash
 
@@ -30,53 +32,48 @@ class CopyRollouts:
 
     def __init__(self, *, max_tokens: int, temperature: float, seed: int, dtype: torch.dtype = torch.bfloat16) -> None:
         self._sampling, self._seed, self._dtype = Sampling(max_tokens, temperature), seed, dtype
-        self._copy: PreTrainedModel | None = None
+        self._decoder: Decoder | None = None
 
     def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
         """{"prompt_ids": [[int]], "completion_ids": [[int]], "logprobs": None} in the order of the prompts."""
-        model = self._refreshed(trainer.accelerator.unwrap_model(trainer.model))
         ids = [prompt_ids(trainer.processing_class, messages) for messages in prompts]
         # trl gives process p the p-th part of the step's rollouts, which lie group after group.
         first = trainer.accelerator.process_index * len(prompts)
         seeds = [row_seed(self._seed, trainer.state.global_step, first + row) for row in range(len(prompts))]
-        completions = dict(decode(model, ids, seeds, self._sampling, set(trainer.eos_token_ids)))
-        return {
-            "prompt_ids": ids,
-            "completion_ids": [completions[row] for row in range(len(prompts))],
-            "logprobs": None,
-        }
+        return {"prompt_ids": ids, "completion_ids": self._made(ids, seeds, self._sampling, trainer), "logprobs": None}
 
     def greedy(self, ids: Sequence[list[int]], trainer: Any) -> list[list[int]]:
         """The likeliest completion of each prompt (token ids), in order; nothing is drawn."""
-        model = self._refreshed(trainer.accelerator.unwrap_model(trainer.model))
-        likeliest = replace(self._sampling, temperature=0.0)
-        ends, positions = set(trainer.eos_token_ids), positions_of(model.config.to_dict())
-        completions = dict(decode(model, ids, [0] * len(ids), likeliest, ends, positions=positions))
-        return [completions[row] for row in range(len(ids))]
+        return self._made(ids, [0] * len(ids), replace(self._sampling, temperature=0.0), trainer)
 
     @property
     def dtype(self) -> str:
         """What the copy computes in."""
         return str(self._dtype).removeprefix("torch.")
 
-    @torch.no_grad()
-    def _refreshed(self, policy: PreTrainedModel) -> PreTrainedModel:
-        if self._copy is None:
-            config = copy.deepcopy(policy.config)
-            check_layers(config)
-            # Drawing weights that are overwritten at once must not move the random numbers that the trainer draws from:
-            # a resumed process makes its copy at another step.
-            with torch.random.fork_rng(devices=[]):
-                self._copy = (
-                    type(plain_model(policy))
-                    ._from_config(
-                        config, dtype=self._dtype, attn_implementation=decoding_attention(config.model_type, "cpu")
-                    )
-                    .eval()
-                )
-        for mine, trained in zip(self._copy.parameters(), plain_weights(policy), strict=True):
-            mine.copy_(trained)
-        return self._copy
+    def decoder(self, policy: PreTrainedModel) -> Decoder:
+        """That of the copy, refreshed."""
+        if self._decoder is None:
+            self._decoder = Decoder(self._copy_of(plain_model(policy)))
+        self._decoder.take(plain_weights(policy))
+        return self._decoder
+
+    def _made(
+        self, ids: Sequence[list[int]], seeds: Sequence[int], sampling: Sampling, trainer: Any
+    ) -> list[list[int]]:
+        decoder = self.decoder(trainer.accelerator.unwrap_model(trainer.model))
+        made = dict(decoder.completions(ids, seeds, sampling, set(trainer.eos_token_ids)))
+        return [made[row] for row in range(len(ids))]
+
+    def _copy_of(self, model: PreTrainedModel) -> PreTrainedModel:
+        """Such a model with other weights."""
+        config = copy.deepcopy(model.config)
+        attention = decoding_attention(config.model_type, "cpu")
+        # Drawing weights that are overwritten at once must not move the random numbers that the trainer draws from: a resumed
+        # process makes its copy at another step.
+        with torch.random.fork_rng(devices=[]):
+            made: PreTrainedModel = type(model)._from_config(config, dtype=self._dtype, attn_implementation=attention)
+            return made
 
 
 def row_seed(seed: int, step: int, row: int) -> int:

@@ -58,7 +58,7 @@ def test_answers_come_in_the_order_of_the_requests_and_the_batch_stays_within_it
 ) -> None:
     shapes: list[tuple[int, int]] = []
     engine = exact(small_model_folder, batch_size=4, cache_tokens=240)
-    engine.model.register_forward_pre_hook(
+    engine.decoder.model.register_forward_pre_hook(
         lambda module, args, kwargs: shapes.append(tuple(kwargs["attention_mask"].shape)), with_kwargs=True
     )
     completions = engine.generate(REQUESTS, GREEDY)  # two layers alone give flat odds, where rounding reaches a draw
