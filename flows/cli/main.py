@@ -2,7 +2,7 @@
 
 import typer
 
-from flows.cli import deploy, evaluate, labels, report, reproduce, retrain, rules, run, scoring, store, track
+from flows.cli import deploy, evaluate, labels, profile, report, reproduce, retrain, rules, run, scoring, store, track
 from flows.cli.options import run_app
 
 app = typer.Typer(
@@ -12,6 +12,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(run.app)
+app.add_typer(profile.app)
 app.add_typer(report.app)
 app.add_typer(reproduce.app)
 app.add_typer(rules.app)

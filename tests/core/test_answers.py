@@ -30,6 +30,7 @@ from ifrl_core.labels import contrasts, filters
 from ifrl_core.policy import benchmark_sets
 from ifrl_core.policy.benchmark_sets import BenchmarkSet
 from ifrl_core.policy.job import Job
+from ifrl_core.policy.profile import stage as profile_stage
 from ifrl_core.policy.scoring import reward_plan
 from ifrl_core.records import Constraint, Instruction, Row, constraint_row
 from ifrl_core.report import answers as report_answers
@@ -201,6 +202,12 @@ def of_answers_to_benchmarks(response: str, reasoning: Reasoning, store: Artifac
     return "river" in answer
 
 
+def of_profile(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    prompt = {"prompt_id": "i-L1", "level": 1, "constraints": [constraint_row(RIVER), constraint_row(KIND)]}
+    [[_, verdict]] = profile_stage.rollout(prompt, 0, completion(response), reasoning)["verdicts"]
+    return bool(verdict)
+
+
 def of_given_answers(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     return "river" in suite_answers.answer_in(given_answers.answer_row("1", 0, response, reasoning))
 
@@ -257,6 +264,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_problems: [suite_score],
     of_answers_to_benchmarks: [suite_answers],
     of_given_answers: [given_answers],
+    of_profile: [profile_stage],
     of_check: [check_row],
     of_suites: [suite_score],
     of_samples: [benchmark_samples],
