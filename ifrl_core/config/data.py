@@ -106,6 +106,9 @@ class InstructionsConfig(StageConfig):
         return self
 
 
+_PLACED = used(lambda section: section.place != "last")
+
+
 class LadderConfig(StageConfig):
     """How an instruction's constraints become the rungs L0..Ln."""
 
@@ -114,6 +117,11 @@ class LadderConfig(StageConfig):
     )
     layout: Literal["sentences", "list"] = Field(
         "sentences", description="Constraints as sentences of a paragraph, or as a list"
+    )
+    place: Annotated[Literal["last", "system", "earlier", "mixed"], _PLACED] = Field(
+        "last",
+        description="Where constraints stand: in the last user turn, in the system message, in the first of several user "
+        "turns, or each in one of these, drawn by the random seed",
     )
 
 

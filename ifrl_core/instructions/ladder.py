@@ -1,6 +1,6 @@
 """Ladders: the prompts L0..Ln of an instruction, where Lk is the seed with its first k constraints (paper, 3.1).
 
-Of a conversation, constraints are added to the last user turn; what comes before it is in every rung as it is.
+Of a conversation, constraints are added to the last user turn, or where `places` says; all else is in every rung as it is.
 """
 
 import random
@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Literal
 
 from ifrl_core.constraints.types import fingerprint_of_args
+from ifrl_core.instructions.places import Layout, Place, placed, places_of, with_texts
 from ifrl_core.records import Instruction, Message
 
-Layout = Literal["sentences", "list"]
 Order = Literal["as_written", "random", "easy_to_hard"]
 
 
@@ -22,26 +22,22 @@ def prompt_text(instruction: Instruction, level: int, *, layout: Layout = "sente
     """
     if not 0 <= level <= len(instruction.constraints):
         raise ValueError(f"{instruction.instruction_id}: no level {level}; its top is {len(instruction.constraints)}")
-    seed = instruction.seed.strip()
     texts = [constraint.text.strip() for constraint in instruction.constraints[:level]]
-    if not texts:
-        return seed
-    if layout == "list":
-        return "\n".join([f"{seed}\n\nRequirements:", *(f"- {text}" for text in texts)])
-    return f"{seed}\n\n{' '.join(texts)}"
+    return with_texts(instruction.seed.strip(), texts, layout)
 
 
-def rungs(instruction: Instruction, *, layout: Layout = "sentences") -> list[list[Message]]:
-    """The ladder L0..Ln as chat messages: the conversation with one more constraint a level.
+def rungs(
+    instruction: Instruction, *, layout: Layout = "sentences", place: Place = "last", seed: int = 0
+) -> list[list[Message]]:
+    """The ladder L0..Ln as chat messages: the conversation with one more constraint a level, each in its place (`places_of`).
 
     >>> no_comma = Constraint("punctuation:no_comma", "hard", "Use no commas.")
     >>> rungs(Instruction("i", "Name a fruit.", (no_comma,), "user"))
     [[{'role': 'user', 'content': 'Name a fruit.'}], [{'role': 'user', 'content': 'Name a fruit.\\n\\nUse no commas.'}]]
     """
-    return [
-        instruction.conversation.asking(prompt_text(instruction, level, layout=layout))
-        for level in range(len(instruction.constraints) + 1)
-    ]
+    conversation, constraints = instruction.conversation, instruction.constraints
+    places = places_of(instruction, place, seed)
+    return [placed(conversation, constraints[:level], places[:level], layout) for level in range(len(constraints) + 1)]
 
 
 def reordered(

@@ -20,13 +20,14 @@ from ifrl_core.config import InstructionsConfig, PipelineConfig, StageConfig
 from ifrl_core.constraints.identity import drawing_of, rules_of
 from ifrl_core.constraints.sampling import Weights, chosen_types, sample_constraints, type_weights
 from ifrl_core.constraints.turns import verdicts_in
-from ifrl_core.identity.fields import Identity, identity_of
+from ifrl_core.identity.fields import Identity, identity_of, used
 from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import corridor, ladder
 from ifrl_core.instructions.budget import answerable
+from ifrl_core.instructions.places import Layout, Place
 from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Conversation, Instruction, conversation_of, messages_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.text.reasoning import answer_of
@@ -49,7 +50,8 @@ class PassRatesPlan(StageConfig):
     """What is measured: constraints as the recipe draws them; without `to_corridor` in one round, weights untouched."""
 
     instructions: Annotated[InstructionsConfig, Identity(_measured)]
-    layout: ladder.Layout
+    layout: Layout
+    place: Annotated[Place, used(lambda plan: plan.place != "last")] = "last"
     to_corridor: bool = Field(description="Move the weights until every level lies in the corridor")
 
 
@@ -70,7 +72,9 @@ def pass_rates_plan(recipe: PipelineConfig) -> PassRatesPlan | None:
     to_corridor = recipe.instructions.sampling == "corridor"
     if not to_corridor and recipe.ladder.order != "easy_to_hard":
         return None
-    return PassRatesPlan(instructions=answerable(recipe), layout=recipe.ladder.layout, to_corridor=to_corridor)
+    return PassRatesPlan(
+        instructions=answerable(recipe), layout=recipe.ladder.layout, place=recipe.ladder.place, to_corridor=to_corridor
+    )
 
 
 def _check(recipe: PipelineConfig) -> None:
@@ -176,7 +180,9 @@ def _answered(
     prompts = [
         (instruction, level, messages)
         for instruction in instructions
-        for level, messages in enumerate(ladder.rungs(instruction, layout=plan.layout))
+        for level, messages in enumerate(
+            ladder.rungs(instruction, layout=plan.layout, place=plan.place, seed=work.seed)
+        )
         if level
     ]
     requests = [

@@ -174,7 +174,7 @@ def make_prompts(config: LaddersPlan, inputs: Inputs, work: Work) -> Figures:
     def rungs_of(split: str) -> Iterator[Row]:
         for row in work.store.rows(inputs["instructions"], prefix=f"part-{split}-"):
             instruction = ladder.reordered(instruction_of(row), config.order, seed=work.seed, pass_rates=rates)
-            rungs = list(_rungs(instruction, config.layout, split))
+            rungs = list(_rungs(instruction, config, work.seed, split))
             if room is not None and (fault := room.fault(rungs[-1]["messages"])):
                 rejected.append(_rejected(row, split, fault))
                 continue
@@ -250,8 +250,9 @@ def _reasoning_of_replies(config: InstructionsConfig, inputs: Inputs, work: Work
     return settled(ReasoningConfig(), files_of(inputs["model"], work.store), inputs["model"].uri)
 
 
-def _rungs(instruction: Instruction, layout: ladder.Layout, split: str) -> Iterator[Row]:
-    for level, messages in enumerate(ladder.rungs(instruction, layout=layout)):
+def _rungs(instruction: Instruction, config: LaddersPlan, seed: int, split: str) -> Iterator[Row]:
+    rungs = ladder.rungs(instruction, layout=config.layout, place=config.place, seed=seed)
+    for level, messages in enumerate(rungs):
         yield {
             "prompt_id": f"{instruction.instruction_id}-L{level}",
             "instruction_id": instruction.instruction_id,

@@ -147,6 +147,7 @@ FIELDS: Mapping[str, Field] = {
     f"{WRITER}.structured_output": field("instructions", "false", *SELF, f"{WRITER}.engine=vllm", idle=SELF),
     "ladder.order": field("prompts pass-rates", "random"),
     "ladder.layout": field("prompts pass-rates", "list"),
+    "ladder.place": field("prompts pass-rates", "system"),
     "rollouts.engine": field("rollouts", "vllm"),
     "rollouts.served_model": field("rollouts", "n", *served("rollouts")),
     "rollouts.batch_size": field("", 8),
