@@ -22,7 +22,7 @@ VARIABLES = {
     "IFRL_JUDGE_URLS": "such base URLs of the judge (evaluation.judge with engine server)",
     "IFRL_JUDGE_API_KEY": "their key, when they want one",
     "IFRL_VLLM_URL": "http://host:8000 of the vLLM server that policy training keeps in step (generation vllm_server)",
-    "IFRL_REWARD_MODEL_URL": "the `ifrl serve` that scores while the policy trains (launch.reward_model service)",
+    "IFRL_REWARD_MODEL_URL": "the `ifrl serve`, or several with commas, of launch.reward_model service and of `ifrl score`",
     "IFRL_REWARD_MODEL_TOKEN": "its bearer token, when it wants one",
     "IFRL_SECRETS_BLOCK": "a Prefect Secret block that holds such variables (keys, AWS credentials) as a JSON object",
     "IFRL_SLOTS": "the limit of GPU slots that a stage waits for; set by the deployments of stages",

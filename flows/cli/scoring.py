@@ -16,7 +16,7 @@ from ifrl_core.settings import configure_processor
 
 if TYPE_CHECKING:
     from ifrl_core.config import Dtype
-    from ifrl_core.reward_model.model.score import RewardModel
+    from ifrl_core.reward_model.model.scorer import Scorer
 
 app = typer.Typer()
 
@@ -37,6 +37,9 @@ def score(
     reward_model: Annotated[str, typer.Option(help="A reward model's folder, or models:/name@alias")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the rows go, with probability")] = None,
     dtype: Computed = None,
+    service: Annotated[
+        bool, typer.Option("--service", help="Ask `ifrl serve` of that model at IFRL_REWARD_MODEL_URL (one or several)")
+    ] = False,
     reasoning: ReasoningOption = None,
     tags: TagsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
@@ -49,13 +52,18 @@ def score(
 
     from ifrl_core.reward_model.model.files import score_file
     from ifrl_core.reward_model.model.scorer import OfAnswers
+    from ifrl_core.reward_model.model.settings import read_settings
     from ifrl_core.row_files import check_paths, split_name
 
     stem, suffix = split_name(file)
     target = output or file.with_name(f"{stem}-scored{suffix}")
     check_paths(file, target)  # before the model is loaded
-    model = _load(_folder(reward_model), dtype)
-    scorer = OfAnswers(model, reasoning_from(reasoning, tags, model.reasoning))
+    if service and dtype:
+        raise ConfigError(f"--dtype {dtype.value} is for a model that is loaded here: give it to `ifrl serve`")
+    folder = _folder(reward_model)
+    scorer = OfAnswers(
+        _scorer(folder, dtype, service), reasoning_from(reasoning, tags, read_settings(folder).reasoning)
+    )
     with tqdm(unit=" rows", disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -91,7 +99,7 @@ def serve(
     Reasoning is cut off from what clients send, which may be answers alone; with --reasoning always it is whole responses.
     """
     from ifrl_core.reward_model.model.scorer import OfAnswers
-    from ifrl_core.reward_model.model.settings import folder_digest
+    from ifrl_core.reward_model.model.settings import folder_digest, read_settings
     from ifrl_core.reward_model.serve.app import make_app
     from ifrl_core.reward_model.serve.limits import Limits
     from ifrl_core.reward_model.serve.server import bind, is_loopback, run
@@ -102,9 +110,9 @@ def serve(
         typer.secho("anyone who reaches this address can use the model: see --token-env", fg="yellow", err=True)
     limits = Limits(body_bytes=max_bytes, queue_pairs=queue_pairs, batch_pairs=batch_pairs)
     folder = _folder(reward_model)
-    rm = _load(folder, dtype)
-    usual = rm.reasoning.model_copy(update={"always": False})  # the paper's clients, and our trainer, send answers
-    scorer = OfAnswers(rm, reasoning_from(reasoning, tags, usual))
+    # The paper's clients, and our trainer, send answers.
+    usual = read_settings(folder).reasoning.model_copy(update={"always": False})
+    scorer = OfAnswers(_scorer(folder, dtype), reasoning_from(reasoning, tags, usual))
     app = make_app(scorer, limits, model=reward_model, digest=folder_digest(folder), token=token)
     run(app, bound, ready=lambda url: typer.echo(f"serving {reward_model} on {url}"))
 
@@ -124,11 +132,12 @@ def _folder(uri: str) -> Path:
     return reward_model_folder(uri)
 
 
-def _load(folder: Path, dtype: Precision | None) -> "RewardModel":
+def _scorer(folder: Path, dtype: Precision | None, service: bool = False) -> "Scorer":
     configure_processor()
-    from transformers.utils.logging import disable_progress_bar
+    from ifrl_core.reward_model.open import open_scorer
 
-    from ifrl_core.reward_model.model.score import RewardModel
+    if not service:
+        from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()
-    return RewardModel(folder, dtype=cast("Dtype | None", dtype and dtype.value))
+        disable_progress_bar()
+    return open_scorer(folder, service=service, dtype=cast("Dtype | None", dtype and dtype.value))

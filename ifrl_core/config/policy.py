@@ -101,7 +101,7 @@ class LaunchConfig(ProcessesConfig):
         0.3, gt=0, le=1, description="For vllm_colocate: share of a GPU's memory for vLLM's weights and KV cache"
     )
     reward_model: Literal["local", "service"] = Field(
-        "local", description="local: loaded by each process; service: an `ifrl serve` at IFRL_REWARD_MODEL_URL"
+        "local", description="local: loaded by each process; service: `ifrl serve` at IFRL_REWARD_MODEL_URL"
     )
     show_samples_every: int = Field(
         5, ge=1, description="Steps between two looks at sample answers: a table in Prefect and in MLflow"

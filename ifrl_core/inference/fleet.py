@@ -1,4 +1,5 @@
-"""Which server gets the next request: the least loaded one that is well, and what happens when servers fail.
+"""Which server gets the next request: the least loaded one that is well, and what happens when servers fail; for models that
+answer and reward models that score.
 
 A server that could not be reached, was too slow or too busy rests, twice as long after each outage in a row; after a rest
 it gets one request at a time until one is answered. Requests in flight during one outage count as one outage.
@@ -6,10 +7,14 @@ it gets one request at a time until one is answered. Requests in flight during o
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from ifrl_core.errors import InferenceError
+
+T = TypeVar("T")
 
 _POLL_S = 0.02
 _LONGEST_REST_S = 60.0
@@ -89,6 +94,31 @@ class Fleet:
             rest = min(_LONGEST_ASKED_REST_S, asked_rest_s)
         server.rests_until = time.monotonic() + rest
 
+    async def work_through(self, work: Callable[[], Coroutine[Any, Any, None]], requests: int) -> None:
+        """Run `work`, which takes requests until none is left, as many times at once as the servers have room for.
+
+        Raises the first error. Where a server is to blame, what the others have in flight is answered before.
+        """
+        count = min(requests, self._concurrency * len(self.servers))
+        workers = [asyncio.create_task(work()) for _ in range(count)]
+        try:
+            await self._all_done(workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _all_done(self, workers: Sequence[asyncio.Task[None]]) -> None:
+        if not workers:
+            return
+        ended, others = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+        error = next((task.exception() for task in ended if task.exception()), None)
+        if isinstance(error, InferenceError) and others:
+            self.closed = True
+            await asyncio.wait(others)
+        if error:
+            raise error
+
     def _choose(self, avoid: Server | None) -> Server | None:
         now = time.monotonic()
         ready = [
@@ -97,3 +127,21 @@ class Fleet:
             if server.rests_until <= now and server.in_flight < (1 if server.failures else self._concurrency)
         ]
         return min(ready, key=lambda server: (server is avoid, server.in_flight, server.sent), default=None)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait; a date, which is rare, counts as not said."""
+    try:
+        return max(0.0, float(headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where an event loop is running already (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -10,17 +10,16 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
 from ifrl_core.errors import InferenceError
 from ifrl_core.inference.chat_answer import ChatAnswer, MalformedError, read_answer, roughly_counted
 from ifrl_core.inference.engine import Completion, Request, Sampling
-from ifrl_core.inference.fleet import Fleet, Server
+from ifrl_core.inference.fleet import Fleet, Server, finished, retry_after
 from ifrl_core.inference.speed import TokenCount
 from ifrl_core.inference.telling import Answered
 from ifrl_core.models.control_marks import COMMON, plain_messages
@@ -38,7 +37,6 @@ _SCHEMAS = ("response_format", "json_schema")  # one of them stands in a refusal
 _TOO_LONG = re.compile(
     r"context.?(length|size|window)|(prompt|input|request)s? (is|are) too long|`inputs` tokens", re.IGNORECASE
 )
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +122,7 @@ class ServerEngine:
         self, requests: Sequence[Request], sampling: Sampling, answered: Answered, progress: Progress
     ) -> None:
         """The same, each completion told as soon as it is there: those before an error too."""
-        _finished(self._generate(requests, sampling, answered, progress))
+        finished(self._generate(requests, sampling, answered, progress))
 
     async def _generate(
         self, requests: Sequence[Request], sampling: Sampling, answered: Answered, progress: Progress
@@ -150,14 +148,7 @@ class ServerEngine:
 
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(headers=headers, timeout=self._timeout, limits=limits) as client:
-            count = min(len(requests), self._concurrency * len(self._urls))
-            workers = [asyncio.create_task(work(client)) for _ in range(count)]
-            try:
-                await _all_done(workers, fleet)
-            finally:
-                for worker in workers:
-                    worker.cancel()
-                await asyncio.gather(*workers, return_exceptions=True)
+            await fleet.work_through(lambda: work(client), len(requests))
         notes.say()
 
     def _plain(self, request: Request) -> Request:
@@ -218,19 +209,6 @@ class ServerEngine:
                 await asyncio.sleep(min(30.0, self._first_rest_s * 2.0 ** (failures - 2)))
 
 
-async def _all_done(workers: Sequence[asyncio.Task[None]], fleet: Fleet) -> None:
-    """Raises the first error. Where a server is to blame, what the others have in flight is answered and told before."""
-    if not workers:
-        return
-    ended, others = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
-    error = next((task.exception() for task in ended if task.exception()), None)
-    if isinstance(error, InferenceError) and others:
-        fleet.closed = True
-        await asyncio.wait(others)
-    if error:
-        raise error
-
-
 class _Notes:
     """What of the answers of a call had to be mended, said once at its end."""
 
@@ -257,7 +235,7 @@ async def _post(client: httpx.AsyncClient, url: str, body: bytes, reasoning: Rea
         raise _OutageError(f"{type(error).__name__}: {error}") from None
     status = response.status_code
     if status in _BUSY:
-        raise _OutageError(f"{status}: {_words(response)}", busy=True, rest_s=_retry_after(response))
+        raise _OutageError(f"{status}: {_words(response)}", busy=True, rest_s=retry_after(response.headers))
     if status in _GATEWAY or status == 408:
         raise _OutageError(f"{status}: {_words(response)}")
     if status >= 500:
@@ -298,21 +276,3 @@ def _words(response: httpx.Response) -> str:
         if error:
             return whole_text(str(error.get("message", error) if isinstance(error, dict) else error)[:_EXCERPT])
     return response.text[:_EXCERPT].strip() or response.reason_phrase
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the server asks to wait; a date, which is rare, counts as not said."""
-    try:
-        return max(0.0, float(response.headers["Retry-After"]))
-    except (KeyError, ValueError):
-        return None
-
-
-def _finished(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, also where an event loop is running already (a notebook)."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()

@@ -7,7 +7,7 @@ import sys
 
 from ifrl_core.config import PolicyConfig, batch_fault
 from ifrl_core.errors import ConfigError
-from ifrl_core.reward_model.serve.client import service_url
+from ifrl_core.reward_model.serve.client import service_urls
 from ifrl_core.training.launch import Launch, check_here
 from ifrl_core.training.shape import Shape
 
@@ -36,7 +36,7 @@ def check_launch(config: PolicyConfig) -> Shape:
     if config.generation != "transformers":
         _check_vllm(config, shape)
     if config.launch.reward_model == "service":
-        service_url()
+        service_urls()
     return shape
 
 

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 
 from ifrl_core.policy.job import PROMPTS, Job
 from ifrl_core.reward_model.model.scorer import Scorer
+from ifrl_core.reward_model.open import open_scorer
 from ifrl_core.rewards.intent import REFERENCES, EmbeddingIntent
 from ifrl_core.rewards.score import OffTask, RewardPlan, off_task_by_words
 
@@ -38,10 +39,4 @@ def load_reward_model(job: Job) -> Scorer | None:
     """None where no prompt has a soft constraint."""
     if job.reward_model is None:
         return None
-    if job.config.launch.reward_model == "service":
-        from ifrl_core.reward_model.serve.client import open_client
-
-        return open_client(job.reward_model)
-    from ifrl_core.reward_model.model.score import RewardModel
-
-    return RewardModel(job.reward_model)
+    return open_scorer(job.reward_model, service=job.config.launch.reward_model == "service")

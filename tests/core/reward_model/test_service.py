@@ -318,7 +318,7 @@ def test_a_service_of_another_model_is_refused_by_both_digests(
         for name in ("model.safetensors", "reward_model.json", "tokenizer.json"):
             (folder / name).write_text(name)
     (other / change).write_text("another")
-    asked = RewardModelClient("http://testserver")
+    asked = RewardModelClient(["http://testserver"])
     for served, fine in ((mine, True), (other, False)):
         digest = folder_digest(served)
         with TestClient(make_app(LengthScorer(), Limits(), model=str(served), digest=digest)) as client:
@@ -333,7 +333,7 @@ def test_a_service_of_another_model_is_refused_by_both_digests(
 
 
 def test_a_service_that_names_no_model_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked = RewardModelClient("http://testserver")
+    asked = RewardModelClient(["http://testserver"])
     with TestClient(make_app(LengthScorer(), Limits(), model="toy")) as client:
         monkeypatch.setattr(asked, "_client", client)
         with pytest.raises(ConfigError, match="a model that it does not name"):

@@ -229,7 +229,7 @@ def test_how_a_policy_is_trained_is_not_what_it_is() -> None:
 def test_a_reward_model_service_that_nobody_named_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     config = PolicyConfig(launch=LaunchConfig(reward_model="service"))
     monkeypatch.delenv("IFRL_REWARD_MODEL_URL", raising=False)
-    with pytest.raises(ConfigError, match=r"policy.launch.reward_model service needs IFRL_REWARD_MODEL_URL"):
+    with pytest.raises(ConfigError, match=r"policy.launch.reward_model service\) needs IFRL_REWARD_MODEL_URL"):
         check_launch(config)
     monkeypatch.setenv("IFRL_REWARD_MODEL_URL", "http://127.0.0.1:8100")
     assert check_launch(config).processes == 1
