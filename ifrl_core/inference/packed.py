@@ -42,26 +42,29 @@ def pack(model: nn.Module) -> dict[nn.Parameter, list[PackedLinear]]:
     """
     if not (torch.backends.mkldnn.is_available() and computes_in_bfloat16("cpu")):
         return {}
-    owners: dict[nn.Parameter, list[nn.Module]] = defaultdict(list)
+    owners: dict[int, list[nn.Module]] = defaultdict(list)  # by id: a weight is freed as soon as it is packed
     for module in model.modules():
         for parameter in module.parameters(recurse=False):
-            owners[parameter].append(module)
+            owners[id(parameter)].append(module)
     packed: dict[nn.Parameter, list[PackedLinear]] = {}
     instead: dict[nn.Module, PackedLinear] = {}
-    for weight, modules in owners.items():
-        layers = [module for module in modules if type(module) is nn.Linear and _packable(weight, module)]
-        if layers:
+    for number, modules in owners.items():
+        layers = [layer for layer in modules if type(layer) is nn.Linear and id(layer.weight) == number]
+        if layers and _packable(layers[0].weight):
+            weight, *_ = layers[0].parameters(recurse=False)
             shown = weight if len(layers) < len(modules) else _stand_in(weight)
             packed[shown] = [PackedLinear(layer, shown) for layer in layers]
             instead.update(zip(layers, packed[shown], strict=True))
+            for layer in layers:
+                layer.weight = shown
     for name, module in list(model.named_modules(remove_duplicate=False)):
         if module in instead:
             model.set_submodule(name, instead[module])
     return packed
 
 
-def _packable(weight: nn.Parameter, layer: nn.Linear) -> bool:
-    return weight is layer.weight and weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
+def _packable(weight: Tensor) -> bool:
+    return weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
 
 
 def _stand_in(weight: nn.Parameter) -> nn.Parameter:

@@ -1,15 +1,18 @@
 """Packed weights: the products of the plain ones, up to bf16's rounding, and the model's parameters in their order."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from ifrl_core.errors import ModelError
 from ifrl_core.inference.decoder import Decoder
 from ifrl_core.inference.engine import Sampling
 from ifrl_core.inference.packed import PackedLinear, pack, stands_in
 from ifrl_core.models.dtype import computes_in_bfloat16
+from tests.core.models.tiny import configs
 
 pytestmark = pytest.mark.skipif(not computes_in_bfloat16("cpu"), reason="the processor does not compute in bf16")
 PROMPTS = [[5, 9, 2], [7], [1, 2, 3, 4]]
@@ -57,6 +60,17 @@ def test_a_packed_model_predicts_what_the_plain_one_does(tied: bool) -> None:
     ]
     held = sum(weight.numel() for weight in packed.parameters() if not stands_in(weight))
     assert held == 96 * 32 + 5 * 32  # the embedding and the norms
+
+
+@pytest.mark.parametrize("kind", configs(96))
+def test_so_does_every_kind_of_model(kind: str) -> None:
+    torch.manual_seed(0)
+    plain = AutoModelForCausalLM.from_config(configs(96)[kind], dtype=torch.bfloat16).eval()
+    packed = Decoder(copy.deepcopy(plain))
+    (tokens,) = dict(packed.completions(PROMPTS[2:], [1], Sampling(4), set())).values()
+    ids = torch.tensor([PROMPTS[2] + tokens])
+    with torch.inference_mode():
+        torch.testing.assert_close(packed.model(ids).logits, plain(ids).logits, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("tied", [True, False])
