@@ -1,7 +1,8 @@
 """Rule verdicts for a file of responses: Parquet or JSONL in, the same rows with verdicts out, in bounded memory.
 
 Rows name one constraint (`instruction_id`, `kwargs` as JSON) or, as IFEval's own files do, several (`instruction_id_list`
-and a list of `kwargs`); both carry `response`. Every other column is passed through. Verdicts are of the answer: what
+and a list of `kwargs`); both carry `response`, and what it answers (`messages`, `tools`, or `prompt`) where a type looks at
+that. Every other column is passed through. Verdicts are of the answer: what
 reasoning is cut off first.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ifrl_core.constraints.given import GivenError, constraints_given
+from ifrl_core.constraints.given import GivenError, constraints_given, rules_for
 from ifrl_core.constraints.verdict import Rules, rule_of, strict_and_loose
 from ifrl_core.records import Constraint, Row
 from ifrl_core.row_files import RowWriter, add_columns, check_paths, wrong
@@ -43,6 +44,7 @@ def check_row(
     if not isinstance(response, str):
         problem = "missing" if response is None else f"expected text, found {type(response).__name__}"
         raise wrong(path, number, "response", problem)
+    rules = rules_for(row, rules)
     try:
         constraints, listed = constraints_given(row, rules)
     except GivenError as error:

@@ -3,18 +3,23 @@
     {"instruction_id": "punctuation:no_comma", "kwargs": null}
     {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{"num_words": null}]}
 
-Arguments may be JSON text; null, an argument that is null, and no arguments at all are the same.
+Arguments may be JSON text; null, an argument that is null, and no arguments at all are the same. Types of conversations are
+judged in the row's: `messages` (with `tools`), else its `prompt` as the one turn.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ifrl_core.constraints.turns import rules_in
 from ifrl_core.constraints.verdict import Rules, rule_of, validated
+from ifrl_core.constraints.verifiers.rule import Rule
+from ifrl_core.constraints.verifiers.turn import TurnRule
 from ifrl_core.errors import ConstraintError
-from ifrl_core.records import Constraint
+from ifrl_core.records import Constraint, Conversation, messages_of
 
 ID, IDS, KWARGS = "instruction_id", "instruction_id_list", "kwargs"
+MESSAGES, TOOLS, PROMPT = "messages", "tools", "prompt"
 
 
 class GivenError(Exception):
@@ -43,6 +48,48 @@ def constraints_given(row: Mapping[str, Any], rules: Rules = rule_of) -> tuple[l
     if row.get(ID) is None:
         raise GivenError(ID, "missing; a row needs instruction_id and kwargs, or IFEval's lists of them")
     return [_constraint(ID, KWARGS, row[ID], row.get(KWARGS), rules)], False
+
+
+def rules_for(row: Mapping[str, Any], rules: Rules = rule_of) -> Rules:
+    """`rules`, those of conversations bound to the row's, which is read when one of them is asked for.
+
+    Raises (when called):
+        GivenError: for a conversation that cannot be read.
+    """
+
+    def bound(type_id: str) -> Rule:
+        rule = rules(type_id)
+        return rules_in(conversation_given(row), rules)(type_id) if isinstance(rule, TurnRule) else rule
+
+    return bound
+
+
+def conversation_given(row: Mapping[str, Any]) -> Conversation | None:
+    """What the response of a row answers: its messages up to the last user turn; None where it says nothing of it.
+
+    Raises:
+        GivenError: for messages or tools that are none.
+    """
+    if row.get(MESSAGES) is None:
+        prompt = row.get(PROMPT)
+        return Conversation(({"role": "user", "content": prompt},)) if isinstance(prompt, str) else None
+    messages, tools = _parsed(MESSAGES, row[MESSAGES]), _parsed(TOOLS, row.get(TOOLS))
+    if not isinstance(messages, list) or not all(_is_message(message) for message in messages):
+        raise GivenError(MESSAGES, "expected a list of messages, each with the texts 'role' and 'content'")
+    if not messages or messages[-1]["role"] != "user":
+        raise GivenError(MESSAGES, "expected the user's turn as the last message, which the response answers")
+    first, *rest = messages_of(messages)
+    listed = {TOOLS: json.dumps(tools)} if tools is not None else {}
+    conversation = Conversation(({**first, **listed}, *rest))
+    if not all(isinstance(tool, dict) and isinstance(tool.get("function", tool), dict) for tool in conversation.tools):
+        raise GivenError(
+            TOOLS, 'expected a list of tools, each {"type": "function", "function": {"name", "parameters"}}'
+        )
+    return conversation
+
+
+def _is_message(message: Any) -> bool:
+    return isinstance(message, dict) and all(isinstance(message.get(name), str) for name in ("role", "content"))
 
 
 def _all(ids: Sequence[Any], kwargs: Sequence[Any], rules: Rules) -> list[Constraint]:

@@ -5,12 +5,13 @@ A rule of that kind is a `TurnRule`, `check(turn, **arguments)`; the others are 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any
 
-from ifrl_core.constraints.verifiers.rule import Rule
+from ifrl_core.constraints.verifiers.rule import Check, Rule
 from ifrl_core.constraints.verifiers.tool_calls import Calls, calls_in
 from ifrl_core.constraints.verifiers.view import View
+from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Conversation
 
 
@@ -39,7 +40,23 @@ class Turn(View):
 
 @dataclass(frozen=True)
 class TurnRule(Rule):
-    """A rule that looks at the conversation: `check(turn, **arguments)`."""
+    """A rule that looks at the conversation: `check(turn, **arguments)`, which a view of the response alone is refused to."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "check", _on_turns(self.check))
+
+
+def _on_turns(check: Check) -> Check:
+    @wraps(check)
+    def on_turns(view: View, **args: Any) -> bool:
+        if not isinstance(view, Turn):
+            raise ConstraintError(
+                f"{check.__name__}: a rule on conversations is asked without one; only `ifrl check` and runs "
+                "of seeds that are conversations have it"
+            )
+        return check(view, **args)
+
+    return on_turns
 
 
 def answers_of(conversation: Conversation) -> list[str]:

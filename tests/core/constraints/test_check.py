@@ -201,3 +201,44 @@ def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str) -> 
     (tmp_path / "in.jsonl").write_bytes((json.dumps(_row("é"), ensure_ascii=False) + "\r\n").encode(encoding))
     check_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     assert _read(tmp_path / "out.jsonl")[0]["response"] == "é"
+
+
+def _turns_row(**row: Any) -> dict[str, Any]:
+    kwargs = json.dumps({"turn_number": 0})
+    return {"instruction_id": "conversation:hold_rule", "kwargs": kwargs, "response": "Hello. Fair winds.", **row}
+
+
+MESSAGES = [
+    {"role": "system", "content": 'Always end with "Fair winds."'},
+    {"role": "user", "content": "Hi.", "name": None},
+]
+TOOLS = [{"type": "function", "function": {"name": "sail", "parameters": {"type": "object", "properties": {}}}}]
+
+
+def test_a_type_of_conversations_is_judged_in_the_rows_own(tmp_path: Path) -> None:
+    calling = {"instruction_id": "tools:call", "kwargs": {"tool": "sail"}, "messages": MESSAGES, "tools": TOOLS}
+    rows = [
+        _turns_row(messages=MESSAGES),
+        _turns_row(messages=json.dumps(MESSAGES), response="Hello."),
+        _turns_row(**calling, response='<tool_call>{"name": "sail", "arguments": {}}</tool_call>'),
+        _row("a b", messages="not read for a plain type"),
+    ]
+    check_file(_jsonl(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl")
+    assert [row["strict"] for row in _read(tmp_path / "out.jsonl")] == [True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (_turns_row(), r"row 1, field 'instruction_id': .*none is given"),
+        (_turns_row(prompt="Hi."), r"row 1, field 'instruction_id': .*has nothing that it is about"),
+        (_turns_row(messages=[{"role": "user"}]), r"row 1, field 'messages': expected a list"),
+        (_turns_row(messages=[MESSAGES[0]]), r"row 1, field 'messages': expected the user's turn"),
+        (_turns_row(messages=MESSAGES, tools=["sail"]), r"row 1, field 'tools': expected a list of tools"),
+    ],
+)
+def test_a_row_without_the_conversation_that_its_type_needs_is_refused(
+    tmp_path: Path, row: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        check_file(_jsonl(tmp_path / "in.jsonl", [row]), tmp_path / "out.jsonl")

@@ -13,6 +13,7 @@ from ifrl_core.constraints.conflicts import conflict
 from ifrl_core.constraints.sampling import chosen_types, sample_constraints
 from ifrl_core.constraints.turn_types import EXAMPLE, TurnType
 from ifrl_core.constraints.turns import verdicts_in
+from ifrl_core.constraints.verdict import strict_and_loose
 from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Constraint, Conversation
 
@@ -107,6 +108,11 @@ def test_a_type_that_needs_more_says_so_and_plain_ones_do_not_care(conversation:
     assert verdicts_in(conversation, [plain], "No, no.") == [False]
     with pytest.raises(ConstraintError, match=r"tools:none cannot be judged: .*conversation"):
         verdicts_in(conversation, [plain, _constraint("tools:none", {})], "No.")
+
+
+def test_a_rule_on_conversations_refuses_a_response_alone() -> None:
+    with pytest.raises(ConstraintError, match="rule on conversations is asked without one"):
+        strict_and_loose([_constraint("tools:none", {})], "No.")
 
 
 @pytest.mark.parametrize(
