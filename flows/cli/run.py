@@ -48,6 +48,7 @@ def plan(
     Refuses what cannot work."""
     from ifrl_core.config.recipes import load_recipe
     from ifrl_core.evaluation.suite.beyond_budget import beyond_budget
+    from ifrl_core.evaluation.suite.to_plan import planned_benchmarks
     from ifrl_core.instructions.budget import answer_budget
     from ifrl_core.instructions.fitting import count_too_long
     from ifrl_core.instructions.types import check_types
@@ -55,14 +56,15 @@ def plan(
     from ifrl_core.models.looks.chat import first_prompt
     from ifrl_core.models.reasoning import reasoning_at_hand
     from ifrl_core.plan.plan import make_plan
-    from ifrl_core.plan.text import plan_lines, prompt_lines, reasoning_line
+    from ifrl_core.plan.text import plan_lines, prompt_lines, reasoning_line, uncounted_lines
     from ifrl_core.promotion.power import gate_power, power_lines
     from ifrl_core.seeds.read import read_seeds
 
     config = load_recipe(recipe, overrides)
     check_types(config)
     look_at_hand(config.model)
-    recipe_plan = make_plan(config)
+    benchmarks = list(planned_benchmarks(config))
+    recipe_plan = make_plan(config, benchmarks)
     tokenizer, prompt, too_long = tokenizer_at_hand(config.model), None, 0
     if tokenizer is not None:
         seeds, _ = read_seeds(config.seeds.files, builtin=config.seeds.builtin)
@@ -76,11 +78,19 @@ def plan(
             "first_prompt": prompt and asdict(prompt),
         }
         of_answers = {"reasoning": reasoning.model_dump() if reasoning else None, "seeds_too_long": too_long}
+        further |= {"benchmarks": [asdict(benchmark) for benchmark in benchmarks]}
         further |= {"answer_budget": asdict(budget), "beyond_budget": beyond}
         typer.echo(json.dumps({**asdict(recipe_plan), **further, **of_answers}, indent=2))
         return
     lengths = [f"asked for   at most {budget} an answer", *(f"files       {line}" for line in beyond)]
-    lines = [*plan_lines(recipe_plan), *power_lines(power), reasoning_line(reasoning), *lengths]
+    unknown = [f"answers.{item.label}" for item in benchmarks if item.answers is None]
+    lines = [
+        *plan_lines(recipe_plan),
+        *uncounted_lines(unknown),
+        *power_lines(power),
+        reasoning_line(reasoning),
+        *lengths,
+    ]
     lines += prompt_lines(prompt, too_long)
     typer.echo("\n".join(lines))
 

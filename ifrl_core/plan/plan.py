@@ -5,6 +5,7 @@ The formulas and their sources are in memory.py; hours follow from an assumed th
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ifrl_core.config import MEASURED_AT_MOST, PipelineConfig
@@ -13,14 +14,14 @@ from ifrl_core.models.shapes import model_shape
 from ifrl_core.plan.batches import Batches, batches_of
 from ifrl_core.plan.faults import faults_of
 from ifrl_core.plan.memory import Memory, estimate, trained_parameters
-from ifrl_core.plan.stages import StagePlan, stage_plans
+from ifrl_core.plan.stages import AskedBenchmark, StagePlan, stage_plans
 
 
 @dataclass(frozen=True)
 class Time:
     """What the whole stage makes, and the hours at the recipe's assumed throughput.
 
-    `measured`: answers to the run's own instructions for the curve, at most; rows of benchmarks are not counted.
+    `measured`: answers for the curve, at most: to the run's own instructions, and to benchmarks whose rows are at hand.
     """
 
     steps: int
@@ -46,8 +47,9 @@ class Plan:
     stages: tuple[StagePlan, ...]  # the others that use a model
 
 
-def make_plan(config: PipelineConfig) -> Plan:
-    """
+def make_plan(config: PipelineConfig, benchmarks: Sequence[AskedBenchmark] = ()) -> Plan:
+    """`benchmarks`: those of the recipe, which only their files can count (evaluation/suite/to_plan.py).
+
     Raises:
         ConfigError: when the recipe's arithmetic is impossible, naming what to change.
         ModelError: when the model's sizes are not at hand.
@@ -55,7 +57,7 @@ def make_plan(config: PipelineConfig) -> Plan:
     shape, policy = model_shape(config.model), config.policy
     batches = batches_of(policy)
     memory = estimate(config, shape, batches)
-    stages, stage_faults = stage_plans(config, shape, memory)
+    stages, stage_faults = stage_plans(config, shape, memory, benchmarks)
     if faults := [*faults_of(config, shape, batches, memory), *stage_faults]:
         raise ConfigError(f"recipe {config.name} cannot work:\n" + "\n".join(f"  {fault}" for fault in faults))
     return Plan(
@@ -66,15 +68,15 @@ def make_plan(config: PipelineConfig) -> Plan:
         policy.generation,
         batches,
         memory,
-        _time(config, batches),
+        _time(config, batches, sum(benchmark.measured or 0 for benchmark in benchmarks)),
         tuple(stages),
     )
 
 
-def _time(config: PipelineConfig, batches: Batches) -> Time:
+def _time(config: PipelineConfig, batches: Batches, of_benchmarks: int) -> Time:
     policy, assumed = config.policy, config.policy.launch.assumed
     answer_tokens = assumed.answer_tokens or max(1, policy.max_tokens // 2)
-    rollouts, measured = policy.blocks * batches.rollouts, _measured(config)
+    rollouts, measured = policy.blocks * batches.rollouts, _measured(config, of_benchmarks)
     tokens = (rollouts + measured) * answer_tokens
     speed = assumed.tokens_per_second * batches.processes
     return Time(
@@ -89,10 +91,12 @@ def _time(config: PipelineConfig, batches: Batches) -> Time:
     )
 
 
-def _measured(config: PipelineConfig) -> int:
-    """Answers to the run's own instructions, before the first step, at every N-th and at the last one."""
+def _measured(config: PipelineConfig, of_benchmarks: int) -> int:
+    """Answers to the run's own instructions and `of_benchmarks`, before the first step, at every N-th and at the last one."""
     policy, seeds = config.policy, config.seeds
     if policy.evaluate_every is None:
         return 0
     instructions = seeds.held_out if policy.keep == "last" else round(seeds.train * config.labels.validation_share)
-    return (1 + math.ceil(policy.max_steps / policy.evaluate_every)) * min(instructions, MEASURED_AT_MOST)
+    return (1 + math.ceil(policy.max_steps / policy.evaluate_every)) * (
+        min(instructions, MEASURED_AT_MOST) + of_benchmarks
+    )

@@ -4,7 +4,7 @@ Rough as in memory.py, whose sources hold here too. Numbers of answers are the m
 seeds. Time goes by `policy.launch.assumed`, whose throughput is of a whole training step, so that generating takes less.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ifrl_core.config import GenerationConfig, PipelineConfig
@@ -26,6 +26,20 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class AskedBenchmark:
+    """What a benchmark asks of a model, and of the policy at each point of the curve; None: its rows are not at hand.
+
+    `own`: it is of `evaluation.benchmarks`, so that its answers are in no other line of the plan.
+    """
+
+    label: str
+    answers: int | None
+    max_tokens: int
+    measured: int | None
+    own: bool
+
+
+@dataclass(frozen=True)
 class StagePlan:
     """GiB of one device and hours; None where they are not known, as of a server's machine."""
 
@@ -40,8 +54,10 @@ class StagePlan:
     hours: float | None
 
 
-def generations(config: PipelineConfig) -> Iterator[tuple[str, Generation, str]]:
-    """Label, generation and model URI of each stage that generates; evaluation stands for both."""
+def generations(
+    config: PipelineConfig, benchmarks: Sequence[AskedBenchmark] = ()
+) -> Iterator[tuple[str, Generation, str]]:
+    """Label, generation and model URI of each stage that generates; evaluation and answers stand for both models."""
     instructions, evaluation = config.instructions, config.evaluation
     seeds, rungs = config.seeds.train + config.seeds.held_out, instructions.max_constraints + 1
     if instructions.sampling == "corridor" or config.ladder.order == "easy_to_hard":
@@ -64,20 +80,27 @@ def generations(config: PipelineConfig) -> Iterator[tuple[str, Generation, str]]
         asked.append((evaluation.general_prompts, evaluation.general_max_tokens))
     longest = max(tokens for _, tokens in asked)
     yield "evaluation", Generation("evaluation", evaluation, longest, 2 * sum(n for n, _ in asked)), config.model
+    for benchmark in benchmarks:
+        if benchmark.own and benchmark.answers is not None:
+            of_both = Generation("evaluation", evaluation, benchmark.max_tokens, 2 * benchmark.answers)
+            yield f"answers.{benchmark.label}", of_both, config.model
 
 
-def stage_plans(config: PipelineConfig, shape: ModelShape, memory: Memory) -> tuple[list[StagePlan], list[str]]:
+def stage_plans(
+    config: PipelineConfig, shape: ModelShape, memory: Memory, benchmarks: Sequence[AskedBenchmark] = ()
+) -> tuple[list[StagePlan], list[str]]:
     """A plan for each stage beside the policy's own, and what of them cannot work."""
     plans: list[StagePlan] = []
     faults: list[str] = []
-    for label, generation, model in generations(config):
+    for label, generation, model in generations(config, benchmarks):
         own = shape if model == config.model else _shape_at_hand(model)
         fit = _fit(generation, own, config) if own else _Fit()
         if label == "evaluation":  # its answers are scored by the reward model, when the engine is gone
             fit = replace(fit, memory=max(fit.memory or 0, reward_model_bytes(config, shape) + OVERHEAD))
+            plans.append(_reward_model_plan(config, memory))
         plans.append(_plan(label, generation, fit, config))
         faults += fit.faults
-    return [*plans[:-1], _reward_model_plan(config, memory), plans[-1]], faults
+    return plans, list(dict.fromkeys(faults))  # benchmarks are asked by the engine of evaluation
 
 
 def _reward_model_plan(config: PipelineConfig, memory: Memory) -> StagePlan:

@@ -1,5 +1,7 @@
 """A plan in words."""
 
+from collections.abc import Sequence
+
 from ifrl_core.models.looks.chat import FirstPrompt
 from ifrl_core.plan.plan import Plan
 from ifrl_core.plan.stages import StagePlan
@@ -61,6 +63,11 @@ def _stage_line(stage: StagePlan) -> str:
     if stage.hours is not None:
         parts.append(f"{stage.hours:g} hours")
     return f"{stage.stage} ({stage.engine or 'training'}): " + ", ".join(parts)
+
+
+def uncounted_lines(stages: Sequence[str]) -> list[str]:
+    """Stages whose rows are not at hand."""
+    return [f"            {stage}: rows not at hand, so that its answers are not counted" for stage in stages]
 
 
 def reasoning_line(reasoning: Reasoning | None) -> str:

@@ -63,7 +63,7 @@ def _counts(row: Figures) -> str:
 
 
 def _suggested(found: Sequence[Suggestion]) -> Iterator[str]:
-    yield "to try      " + ("" if found else "nothing: the prompts teach")
+    yield "to try" if found else "to try      nothing: the prompts teach"
     for suggestion in found:
         yield f"- {suggestion.why}"
         yield from (f"    --set {quote(override)}" for override in suggestion.overrides)

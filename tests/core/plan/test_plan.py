@@ -9,9 +9,10 @@ import pytest
 
 from ifrl_core.config.recipes import build_config, load_recipe, shipped_recipes
 from ifrl_core.errors import ConfigError, ModelError
+from ifrl_core.evaluation.suite.to_plan import planned_benchmarks
 from ifrl_core.models.shapes import KNOWN, model_shape
 from ifrl_core.plan.plan import make_plan
-from ifrl_core.plan.text import plan_lines
+from ifrl_core.plan.text import plan_lines, uncounted_lines
 
 GIB = 2**30
 
@@ -120,6 +121,29 @@ def test_what_the_curve_takes_is_reckoned_with() -> None:
     assert any("120 answers for the curve" in line for line in plan_lines(plan))
     best = make_plan(build_config(changed, ["policy.keep=best"]))
     assert best.time.measured == 4 * 100, "a fifth of 500 is set aside"
+
+
+def test_benchmarks_are_counted_by_their_rows_or_by_their_limit(tmp_path: Path) -> None:
+    row = {"prompt": "x", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({**row, "key": key}) + "\n" for key in range(3)))
+    asked = f"{{ifeval: {rows}, collie: {{path: s3, limit: 7, samples: 4, max_tokens: 32}}, bbeh: nowhere}}"
+    config = load_recipe("demo-cpu", [f"evaluation.benchmarks={asked}", "policy.evaluate_every=20"])
+    benchmarks = list(planned_benchmarks(config))
+    assert [(item.label, item.answers, item.measured) for item in benchmarks] == [
+        ("ifeval", 3, 3),
+        ("collie", 28, 7),
+        ("bbeh", None, None),
+    ]
+    plan, without = make_plan(config, benchmarks), make_plan(config)
+    *others, ifeval, collie = plan.stages
+    assert others == list(without.stages)
+    assert (collie.stage, collie.answers, collie.tokens) == ("answers.collie", 2 * 28, 2 * 28 * 16)
+    assert (ifeval.stage, ifeval.answers) == ("answers.ifeval", 2 * 3)
+    assert plan.time.measured - without.time.measured == 2 * (3 + 7)
+    lines = "\n".join([*plan_lines(plan), *uncounted_lines(["answers.bbeh"])])
+    assert "answers.ifeval (transformers)" in lines
+    assert "answers.bbeh: rows not at hand, so that its answers are not counted" in lines
 
 
 def test_adapters_count_rank_times_both_sides() -> None:
