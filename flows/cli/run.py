@@ -68,7 +68,7 @@ def plan(
     tokenizer, prompt, too_long = tokenizer_at_hand(config.model), None, 0
     if tokenizer is not None:
         seeds, _ = read_seeds(config.seeds.files, builtin=config.seeds.builtin)
-        prompt = first_prompt(tokenizer, seeds[0].text, config.model)
+        prompt = first_prompt(tokenizer, seeds[0].text, config.model, conversation=seeds[0].messages)
         too_long = count_too_long(folder_at_hand(config.model), seeds, config.rollouts.max_tokens)
     budget, beyond = answer_budget(config), beyond_budget(config)
     power, reasoning = gate_power(config), reasoning_at_hand(config)

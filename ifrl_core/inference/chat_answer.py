@@ -1,11 +1,12 @@
 """What an OpenAI-compatible server answers, field by field: mended where that is safe, refused by name where it is not."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ifrl_core.inference.engine import Completion
+from ifrl_core.models.chat_form import call_as_text
 from ifrl_core.records import Message, whole_text
 from ifrl_core.text.reasoning import THINK, Reasoning
 
@@ -50,7 +51,8 @@ def read_answer(body: bytes, reasoning: Reasoning = THINK) -> ChatAnswer:
     if not choices:
         raise MalformedError(f"choices is empty; expected one choice: {_excerpt(document)}")
     message = _field(choices[0], "choices[0]", "message", dict)
-    text = _with_reasoning(_text(message.get("content")), message, reasoning)
+    said = "\n".join(filter(None, (_text(message.get("content")), *_calls(message.get("tool_calls")))))
+    text = _with_reasoning(said, message, reasoning)
     whole = whole_text(text)
     reason = choices[0].get("finish_reason")
     return ChatAnswer(
@@ -79,6 +81,19 @@ def _text(content: Any) -> str:
     raise MalformedError(
         f"choices[0].message.content is {_excerpt(content)}; expected a string, a list of text parts or null"
     )
+
+
+def _calls(calls: Any) -> Iterator[str]:
+    """What a server's parser took out of the text as calls of tools, as the text that it was (models/chat_form.py)."""
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            raise MalformedError(
+                f"choices[0].message.tool_calls holds {_excerpt(call)}; expected a function with a name"
+            )
+        arguments = function.get("arguments") or "{}"
+        whole = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        yield call_as_text(json.dumps(function["name"], ensure_ascii=False), whole)
 
 
 def _with_reasoning(content: str, message: Mapping[str, Any], reasoning: Reasoning) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ifrl_core.errors import ModelError
+from ifrl_core.models.chat_form import rendered
 from ifrl_core.models.control_marks import marks_of, plain_messages
 from ifrl_core.models.looks.documents import first_line
 from ifrl_core.records import Message
@@ -14,19 +15,19 @@ _SHOWN = 60  # characters of a prompt in an error
 def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """Token ids of the messages in the tokenizer's chat template, up to where the completion begins.
 
-    Marks in the messages are text (models/control_marks.py).
+    Marks in the messages are text (models/control_marks.py), and what the template has no place for is too
+    (models/chat_form.py).
 
     Raises:
         ModelError: when the template fails at these messages.
     """
     plain = plain_messages(messages, marks_of(tokenizer))
     try:
-        text = tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True)
+        text = rendered(tokenizer, plain)
     except Exception as error:  # a template may raise anything
         said = plain[-1]["content"][:_SHOWN] if plain else ""
-        system = ", so that it takes system messages" if plain and plain[0]["role"] == "system" else ""
         raise ModelError(
-            f"the chat template cannot render the prompt {said!r} ({first_line(error)}): mend it{system}"
+            f"the chat template cannot render the prompt {said!r} ({first_line(error)}): mend it"
         ) from error
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids

@@ -22,6 +22,7 @@ from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server, finished, retry_after
 from ifrl_core.inference.speed import TokenCount
 from ifrl_core.inference.telling import Answered
+from ifrl_core.models.chat_form import chat_form
 from ifrl_core.models.control_marks import COMMON, plain_messages
 from ifrl_core.records import whole_text
 from ifrl_core.stages.progress import Progress, no_progress
@@ -250,10 +251,12 @@ def _stop(ends: Mapping[int, str]) -> dict[str, Any]:
 
 
 def _body(model: str, request: Request, sampling: Sampling, stop: Mapping[str, Any]) -> bytes:
+    messages, tools = chat_form(request.messages, as_text=True)
     body: dict[str, Any] = {
         **stop,
+        **({"tools": tools} if tools else {}),
         "model": model,
-        "messages": list(request.messages),
+        "messages": messages,
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

@@ -9,6 +9,7 @@ from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.looks.chat import positions_of
 from ifrl_core.models.looks.kind import read_config
 from ifrl_core.records import Message
+from ifrl_core.seeds.conversations import texts_in
 from ifrl_core.seeds.read import SeedText
 
 _WORDS_OF_TEMPLATE = 1024  # bytes; more than usual chat templates add to a message
@@ -27,7 +28,7 @@ class Room:
             return None
         room = self._positions - self._answer_tokens
         # A token is a byte at least: what is short in bytes needs no tokenizer, which takes seconds to load.
-        size = sum(len(message["content"].encode()) for message in messages)
+        size = sum(len(text.encode()) for text in texts_in(messages))
         if size + _WORDS_OF_TEMPLATE <= room or (tokens := len(prompt_ids(self._tokenizer, messages))) <= room:
             return None
         return (
@@ -47,4 +48,4 @@ def count_too_long(folder: Path | None, seeds: Iterable[SeedText], answer_tokens
     if folder is None:
         return 0
     room = Room(folder, answer_tokens)
-    return sum(room.fault([{"role": "user", "content": seed.text}]) is not None for seed in seeds)
+    return sum(room.fault(seed.conversation.messages) is not None for seed in seeds)

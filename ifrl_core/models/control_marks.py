@@ -25,6 +25,7 @@ COMMON = re.compile(
     r"|</?s>|<(?:bos|eos|pad|unk)>|<(?:start|end)_of_turn>"
     r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]|<</?SYS>>"
 )
+_OF_TOOLS = re.compile(r"</?(?:tool_call|tool_response|tools)>")  # of Qwen, Hermes and chat_form.py
 _of_tokenizer: WeakKeyDictionary[Any, "re.Pattern[str] | None"] = WeakKeyDictionary()
 T = TypeVar("T")
 
@@ -56,8 +57,25 @@ def as_text(text: str, marks: "re.Pattern[str] | None") -> str:
 
 
 def plain_messages(messages: Sequence[Message], marks: "re.Pattern[str] | None") -> list[Message]:
-    """The messages with every text in them as text: content, parts, names and arguments of tools; roles are the caller's."""
-    return [{key: value if key == "role" else _plain(value, marks) for key, value in m.items()} for m in messages]
+    """The messages with every text in them as text: content, parts, names and arguments of tools; roles are the caller's.
+
+    Nulls are left out, as a table has them for what a message does not have. Where there are tools, what frames their calls
+    and results is a mark too.
+    """
+    tools = any(message.get("tools") or message["role"] == "tool" for message in messages)
+    return [
+        {
+            name: value if name == "role" else _inert(value, marks, tools)
+            for name, value in message.items()
+            if value is not None
+        }
+        for message in messages
+    ]
+
+
+def _inert(value: T, marks: "re.Pattern[str] | None", tools: bool) -> T:
+    plain = _plain(value, marks)
+    return _plain(plain, _OF_TOOLS) if tools else plain
 
 
 def _plain(value: T, marks: "re.Pattern[str] | None") -> T:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ifrl_core.config import MEASURED_AT_MOST
-from ifrl_core.records import CONSTRAINT, MESSAGE, Conversation, Message, Row, conversation_of
+from ifrl_core.records import CONSTRAINT, TURN, Conversation, Message, Row, conversation_of
 from ifrl_core.statistics.by_hash import rank_by_hash, share_by_hash
 from ifrl_core.statistics.intervals import cluster_mean
 
@@ -27,7 +27,7 @@ Ask = Callable[[Sequence[Sequence[Message]]], list[str]]  # the policy's answers
 ASKED = pa.schema(
     [
         ("set", pa.string()),
-        ("prompt", pa.list_(MESSAGE)),
+        ("prompt", pa.list_(TURN)),
         ("prompt_id", pa.string()),
         ("instruction_id", pa.string()),
         ("constraints", pa.list_(CONSTRAINT)),  # the hard ones

@@ -11,14 +11,14 @@ import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.config import PolicyConfig
-from ifrl_core.records import CONSTRAINT, MESSAGE
+from ifrl_core.records import CONSTRAINT, TURN
 from ifrl_core.text.reasoning import THINK, Reasoning
 from ifrl_core.training.job import TrainingJob
 
 PROMPTS = "prompts.parquet"
 POOL = pa.schema(
     [
-        ("prompt", pa.list_(MESSAGE)),
+        ("prompt", pa.list_(TURN)),
         ("prompt_id", pa.string()),
         ("level", pa.int32()),  # 0 for a problem
         ("seed", pa.string()),  # the instruction without constraints

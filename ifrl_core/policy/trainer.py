@@ -4,6 +4,8 @@ trl computes the log-probabilities of all rollouts, padded and in random micro-b
 numbers by another way (shared_prefix, passes). A rollout of advantage 0 moves no weight without a KL or entropy term, so its
 tokens are masked. Where the model does not allow for it, `GroupTrainer` is trl's trainer, and the log says so.
 
+Prompts are rendered as everywhere (inference/prompts.py).
+
 With `train_on` the rest of a step's rollouts is masked too, and the loss is a mean over what is left.
 """
 
@@ -15,6 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from trl.trainer.grpo_trainer import GRPOTrainer
 
+from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.policy.passes import centred, most_telling, passes, taken, without
 from ifrl_core.policy.shared_prefix import Group, Predicted, groups_of
 from ifrl_core.policy.sharing import attention_window, open_sharing
@@ -57,6 +60,10 @@ class GroupTrainer(GRPOTrainer):
     def _generate(self, prompts: list[Any]) -> Any:
         with self.clock.of("generate"):
             return super()._generate(prompts)
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """As all engines read them: a conversation has tools of its own, which trl's way of rendering does not know."""
+        return [prompt_ids(self.processing_class, messages) for messages in prompts], None, {}
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         with self.clock.of("prepare"):  # beside generation and scoring: texts to tokens, advantages, a table of answers

@@ -1,12 +1,14 @@
 """A folder's tokenizer and chat template: the first prompt as the model reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ifrl_core.models.chat_form import rendered
 from ifrl_core.models.control_marks import marks_of, plain_messages
 from ifrl_core.models.looks.documents import fault, first_line, read_document, refuse_lfs_pointer
+from ifrl_core.records import Message
 
 SEED = "Explain why the sea is salty."
 _TOKENIZERS = (
@@ -64,8 +66,8 @@ def load_tokenizer(folder: Path, uri: str) -> Any:
     return tokenizer
 
 
-def first_prompt(tokenizer: Any, seed: str, uri: str) -> FirstPrompt:
-    """`seed` in the chat template.
+def first_prompt(tokenizer: Any, seed: str, uri: str, *, conversation: Sequence[Message] = ()) -> FirstPrompt:
+    """`seed`, or the conversation whose last turn it is, in the chat template.
 
     Raises:
         ModelError: when there is no template, it fails, or what it renders does not hold the seed.
@@ -77,13 +79,14 @@ def first_prompt(tokenizer: Any, seed: str, uri: str) -> FirstPrompt:
             "chat_template.jinja into its folder",
         )
     try:
-        messages = plain_messages([{"role": "user", "content": seed}], marks_of(tokenizer))
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        marks = marks_of(tokenizer)
+        messages = plain_messages(conversation or [{"role": "user", "content": seed}], marks)
+        text = rendered(tokenizer, messages)
     except Exception as error:  # a template may raise anything
         raise fault(
             uri, f"its chat template cannot render a user's message ({first_line(error)}): mend it, or {_PLAIN}"
         ) from error
-    if _squeezed(seed) not in _squeezed(text):
+    if _squeezed(messages[-1]["content"]) not in _squeezed(text):
         raise fault(
             uri,
             f"its chat template leaves the text of a message out ({text[:80]!r}), as templates for content parts do: "
