@@ -210,6 +210,20 @@ def conversation_of(row: Mapping[str, Any]) -> Conversation:
     return Conversation(messages_of(row.get("messages") or ({"role": "user", "content": row["seed"].strip()},)))
 
 
+def readable(messages: Iterable[Mapping[str, str | None]]) -> str:
+    """Messages for people to read: a user's text alone as it is, else each with who says it, and tools and calls as JSON."""
+    said = messages_of(messages)
+    if Conversation(said).is_plain:
+        return said[0]["content"]
+    lines = [f"[tools] {said[0]['tools']}"] if said[0].get("tools") else []
+    for message in said:
+        if message["content"] or "tool_calls" not in message:
+            lines.append(f"[{message['role']}] {message['content']}")
+        if "tool_calls" in message:
+            lines.append(f"[{message['role']} calls] {message['tool_calls']}")
+    return "\n\n".join(lines)
+
+
 def packed(conversation: Conversation) -> str | None:
     """A conversation as JSON text; None of one that is a user's text and nothing else."""
     return None if conversation.is_plain else json.dumps(conversation.messages, ensure_ascii=False)

@@ -16,7 +16,7 @@ from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.off_task import off_task
 from ifrl_core.inference import Completion, Request, request_seed
 from ifrl_core.models.folder import model_folder
-from ifrl_core.records import Constraint, Row, constraint_of, conversation_of
+from ifrl_core.records import Constraint, Row, constraint_of, conversation_of, readable
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.score import Reward, RewardPlan, score_responses
 from ifrl_core.rewards.task_drop import drops_task
@@ -106,7 +106,7 @@ def _answer(row: Row, completion: Completion, start: int, constraints: Sequence[
     wires = tripped(row["seed"], answer, constraints, reward.parts)
     return {
         **{name: row[name] for name in ("prompt_id", "instruction_id", "level", "sample")},
-        "prompt": row["messages"][-1]["content"],
+        "prompt": readable(row["messages"]),
         "text": completion.text,
         "answer_start": start,
         "finish_reason": completion.finish_reason,

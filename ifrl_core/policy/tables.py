@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ifrl_core.policy.curve import CURVE
-from ifrl_core.records import Row
+from ifrl_core.records import Row, readable
 from ifrl_core.stages.stage import Figures
 from ifrl_core.training.checkpoints import whole_tables
 from ifrl_core.training.clock import AFTER, PARTS
@@ -95,7 +95,7 @@ def _samples(file: Path) -> Iterator[Row]:
             "step": row["step"],
             "prompt_id": row["prompt_id"],
             "level": row["level"],
-            "prompt": row["prompt"][-1]["content"],
+            "prompt": readable(row["prompt"]),
             "response": row["completion"][-1]["content"],
             "reward": None if reward is None or reward != reward else reward,
             "parts": row["parts"],

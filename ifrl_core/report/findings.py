@@ -350,6 +350,16 @@ def _seeds(seeds: Figures) -> Iterator[Finding]:
         kinds = "; ".join(f"{kind}: {count(many)}" for kind, many in list(seeds.get("rejected_kinds", {}).items())[:3])
         text = f"Of {count(seeds['read'] + seeds['rejected'])} records read; line and reason are listed below. {kinds}"
         yield Finding("note", f"Rejected: {things(seeds['rejected'], 'seed record')}", text.strip())
+    if shapes := seeds.get("shapes"):
+        read = ", ".join(f"{count(many)} as {shape}" for shape, many in shapes.items())
+        parts = ("a system message", "with_system"), ("a history", "with_history"), ("tools", "with_tools")
+        having = ", ".join(f"{count(seeds.get(key, 0))} with {name}" for name, key in parts)
+        text = (
+            f"Seeds were read {read}. {count(seeds.get('conversations', 0))} are more than a user's text: {having}. "
+            f"Constraints are added to the last user turn; answers after it are not used: "
+            f"{count(seeds.get('answers_left_out', 0))}."
+        )
+        yield Finding("note", "Which shapes the seeds came in", text)
     if seeds.get("with_marks"):
         text = "Models are shown them with a space inside, so that they are text and make no turns of their own."
         yield Finding(

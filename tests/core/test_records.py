@@ -16,6 +16,7 @@ from ifrl_core.records import (
     conversation_of,
     instruction_of,
     messages_of,
+    readable,
     with_conversations,
 )
 
@@ -59,6 +60,13 @@ def test_constraints_are_added_to_the_last_user_turn() -> None:
     assert tuple(lowest) == DIALOG
     assert highest == [*DIALOG[:5], {"role": "user", "content": "And tomorrow?\n\nUse no commas."}]
     assert conversation_of(stored([{"messages": highest}], PROMPTS)[0]).messages == tuple(highest)
+
+
+def test_people_read_all_of_a_conversation_and_a_plain_text_as_it_is() -> None:
+    assert readable(DIALOG[-1:]) == "And tomorrow?"
+    text = readable(DIALOG)
+    assert text.startswith(f"[tools] {json.dumps(TOOLS)}\n\n[system] Be brief.\n\n[user] How is")
+    assert f"[assistant calls] {CALLS}\n\n[tool] rain\n\n[assistant] It rains." in text
 
 
 def test_tables_of_plain_seeds_have_the_columns_that_they_had() -> None:

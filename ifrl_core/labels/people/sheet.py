@@ -21,7 +21,7 @@ import jinja2
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.errors import ArtifactError, InputError
 from ifrl_core.labels.people.draw import Shown, contrasts_of, draw, showing_order
-from ifrl_core.records import Row, printable
+from ifrl_core.records import Row, printable, readable
 from ifrl_core.stages.runs import load_record
 
 SHEET_CSV, SHEET_PAGE, KEY = "sheet.csv", "sheet.html", "key.json"
@@ -146,7 +146,7 @@ def _seed_instructions(instruction_ids: set[str], labels: ArtifactRef, store: Ar
             f"{labels.uri} was made from {parent}, which is gone from {store.root}: run the recipe again"
         )
     return {
-        row["instruction_id"]: row["messages"][-1]["content"]
+        row["instruction_id"]: readable(row["messages"])
         for row in store.rows(prompts)
         if row["level"] == 0 and row["instruction_id"] in instruction_ids
     }

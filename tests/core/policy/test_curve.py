@@ -225,7 +225,7 @@ def prompt(instruction: str, level: int, *kinds: str) -> Row:
         "instruction_id": instruction,
         "prompt_id": f"{instruction}-L{level}",
         "level": level,
-        "messages": [],
+        "messages": [{"role": "user", "content": "Name a fruit."}],
         "constraints": constraints,
     }
 
@@ -237,6 +237,7 @@ def test_an_instruction_is_asked_at_its_highest_level_for_its_hard_constraints()
         prompt("a", 3, "hard", "soft", "hard"),
         prompt("b", 1, "soft"),
         prompt("c", 3, "hard"),
+        *(prompt(name, 0) for name in "abc"),
     ]
     asked = asked_rows("held_out", rows, {1, 2}, seed=0)
     assert [(row["prompt_id"], len(row["constraints"])) for row in asked] == [("a-L2", 1)]

@@ -158,6 +158,16 @@ def test_responses_that_end_inside_their_reasoning_are_said(unclosed: int, level
         assert "evaluation.max_tokens" in found[1].text
 
 
+def test_the_shapes_of_seeds_are_said_with_what_of_them_is_not_used() -> None:
+    figures = {"shapes": {"ShareGPT": 5, "plain": 1}, "conversations": 4, "with_history": 3, "answers_left_out": 2}
+    (finding,) = said({"seeds": figures})
+    assert (
+        "5 as ShareGPT, 1 as plain. 4 are more than a user's text: 0 with a system message, 3 with a history"
+        in finding.text
+    )
+    assert finding.text.endswith("not used: 2.")
+
+
 def test_the_weight_of_soft_constraints_is_said_where_the_reward_model_decides_it() -> None:
     assert said({"policy": {"soft_weights": {}}}) == []
     (finding,) = said({"policy": {"soft_weights": {"tone:warm": 0.0, "tone:cold": 0.5}, "prompts_without_weight": 3}})
