@@ -87,6 +87,7 @@ class RewardModelConfig(StageConfig):
         100, ge=1, description="Steps between checkpoints; a kill costs at most this many"
     )
     bf16: bool = Field(True, description="bf16 autocast over float32 weights")
+    gradient_checkpointing: How[bool] = Field(False, description="Recompute activations: less memory, more time")
     launch: How[OneProcessConfig] = OneProcessConfig()
 
     @model_validator(mode="after")

@@ -86,6 +86,8 @@ def _reward_model_fixes(config: RewardModelConfig) -> str:
     fixes = ["more reward_model.launch.processes_per_machine", "reward_model.launch.offload true"]
     if not config.launch.sharded:
         fixes = ["reward_model.launch.strategy fsdp2 or zero3, on several GPUs"]
+    if not config.gradient_checkpointing:
+        fixes.append("reward_model.gradient_checkpointing true")
     return "; ".join([*fixes, "a smaller reward_model.micro_batch", "fewer reward_model.layers"])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ifrl_core.config import PipelineConfig, RewardModelConfig
 from ifrl_core.models.shapes import ModelShape
-from ifrl_core.plan.sizes import ACTIVATION, OVERHEAD, gathered_layers, gradient_bytes
+from ifrl_core.plan.sizes import OVERHEAD, gathered_layers, gradient_bytes
 
 
 def reward_model_bytes(config: PipelineConfig, shape: ModelShape) -> float:
@@ -24,10 +24,24 @@ def training_bytes(config: RewardModelConfig, shape: ModelShape) -> float:
     weights = 4 * (whole + (trained if config.lora else 0))
     state = on_device * (weights + gradient_bytes(trained, strategy_of(config)) + 8 * trained) / parts
     casts = gathered_layers(shape) if launch.sharded else 2 * trained if config.bf16 else 0
-    tokens = config.micro_batch * config.max_tokens
-    activations = tokens * shape.hidden * ACTIVATION * _layers(config, shape) * (1 if config.bf16 else 2)
     measuring = 2 * (shape.parameters if config.baselines else whole)
-    return max(state + casts + activations, measuring) + OVERHEAD
+    return max(state + casts + _activation_bytes(config, shape), measuring) + OVERHEAD
+
+
+def _activation_bytes(config: RewardModelConfig, shape: ModelShape) -> float:
+    """Of a micro-batch of longest inputs: what a layer of a Llama keeps for its backward pass, one tensor after the other.
+    With checkpointing the float32 stream into each layer, and one layer in full.
+
+    Each of two norms: its input, what it normalises to (float32) and its output. Queries, keys and values before and after
+    the rotation, keys and values again for each head, what attention gives. Gate, up, the gate's activation, their product.
+    """
+    number = 2 if config.bf16 else 4
+    queries, keys = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
+    norms = 2 * shape.hidden * (4 + 4 + number)
+    attention = number * ((queries + 2 * keys) + (queries + keys) + 2 * queries + queries)
+    layer = norms + attention + number * 4 * shape.intermediate
+    layers, tokens = _layers(config, shape), config.micro_batch * config.max_tokens
+    return tokens * (4 * shape.hidden * layers + layer if config.gradient_checkpointing else layer * layers)
 
 
 def trained_parameters(config: RewardModelConfig, shape: ModelShape) -> int:

@@ -44,6 +44,8 @@ def load_trainable(
         ConfigError, ModelError: as `load_backbone`.
     """
     model = load_backbone(folder, tokenizer, config)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     return model, None if config.lora is None else with_adapters(model, config.lora)
 
 

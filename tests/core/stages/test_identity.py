@@ -186,6 +186,7 @@ FIELDS: Mapping[str, Field] = {
     "reward_model.baselines": field("reward-model", "false"),
     "reward_model.save_steps": field("reward-model", 50, "reward_model.early_stopping=2", idle=()),
     "reward_model.bf16": field("reward-model", "false"),
+    "reward_model.gradient_checkpointing": field("", "true"),
     "reward_model.launch.device": field("", "cpu"),
     "reward_model.launch.processes_per_machine": field("", 2, "reward_model.launch.strategy=ddp"),
     "reward_model.launch.machines": field("", 2, "reward_model.launch={strategy: ddp, processes_per_machine: 1}"),
