@@ -28,6 +28,14 @@ class Precision(StrEnum):
     float32 = "float32"
 
 
+class Engine(StrEnum):
+    """What scores a file."""
+
+    transformers = "transformers"
+    vllm = "vllm"
+    server = "server"
+
+
 Computed = Annotated[Precision | None, typer.Option(help="Default: bfloat16 where the processor computes in it")]
 
 
@@ -37,9 +45,9 @@ def score(
     reward_model: Annotated[str, typer.Option(help="A reward model's folder, or models:/name@alias")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the rows go, with probability")] = None,
     dtype: Computed = None,
-    service: Annotated[
-        bool, typer.Option("--service", help="Ask `ifrl serve` of that model at IFRL_REWARD_MODEL_URL (one or several)")
-    ] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="server: `ifrl serve` of that model at IFRL_REWARD_MODEL_URL, one or several")
+    ] = Engine.transformers,
     reasoning: ReasoningOption = None,
     tags: TagsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
@@ -58,12 +66,10 @@ def score(
     stem, suffix = split_name(file)
     target = output or file.with_name(f"{stem}-scored{suffix}")
     check_paths(file, target)  # before the model is loaded
-    if service and dtype:
+    if engine is Engine.server and dtype:
         raise ConfigError(f"--dtype {dtype.value} is for a model that is loaded here: give it to `ifrl serve`")
     folder = _folder(reward_model)
-    scorer = OfAnswers(
-        _scorer(folder, dtype, service), reasoning_from(reasoning, tags, read_settings(folder).reasoning)
-    )
+    scorer = OfAnswers(_scorer(folder, dtype, engine), reasoning_from(reasoning, tags, read_settings(folder).reasoning))
     with tqdm(unit=" rows", disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -132,12 +138,12 @@ def _folder(uri: str) -> Path:
     return reward_model_folder(uri)
 
 
-def _scorer(folder: Path, dtype: Precision | None, service: bool = False) -> "Scorer":
+def _scorer(folder: Path, dtype: Precision | None, engine: Engine = Engine.transformers) -> "Scorer":
     configure_processor()
     from ifrl_core.reward_model.open import open_scorer
 
-    if not service:
+    if engine is not Engine.server:
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
-    return open_scorer(folder, service=service, dtype=cast("Dtype | None", dtype and dtype.value))
+    return open_scorer(folder, engine.value, dtype=cast("Dtype | None", dtype and dtype.value))

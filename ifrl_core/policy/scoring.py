@@ -39,4 +39,4 @@ def load_reward_model(job: Job) -> Scorer | None:
     """None where no prompt has a soft constraint."""
     if job.reward_model is None:
         return None
-    return open_scorer(job.reward_model, service=job.config.launch.reward_model == "service")
+    return open_scorer(job.reward_model, "server" if job.config.launch.reward_model == "service" else "transformers")
