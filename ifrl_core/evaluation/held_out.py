@@ -86,7 +86,7 @@ def scored_answers(
     """Rows of ANSWERS, each completion read as `reasoning` says."""
     constraints = [[constraint_of(item) for item in row["constraints"]] for row in rows]
     texts = [completion.text for completion in completions]
-    asked, plan = [row["conversation"] for row in rows], RewardPlan(reasoning=reasoning)
+    asked, plan = [row.get("conversation") for row in rows], RewardPlan(reasoning=reasoning)
     rewards = score_responses(texts, constraints, scorer, conversations=asked, plan=plan)
     starts = [answer_start(text, reasoning) for text in texts]
     by_meaning = off_task(

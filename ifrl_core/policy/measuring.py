@@ -52,7 +52,8 @@ class HardConstraints:
     def point(self, answers: list[str]) -> Row:
         """Where there is no answer, nothing is satisfied."""
         constraints = [[constraint_of(item) for item in row["constraints"]] for row in self._rows]
-        asked = [Conversation(tuple(json.loads(row["conversation"]))) for row in self._rows]
+        texts = [row["conversation"] for row in self._rows]
+        asked = [None if text is None else Conversation(tuple(json.loads(text))) for text in texts]
         plan = RewardPlan(reasoning=self._reasoning)
         rewards = score_responses(answers, constraints, None, conversations=asked, plan=plan)
         pairs = [

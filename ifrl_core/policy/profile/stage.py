@@ -9,7 +9,7 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import GenerationConfig, PipelineConfig
 from ifrl_core.constraints.identity import Judging, rules_of
-from ifrl_core.constraints.verdict import verdicts
+from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.errors import InputError
 from ifrl_core.evaluation.cut_off import by_end
 from ifrl_core.inference.engine import Completion, Request, Sampling, request_seed
@@ -17,7 +17,7 @@ from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
 from ifrl_core.policy.curriculum import curriculum_stages
 from ifrl_core.policy.profile.groups import Group, group_figures
-from ifrl_core.records import Row, constraint_of
+from ifrl_core.records import Row, constraint_of, conversation_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.statistics.by_hash import rank_by_hash
 from ifrl_core.text.reasoning import Reasoning, answer_start
@@ -99,8 +99,13 @@ def measure_profile(config: ProfilePlan, inputs: Inputs, work: Work) -> Figures:
 
 
 def sampled_prompts(prompts: ArtifactRef, config: ProfilePlan, store: ArtifactStore, *, seed: int) -> list[Row]:
-    """The train prompts of the levels, of instructions chosen by hash: more of them only add some."""
-    rows = [row for row in store.rows(prompts) if row["split"] == "train" and row["level"] in config.levels]
+    """The train prompts of the levels, of instructions chosen by hash: more of them only add some.
+
+    `conversation` of each is what its instruction asks without constraints.
+    """
+    train = [row for row in store.rows(prompts) if row["split"] == "train"]
+    begun = {row["instruction_id"]: conversation_of(row) for row in train if row["level"] == 0}
+    rows = [{**row, "conversation": begun.get(row["instruction_id"])} for row in train if row["level"] in config.levels]
     ids = sorted({row["instruction_id"] for row in rows}, key=lambda name: rank_by_hash("profile", seed, name))
     chosen = set(ids[: config.instructions])
     return [row for row in rows if row["instruction_id"] in chosen]
@@ -110,7 +115,7 @@ def rollout(prompt: Row, sample: int, completion: Completion, reasoning: Reasoni
     """A row of ROLLOUTS, its verdicts as a list."""
     start = answer_start(completion.text, reasoning)
     hard = [item for item in map(constraint_of, prompt["constraints"]) if item.kind == "hard"]
-    judged = verdicts(hard, completion.text[start:])
+    judged = verdicts_in(prompt.get("conversation"), hard, completion.text[start:])
     return {
         "prompt_id": prompt["prompt_id"],
         "level": prompt["level"],

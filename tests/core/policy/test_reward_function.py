@@ -26,12 +26,12 @@ END = 2  # the token that ends an answer; "…" stands for the token budget
 def instruction(slot: int, *constraints: Constraint) -> Row:
     rows = [constraint_row(constraint) for constraint in constraints]
     prompt = {"prompt_id": f"i{slot}", "level": len(rows), "seed": "Name a river.", "constraints": rows}
-    return {**prompt, "slot": slot, "check": None, "answer": None, "source": None}
+    return {**prompt, "slot": slot, "conversation": None, "check": None, "answer": None, "source": None}
 
 
 def problem(slot: int, kind: str, answer: str, source: str) -> Row:
     prompt = {"prompt_id": f"p{slot}", "level": 0, "seed": "", "constraints": []}
-    return {**prompt, "slot": slot, "check": kind, "answer": answer, "source": source}
+    return {**prompt, "slot": slot, "conversation": None, "check": kind, "answer": answer, "source": source}
 
 
 def scored(

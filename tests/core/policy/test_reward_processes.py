@@ -23,6 +23,7 @@ def call(reward: PromptReward, texts: list[str], ids: list[str], constraint: dic
         prompt_id=ids,
         level=[1] * len(texts),
         slot=[0 if name == ids[0] else 1 for name in ids],
+        conversation=[None] * len(texts),
         check=[None] * len(texts),
         answer=[None] * len(texts),
         source=[None] * len(texts),
