@@ -23,7 +23,7 @@ def training_bytes(config: RewardModelConfig, shape: ModelShape) -> float:
     parts, on_device = (processes_of(config) if launch.sharded else 1), (0 if launch.offload else 1)
     weights = 4 * (whole + (trained if config.lora else 0))
     state = on_device * (weights + gradient_bytes(trained, strategy_of(config)) + 8 * trained) / parts
-    casts = gathered_layers(shape) if launch.sharded else 2 * trained if config.bf16 else 0
+    casts = gathered_layers(shape) if launch.sharded else 2 * whole if config.bf16 else 0
     measuring = 2 * (shape.parameters if config.baselines else whole)
     return max(state + casts + _activation_bytes(config, shape), measuring) + OVERHEAD
 
@@ -34,12 +34,15 @@ def _activation_bytes(config: RewardModelConfig, shape: ModelShape) -> float:
 
     Each of two norms: its input, what it normalises to (float32) and its output. Queries, keys and values before and after
     the rotation, keys and values again for each head, what attention gives. Gate, up, the gate's activation, their product.
+    Adapters keep the input of each linear module once more.
     """
     number = 2 if config.bf16 else 4
     queries, keys = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
     norms = 2 * shape.hidden * (4 + 4 + number)
     attention = number * ((queries + 2 * keys) + (queries + keys) + 2 * queries + queries)
     layer = norms + attention + number * 4 * shape.intermediate
+    if config.lora:
+        layer += number * sum(inputs for inputs, _ in shape.linears.values())
     layers, tokens = _layers(config, shape), config.micro_batch * config.max_tokens
     return tokens * (4 * shape.hidden * layers + layer if config.gradient_checkpointing else layer * layers)
 

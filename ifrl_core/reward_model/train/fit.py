@@ -30,6 +30,7 @@ from ifrl_core.training.checkpoints import last_checkpoint
 from ifrl_core.training.device import takes_cpu
 from ifrl_core.training.guards import Guards
 from ifrl_core.training.job import CHECKPOINTS, STOP, append_row, write_provenance
+from ifrl_core.training.memory import peak_memory_gib
 from ifrl_core.training.weights import whole_weights
 
 
@@ -160,4 +161,4 @@ class _Report(TrainerCallback):
         **_: Any,
     ) -> None:
         if logs and not {"loss", "eval_loss"}.isdisjoint(logs) and state.is_world_process_zero:
-            append_row(self._folder, {"step": state.global_step, "total": state.max_steps, **logs})
+            append_row(self._folder, {"step": state.global_step, "total": state.max_steps, **logs, **peak_memory_gib()})

@@ -254,7 +254,8 @@ def _show(work: Work, row: Row) -> None:
     else:
         message = f"loss {row['loss']:.3f}"
         metrics = {f"train/{name}": row[name] for name in ("loss", "learning_rate", "grad_norm")}
-    work.progress(row["step"], row["total"], message, **metrics)
+    memory = {name: value for name, value in row.items() if name.startswith("memory/")}
+    work.progress(row["step"], row["total"], message, **metrics, **memory)
 
 
 def _scored(row: Row, probability: float | None, raw: float | None) -> Scored:

@@ -1,10 +1,13 @@
 """A reward model over HTTP gives what the same model gives here, and says what is wrong when it does not."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli.main import app
 from ifrl_core.errors import InferenceError
 from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.serve.client import RewardModelClient
@@ -17,7 +20,9 @@ PAIRS = [(answer, constraint) for constraint in CONSTRAINTS for answer in ANSWER
 
 @pytest.mark.model
 @pytest.mark.server
-def test_it_scores_as_the_model_itself_and_a_refusal_names_the_reason(reward_model: Path) -> None:
+def test_it_scores_as_the_model_itself_and_a_refusal_names_the_reason(
+    reward_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = _start(reward_model, "--token-env", "TOKEN")
     try:
         client = RewardModelClient([service.url], token="secret")
@@ -25,6 +30,16 @@ def test_it_scores_as_the_model_itself_and_a_refusal_names_the_reason(reward_mod
         assert client.probabilities(PAIRS) == pytest.approx(expected, abs=1e-4)
         with pytest.raises(InferenceError, match=r"refused a request with 401"):
             RewardModelClient([service.url]).probabilities(PAIRS)
+        monkeypatch.setenv("IFRL_REWARD_MODEL_URL", f"{service.url}, {service.url}/")
+        monkeypatch.setenv("IFRL_REWARD_MODEL_TOKEN", "secret")
+        rows = [{"response": response, "constraint": constraint} for response, constraint in PAIRS]
+        (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        command = ["score", str(tmp_path / "in.jsonl"), "--reward-model", str(reward_model), "--engine", "server"]
+        assert CliRunner().invoke(app, command).exit_code == 0
+        lines = (tmp_path / "in-scored.jsonl").read_text().splitlines()
+        assert [json.loads(line)["probability"] for line in lines] == pytest.approx(expected, abs=1e-4)
+        refused = CliRunner().invoke(app, [*command, "--dtype", "float32"])
+        assert "--dtype float32 is for a model that is loaded here" in str(refused.exception)
     finally:
         service.process.terminate()
         service.process.wait(30)
