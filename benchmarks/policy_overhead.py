@@ -9,7 +9,8 @@ Three ways take turns, each in a fresh process on the same prompts in the same o
 - the stage: the training process as the pipeline starts it, with rules, reward model, curriculum, trip-wires, metrics.
 
 The learning rate is next to nothing, so that the bare script and the stage train on the very same rollouts in every step.
-Seconds are those between the logs of two steps: saving, logging and the curriculum's own work are within.
+Seconds are those between the logs of two steps: saving, logging and the curriculum's own work are within. CPU seconds are
+those of the training process alone, which other work on the machine does not lengthen.
 """
 
 import argparse
@@ -21,9 +22,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from reward_model_ablation import make_dataset, make_reward_model
@@ -45,17 +48,22 @@ def main() -> None:
     if arguments.bare:
         train_bare(Job.read(arguments.bare), own_rollouts=arguments.own_rollouts)
         return
-    times: dict[str, list[float]] = {TRL: [], BARE: [], STAGE: []}
+    taken: dict[str, list[tuple[float, float]]] = {TRL: [], BARE: [], STAGE: []}
     for _ in range(arguments.rounds):
-        for way in times:
+        for way in taken:
             with tempfile.TemporaryDirectory() as folder:
-                times[way] += seconds(way, make_job(arguments, Path(folder)))
-    print("| step of | steps | median s | mean s | to the bare script |\n|---|---|---|---|---|")
-    for way, found in times.items():
-        ratio = statistics.fmean(found) / statistics.fmean(times[BARE])
-        print(
-            f"| {way} | {len(found)} | {statistics.median(found):.2f} | {statistics.fmean(found):.2f} | {ratio:.3f} |"
-        )
+                taken[way] += steps(way, make_job(arguments, Path(folder)))
+            print(way, *(f"{wall:.1f}/{cpu:.1f}" for wall, cpu in taken[way]), file=sys.stderr, flush=True)
+    print(
+        "| step of | steps | median s | mean s | mean CPU s | to the bare script | of CPU s |\n|---|---|---|---|---|---|---|"
+    )
+    bare = [statistics.fmean(column) for column in zip(*taken[BARE], strict=True)]
+    for way, found in taken.items():
+        means = [statistics.fmean(column) for column in zip(*found, strict=True)]
+        median = statistics.median(wall for wall, _ in found)
+        ratios = [mine / other for mine, other in zip(means, bare, strict=True)]
+        cells = f"{median:.2f} | {means[0]:.2f} | {means[1]:.2f} | {ratios[0]:.3f} | {ratios[1]:.3f}"
+        print(f"| {way} | {len(found)} | {cells} |")
 
 
 def make_job(arguments: argparse.Namespace, folder: Path) -> Job:
@@ -76,19 +84,28 @@ def make_job(arguments: argparse.Namespace, folder: Path) -> Job:
     return job
 
 
-def seconds(way: str, job: Job) -> list[float]:
-    """Seconds of each step but the first, between the logs of two."""
+def steps(way: str, job: Job) -> list[tuple[float, float]]:
+    """Seconds and CPU seconds of each step but the first, between the logs of two."""
+    logged: list[tuple[float, float]] = []
     if way == STAGE:
-        # Metrics are read a moment after they are written; the time of writing is what counts.
-        logged: list[float] = []
-        run_training(job.folder, policy_launch(job.config), on_row=lambda row: logged.append(time.time()))
+        # Metrics are read a moment after they are written; over several steps that moment does not add up.
+        run_training(job.folder, policy_launch(job.config), on_row=lambda row: logged.append(now_of_training()))
     else:
         own = way == BARE
         command = [sys.executable, __file__, "-", "--bare", str(job.folder / "job.json"), *(["--own-rollouts"] * own)]
         env = {**os.environ, **(KEEP_MEMORY if own else {}), "TRL_EXPERIMENTAL_SILENCE": "1"}
         done = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True)
-        logged = json.loads(done.stdout.splitlines()[-1])
-    return [later - earlier for earlier, later in itertools.pairwise(logged)]
+        logged = [tuple(pair) for pair in json.loads(done.stdout.splitlines()[-1])]
+    return [(later[0] - earlier[0], later[1] - earlier[1]) for earlier, later in itertools.pairwise(logged)]
+
+
+def now_of_training() -> tuple[float, float]:
+    """The time, and the CPU seconds that the training process has taken."""
+    cpu = 0.0
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            cpu += sum(child.cpu_times()[:2])
+    return time.time(), cpu
 
 
 def train_bare(job: Job, *, own_rollouts: bool) -> None:
@@ -106,11 +123,11 @@ def train_bare(job: Job, *, own_rollouts: bool) -> None:
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if logs and "loss" in logs:
-                self.logged.append(time.time())
+                self.logged.append((time.time(), time.process_time()))
 
     config, schedule, prompts = job.config, open_schedule(job, None), []
     for _ in range(config.max_steps):
-        prompts += [{"prompt": row["prompt"]} for row in schedule.asked]
+        prompts += [{"prompt": row["prompt"]} for row in schedule.prompts]
         schedule.observe([])
     rollouts = CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed)
     times = Times()
