@@ -10,7 +10,8 @@ Three ways take turns, each in a fresh process on the same prompts in the same o
 
 The learning rate is next to nothing, so that the bare script and the stage train on the very same rollouts in every step.
 Seconds are those between the logs of two steps: saving, logging and the curriculum's own work are within. CPU seconds are
-those of the training process alone, which other work on the machine does not lengthen.
+those of the training process alone, which other work on the machine does not lengthen. The stage makes no pass for rollouts
+of advantage 0; the bare script, whose rewards are all the same, makes all: the share that is trained on is printed.
 """
 
 import argparse
@@ -89,7 +90,14 @@ def steps(way: str, job: Job) -> list[tuple[float, float]]:
     logged: list[tuple[float, float]] = []
     if way == STAGE:
         # Metrics are read a moment after they are written; over several steps that moment does not add up.
-        run_training(job.folder, policy_launch(job.config), on_row=lambda row: logged.append(now_of_training()))
+        shares: list[float] = []
+
+        def on_row(row: dict) -> None:
+            logged.append(now_of_training())
+            shares.append(row["trained_share"])
+
+        run_training(job.folder, policy_launch(job.config), on_row=on_row)
+        print("share of the rollouts that had something to learn from, by step:", *shares, file=sys.stderr)
     else:
         own = way == BARE
         command = [sys.executable, __file__, "-", "--bare", str(job.folder / "job.json"), *(["--own-rollouts"] * own)]

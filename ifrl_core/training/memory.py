@@ -1,21 +1,40 @@
-"""The most memory that a training process has held, as live metrics; and what it frees, given back."""
+"""The most memory that a training process has held in a step, as live metrics; and what it frees, given back."""
 
 import ctypes
 import gc
 import resource
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import TrainerCallback
 
+_PROCESS = Path("/proc/self")
+_RESET_PEAK = "5"  # proc(5), clear_refs
+
 
 def peak_memory_gib() -> dict[str, float]:
-    """`memory/process_gib`: peak resident memory so far; on CUDA `memory/gpu_gib`: peak allocated on its GPU."""
-    peak = {"memory/process_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}  # Linux: in KiB
+    """Since the last call: `memory/process_gib`, peak resident memory; on CUDA `memory/gpu_gib`, peak allocated on its GPU.
+
+    Where the kernel does not let a process reset its peak, that of the process so far.
+    """
+    peak = {"memory/process_gib": _peak_resident_kib() / 2**20}
+    with suppress(OSError):
+        (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
     if torch.cuda.is_available():
         peak["memory/gpu_gib"] = torch.cuda.max_memory_allocated() / 2**30
+        torch.cuda.reset_peak_memory_stats()
     return peak
+
+
+def _peak_resident_kib() -> int:
+    with suppress(OSError):
+        for line in (_PROCESS / "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def free_memory() -> None:
