@@ -3,7 +3,7 @@
 Rules that look at no conversation say what they say without one (`verdict`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,19 +16,18 @@ from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.errors import ConstraintError
 from ifrl_core.records import Constraint, Conversation
 
-Template = Mapping[str, Any]  # the response template of a model's tokenizer, which says how it writes tool calls
-
 
 def verdicts_in(
     conversation: Conversation | None,
     constraints: Sequence[Constraint],
     response: str,
-    template: Template | None = None,
+    template: str = "",
 ) -> list[bool | None]:
     """Strict verdicts in the order of the constraints; None for a soft one, which no rule decides.
 
     `conversation` is the one that is answered, without constraints (`records.conversation_of` of a seed or an instruction);
-    none where it is not known, which is no matter to plain types.
+    none where it is not known, which is no matter to plain types. `template` says how the model that responds writes tool
+    calls (`Reasoning.calls`); empty: in the usual form.
 
     Raises:
         ConstraintError: for an unknown hard type, bad arguments, or a type that needs a conversation with more in it.
@@ -37,7 +36,7 @@ def verdicts_in(
     return [satisfied(constraint, view, rules) if constraint.kind == "hard" else None for constraint in constraints]
 
 
-def rules_in(conversation: Conversation | None, rules: Rules = rule_of, template: Template | None = None) -> Rules:
+def rules_in(conversation: Conversation | None, rules: Rules = rule_of, template: str = "") -> Rules:
     """`rules`, those of them that look at a conversation as rules on the response in this one."""
 
     def bound(type_id: str) -> Rule:
@@ -52,7 +51,7 @@ def rules_in(conversation: Conversation | None, rules: Rules = rule_of, template
     return bound
 
 
-def _as_turn(rule: Rule, conversation: Conversation, template: Template | None, view: View, **args: Any) -> bool:
+def _as_turn(rule: Rule, conversation: Conversation, template: str, view: View, **args: Any) -> bool:
     return rule.check(Turn(view.text, conversation, template), **args)
 
 

@@ -5,6 +5,7 @@ One rule for every field of every section: it enters as it is, unless its annota
     save_steps: How[int]                                                   never enters
     decay: Annotated[float, used(lambda c: c.aggregation == "ordered")]    enters where it is used
     grpo: Annotated[dict[str, Any], without(PLACING)]                      enters without some of its keys
+    calls: str = Field("", exclude_if=...)                                 enters where it is stored
 """
 
 from collections.abc import Callable, Collection
@@ -43,6 +44,8 @@ def identity_of(section: BaseModel) -> dict[str, Any]:
     entering = {}
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
+        if field.exclude_if is not None and field.exclude_if(value):  # what is not stored says nothing
+            continue
         for mark in field.metadata:
             if isinstance(mark, Identity):
                 value = mark.part(section, value)

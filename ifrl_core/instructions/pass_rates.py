@@ -30,7 +30,7 @@ from ifrl_core.instructions.budget import answerable
 from ifrl_core.instructions.places import Layout, Place
 from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Conversation, Instruction, conversation_of, messages_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
-from ifrl_core.text.reasoning import answer_of
+from ifrl_core.text.reasoning import Reasoning, answer_of
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +193,7 @@ def _answered(
     shares: dict[int, list[float]] = {}
     for (instruction, level, _), completion in zip(prompts, completions, strict=True):
         constraints = instruction.constraints[:level]
-        judged = _judged(instruction.conversation, constraints, answer_of(completion.text, work.reasoning))
+        judged = _judged(instruction.conversation, constraints, completion.text, work.reasoning)
         tally.asked.update(judged.keys())
         tally.passed.update(type_ for type_, passed in judged.items() if passed)
         if judged:
@@ -202,7 +202,10 @@ def _answered(
     return [sum(shares[level]) / len(shares[level]) if level in shares else None for level in levels]
 
 
-def _judged(asked: Conversation, constraints: Sequence[Constraint], answer: str) -> Mapping[str, bool]:
+def _judged(
+    asked: Conversation, constraints: Sequence[Constraint], response: str, reasoning: Reasoning
+) -> Mapping[str, bool]:
     """Verdict by type of the hard constraints; no type comes twice in an instruction."""
-    pairs = zip(constraints, verdicts_in(asked, constraints, answer), strict=True)
+    judged = verdicts_in(asked, constraints, answer_of(response, reasoning), reasoning.calls)
+    pairs = zip(constraints, judged, strict=True)
     return {constraint.type: verdict for constraint, verdict in pairs if verdict is not None}

@@ -11,8 +11,9 @@ and with `positive_rungs: all_upper` also Contrast((answer to L2, no commas), ()
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
@@ -24,6 +25,7 @@ from ifrl_core.stages.stage import Inputs
 from ifrl_core.statistics.by_hash import share_by_hash
 
 Rung = tuple[Row, list[Row]]  # a prompt and its rollouts, one a sample
+Verdicts = Callable[[Sequence[Row], str], list[bool | None]]  # what rules say of an answer, by rows of constraints
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ class Contrast:
 
 def make_contrasts(config: LabelsConfig, inputs: Inputs, store: ArtifactStore, seed: int) -> Iterator[Contrast]:
     """Every positive with its negatives, before any filter, ladder by ladder. inputs: prompts, rollouts."""
+    said = store.manifest(inputs["rollouts"]).config.get("reasoning") or {}  # of the model that answered
     for ladder in _ladders(inputs["prompts"], inputs["rollouts"], store):
-        yield from _ladder_contrasts(config, ladder, seed)
+        yield from _ladder_contrasts(config, ladder, seed, said.get("calls", ""))
 
 
 def _ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) -> Iterator[list[Rung]]:
@@ -82,24 +85,24 @@ def _ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) 
         yield rungs
 
 
-def _ladder_contrasts(config: LabelsConfig, ladder: list[Rung], seed: int) -> Iterator[Contrast]:
+def _ladder_contrasts(config: LabelsConfig, ladder: list[Rung], seed: int, template: str = "") -> Iterator[Contrast]:
     instruction_id = ladder[0][0]["instruction_id"]
     split = "validation" if share_by_hash("labels", seed, instruction_id) < config.validation_share else "train"
-    asked = conversation_of(ladder[0][0])
+    verdicts = partial(_verdicts, conversation_of(ladder[0][0]), template)
     for level, (prompt, rollouts) in enumerate(ladder[1:], 1):
         lowest = 0 if config.negatives == "all_lower" else level - 1
-        for sample in _samples(config, prompt["constraints"], rollouts, asked):
+        for sample in _samples(config, prompt["constraints"], rollouts, verdicts):
             lower = (ladder[rung][1][sample] for rung in range(level - 1, lowest - 1, -1))
-            negatives = tuple(_candidate(rollout, prompt, 0, split, asked) for rollout in lower)
-            yield Contrast(_candidate(rollouts[sample], prompt, 1, split, asked), negatives)
+            negatives = tuple(_candidate(rollout, prompt, 0, split, verdicts) for rollout in lower)
+            yield Contrast(_candidate(rollouts[sample], prompt, 1, split, verdicts), negatives)
         for above, others in ladder[level + 1 :] if config.positive_rungs == "all_upper" else ():
             newest_last = [*above["constraints"][: level - 1], *above["constraints"][level:], prompt["constraints"][-1]]
-            for sample in _samples(config, newest_last, others, asked):
-                yield Contrast(_candidate(others[sample], prompt, 1, split, asked), ())
+            for sample in _samples(config, newest_last, others, verdicts):
+                yield Contrast(_candidate(others[sample], prompt, 1, split, verdicts), ())
 
 
 def _samples(
-    config: LabelsConfig, constraints: Sequence[Row], rollouts: Sequence[Row], asked: Conversation
+    config: LabelsConfig, constraints: Sequence[Row], rollouts: Sequence[Row], verdicts: Verdicts
 ) -> list[int]:
     """The samples whose answers are positives. Best of n: the last constraint first, then the most of the rung's others.
 
@@ -109,13 +112,17 @@ def _samples(
         return list(range(len(rollouts)))
 
     def satisfied(sample: int) -> tuple[bool, int]:
-        outcomes = verdicts_in(asked, [constraint_of(row) for row in constraints], answer_in(rollouts[sample]))
+        outcomes = verdicts(constraints, answer_in(rollouts[sample]))
         return outcomes[-1] is True, sum(verdict is True for verdict in outcomes)
 
     return [max(range(len(rollouts)), key=satisfied)]  # of equals the first
 
 
-def _candidate(rollout: Row, prompt: Row, label: int, split: str, asked: Conversation) -> Candidate:
+def _verdicts(asked: Conversation, template: str, constraints: Sequence[Row], answer: str) -> list[bool | None]:
+    return verdicts_in(asked, [constraint_of(row) for row in constraints], answer, template)
+
+
+def _candidate(rollout: Row, prompt: Row, label: int, split: str, verdicts: Verdicts) -> Candidate:
     constraint, answer = prompt["constraints"][-1], answer_in(rollout)
     row = {
         "label_id": f"{rollout['rollout_id']}-c{prompt['level']}",
@@ -125,7 +132,7 @@ def _candidate(rollout: Row, prompt: Row, label: int, split: str, asked: Convers
         "label": label,
         "level": prompt["level"],
         "split": split,
-        "verdict": verdicts_in(asked, [constraint_of(constraint)], answer)[0],
+        "verdict": verdicts([constraint], answer)[0],
         "instruction_id": prompt["instruction_id"],
     }
     return Candidate(row, rollout["finish_reason"], rollout["sample"])

@@ -25,6 +25,12 @@ def chat_template(read: Read) -> str:
     return str(found)
 
 
+def response_template(read: Read) -> str:
+    """How transformers reads the model's responses, tool calls among them, as JSON; empty where the tokenizer is silent."""
+    found = _tokenizer_config(read).get("response_template")
+    return json.dumps(found, sort_keys=True) if isinstance(found, dict) else ""
+
+
 def generation_prompt(read: Read) -> str:
     """What the template puts before an answer; empty when it cannot render a plain question, which loading it will tell."""
     template = chat_template(read)

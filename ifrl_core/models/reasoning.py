@@ -6,7 +6,7 @@ from pathlib import Path
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PipelineConfig, ReasoningConfig
 from ifrl_core.errors import ConfigError
-from ifrl_core.models.chat_template import Read, chat_template, generation_prompt
+from ifrl_core.models.chat_template import Read, chat_template, generation_prompt, response_template
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.resolve import at_hand
 from ifrl_core.models.uri import SERVED, form
@@ -71,6 +71,11 @@ def settled(chosen: ReasoningConfig, read: Read, model: str) -> Reasoning:
     Raises:
         ConfigError: as `reasoning_of`.
     """
+    calls, found = response_template(read), _tags(chosen, read, model)
+    return found.model_copy(update={"calls": calls}) if calls else found
+
+
+def _tags(chosen: ReasoningConfig, read: Read, model: str) -> Reasoning:
     if chosen.format == "none":
         return WHOLE
     first = Reasoning(open=chosen.open, close=chosen.close, always=chosen.format == "always")

@@ -80,7 +80,7 @@ def score_responses(
         raise ValueError("the intent gate needs the seed instructions")
     answers = [answer_of(response, plan.reasoning) for response in responses]
     asked = conversations or [None] * len(answers)
-    parts = [_rule_parts(*of_response) for of_response in zip(answers, constraints, asked, strict=True)]
+    parts = [_rule_parts(*one, plan.reasoning.calls) for one in zip(answers, constraints, asked, strict=True)]
     if reward_model is not None:
         _fill_soft(parts, answers, constraints, reward_model)
     off_task = [False] * len(answers) if seeds is None or plan.intent_factor == 1 else plan.off_task(seeds, answers)
@@ -126,12 +126,15 @@ def check_unscored(rewards: Sequence[Reward], max_share: float) -> float:
     return share
 
 
-def _rule_parts(answer: str, constraints: Sequence[Constraint], asked: Conversation | None) -> list[float | None]:
+def _rule_parts(
+    answer: str, constraints: Sequence[Constraint], asked: Conversation | None, template: str
+) -> list[float | None]:
     if not constraints:
         raise ValueError("a response without constraints has no reward: leave level 0 out of policy training")
     if not answer.strip():
         return [0.0] * len(constraints)
-    return [None if verdict is None else float(verdict) for verdict in verdicts_in(asked, constraints, answer)]
+    found = verdicts_in(asked, constraints, answer, template)
+    return [None if verdict is None else float(verdict) for verdict in found]
 
 
 def _fill_soft(

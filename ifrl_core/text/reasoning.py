@@ -1,16 +1,17 @@
-"""Which part of a response is the answer: the one place that cuts reasoning off.
+"""Which part of a response is the answer: the one place that cuts reasoning off. And how the model writes tool calls in it.
 
 A run has one format (the recipe's `reasoning`, settled by the model's chat template: models/reasoning.py), and whoever reads
 an answer is given it.
 """
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Reasoning(BaseModel):
     """How a model sets its reasoning apart: it ends with `close`, and begins with `open`, which the prompt may hold already.
 
-    `always`: every response reasons first, so that one without `close` has not come to its answer.
+    `always`: every response reasons first, so that one without `close` has not come to its answer. `calls` is the model's own
+    response template (JSON, of its tokenizer), by which its tool calls are read; empty where it has none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -18,6 +19,7 @@ class Reasoning(BaseModel):
     open: str = "<think>"
     close: str = "</think>"
     always: bool = False
+    calls: str = Field("", exclude_if=lambda calls: not calls)
 
 
 THINK = Reasoning()  # of a model of which nothing else is known: it may reason, and says so

@@ -6,6 +6,7 @@ A module that reads answers and stands in no reader here fails the last test.
 import ast
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from ifrl_core.policy.benchmark_sets import BenchmarkSet
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.profile import stage as profile_stage
 from ifrl_core.policy.scoring import reward_plan
-from ifrl_core.records import Constraint, Instruction, Row, constraint_row
+from ifrl_core.records import Constraint, Instruction, Row, constraint_row, conversation_of
 from ifrl_core.report import answers as report_answers
 from ifrl_core.report import benchmark_samples
 from ifrl_core.reward_model.model.scorer import OfAnswers, Pair, Probabilities
@@ -46,6 +47,7 @@ from ifrl_core.text.reasoning import THINK, WHOLE, Reasoning
 
 ALWAYS, OTHER = Reasoning(always=True), Reasoning(open="[r]", close="[/r]", always=True)
 RIVER = Constraint("keywords:existence", "hard", "Name a river.", {"keywords": ["river"]})
+VERDICTS = partial(contrasts._verdicts, conversation_of({"seed": "Say it."}), "")
 KIND = Constraint("tone:friendly", "soft", "Be kind.")
 # Under each format: what a response says as an answer. Only an answer that names the river satisfies the constraint.
 TABLE: list[tuple[Reasoning, str, str]] = [
@@ -106,7 +108,7 @@ def of_rollouts(response: str, reasoning: Reasoning, store: ArtifactStore) -> bo
 
 def of_labels(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     prompt = {"constraints": [constraint_row(RIVER)], "level": 1, "instruction_id": "i"}
-    candidate = contrasts._candidate(rollout(response, reasoning), prompt, 1, "train")
+    candidate = contrasts._candidate(rollout(response, reasoning), prompt, 1, "train", VERDICTS)
     assert ("river" in candidate.row["response"]) == candidate.row["verdict"]
     return bool(candidate.row["verdict"])
 
@@ -114,7 +116,7 @@ def of_labels(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool
 def of_best_sample(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     other = rollout("</think>[/r]The Rhine.", reasoning)
     chosen = contrasts._samples(
-        LabelsConfig(positives="best_of_n"), [constraint_row(RIVER)], [other, rollout(response, reasoning)]
+        LabelsConfig(positives="best_of_n"), [constraint_row(RIVER)], [other, rollout(response, reasoning)], VERDICTS
     )
     return chosen == [1]
 
@@ -123,7 +125,7 @@ def of_filters(response: str, reasoning: Reasoning, store: ArtifactStore) -> boo
     prompt = {"constraints": [constraint_row(RIVER)], "level": 1, "instruction_id": "i"}
     rows = [rollout(text, reasoning) for text in (response, f"{response} {response}")]
     positive, negative = (
-        contrasts._candidate(row, prompt, label, "train") for label, row in zip((1, 0), rows, strict=True)
+        contrasts._candidate(row, prompt, label, "train", VERDICTS) for label, row in zip((1, 0), rows, strict=True)
     )
     pair = contrasts.Contrast(positive, (negative,))
     empty = filters.FILTERS["empty answer"](LabelsConfig(), pair)

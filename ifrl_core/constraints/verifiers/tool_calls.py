@@ -41,12 +41,13 @@ def call_text(name: str, arguments: Mapping[str, Any]) -> str:
     return f"{OPEN}{json.dumps({'name': name, 'arguments': dict(arguments)}, ensure_ascii=False)}{CLOSE}"
 
 
-def calls_in(text: str, template: Mapping[str, Any] | None = None, tools: Sequence[Mapping[str, Any]] = ()) -> Calls:
-    """The calls of a response. `template`: the response template of the model's tokenizer, `tools` cast its arguments.
+def calls_in(text: str, template: str = "", tools: Sequence[Mapping[str, Any]] = ()) -> Calls:
+    """The calls of a response. `template`: the response template of the model's tokenizer as JSON, none where it is empty;
+    by it, `tools` cast the arguments.
 
     Never raises, whatever the text holds; takes time linear in its length.
     """
-    return _usual(text) if template is None else _by_template(text, template, tools)
+    return _by_template(text, template, tools) if template else _usual(text)
 
 
 def _usual(text: str) -> Calls:
@@ -90,11 +91,11 @@ def _call(found: Any) -> ToolCall | None:
     return ToolCall(found["name"], arguments) if isinstance(arguments, dict) else None
 
 
-def _by_template(text: str, template: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) -> Calls:
+def _by_template(text: str, template: str, tools: Sequence[Mapping[str, Any]]) -> Calls:
     from transformers.utils.chat_parsing import parse_response
 
     try:
-        message = parse_response(text, dict(template), prefix="", tools=[dict(tool) for tool in tools])
+        message = parse_response(text, json.loads(template), prefix="", tools=[dict(tool) for tool in tools])
     except Exception:  # the parser raises errors of many kinds on texts that are none of its form
         return Calls((), 1, text)
     made = [_call(item) for item in message.get("tool_calls") or ()]

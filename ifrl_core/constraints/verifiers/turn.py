@@ -18,7 +18,7 @@ from ifrl_core.records import Conversation
 class Turn(View):
     """A response and the conversation that it answers; `template` says how its model writes tool calls (calls_in)."""
 
-    def __init__(self, text: str, conversation: Conversation, template: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, text: str, conversation: Conversation, template: str = "") -> None:
         super().__init__(text)
         self.conversation, self._template = conversation, template
 

@@ -115,7 +115,7 @@ def rollout(prompt: Row, sample: int, completion: Completion, reasoning: Reasoni
     """A row of ROLLOUTS, its verdicts as a list."""
     start = answer_start(completion.text, reasoning)
     hard = [item for item in map(constraint_of, prompt["constraints"]) if item.kind == "hard"]
-    judged = verdicts_in(prompt.get("conversation"), hard, completion.text[start:])
+    judged = verdicts_in(prompt.get("conversation"), hard, completion.text[start:], reasoning.calls)
     return {
         "prompt_id": prompt["prompt_id"],
         "level": prompt["level"],

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from ifrl_core.artifacts import canonical_json
 from ifrl_core.config import PipelineConfig, ReasoningConfig
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.errors import ConfigError
@@ -65,6 +66,22 @@ def test_a_recipe_may_say_it_instead() -> None:
     own = ReasoningConfig(open="<r>", close="</r>")
     assert settled(own, files(PLAIN), "m") == Reasoning(open="<r>", close="</r>")
     assert settled(own, files(OPENING.replace("think", "r")), "m").always
+
+
+def test_a_response_template_of_the_tokenizer_says_how_tool_calls_are_written() -> None:
+    read = files(PLAIN)
+
+    def with_template(name: str) -> bytes | None:
+        if name != "tokenizer_config.json":
+            return read(name)
+        return json.dumps({**json.loads(read(name) or b"{}"), "response_template": {"fields": {}}}).encode()
+
+    found = settled(ReasoningConfig(), with_template, "m")
+    assert found == THINK.model_copy(update={"calls": '{"fields": {}}'})
+    # Where there is none, formats are stored and told apart as they are without.
+    assert "calls" not in canonical_json(THINK) + THINK.model_dump_json()
+    assert "calls" in canonical_json(found)
+    assert Reasoning.model_validate_json(found.model_dump_json()) == found
 
 
 def test_a_tag_that_engines_leave_out_is_refused_by_name() -> None:

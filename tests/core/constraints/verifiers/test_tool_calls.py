@@ -53,20 +53,22 @@ def test_forms_that_models_write(body: str, calls: list[str], broken: int) -> No
 
 
 def test_a_models_own_form_is_read_by_transformers() -> None:
-    template = {
-        "defaults": {"role": "assistant"},
-        "start_anchor": "<assistant>",
-        "fields": {
-            "content": {"content": "text"},
-            "tool_calls": {
-                "open": "<call>",
-                "close": "</call>",
-                "repeats": True,
-                "content": "json",
-                "transform": {"type": "function", "function": "{content}"},
+    template = json.dumps(
+        {
+            "defaults": {"role": "assistant"},
+            "start_anchor": "<assistant>",
+            "fields": {
+                "content": {"content": "text"},
+                "tool_calls": {
+                    "open": "<call>",
+                    "close": "</call>",
+                    "repeats": True,
+                    "content": "json",
+                    "transform": {"type": "function", "function": "{content}"},
+                },
             },
-        },
-    }
+        }
+    )
     text = f"Look. <call>{json.dumps({'name': 'a', 'arguments': {'x': 1}})}</call>"
     assert calls_in(text, template).calls == (ToolCall("a", {"x": 1}),)
     assert calls_in(text).none
