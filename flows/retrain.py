@@ -42,7 +42,7 @@ from tasks.telling import best_effort
 log = logging.getLogger("ifrl_core.retrain")
 
 NewSeeds = Annotated[
-    str, Field(description="Folder, s3:// prefix or file of JSONL, Parquet or text; what was used before is left out")
+    str, Field(description="Folder, s3:// or hf:// prefix, or file of seeds; what was used before is left out")
 ]
 
 
