@@ -6,7 +6,7 @@ A file is of the kind that its name says, packed with gzip or zstd or not; JSON 
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,19 +52,22 @@ def files_at(location: str) -> list[tuple[str, str]]:
     """(name, path) of a seed file, or of all below a folder, as `datasets` writes them; names are without the folder's place.
 
     Raises:
-        InputError: when a folder cannot be listed, or has no seed files.
+        InputError: when there is no such folder, or it cannot be listed or has no seed files.
     """
     path = path_of(location)
-    if kind_of(path) or (path.suffix and "://" not in location and not fsspec.filesystem("file").isdir(location)):
+    if kind_of(path) and not Path(location).is_dir():
         return [(path.name, location)]
     try:
         fs, base = filesystem(location)
-        found = _below(fs, base, location) if fs.isdir(base) else [(path.name, location)]
+        there, folder = fs.exists(base), fs.isdir(base)
+        found = _below(fs, base, location) if folder else [(path.name, location)]
     except Exception as error:  # every fsspec backend has its own kinds of failure
         raise InputError(f"{location}: cannot be opened ({type(error).__name__}: {error}); check the path") from error
+    if not there:
+        raise InputError(f"{location}: cannot be opened: there is no such file or folder; check the path")
     if not found:
         raise InputError(f"{location}: the folder has no file of seeds; expected {', '.join(KINDS)}")
-    return [(f"{path.name}/{name}", file) for name, file in found] if fs.isdir(base) else found
+    return [(f"{path.name}/{name}", file) for name, file in found] if folder else found
 
 
 def _below(fs: fsspec.AbstractFileSystem, base: str, location: str) -> list[tuple[str, str]]:

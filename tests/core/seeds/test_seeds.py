@@ -166,9 +166,10 @@ def test_a_file_that_cannot_be_used_at_all_is_named(tmp_path: Path, name: str, c
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["missing.jsonl", "nosuchprotocol://host/seeds.jsonl", "folder.txt"])
+@pytest.mark.parametrize(
+    "name", ["missing.jsonl", "nosuchprotocol://host/seeds.jsonl", "missing", "nosuchprotocol://host"]
+)
 def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder.txt").mkdir()
     path = name if "://" in name else str(tmp_path / name)
     with pytest.raises(InputError, match="cannot be opened"):
         read_seeds([path], builtin=False)

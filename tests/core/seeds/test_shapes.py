@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from ifrl_core.seeds.read import SeedText, digest_of_seeds, read_seeds
 from ifrl_core.seeds.record import reading_of
 from ifrl_core.seeds.split import split_seeds
 from ifrl_core.seeds.stage import make_seeds, seeds_source
+from tests.core.seeds.hub import hub
 
 SHAPES = Path(__file__).with_name("shapes")
 # Of each file its seeds: shape, answers left out, and what is said; and of what is refused, line and a part of the reason.
@@ -253,3 +255,16 @@ def test_any_messages_end_as_a_conversation_that_can_be_asked_or_a_problem(turns
     )
     assert len(read.messages) <= len(kept)
     assert [ROLES[turn["role"]].replace("call", "assistant") for turn in kept[: len(roles)]] == roles
+
+
+def test_a_dataset_of_the_hub_is_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = b'{"prompt": "From the Hub."}\n'
+    with hub({"data/train.jsonl": lines, "README.md": b"x"}) as address:
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        )
+        (seed,), _ = read_seeds(["hf://datasets/org/name"], builtin=False)
+        assert (seed.text, seed.source) == ("From the Hub.", "name/data/train.jsonl")
+        with pytest.raises(InputError, match="hf://datasets/org/none: cannot be opened"):
+            read_seeds(["hf://datasets/org/none"], builtin=False)
