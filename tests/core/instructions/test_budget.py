@@ -102,7 +102,7 @@ def test_files_that_ask_for_more_are_named_with_count_examples_and_remedy(tmp_pa
         "demo-cpu", ["seeds.builtin=false", f"seeds.files=[{seeds}]", f"evaluation.ifeval_path={rows}"]
     )
     of_seeds, of_rows = beyond_budget(recipe)
-    assert of_seeds.startswith("seeds: 1 of 2 ask for longer answers than 36 words")
+    assert of_seeds.startswith("seeds: 1 of 2 ask for longer answers than 48 words")
     assert "'Write a 600-word essay on tides.' (600 words). Use a larger policy.max_tokens" in of_seeds
     assert of_rows.startswith("ifeval: 1 of 2 rows need longer answers than 128 tokens hold (about 96 words)")
     assert "'a' (300 words). Use a larger evaluation.ifeval_max_tokens" in of_rows

@@ -25,7 +25,7 @@ from ifrl_core.models.check import _trained_faults, check_policy
 )
 def test_of_the_embedded_model(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        check_policy(load_recipe("demo-cpu", [override]))
+        check_policy(load_recipe("demo-cpu", ["policy.lora=null", override]))
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,7 @@ def test_of_the_embedded_model(override: str, message: str) -> None:
 def test_of_a_folder(tmp_path: Path, override: str, faults: int) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "num_hidden_layers": 2}))
     save_file({"h.0.attn.c_attn.weight": np.zeros((2, 2), dtype=np.float32)}, tmp_path / "model.safetensors")
-    assert len(list(_trained_faults(load_recipe("demo-cpu", [f"model={tmp_path}", override])))) == faults
+    assert (
+        len(list(_trained_faults(load_recipe("demo-cpu", [f"model={tmp_path}", "policy.lora=null", override]))))
+        == faults
+    )

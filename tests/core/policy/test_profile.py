@@ -108,6 +108,7 @@ def test_an_easy_first_stage_is_left_early_and_a_corridor_needs_prompts_that_com
     rows = many(1, COMMA, EASY) + many(1, "keywords:existence", ALIVE) + many(2, COMMA, DEAD)
     hard = (
         "instructions.hard_share=1",
+        "policy.reward.aggregation=mean",
         "policy.curriculum.levels=[[1], [2]]",
         f"instructions.types=[{COMMA}, 'keywords:', 'length_constraints:']",
     )
@@ -123,7 +124,7 @@ def test_the_words_hold_shares_and_overrides() -> None:
     found = [Suggestion("because", ("instructions.types=['tone:']",))]
     text = "\n".join(profile_lines(figures, profile_plan(config, 2), found))
     assert "prompts     4: 50% dead (none of 8 rollouts passes), 25% easy (all pass), 25% alive; 1 more have no" in text
-    assert "cut off     20% of 10 rollouts at 48 tokens" in text
+    assert "cut off     20% of 10 rollouts at 64 tokens" in text
     assert """    --set 'instructions.types=['"'"'tone:'"'"']'""" in text
 
 
@@ -143,6 +144,7 @@ def test_the_command_says_the_cost_answers_and_finds_the_same_again(
         "policy.prompts_per_step": 4,
         "reward_model.layers": 2,
         "instructions.hard_share": 1,
+        "policy.reward.aggregation": "mean",
     }
     given = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
     asked = ["profile", "demo-cpu", "--instructions", "2", "--json", *given]
