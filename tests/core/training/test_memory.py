@@ -52,6 +52,6 @@ def test_a_peak_is_of_what_came_since_the_last_one() -> None:
     sys.platform != "linux" or usable_dtype(device="cpu") != "bfloat16", reason="oneDNN is asked for bf16"
 )
 def test_rows_of_ever_other_lengths_leave_no_kernels_behind() -> None:
-    env = environment(resolve(LaunchConfig(device="cpu"), gpus=0), {})
+    env = environment(resolve(LaunchConfig(device="cpu"), 0, "policy.launch"), {})
     done = subprocess.run([sys.executable, "-c", LENGTHS], env={**os.environ, **env}, capture_output=True, check=True)
     assert json.loads(done.stdout) < 10
