@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -120,6 +121,8 @@ def _run_module(module: str, argument: str, log: str, environment: dict[str, str
     os.dup2(output, 2)
     if deadly is not None:
         die = _die_at if isinstance(deadly, Path) else _die_in
+        if isinstance(deadly, Path):
+            sys.addaudithook(partial(_die_before_removal, deadly))
         threading.Thread(target=die, args=(deadly,), daemon=True).start()
     sys.argv = [module, argument]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -129,6 +132,12 @@ def _die_at(file: Path) -> None:
     while not file.exists():
         time.sleep(0.001)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_before_removal(file: Path, event: str, _: object) -> None:
+    """On a busy machine the thread may not have its turn while the file is there."""
+    if event == "shutil.rmtree" and file.exists():
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _die_in(deadly: tuple[str, int]) -> None:
