@@ -52,7 +52,7 @@ def write(
 
 def _request(request: SeedRequest, config: InstructionsConfig, seed: int, attempt: int) -> Request:
     rng = random.Random(f"{seed}:{request.seed_id}:{attempt}")
-    return Request(prompt.messages(request.text, config, rng), rng.getrandbits(31))
+    return Request(prompt.messages(request, config, rng), rng.getrandbits(31))
 
 
 def _outcome(

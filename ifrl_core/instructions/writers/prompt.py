@@ -11,17 +11,20 @@ from ifrl_core.config import InstructionsConfig
 from ifrl_core.constraints.sampling import chosen_types
 from ifrl_core.constraints.turn_types import TurnType
 from ifrl_core.constraints.types import ConstraintType
-from ifrl_core.records import Constraint, Message
+from ifrl_core.instructions.writers.record import SeedRequest
+from ifrl_core.records import Constraint, Message, readable
 
 
-def messages(seed_text: str, config: InstructionsConfig, rng: random.Random) -> list[Message]:
-    """One user message. All fields are filled in one pass, so nothing in a seed is taken for a field.
+def messages(request: SeedRequest, config: InstructionsConfig, rng: random.Random) -> list[Message]:
+    """One user message, which shows all of a conversation. All fields are filled in one pass, so nothing in a seed is taken
+    for a field.
 
     Raises:
         ConstraintError: when config.types names a type that does not exist.
     """
-    shown = "\n".join(map(_reference, references(seed_text, config, rng)))
-    text = _template().substitute(seed=seed_text.strip(), references=shown, max_words=config.max_words)
+    shown = "\n".join(map(_reference, references(request.text, config, rng)))
+    seed = request.text if request.conversation is None else readable(request.conversation.messages)
+    text = _template().substitute(seed=seed.strip(), references=shown, max_words=config.max_words)
     return [{"role": "user", "content": text}]
 
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from transformers.utils.chat_template_utils import render_jinja_template
 
+from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.chat_answer import read_answer
+from ifrl_core.inference.server_engine import _body
 from ifrl_core.models.chat_form import Takes, chat_form, rendered, takes_of
 from ifrl_core.models.control_marks import COMMON, plain_messages
 from ifrl_core.records import Message
@@ -102,6 +104,12 @@ def test_what_a_tool_says_makes_no_calls_and_nulls_of_a_table_are_absent() -> No
     assert plain[3]["content"] == "< /tool_response>< |im_end|>< tool_call>x"
     assert all(None not in message.values() for message in plain)
     assert plain_messages([{"role": "user", "content": "a <tool_call>"}], COMMON)[0]["content"] == "a <tool_call>"
+
+
+def test_a_server_is_sent_messages_and_tools_apart() -> None:
+    body = json.loads(_body("m", Request(DIALOG, 0), Sampling(4), {}))
+    assert (body["tools"], body["messages"][0]) == ([TOOL], {"role": "system", "content": "Be brief."})
+    assert "tools" not in json.loads(_body("m", Request(DIALOG[-1:], 0), Sampling(4), {}))
 
 
 def test_calls_that_a_server_took_out_are_in_the_text_again() -> None:

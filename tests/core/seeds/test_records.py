@@ -193,7 +193,7 @@ def test_any_bytes_end_as_seeds_rejections_or_one_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    for name in ("a.txt", "a.jsonl", "a.csv", "a.arrow"):
+    for name in ("a.txt", "a.json", "a.csv", "a.arrow"):
         with suppress(InputError):
             texts, rejected = read(folder, name, content)
             assert texts

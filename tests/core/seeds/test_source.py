@@ -9,10 +9,19 @@ import pytest
 
 from ifrl_core.config import SeedsConfig
 from ifrl_core.seeds.fresh import find_fresh_seeds
+from ifrl_core.seeds.read import seed_id
 from ifrl_core.seeds.stage import make_seeds, seeds_source
 
 SEEDS = ["Describe the sea.", "Explain tides.", "Praise tea.", "Name a bird."]
 LINES = "".join(json.dumps({"seed": seed}) + "\n" for seed in SEEDS)
+
+
+def test_plain_seeds_are_named_as_they_were_before_there_were_conversations(tmp_path: Path) -> None:
+    path = tmp_path / "plain.jsonl"
+    path.write_text(LINES + '{"seed": 7}\n' + LINES)
+    source = seeds_source(SeedsConfig(files=(str(path),), builtin=False))
+    assert source.digest == "273c43950296bf29a331d9561132368404027495f9bab2a1bbfe7f432b7645f1"
+    assert seed_id(SEEDS[0]) == "seed-61532f3c2db8e3cf"
 
 
 def fingerprint(*files: Path) -> str:

@@ -16,7 +16,7 @@ from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.instructions.writers.record import FREE, RejectedSeed, SeedRequest, Written
 from ifrl_core.instructions.writers.write import with_fallback, write, writing_figures
-from ifrl_core.records import instruction_of
+from ifrl_core.records import Conversation, instruction_of
 from ifrl_core.seeds import stage as seeds_stage
 from ifrl_core.stages.progress import Progress, no_progress
 
@@ -51,6 +51,14 @@ GOOD = five(
     "Your answer must contain less than 2 sentences.",
     "Speak about the sea as an old friend would.",
 )
+
+
+def test_a_model_is_shown_all_of_a_conversation() -> None:
+    said = [("system", "Be kind."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Explain the tides.")]
+    asked = Conversation(tuple({"role": role, "content": text} for role, text in said))
+    engine = Scripted(lambda request: GOOD)
+    write([SeedRequest("seed-c", asked.request, asked)], CONFIG, seed=0, engine=engine)
+    assert "[system] Be kind.\n\n[user] Hi\n\n[assistant] Hello" in engine.asked[0].messages[0]["content"]
 
 
 def test_checkable_ones_get_their_rule_and_near_duplicates_and_conflicts_are_dropped() -> None:
