@@ -1,10 +1,11 @@
 """Generation on the CPU: what each part of the decoder buys, in turns in one process.
 
-    python benchmarks/decoding.py MODEL_FOLDER [--shape rollouts answers] [--rounds 4] [--ways NAME ...]
+    python benchmarks/decoding.py MODEL_FOLDER [--shape rollouts answers long] [--rounds 4] [--ways NAME ...]
 
 `rollouts`: a step of the demo, 4 prompts of 45 to 110 tokens x 8 answers of 48. `answers`: an evaluation, 96 prompts of 45
-to 110 tokens, an answer of up to 64 tokens each, 64 in flight, of which a fifth end early. The first round warms up.
-CPU seconds are the process's, of the fastest round: other work on the machine lengthens them least there.
+to 110 tokens, an answer of up to 64 tokens each, 64 in flight, of which a fifth end early. `long`: 4 prompts of 500 tokens
+x 8 answers of 32. The first round warms up. CPU seconds are the process's, of the median round; the ratio
+is the median of the rounds' ratios, since other work on the machine lengthens CPU seconds too, of what runs meanwhile.
 
 `off` is what a way costs in log-probability: the mean of |log p - log p'| over the tokens of its own rollouts, p' of the
 weights in float32. What bf16 costs is the line to hold others against.
@@ -13,9 +14,11 @@ weights in float32. What bf16 costs is the line to hold others against.
 import argparse
 import os
 import random
+import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -24,7 +27,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `ifrl` sets it, before
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
+from transformers import Cache
+from transformers.cache_utils import DynamicLayer
 
 from ifrl_core.inference import decode as loop
 from ifrl_core.inference.attention import GROUPED_DECODE
@@ -52,14 +56,16 @@ def main() -> None:
                     start = time.process_time()
                     made[way] = answers(decoder, shape)
                     seconds[way].append(time.process_time() - start)
+                print(name, way, f"{seconds[way][-1]:.2f}", file=sys.stderr, flush=True)
         base = next(iter(ways))
         for way, (decoder, _) in ways.items():
-            spent = [min(seconds[one][1:]) for one in (way, base)]
+            spent = seconds[way][1:]
+            ratio = statistics.median(mine / other for mine, other in zip(spent, seconds[base][1:], strict=True))
             some = [(prompts[row], made[way][row]) for row in range(0, len(prompts), 4)]
             off = torch.cat([(log_probs(decoder.model, *one) - log_probs(exact, *one)).abs() for one in some]).mean()
             equal = sum(made[way][row] == made[base][row] for row in made[base])
             print(
-                f"| {name} | {way} | {spent[0]:.2f} | {spent[0] / spent[1]:.2f} | {off:.4f} | {equal} of {len(prompts)} |",
+                f"| {name} | {way} | {statistics.median(spent):.2f} | {ratio:.2f} | {off:.4f} | {equal} of {len(prompts)} |",
                 flush=True,
             )
 
@@ -91,34 +97,42 @@ def an_evaluation(vocabulary: int) -> Shape:
     )
 
 
-SHAPES = {"rollouts": a_step, "answers": an_evaluation}
+def long_prompts(vocabulary: int) -> Shape:
+    draw = random.Random(0)
+    prompts = [[draw.randrange(10, vocabulary) for _ in range(500)] for _ in range(4)]
+    return [prompt for prompt in prompts for _ in range(GENERATIONS)], 32, set()
+
+
+SHAPES = {"rollouts": a_step, "answers": an_evaluation, "long": long_prompts}
 
 
 def load(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Any:
     return load_causal_model(folder, dtype=dtype, attn_implementation=GROUPED_DECODE).eval()
 
 
-class GrownByCopies(DynamicCache):
-    """transformers' cache, in the place of RowsCache: every token makes new tensors of all keys and values."""
+class InPlace(DynamicLayer):
+    """A layer of transformers' cache that writes a token into room it has, where that makes new tensors of all."""
 
-    def join(self, prefilled: Any, rows: Tensor) -> None:
-        prefilled.batch_select_indices(rows)
-        if not self.layers:
-            self.layers = prefilled.layers
-        for mine, other in zip(self.layers, prefilled.layers, strict=True):
-            if mine is not other:
-                width = max(mine.keys.shape[2], other.keys.shape[2])
-                mine.keys = torch.cat([widened(mine.keys, width), widened(other.keys, width)])
-                mine.values = torch.cat([widened(mine.values, width), widened(other.values, width)])
+    def __init__(self) -> None:
+        super().__init__()
+        self.room: dict[str, Tensor] = {}
 
-    def keep(self, order: list[int], columns: int) -> None:
-        for layer in self.layers:
-            first = layer.keys.shape[2] - columns
-            layer.keys, layer.values = layer.keys[order, :, first:], layer.values[order, :, first:]
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        if not self.is_initialized:
+            return super().update(key_states, value_states)
+        for name, new in (("keys", key_states), ("values", value_states)):
+            held, room = getattr(self, name), self.room.get(name)
+            length = held.shape[2]
+            if room is None or held.data_ptr() != room.data_ptr() or length == room.shape[2]:
+                room = self.room[name] = held.new_zeros(*held.shape[:2], length + 64, held.shape[3])
+                room[:, :, :length] = held
+            room[:, :, length : length + 1] = new
+            setattr(self, name, room[: len(held), :, : length + 1])
+        return self.keys, self.values
 
 
-def widened(states: Tensor, width: int) -> Tensor:
-    return nn.functional.pad(states, (0, 0, width - states.shape[2], 0))
+def in_place() -> Any:
+    return Cache(layer_class_to_replicate=InPlace)
 
 
 @contextmanager
@@ -173,17 +187,13 @@ def compiled(folder: Path) -> Decoder:
     return decoder
 
 
-def whole() -> Any:
-    return replaced()
-
-
 WAYS: dict[str, Callable[[Path], Way]] = {
-    "cache grown by copies": lambda folder: (plain(folder), lambda: replaced(RowsCache=GrownByCopies)),
-    "cache written in place": lambda folder: (plain(folder), whole),
-    "and packed weights": lambda folder: (Decoder(load(folder)), whole),
-    "in place, int8": lambda folder: (each_linear(folder, Int8), whole),
-    "in place, int8 weights": lambda folder: (each_linear(folder, Int8Weights), whole),
-    "in place, torch.compile": lambda folder: (compiled(folder), whole),
+    "plain weights": lambda folder: (plain(folder), nullcontext),
+    "packed weights (the decoder)": lambda folder: (Decoder(load(folder)), nullcontext),
+    "plain, cache written in place": lambda folder: (plain(folder), lambda: replaced(DynamicCache=in_place)),
+    "int8 weights and activations": lambda folder: (each_linear(folder, Int8), nullcontext),
+    "int8 weights": lambda folder: (each_linear(folder, Int8Weights), nullcontext),
+    "torch.compile": lambda folder: (compiled(folder), nullcontext),
 }
 
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import Cache, DynamicCache
+from transformers import DynamicCache
 
 from ifrl_core.errors import ModelError
 from ifrl_core.inference.draws import draw, uniforms
 from ifrl_core.inference.engine import Sampling
 from ifrl_core.inference.length_batches import length_batches
-from ifrl_core.inference.rows_cache import RowsCache, closed_up
 
 _PREFILL_TOKENS = 4096  # at once: bounds the memory of activations, and the padding of a group
 _LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
@@ -71,7 +70,7 @@ def decode(
         tokens = draw(batch.logits, [row.numbers[len(row.tokens)] for row in rows], sampling)
         for row, token in zip(rows, tokens, strict=True):
             row.tokens.append(token)
-        alive = closed_up([place for place, row in enumerate(rows) if not row.ended(ends)])
+        alive = [place for place, row in enumerate(rows) if not row.ended(ends)]
         yield from ((row.index, row.tokens) for row in rows if row.ended(ends))
         if len(alive) < len(rows):
             batch.keep(alive)
@@ -97,7 +96,8 @@ class _Batch:
 
     def __init__(self, model: Any) -> None:
         self._model, self._device = model, model.device
-        self._cache = RowsCache()
+        # Without the model's config: sliding windows by mask, so that rows can be moved.
+        self._cache: Any = DynamicCache()
         self._mask = self._tensor([]).view(0, 0)  # (B, T): 1 where a token is, 0 padding
         self.logits = torch.zeros((0, 0), device=self._device)  # (B, V), of the next token
 
@@ -107,19 +107,25 @@ class _Batch:
         width = max(len(prompt) for prompt in distinct)
         ids = self._tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in distinct])
         mask = self._tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in distinct])
-        cache = DynamicCache()  # without the model's config: sliding windows by mask, so that rows can be moved
+        cache: Any = DynamicCache()
         logits = self._forward(ids, mask, cache)
         if logits.isnan().any():
             raise ModelError(
                 f"{self._model.config.name_or_path}: what it computes is no number (NaN): its weights are broken"
             )
-        rows = self._tensor([distinct[tuple(prompt)] for prompt in prompts])
-        self._cache.join(cache, rows)
-        mask, logits = mask[rows], logits[rows]
+        if len(distinct) < len(prompts):
+            copies = self._tensor([distinct[tuple(prompt)] for prompt in prompts])
+            cache.batch_select_indices(copies)
+            mask, logits = mask[copies], logits[copies]
         if len(self._mask):
             width = max(width, self._mask.shape[1])
+            for layer, joining in zip(self._cache.layers, cache.layers, strict=True):
+                layer.keys = torch.cat([_widened(layer.keys, width), _widened(joining.keys, width)])
+                layer.values = torch.cat([_widened(layer.values, width), _widened(joining.values, width)])
             mask = torch.cat([_pad(self._mask, width), _pad(mask, width)])
             logits = torch.cat([self.logits, logits])
+        else:
+            self._cache = cache
         self._mask, self.logits = mask, logits
 
     def advance(self, tokens: Sequence[int]) -> None:
@@ -129,14 +135,16 @@ class _Batch:
         self.logits = self._forward(ids, self._mask, self._cache)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Drop all other rows, and the columns that were there for them alone; the order is that of `closed_up`."""
+        """Drop all other rows, and the columns that were there for them alone."""
         index = self._tensor(rows)
         mask = self._mask[index]
         first = int(mask.any(dim=0).int().argmax()) if rows else mask.shape[1]
-        self._cache.keep(rows, mask.shape[1] - first)
+        for layer in self._cache.layers:
+            layer.keys = layer.keys[index, :, first:]
+            layer.values = layer.values[index, :, first:]
         self._mask, self.logits = mask[:, first:], self.logits[index]
 
-    def _forward(self, ids: torch.Tensor, mask: torch.Tensor, cache: Cache) -> torch.Tensor:
+    def _forward(self, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
         positions = (mask.cumsum(dim=1) - 1).clamp_min(0)[:, -ids.shape[1] :]
         output = self._model(
             input_ids=ids,
@@ -151,6 +159,11 @@ class _Batch:
 
     def _tensor(self, numbers: Sequence[Any]) -> torch.Tensor:
         return torch.tensor(numbers, dtype=torch.long, device=self._device)
+
+
+def _widened(states: Any, width: int) -> torch.Tensor:
+    """Keys or values (B, K, T, D) with empty columns on the left, up to `width`."""
+    return torch.nn.functional.pad(states, (0, 0, width - states.shape[2], 0))
 
 
 def _pad(mask: torch.Tensor, width: int) -> torch.Tensor:
