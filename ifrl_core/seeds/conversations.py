@@ -1,11 +1,12 @@
 """Conversations in the forms that files hold them, as messages that end with a user's turn (records.TURN).
 
-OpenAI's messages (role, content, tool_calls), ShareGPT's (from, value; function_call, observation), and lists of texts that
-take turns (UltraChat). What the assistant says after the last user turn is an answer: it is left out, and counted. Nothing
-else is: what no chat template could render as it stands is refused, naming the message.
+OpenAI's messages (role, content, tool_calls), ShareGPT's (from, value; function_call, observation, Hermes' tags), and lists
+of texts that take turns (UltraChat). What the assistant says after the last user turn is an answer: it is left out, and
+counted. Nothing else is: what no chat template could render as it stands is refused, naming the message.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ _NEXT = {  # who speaks after whom; a call is an assistant's message with calls
     "call": ("tool",),
     "tool": ("tool", "assistant", "call"),
 }
+_CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)  # Hermes
+_RESULT = re.compile(r"^\s*<tool_response>\s*(.*?)\s*</tool_response>\s*$", re.DOTALL)
 _NAMES = {"call": "a call of tools", "tool": "a tool's result"}
 
 
@@ -139,11 +142,22 @@ def _message(turn: Any, number: int, where: str) -> Message:
     if role == "call":
         return {"role": "assistant", "content": "", "tool_calls": _calls(text, named)}
     message = {"role": role, "content": text}
-    if role == "assistant" and (calls := turn.get("tool_calls") or turn.get("function_call")):
-        message["tool_calls"] = _calls(calls, named)
+    if role == "assistant":
+        calls = turn.get("tool_calls") or turn.get("function_call")
+        message |= {"tool_calls": _calls(calls, named)} if calls else _tagged(text, named)
     if role == "tool":
+        message["content"] = _RESULT.sub(r"\1", text)
         message |= {name: str(turn[name]) for name in ("tool_call_id", "name") if turn.get(name)}
     return message
+
+
+def _tagged(text: str, named: str) -> Message:
+    """Calls that stand in the text between tags, as Hermes has them, and the text without; nothing where there are none."""
+    bodies = _CALL.findall(text)
+    if not bodies:
+        return {}
+    calls = [_parsed(body, f"{named}: its call of tools") for body in bodies]
+    return {"content": _CALL.sub("", text).strip(), "tool_calls": _calls(calls, named)}
 
 
 def _text(content: Any, named: str) -> str:

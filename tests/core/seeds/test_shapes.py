@@ -35,6 +35,8 @@ READ: dict[str, tuple[list[tuple[str, int, str]], list[tuple[int, str]]]] = {
             ("ShareGPT", 1, "system: You are a pilot. | user: Is it ebb? | assistant: It is. | user: Until when?"),
             ("ShareGPT", 1, "user [tools]: High water at Brest? | assistant [tool_calls]:  | tool: {\"high\": \"12:00\"} | "
              "assistant: At noon. | user: And the next?"),
+            ("ShareGPT", 0, "user: Low water? | assistant [tool_calls]: Let me see. | tool: 18:00 | assistant: At six. | "
+             "user: And after?"),
         ],
         [(2, "'conversations': message 1 is the assistant's, at the beginning; expected the system's or the user's")],
     ),
