@@ -1,6 +1,7 @@
 """Constraints sampled from the catalog."""
 
 import random
+import re
 from itertools import combinations
 
 import pytest
@@ -52,6 +53,6 @@ def test_every_wording_of_every_type_renders() -> None:
         for number in range(len(type_.wordings)):
             args = example(type_).sample(random.Random(number), max_words=60, seed_text=SEED)
             text = type_.constraint(args, number).text
-            assert "{" not in text, text
+            assert not re.search(r"{\w*}", text), text
             assert text == text.strip()
             assert "\n" not in text

@@ -5,13 +5,16 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ifrl_core.constraints.catalog.hard.conversation_rules import edits_within
 from ifrl_core.constraints.catalog.hard.standing_rules import standing_in
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict
 from ifrl_core.constraints.sampling import chosen_types, sample_constraints
-from ifrl_core.constraints.turn_types import EXAMPLE, TurnType
+from ifrl_core.constraints.satisfy import draft_of
+from ifrl_core.constraints.turn_types import EXAMPLE, TurnType, askable
 from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.constraints.verdict import strict_and_loose
 from ifrl_core.errors import ConstraintError
@@ -156,3 +159,59 @@ def test_edits_are_counted_in_words() -> None:
     assert edits_within(before, ["a", "x", *before[2:], "y"], 2)
     assert not edits_within(before, ["a", "x", *before[2:], "y"], 1)
     assert not edits_within(before, before[5:], 4)
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["* one", "* two", "1. a", "2. b", "{", '{"a": 1}', "HB-20", "AB123", "7", "3.5", 'Always end with "x".', '"', "\n",
+         "Never use commas.", "boats", "harbour masters", "From now on use at most 12 words.", "é", "\ud800", "a b c d e f"]
+    ),
+    max_size=12,
+).map(" ".join)  # fmt: skip
+SCHEMAS = st.recursive(
+    st.sampled_from(
+        [{}, {"type": "string"}, {"type": "integer", "minimum": 3}, {"enum": [1, "a"]}, {"type": ["null", "string"]},
+         {"type": "string", "pattern": "x+"}, {"$ref": "#/nowhere"}, {"type": "oops"}]
+    ),
+    lambda inner: st.builds(lambda item: {"type": "array", "items": item, "minItems": 1}, inner),
+    max_leaves=2,
+)  # fmt: skip
+TOOLS = st.lists(
+    st.builds(
+        lambda name, properties, required: {
+            "type": "function",
+            "function": {
+                "name": name,
+                "parameters": {"type": "object", "properties": properties, "required": sorted(properties)[:required]},
+            },
+        },
+        st.sampled_from(["a", "b", "c"]),
+        st.dictionaries(st.sampled_from(["x", "y"]), SCHEMAS),
+        st.integers(0, 2),
+    ),
+    max_size=3,
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Conversation:
+    turns = draw(st.lists(PIECES.filter(str.strip), min_size=1, max_size=5).filter(lambda texts: len(texts) % 2 == 1))
+    roles = ["user", "assistant"] * len(turns)
+    messages = [{"role": role, "content": text} for role, text in zip(roles, turns, strict=False)]
+    system = draw(st.none() | PIECES)
+    messages = messages if system is None else [{"role": "system", "content": system}, *messages]
+    tools = draw(TOOLS)
+    return Conversation(({**messages[0], **({"tools": json.dumps(tools)} if tools else {})}, *messages[1:]))
+
+
+@settings(max_examples=12, deadline=None)
+@given(conversations(), st.integers(0, 1_000), PIECES)
+def test_what_can_be_asked_of_a_conversation_can_be_drawn_and_judged_in_it(
+    conversation: Conversation, number: int, text: str
+) -> None:
+    for type_ in CATALOG.values():
+        if isinstance(type_, TurnType) and (asked := askable(type_, conversation)):
+            constraint = asked.constraint(asked.sample(random.Random(number), seed_text=conversation.request), number)
+            (verdict,) = verdicts_in(conversation, [constraint], text)
+            assert verdict in ((True, False) if type_.kind == "hard" else (None,))
+            draft_of([constraint], conversation)

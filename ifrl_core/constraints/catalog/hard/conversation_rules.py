@@ -6,6 +6,7 @@ Turns are the user's, counted from 1; turn 0 is the system message.
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ifrl_core.constraints.catalog.hard.standing_rules import Standing, holds, standing_in
@@ -152,16 +153,29 @@ def json_schema(turn: Turn, schema: str) -> bool:
 
 def fits_schema(value: Any, schema: dict[str, Any]) -> bool:
     """Whether a JSON value is of a schema. Nothing is fetched for one that points elsewhere; no value is of a broken one."""
-    import jsonschema
-    from referencing import Registry
+    from jsonschema.exceptions import UnknownType
     from referencing.exceptions import Unresolvable
 
+    validator = _validator(json.dumps(schema))
     try:
-        validator = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
-        validator.check_schema(schema)
-        return bool(validator(schema, registry=Registry()).is_valid(value))
-    except (jsonschema.SchemaError, jsonschema.exceptions.UnknownType, Unresolvable, RecursionError):
+        return validator is not None and bool(validator.is_valid(value))
+    except (UnknownType, Unresolvable, RecursionError):
         return False
+
+
+@lru_cache(maxsize=1024)
+def _validator(schema: str) -> Any:
+    """Of a schema's JSON text; None for one that is broken."""
+    import jsonschema
+    from referencing import Registry
+
+    parsed = json.loads(schema)
+    kind = jsonschema.validators.validator_for(parsed, default=jsonschema.Draft202012Validator)
+    try:
+        kind.check_schema(parsed)
+    except (jsonschema.SchemaError, RecursionError):
+        return None
+    return kind(parsed, registry=Registry())
 
 
 class JsonSchema:
