@@ -152,7 +152,7 @@ def test_adapters_count_rank_times_both_sides() -> None:
     plan = make_plan(config)
     assert plan.trained == 30 * 8 * ((576 + 576) + (576 + 192))
     adapted = make_plan(build_config({"policy": {"max_tokens": 512}, "reward_model": {"lora": 4, "baselines": False}}))
-    assert adapted.memory.reward_model_training < plan.memory.reward_model_training - 12 * 0.13e9 / GIB, "no gradients"
+    assert adapted.memory.reward_model_training < plan.memory.reward_model_training - 11 * 0.13e9 / GIB, "no gradients"
     assert plan.memory.reference == 0, "the reference is the model with its adapters off"
 
 
