@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifrl_core.constraints.catalog.hard.conversation_rules import edits_within
+from ifrl_core.constraints.catalog.hard.conversation_rules import edits_within, fits_schema
 from ifrl_core.constraints.catalog.hard.standing_rules import standing_in
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict
@@ -69,6 +69,21 @@ def _constraint(type_id: str, args: dict[str, Any]) -> Constraint:
 def test_the_conversation_decides(type_id: str, args: dict[str, Any], right: str, wrong: str) -> None:
     constraint = [_constraint(type_id, args)]
     assert [verdicts_in(EXAMPLE, constraint, text) for text in (right, wrong)] == [[True], [False]]
+
+
+def test_regular_expressions_of_schemas_are_not_run() -> None:
+    slow = "^(a+)+$"
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "pattern": slow}},
+        "patternProperties": {slow: {"type": "string"}},
+        "additionalProperties": False,
+        "unevaluatedProperties": False,
+    }
+    attack = "a" * 40 + "b"
+    assert fits_schema({"a": attack, attack: "x"}, schema)
+    assert not fits_schema({"a": 1}, schema)
+    assert not fits_schema({"b": 1}, {"type": "object", "properties": {}, "additionalProperties": False})
 
 
 def test_every_hard_type_of_conversations_is_judged_above() -> None:

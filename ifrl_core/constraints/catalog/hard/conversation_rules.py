@@ -152,7 +152,10 @@ def json_schema(turn: Turn, schema: str) -> bool:
 
 
 def fits_schema(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether a JSON value is of a schema. Nothing is fetched for one that points elsewhere; no value is of a broken one."""
+    """Whether a JSON value is of a schema. Nothing is fetched for one that points elsewhere; no value is of a broken one.
+
+    Schemas come with the data, so their regular expressions are not run: names and texts that one is for are passed over.
+    """
     from jsonschema.exceptions import UnknownType
     from referencing.exceptions import Unresolvable
 
@@ -175,7 +178,23 @@ def _validator(schema: str) -> Any:
         kind.check_schema(parsed)
     except (jsonschema.SchemaError, RecursionError):
         return None
-    return kind(parsed, registry=Registry())
+    return _without_regexes(kind)(parsed, registry=Registry())
+
+
+def _without_regexes(kind: Any) -> Any:
+    """A class of validators that never matches a regular expression of a schema."""
+    import jsonschema
+
+    def passed_over(*_: Any) -> Iterator[Any]:
+        yield from ()
+
+    def others(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        if "patternProperties" not in schema:
+            yield from kind.VALIDATORS["additionalProperties"](validator, allowed, instance, schema)
+
+    with_regexes = ("pattern", "patternProperties", "unevaluatedProperties")
+    keywords = {name: passed_over for name in with_regexes if name in kind.VALIDATORS}
+    return jsonschema.validators.extend(kind, {**keywords, "additionalProperties": others})
 
 
 class JsonSchema:
