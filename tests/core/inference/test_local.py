@@ -102,8 +102,8 @@ def test_a_closed_engine_lets_go_of_its_model_whoever_still_holds_it(
     handle = open_engine(RolloutsConfig(), small_model, model_store)
     held: Any = local._held.engine
     assert isinstance(held, TransformersEngine)
-    model = weakref.ref(held.model)
-    weights = weakref.ref(next(held.model.parameters()))
+    model = weakref.ref(held.decoder.model)
+    weights = weakref.ref(next(held.decoder.model.parameters()))
     forget_engine()
     assert (model(), weights()) == (None, None)
     assert len(handle.generate(ASKED[:1], Sampling(2))) == 1

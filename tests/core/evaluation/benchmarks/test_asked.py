@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from ifrl_core.errors import ModelError
 from ifrl_core.evaluation.benchmarks.table import BENCHMARKS
 from ifrl_core.evaluation.suite.benchmark import asked
 from ifrl_core.inference.prompts import prompt_ids
@@ -47,10 +46,9 @@ def test_every_row_can_be_asked_in_the_strictest_template(name: str, file: str, 
 
 
 @pytest.mark.model
-def test_a_template_without_system_messages_is_named(small_model_folder: Path) -> None:
+def test_a_template_without_system_messages_is_asked_them_as_text(small_model_folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(small_model_folder)
     tokenizer.chat_template = NO_SYSTEM
     ((system, user),) = asked("Hi", system="Be kind.")
-    assert prompt_ids(tokenizer, [user])
-    with pytest.raises(ModelError, match=r"'Hi' \(.*System role not supported.*so that it takes system messages"):
-        prompt_ids(tokenizer, [system, user])
+    text = tokenizer.decode(prompt_ids(tokenizer, [system, user]))
+    assert text.index("[user]") < text.index("Be kind.") < text.index("Hi")
