@@ -2,7 +2,7 @@
 
     python benchmarks/decoding.py MODEL_FOLDER [--shape rollouts answers long] [--rounds 4] [--ways NAME ...]
 
-`rollouts`: a step of the demo, 4 prompts of 45 to 110 tokens x 8 answers of 48. `answers`: an evaluation, 96 prompts of 45
+`rollouts`: a small step, 4 prompts of 45 to 110 tokens x 8 answers of 48. `answers`: an evaluation, 96 prompts of 45
 to 110 tokens, an answer of up to 64 tokens each, 64 in flight, of which a fifth end early. `long`: 4 prompts of 500 tokens
 x 8 answers of 32. The first round warms up. CPU seconds are the process's, of the median round; the ratio
 is the median of the rounds' ratios, since other work on the machine lengthens CPU seconds too, of what runs meanwhile.

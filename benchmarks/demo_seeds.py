@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from policy_ablation import both, print_row
+
 from ifrl_core.report.text import fixed, interval, signed
 
 HEAD = ("seed", "hard constraints", "gain", "soft gain", "trip-wires", "task dropped", "cut off", "words", "s", "GiB")
@@ -71,14 +73,6 @@ def cells(seed: int, summary: Figures) -> list[str]:
         fixed(summary["seconds"], 0),
         fixed(summary["peak_rss_mb"] / 1024),
     ]
-
-
-def both(of: Figures) -> str:
-    return f"{fixed(of['before'])} → {fixed(of['after'])}"
-
-
-def print_row(cells: list[str] | tuple[str, ...]) -> None:
-    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

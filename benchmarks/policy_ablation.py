@@ -1,6 +1,6 @@
 """What one change of policy training makes of the policy, over several seeds: same prompts, same reward model, same steps.
 
-    python benchmarks/policy_ablation.py demo-cpu "incremental" "final: policy.curriculum.strategy=final" [--seeds 3]
+    python benchmarks/policy_ablation.py demo-cpu "incremental" "final: policy.curriculum.strategy=final" [--seeds 0,1,2]
 
 A line is `name: override override ...` (none: the recipe as it is); overrides are those of `--set`. What comes before the
 policy is made once, with the recipe's seed (store: IFRL_ROOT); a line's seeds change policy training alone. Every policy

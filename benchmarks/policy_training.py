@@ -2,7 +2,7 @@
 
     python benchmarks/policy_training.py MODEL_FOLDER [--rounds 3] [--answers 48] [--flat 0] [--json]
 
-By default the demo's shapes: 4 prompts of 45 to 110 tokens, 8 answers of 48 tokens each, bf16 autocast over float32 weights,
+By default small shapes: 4 prompts of 45 to 110 tokens, 8 answers of 48 tokens each, bf16 autocast over float32 weights,
 all of them trained.
 
 Every way takes the same rollouts and advantages: forward and backward passes, then clipping and the optimizer

@@ -7,5 +7,5 @@ environment   what is missing here, put in from a folder of wheels; the machine
 steps         what the metrics of a trained policy say of its steps
 table         the table of all that was measured
 
-Until the environment is whole, the standard library alone is imported.
+Until the environment is whole, the standard library alone is imported, and of this project what needs no more.
 """

@@ -33,7 +33,7 @@ TINY_RECIPE = (
 # Shapes of a step's training part: prompts' tokens, answers a prompt, tokens of an answer, rollouts of a pass.
 SHAPES = {
     "full": {
-        "demo": ((45, 64, 88, 110), 8, 48, 8),
+        "demo": ((45, 64, 88, 110), 8, 64, 8),
         "long": ((60, 90, 120, 150, 180, 210, 240, 270), 8, 250, 8),
         "one-prompt": ((400,), 16, 250, 16),
     },

@@ -5,18 +5,17 @@ took and, once it ended, its figures; UNIT.log what it wrote to stderr. A unit t
 is started again by the next call: what it has made by then lies in the store, and the command goes on from there.
 """
 
-import ctypes
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_PR_SET_PDEATHSIG = 1
+from ifrl_core.training.orphans import die_with_parent
+
 _LAST_LINES = 12
 
 
@@ -66,7 +65,7 @@ def run_unit(unit: Unit, folder: Path, env: Mapping[str, str], *, until: float, 
             env=env,
             cwd=root,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,  # whoever kills the call kills the command; what that started has signals of its own
         )
         stopped = _wait(process, until - grace, until)
     state["seconds"] = round(state["seconds"] + time.monotonic() - start, 1)
@@ -77,7 +76,7 @@ def run_unit(unit: Unit, folder: Path, env: Mapping[str, str], *, until: float, 
         if process.returncode:
             raise ValueError(f"exit code {process.returncode}")
         figures = unit.figures(out.read_text())
-    except (ValueError, KeyError, LookupError) as error:
+    except (ValueError, LookupError, StopIteration) as error:
         _keep(folder, unit, state | {"state": "failed"})
         lines = log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
         raise FailedError("\n".join([f"{error}; {log} ends with:", *lines])) from None
@@ -103,9 +102,3 @@ def _keep(folder: Path, unit: Unit, state: Mapping[str, Any]) -> None:
     partial = folder / f".{unit.name}.json"
     partial.write_text(json.dumps(state, indent=2) + "\n")
     partial.replace(folder / f"{unit.name}.json")
-
-
-def _die_with_parent() -> None:
-    """Whoever kills the call kills the command; what that started has death signals of its own."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -43,6 +43,7 @@ OWNED = {
     "fp16": "policy.bf16",
     "gradient_checkpointing": "policy.gradient_checkpointing",
     "model_init_kwargs": "model",
+    "chat_template_kwargs": "the chat template of the model, by which every engine renders prompts",
     "reward_weights": "policy.reward",
     "use_vllm": "policy.generation",
     "vllm_mode": "policy.generation",
@@ -122,7 +123,6 @@ SAMPLING = frozenset(
         "min_p",
         "repetition_penalty",
         "generation_kwargs",
-        "chat_template_kwargs",
         "cache_implementation",
         "use_transformers_continuous_batching",
     }

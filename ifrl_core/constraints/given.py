@@ -78,10 +78,12 @@ def conversation_given(row: Mapping[str, Any]) -> Conversation | None:
         raise GivenError(MESSAGES, "expected a list of messages, each with the texts 'role' and 'content'")
     if not messages or messages[-1]["role"] != "user":
         raise GivenError(MESSAGES, "expected the user's turn as the last message, which the response answers")
-    first, *rest = messages_of(messages)
+    first, *rest = messages_of({**message, "content": message["content"] or ""} for message in messages)
+    if not isinstance(tools, list | None):
+        raise GivenError(TOOLS, f"{_kind(tools)}; expected a list of tools")
     listed = {TOOLS: json.dumps(tools)} if tools is not None else {}
     conversation = Conversation(({**first, **listed}, *rest))
-    if not all(isinstance(tool, dict) and isinstance(tool.get("function", tool), dict) for tool in conversation.tools):
+    if not all(map(_is_tool, conversation.tools)):
         raise GivenError(
             TOOLS, 'expected a list of tools, each {"type": "function", "function": {"name", "parameters"}}'
         )
@@ -89,7 +91,17 @@ def conversation_given(row: Mapping[str, Any]) -> Conversation | None:
 
 
 def _is_message(message: Any) -> bool:
-    return isinstance(message, dict) and all(isinstance(message.get(name), str) for name in ("role", "content"))
+    """A message with a role and a text, which one that only calls tools need not have."""
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
+        return False
+    return isinstance(message["content"], str) or (message["content"] is None and bool(message.get("tool_calls")))
+
+
+def _is_tool(tool: Any) -> bool:
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        return False
+    return isinstance(function.get("parameters") or {}, dict)
 
 
 def _all(ids: Sequence[Any], kwargs: Sequence[Any], rules: Rules) -> list[Constraint]:

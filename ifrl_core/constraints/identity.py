@@ -71,7 +71,9 @@ def _rule(rule: Rule) -> str:
 
 
 def _drawing(type_: ConstraintType) -> str:
-    needs = [type_.draw, type_.fields, type_.fits, type_.excludes, type_.witness]
+    needs: list[Any] = [type_.draw, type_.fields, type_.fits, type_.excludes, type_.witness]
+    if isinstance(type_, TurnType):
+        needs.append(type_.needs)  # whether it is drawn at all
     if type_.witness is not None and type_.rule is not None:
         needs.append(type_.rule.check)  # it judges the witness
     return _code(*(function for function in needs if function is not None))

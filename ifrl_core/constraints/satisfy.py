@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.turn_types import TurnDraft, TurnType
-from ifrl_core.constraints.turns import rules_in, satisfied
+from ifrl_core.constraints.turns import rules_in
+from ifrl_core.constraints.verdict import verify
 from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.constraints.witness.compose import compose
@@ -56,7 +57,7 @@ def witness_of(
 
     def passes(text: str) -> bool:
         view = View(text)
-        return all(satisfied(constraint, view, rules) for constraint in hard)
+        return all(verify(constraint.type, constraint.args, view, rules) for constraint in hard)
 
     draft = draft_of(constraints, conversation)
     found = None if draft is None else compose(draft, passes)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.turn_types import TurnType, lacking
-from ifrl_core.constraints.verdict import Rules, rule_of, validated
+from ifrl_core.constraints.verdict import Rules, rule_of, verdicts
 from ifrl_core.constraints.verifiers.rule import Rule
 from ifrl_core.constraints.verifiers.turn import Turn, TurnRule
 from ifrl_core.constraints.verifiers.view import View
@@ -32,8 +32,7 @@ def verdicts_in(
     Raises:
         ConstraintError: for an unknown hard type, bad arguments, or a type that needs a conversation with more in it.
     """
-    view, rules = View(response), rules_in(conversation, template=template)
-    return [satisfied(constraint, view, rules) if constraint.kind == "hard" else None for constraint in constraints]
+    return verdicts(constraints, response, rules_in(conversation, template=template))
 
 
 def rules_in(conversation: Conversation | None, rules: Rules = rule_of, template: str = "") -> Rules:
@@ -53,9 +52,3 @@ def rules_in(conversation: Conversation | None, rules: Rules = rule_of, template
 
 def _as_turn(rule: Rule, conversation: Conversation, template: str, view: View, **args: Any) -> bool:
     return rule.check(Turn(view.text, conversation, template), **args)
-
-
-def satisfied(constraint: Constraint, view: View, rules: Rules) -> bool:
-    """The strict verdict of a hard constraint; an answer of nothing but white space satisfies none."""
-    args = validated(constraint.type, constraint.args, rules)
-    return bool(view.stripped) and rules(constraint.type).check(view, **args)

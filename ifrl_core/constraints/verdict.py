@@ -40,13 +40,14 @@ def validated(type_id: str, args: Mapping[str, Any], rules: Rules = rule_of) -> 
     return checked_arguments(type_id, rules(type_id).arguments, args)
 
 
-def verify(type: str, args: Mapping[str, Any], view: View) -> bool:
+def verify(type: str, args: Mapping[str, Any], view: View, rules: Rules = rule_of) -> bool:
     """Does the text satisfy the constraint? An answer of nothing but whitespace satisfies none, as in IFEval.
 
     Raises:
         ConstraintError: for an unknown type or bad arguments; never because of the text.
     """
-    return bool(view.stripped) and rule_of(type).check(view, **validated(type, args))
+    args = validated(type, args, rules)
+    return bool(view.stripped) and rules(type).check(view, **args)
 
 
 def loose_views(response: str) -> Iterator[View]:
@@ -98,11 +99,11 @@ def strict_and_loose(
     return strict, loose
 
 
-def verdicts(constraints: Sequence[Constraint], response: str) -> list[bool | None]:
+def verdicts(constraints: Sequence[Constraint], response: str, rules: Rules = rule_of) -> list[bool | None]:
     """Strict verdicts in the order of the constraints; None for a soft one, which no rule decides.
 
     Raises:
         ConstraintError: for an unknown hard type or bad arguments.
     """
     view = View(response)
-    return [verify(c.type, c.args, view) if c.kind == "hard" else None for c in constraints]
+    return [verify(c.type, c.args, view, rules) if c.kind == "hard" else None for c in constraints]

@@ -11,7 +11,7 @@ from ifrl_core.seeds.read import SeedText
 # below 0.53), over IFEval's and IFBench's, which hold more markup, 0.67 and 0.70. Scripts without spaces have fewer.
 WORDS_PER_TOKEN = 0.75
 
-_NUMBER = r"(\d{1,3}(?:,\d{3})+|\d+)"
+_NUMBER = r"(\d{1,3}(?:,\d{3}){1,3}|\d{1,9})"
 _DEMANDS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (

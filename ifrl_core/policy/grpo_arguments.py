@@ -53,7 +53,6 @@ GRPO: dict[str, Any] = {
     "min_p": None,
     "repetition_penalty": 1.0,
     "generation_kwargs": None,
-    "chat_template_kwargs": None,
     "cache_implementation": None,
     "max_tool_calling_iterations": None,
     "use_transformers_continuous_batching": False,

@@ -244,7 +244,7 @@ def _fitting(prompts: Sequence[Row], model: Path, config: PolicyConfig) -> list[
     """Those of at most max_prompt_tokens which leave room for the longest answer in the model's positions."""
     from transformers import AutoTokenizer
 
-    # Marks are broken up here, because trl renders the prompts by itself.
+    # Marks are broken up here too, so that samples show what the model reads.
     marks, fits = marks_of(AutoTokenizer.from_pretrained(model)), _room(model, config)
     plain = ({**row, "prompt": plain_messages(row["prompt"], marks)} for row in prompts)
     return [row for row in plain if fits(row["prompt"])]

@@ -29,8 +29,8 @@ _NEXT = {  # who speaks after whom; a call is an assistant's message with calls
     "call": ("tool",),
     "tool": ("tool", "assistant", "call"),
 }
-_CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)  # Hermes
-_RESULT = re.compile(r"^\s*<tool_response>\s*(.*?)\s*</tool_response>\s*$", re.DOTALL)
+_CALL = re.compile(r"<tool_call>((?:(?!<tool_call>).)*?)</tool_call>", re.DOTALL)  # Hermes
+_RESULT = ("<tool_response>", "</tool_response>")  # around a result, as Hermes has it
 _NAMES = {"call": "a call of tools", "tool": "a tool's result"}
 
 
@@ -121,7 +121,7 @@ def _fault_of_schema(schema: Any) -> str:
     if schema.get("type") != "object":
         return f"its type is {schema.get('type')!r}"
     try:
-        Draft202012Validator.check_schema(_whole(schema))
+        Draft202012Validator.check_schema(_whole(schema), format_checker=None)  # no regular expression of it is run
     except SchemaError as error:
         return " ".join(str(error.message).split())[:120]
     return ""
@@ -146,7 +146,10 @@ def _message(turn: Any, number: int, where: str) -> Message:
         calls = turn.get("tool_calls") or turn.get("function_call")
         message |= {"tool_calls": _calls(calls, named)} if calls else _tagged(text, named)
     if role == "tool":
-        message["content"] = _RESULT.sub(r"\1", text)
+        begin, end = _RESULT
+        inner = text.strip()
+        framed = inner.startswith(begin) and inner.endswith(end)
+        message["content"] = inner.removeprefix(begin).removesuffix(end).strip() if framed else text
         message |= {name: str(turn[name]) for name in ("tool_call_id", "name") if turn.get(name)}
     return message
 
@@ -189,7 +192,8 @@ def _calls(given: Any, named: str) -> str:
 
 
 def _call(call: Any, named: str) -> dict[str, Any]:
-    function = call.get("function") or call if isinstance(call, Mapping) else {}
+    function = (call.get("function") or call) if isinstance(call, Mapping) else {}
+    function = function if isinstance(function, Mapping) else {}
     arguments = _parsed(
         function.get("arguments") or function.get("parameters") or {}, f"{named}: arguments of its call"
     )

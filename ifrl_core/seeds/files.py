@@ -76,7 +76,9 @@ def _below(fs: fsspec.AbstractFileSystem, base: str, location: str) -> list[tupl
     found, other = [], 0
     for path, detail in sorted(details.items()):
         below = PurePosixPath(path[len(base) :].lstrip("/") or PurePosixPath(path).name)
-        if any(part.startswith(".") for part in below.parts) or not detail.get("size") or below.name in _NO_SEEDS:
+        hidden = any(part.startswith(".") for part in below.parts)
+        cached = below.name.startswith("cache-") and below.suffix == ".arrow"  # of map and filter of `datasets`
+        if hidden or cached or not detail.get("size") or below.name in _NO_SEEDS:
             continue
         if kind_of(below):
             found.append((str(below), path if is_local(fs) else str(fs.unstrip_protocol(path))))

@@ -15,14 +15,16 @@ _MARKS = tuple(
         rf"<start_of_turn>(?:{_ROLE})\n",
         r"(?P<user>\[INST\])|(?P<assistant>\[/INST\])",
         rf"<\|(?:{_ROLE})\|>",
-        rf"#{{2,}} *(?:{_ROLE}) *:",
+        rf"(?<!#)#{{2,}}+ *+(?:{_ROLE}) *:",
         rf"^(?:{_ROLE}) *:",
         r"(?-i:\b(?P<user>USER): |\b(?P<assistant>ASSISTANT): )",
     )
 )
 _ENDS = re.compile(r"<\|(?:im_end|endoftext|eot_id|begin_of_text|end)\|>|<end_of_turn>|</?s>|<bos>|<eos>")
-_INPUT = re.compile(r"\s*#{2,} *input *: *\n", re.IGNORECASE)  # Alpaca's second part of a request
-_SYS = re.compile(r"<<SYS>>(.*?)<</SYS>>", re.DOTALL)  # Llama 2's, inside the first request
+_INPUT = re.compile(
+    r"(?:(?<!\s)\s++|(?<![\s#]))#{2,}+ *+input *: *\n", re.IGNORECASE
+)  # Alpaca's second part of a request
+_SYS = re.compile(r"<<SYS>>((?:(?!<<SYS>>).)*?)<</SYS>>", re.DOTALL)  # Llama 2's, inside the first request
 
 Turns = list[dict[str, str]]
 

@@ -22,7 +22,10 @@ def unpacked(stream: Any, path: str) -> Iterator[Any]:
         InputError: inside, when it cannot be unpacked.
     """
     start = stream.read(4)
-    stream.seek(0)
+    try:
+        stream.seek(0)
+    except ValueError:  # fsspec's stream of a server that says no length
+        stream = io.BytesIO(start + stream.read())
     packed = start.startswith(_GZIP) or start == _ZSTD
     try:
         if start.startswith(_GZIP):

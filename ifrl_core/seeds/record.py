@@ -153,9 +153,10 @@ def _of_text(record: Mapping[str, Any], field: str) -> Reading:
     value = record[field]
     if not isinstance(value, str):
         return Reading(value, field)
-    if field == "text" and (turns := turns_in(value)):
-        return _reading(field, dialog_of(turns, "field 'text'"), MARKED)
     system, tools, history = _beside(record)
+    if field == "text" and (turns := turns_in(value)):
+        _refuse_lost(record, value, field, (*SYSTEM, *TOOLS, *HISTORY))
+        return _reading(field, dialog_of([*history, *turns], "field 'text'", system=system, tools=tools), MARKED)
     text, shape = _with_added(record) if field == "instruction" else (value, PLAIN)
     _refuse_lost(record, text, field, (*SYSTEM, *TOOLS, *HISTORY))
     if not (system or tools or history):

@@ -67,7 +67,7 @@ def separated_rows(stream: Any, path: str) -> Iterator[Record]:
         names = _checked(next(csv.reader([header], delimiter=delimiter), []), path)
     except csv.Error as error:
         raise InputError(f"{path}: has no readable header ({error})") from error
-    rows = csv.reader(lines, delimiter=delimiter)
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)  # else an open quote takes in all rows behind it
     while True:
         problems.clear()
         try:

@@ -94,8 +94,9 @@ def _call(found: Any) -> ToolCall | None:
 def _by_template(text: str, template: str, tools: Sequence[Mapping[str, Any]]) -> Calls:
     from transformers.utils.chat_parsing import parse_response
 
+    form = json.loads(template)  # of the model: one that cannot be read is no fault of the text
     try:
-        message = parse_response(text, json.loads(template), prefix="", tools=[dict(tool) for tool in tools])
+        message = parse_response(text, form, prefix="", tools=[dict(tool) for tool in tools])
     except Exception:  # the parser raises errors of many kinds on texts that are none of its form
         return Calls((), 1, text)
     made = [_call(item) for item in message.get("tool_calls") or ()]

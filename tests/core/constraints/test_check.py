@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ifrl_core.constraints.check import check_file
+from ifrl_core.constraints.given import GivenError, conversation_given
 from ifrl_core.errors import InputError
 
 
@@ -242,3 +243,20 @@ def test_a_row_without_the_conversation_that_its_type_needs_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         check_file(_jsonl(tmp_path / "in.jsonl", [row]), tmp_path / "out.jsonl")
+
+
+def test_an_assistant_that_only_called_tools_says_nothing_and_a_tool_without_name_is_refused() -> None:
+    call = {"type": "function", "id": "1", "function": {"name": "f", "arguments": "{}"}}
+    asked = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "5"},
+        {"role": "assistant", "content": "Five."},
+        {"role": "user", "content": "And?"},
+    ]
+    found = conversation_given({"messages": asked, "tools": [{"type": "function", "function": {"name": "f"}}]})
+    assert found is not None
+    assert (found.request, len(found.messages)) == ("And?", 5)
+    for tools in ([{"type": "web_search"}], [{"name": "f", "parameters": [1]}], {"f": 1}, 5):
+        with pytest.raises(GivenError, match="tools"):
+            conversation_given({"messages": asked, "tools": tools})

@@ -86,6 +86,17 @@ def test_regular_expressions_of_schemas_are_not_run() -> None:
     assert not fits_schema({"b": 1}, {"type": "object", "properties": {}, "additionalProperties": False})
 
 
+@pytest.mark.parametrize("of_argument", [True, {"enum": []}, {"type": "number", "multipleOf": 0.5}])
+def test_no_schema_or_value_makes_a_tool_raise(of_argument: Any) -> None:
+    schema = {"type": "object", "properties": {"a": of_argument}, "required": ["a"]}
+    tools = json.dumps([{"type": "function", "function": {"name": "f", "parameters": schema}}])
+    asked = Conversation(({"role": "user", "content": "Hi", "tools": tools},))
+    for type_id in (case[0] for case in CASES if case[0].startswith("tools:")):
+        askable(CATALOG[type_id], asked)
+    assert not fits_schema({"a": float("nan")}, {**schema, "properties": {"a": {"type": "string"}}})
+    assert fits_schema({"a": float("inf")}, schema) in (True, False)
+
+
 def test_every_hard_type_of_conversations_is_judged_above() -> None:
     hard = {type_.id for type_ in CATALOG.values() if isinstance(type_, TurnType) and type_.kind == "hard"}
     assert hard == {case[0] for case in CASES}
@@ -161,6 +172,9 @@ def test_what_cannot_be_asked_together(a: tuple[str, Any], b: tuple[str, Any]) -
             ],
         ),
         ('End with "Ahoy".', []),  # this time alone
+        ('Never end your answers with "Ahoy".', []),  # the opposite
+        ("Never answer in French.", []),
+        ('If you are asked for a price, always begin with "Ahoy".', []),  # in that case alone
         ("Always be kind.", []),
     ],
 )

@@ -8,11 +8,13 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from ifrl_core.config import CurriculumConfig, PolicyConfig
+from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.turn_types import EXAMPLE
 from ifrl_core.errors import HackError
 from ifrl_core.policy.curriculum import Outcome, Schedule, open_strategy
 from ifrl_core.policy.live import LiveCurriculum, Rollout, outcomes
 from ifrl_core.policy.reward_function import PromptReward
-from ifrl_core.records import Constraint, constraint_row
+from ifrl_core.records import Constraint, constraint_row, packed
 from ifrl_core.rewards.score import RewardPlan
 from ifrl_core.training.clock import StepClock
 
@@ -90,6 +92,12 @@ def test_each_kind_is_rewarded_by_its_own_measure_in_the_order_of_the_batch() ->
         [["punctuation:no_comma", 0.0], ["change_case:english_lowercase", 1.0]],
         [["general:science", 0.0]],
     ]
+
+
+def test_the_conversation_decides() -> None:
+    hold = CATALOG["conversation:hold_rule"].constraint({"turn_number": 0})
+    row = {**instruction(0, hold), "seed": EXAMPLE.request, "conversation": packed(EXAMPLE)}
+    assert scored([(row, "Well. Fair winds."), (row, "Well.")])[0] == [1.0, 0.0]
 
 
 def test_an_answer_without_its_end_keeps_part_of_its_reward() -> None:

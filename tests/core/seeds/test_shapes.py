@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ifrl_core.errors import InputError
 from ifrl_core.instructions.stage import make_instructions, make_prompts
 from ifrl_core.records import Message, conversation_of
 from ifrl_core.seeds.conversations import ROLES, UnusableError, dialog_of, tools_of
+from ifrl_core.seeds.marked import turns_in
 from ifrl_core.seeds.read import SeedText, digest_of_seeds, read_seeds
 from ifrl_core.seeds.record import reading_of
 from ifrl_core.seeds.split import split_seeds
@@ -106,6 +108,7 @@ READ: dict[str, tuple[list[tuple[str, int, str]], list[tuple[int, str]]]] = {
             ("plain", 0, "Name a fruit."),
             ("text with system, history or tools", 0, "system: Be kind. | user: Hi | assistant: Hello | user: Who?"),
             ("text with marks", 1, "system: You know the time. | user: Is it late? | assistant: Yes. | user: How late?"),
+            ("text with marks", 0, "system: Be kind. | user: Hi | assistant: Hello. | user: Which?"),
         ],
         [
             (2, "fields 'messages' and 'conversations' hold conversations that differ"),
@@ -226,6 +229,7 @@ def test_whole_conversations_go_from_files_to_prompts(store: ArtifactStore, tmp_
         ([{"role": "critic", "content": "x"}], "message 1 is of 'critic'; expected one of system, user"),
         ([USER, {**ANSWER, "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}, USER], "is not valid JSON"),
         ([USER, {**ANSWER, "tool_calls": [{"function": {"arguments": {}}}]}, USER], "without name or arguments"),
+        ([USER, {**ANSWER, "tool_calls": [{"function": "f"}]}, USER], "without name or arguments"),
         ([USER, 5], "message 2 is int; expected an object with role and content"),
     ],
 )  # fmt: skip
@@ -257,6 +261,17 @@ def test_any_messages_end_as_a_conversation_that_can_be_asked_or_a_problem(turns
     )
     assert len(read.messages) <= len(kept)
     assert [ROLES[turn["role"]].replace("call", "assistant") for turn in kept[: len(roles)]] == roles
+
+
+@pytest.mark.parametrize("many", ["#", " ", "<tool_call>", "<<SYS>>"])
+def test_texts_that_repeat_themselves_take_no_time(many: str) -> None:
+    begun = time.process_time()
+    turns_in(f"### Human: {many * 20_000} x\n### Assistant: y")
+    dialog_of([USER, {**ANSWER, "content": f"x{many * 20_000}"}, USER], "field 'messages'")
+    call = {**ANSWER, "content": "", "tool_calls": [{"name": "f", "arguments": {}}]}
+    result = {"role": "tool", "content": f"<tool_response>{many * 20_000}x"}
+    dialog_of([USER, call, result, ANSWER, USER], "field 'messages'")
+    assert time.process_time() - begun < 1  # quadratic ways take minutes
 
 
 def test_a_dataset_of_the_hub_is_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ifrl_core.constraints.catalog.hard import ifeval_format, ifeval_words, patterns
 from ifrl_core.constraints.catalog.hard.conversation_rules import (
+    MOST_WORDS,
     NUMBER,
     RULES,
     codes_in,
@@ -87,6 +88,10 @@ def _own_long_words(conversation: Conversation) -> list[str]:
 
 def _long_enough(conversation: Conversation) -> bool:
     return len(words_of(_last_answer(conversation))) >= _LEAST_WORDS
+
+
+def _editable(conversation: Conversation) -> bool:
+    return _LEAST_WORDS <= len(words_of(_last_answer(conversation))) <= MOST_WORDS
 
 
 def _has_history(conversation: Conversation) -> bool:
@@ -187,7 +192,9 @@ def _as_json(draft: TurnDraft, args: Args) -> None:
 
 def example_of(schema: Mapping[str, Any]) -> Any:
     """The least value of a usual schema."""
-    if "enum" in schema:
+    if not isinstance(schema, Mapping):  # true: any value
+        return _TEXT_VALUE
+    if schema.get("enum"):
         return schema["enum"][0]
     kind = schema.get("type", "string")
     kind = kind[0] if isinstance(kind, list) else kind
@@ -310,7 +317,7 @@ TYPES: tuple[TurnType, ...] = (
             "Edit your previous answer lightly, touching no more than {percent} percent of its words.",
         ),
         draw=_draw_edit,
-        needs=_long_enough,
+        needs=_editable,
         slots=("whole", "verbatim", "length", *LINE_SLOTS),
         excludes=_style_stays,
         min_words=30,

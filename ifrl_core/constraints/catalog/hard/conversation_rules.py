@@ -22,7 +22,7 @@ _QUOTED = re.compile(r'["“”«»„]([^"“”«»„]+)["“”«»„]')
 _NUMBERED = re.compile(r"([0-9]{1,4})[.)]\s+\S")
 _BULLET = re.compile(r"[-*•]\s+\S")
 _LONG = 5  # letters of what the first turn is told by
-_MOST_WORDS = 1_000  # of an answer that edits are counted in, whose cost grows with its square
+MOST_WORDS = 1_000  # of an answer that edits are counted in, whose cost grows with its square
 
 
 def turn_text(conversation: Conversation, turn: int) -> str:
@@ -99,7 +99,7 @@ def small_edit(turn: Turn, percent: int) -> bool:
         return False
     before = turn.said[-1].words
     most = percent * len(before) // 100
-    return before != turn.words and len(before) <= _MOST_WORDS and edits_within(before, turn.words, most)
+    return before != turn.words and edits_within(before, turn.words, most)
 
 
 def edits_within(before: Sequence[str], after: Sequence[str], most: int) -> bool:
@@ -114,6 +114,8 @@ def edits_within(before: Sequence[str], after: Sequence[str], most: int) -> bool
             kept = row.get(j - 1, most) - (j > 0 and after[j - 1] == word) if j else most
             edits[j] = min(most, *ways, kept) + 1
         row = edits
+        if min(row.values(), default=most + 1) > most:
+            return False
     return row.get(len(after), most + 1) <= most
 
 
@@ -162,8 +164,19 @@ def fits_schema(value: Any, schema: dict[str, Any]) -> bool:
     validator = _validator(json.dumps(schema))
     try:
         return validator is not None and bool(validator.is_valid(value))
-    except (UnknownType, Unresolvable, RecursionError):
+    except (
+        UnknownType,
+        Unresolvable,
+        RecursionError,
+        OverflowError,
+        ValueError,
+    ):  # the last two of numbers such as NaN
         return False
+
+
+def is_schema(schema: dict[str, Any]) -> bool:
+    """Whether a JSON object is a JSON schema."""
+    return _validator(json.dumps(schema)) is not None
 
 
 @lru_cache(maxsize=1024)
@@ -175,7 +188,7 @@ def _validator(schema: str) -> Any:
     parsed = json.loads(schema)
     kind = jsonschema.validators.validator_for(parsed, default=jsonschema.Draft202012Validator)
     try:
-        kind.check_schema(parsed)
+        kind.check_schema(parsed, format_checker=None)  # its regular expressions may be of another language
     except (jsonschema.SchemaError, RecursionError):
         return None
     return _without_regexes(kind)(parsed, registry=Registry())

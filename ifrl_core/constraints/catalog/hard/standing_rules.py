@@ -23,6 +23,9 @@ _LASTING = re.compile(
 )
 _SENTENCE = re.compile(r'(?:(?<=[.!?])|(?<=[.!?]["”]))\s+(?=[A-Z"“])|\n+')
 _QUOTED = r'["“]([^"”\n]{1,80})["”]'
+# Before what a form says, these turn it round or bind it to a case. Bans have their "never" in the form itself.
+_UNLESS = re.compile(r"\b(?:never|not|no|avoid|without|if|when|whenever|unless)\b|n['’]t\b", re.I)
+_BANS = ("keywords:forbidden_words", "punctuation:no_comma")
 _LANGUAGES = {"english": "en", "german": "de", "spanish": "es", "french": "fr", "italian": "it", "portuguese": "pt"}
 
 
@@ -34,15 +37,19 @@ def _less(name: str) -> Callable[[str], dict[str, Any]]:
 _FORMS: tuple[tuple[re.Pattern[str], str, Callable[[str], dict[str, Any]]], ...] = tuple(
     (re.compile(pattern, re.I), rule, args)
     for pattern, rule, args in (
-        (rf"\b(?:end|finish|close|sign off)\b[^\"“]*{_QUOTED}", "startend:end_checker", lambda x: {"end_phrase": x}),
-        (rf"\b(?:begin|start|open)\b[^\"“]*{_QUOTED}", "startend:begin_phrase", lambda x: {"phrase": x}),
         (
-            rf"\b(?:never|not|don't|avoid|without)\b[^\"“]*\bwords? {_QUOTED}",
+            rf"\b(?:end|finish|close|sign off)\b[^\"“]{{0,200}}{_QUOTED}",
+            "startend:end_checker",
+            lambda x: {"end_phrase": x},
+        ),
+        (rf"\b(?:begin|start|open)\b[^\"“]{{0,200}}{_QUOTED}", "startend:begin_phrase", lambda x: {"phrase": x}),
+        (
+            rf"\b(?:never|not|don't|avoid|without)\b[^\"“]{{0,200}}\bwords? {_QUOTED}",
             "keywords:forbidden_words",
             lambda x: {"forbidden_words": [x]},
         ),
         (
-            rf"\b(?:use|include|mention|contain)\b[^\"“]*\bwords? {_QUOTED}",
+            rf"\b(?:use|include|mention|contain)\b[^\"“]{{0,200}}\bwords? {_QUOTED}",
             "keywords:existence",
             lambda x: {"keywords": [x]},
         ),
@@ -76,7 +83,8 @@ def standing_in(text: str) -> list[Standing]:
 def _standing(sentence: str) -> Standing | None:
     for pattern, rule, args in _FORMS:
         if match := pattern.search(sentence):
-            return rule, args(match.group(1) or "")
+            refused = rule not in _BANS and _UNLESS.search(sentence, 0, match.start())
+            return None if refused else (rule, args(match.group(1) or ""))
     return None
 
 

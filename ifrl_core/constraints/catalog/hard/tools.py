@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ifrl_core.constraints.catalog.hard.conversation import drawn_word, example_of
-from ifrl_core.constraints.catalog.hard.conversation_rules import fits_schema, long_words, mentions
+from ifrl_core.constraints.catalog.hard.conversation_rules import fits_schema, is_schema, long_words, mentions
 from ifrl_core.constraints.catalog.hard.tools_rules import RULES
 from ifrl_core.constraints.turn_types import TurnDraft, TurnDraw, TurnType, hard_in_turn
 from ifrl_core.constraints.types import Args, counted, shown
@@ -20,7 +20,11 @@ from ifrl_core.records import Constraint, Conversation
 def _schemas(conversation: Conversation | None) -> dict[str, dict[str, Any]]:
     """Schemas of the tools that a least call can be made of, by name."""
     schemas = parameters_of(conversation.tools) if conversation is not None else {}
-    return {name: schema for name, schema in schemas.items() if fits_schema(example_of(schema), schema)}
+    return {
+        name: schema
+        for name, schema in schemas.items()
+        if is_schema(schema) and fits_schema(example_of(schema), schema)
+    }
 
 
 def _has_tools(conversation: Conversation) -> bool:
@@ -37,7 +41,9 @@ def _text_arguments(conversation: Conversation) -> list[tuple[str, str]]:
         (tool, name)
         for tool, schema in _schemas(conversation).items()
         for name, of_argument in (schema.get("properties") or {}).items()
-        if of_argument.get("type") == "string" and not {"enum", "format", "pattern", "const"} & set(of_argument)
+        if isinstance(of_argument, dict)
+        and of_argument.get("type") == "string"
+        and not {"enum", "format", "pattern", "const"} & set(of_argument)
     ]
 
 
