@@ -27,7 +27,7 @@ from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import check_engine, forget_engine, open_engine
 from ifrl_core.instructions import corridor, ladder
 from ifrl_core.instructions.budget import answerable
-from ifrl_core.instructions.places import Layout, Place
+from ifrl_core.instructions.places import Layout, Place, wording
 from ifrl_core.records import PASS_RATES, WEIGHTS, Constraint, Conversation, Instruction, conversation_of, messages_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.text.reasoning import Reasoning, answer_of
@@ -52,6 +52,7 @@ class PassRatesPlan(StageConfig):
     instructions: Annotated[InstructionsConfig, Identity(_measured)]
     layout: Layout
     place: Annotated[Place, used(lambda plan: plan.place != "last")] = "last"
+    wording: str = Field("", exclude_if=lambda digest: not digest, description="Of places, by digest (places.wording)")
     to_corridor: bool = Field(description="Move the weights until every level lies in the corridor")
 
 
@@ -73,7 +74,11 @@ def pass_rates_plan(recipe: PipelineConfig) -> PassRatesPlan | None:
     if not to_corridor and recipe.ladder.order != "easy_to_hard":
         return None
     return PassRatesPlan(
-        instructions=answerable(recipe), layout=recipe.ladder.layout, place=recipe.ladder.place, to_corridor=to_corridor
+        instructions=answerable(recipe),
+        layout=recipe.ladder.layout,
+        place=recipe.ladder.place,
+        wording=wording(recipe.ladder.place),
+        to_corridor=to_corridor,
     )
 
 

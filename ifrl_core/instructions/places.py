@@ -10,6 +10,7 @@ from typing import Literal
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.turn_types import TurnType
+from ifrl_core.models.rendering import rendering
 from ifrl_core.records import Constraint, Conversation, Instruction, Message
 
 Layout = Literal["sentences", "list"]
@@ -30,6 +31,11 @@ def places_of(instruction: Instruction, place: Place, seed: int) -> list[Place]:
         "last" if chosen not in possible or isinstance(CATALOG.get(constraint.type), TurnType) else chosen
         for chosen, constraint in zip(drawn, instruction.constraints, strict=True)
     ]
+
+
+def wording(place: Place) -> str:
+    """Digest of how constraints are put in their places, as identity; empty for `last`, where they stand as they are."""
+    return "" if place == "last" else rendering(placed)
 
 
 def placed(

@@ -22,6 +22,7 @@ from ifrl_core.instructions import ladder
 from ifrl_core.instructions.budget import answerable
 from ifrl_core.instructions.fitting import Room
 from ifrl_core.instructions.pass_rates import rates_of, weights_of
+from ifrl_core.instructions.places import wording
 from ifrl_core.instructions.types import check_types
 from ifrl_core.instructions.writers import prompt
 from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
@@ -143,10 +144,12 @@ class LaddersPlan(LadderConfig):
     """The section, and the room that an answer to a prompt takes."""
 
     answer_tokens: int = Field(0, description="Longest answer of a rollout, in tokens")
+    wording: str = Field("", exclude_if=lambda digest: not digest, description="Of places, by digest (places.wording)")
 
 
 def ladders_plan(recipe: PipelineConfig) -> LaddersPlan:
-    return LaddersPlan(**recipe.ladder.model_dump(), answer_tokens=recipe.rollouts.max_tokens)
+    section = recipe.ladder
+    return LaddersPlan(**section.model_dump(), answer_tokens=recipe.rollouts.max_tokens, wording=wording(section.place))
 
 
 @stage(

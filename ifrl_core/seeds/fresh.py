@@ -15,6 +15,7 @@ from ifrl_core.artifacts.listing import lineage
 from ifrl_core.config import StageConfig
 from ifrl_core.errors import InputError
 from ifrl_core.identity.fields import How
+from ifrl_core.models.rendering import rendering_of
 from ifrl_core.seeds.files import seed_files
 from ifrl_core.seeds.read import Rejected, digest_of_seeds, read_seeds
 from ifrl_core.seeds.split import Seed, at_most, split_seeds
@@ -33,6 +34,7 @@ class RetrainSeedsSource(StageConfig):
     used: How[tuple[str, ...]] = Field(exclude=True)
     fresh: str
     recipe: SeedsSource
+    rendering: str = Field("", exclude_if=lambda digest: not digest)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def find_fresh_seeds(location: str, recipe: SeedsSource, used: Collection[str], 
         used=tuple(sorted(used)),
         fresh=digest_of_bytes(ids.encode()),
         recipe=recipe,
+        rendering=rendering_of(item.conversation for item in texts),
     )
     return FreshSeeds(source, fresh, len(texts))
 

@@ -10,6 +10,7 @@ from ifrl_core.config import PipelineConfig, SeedsConfig, StageConfig
 from ifrl_core.errors import ConfigError, InputError
 from ifrl_core.identity.fields import How
 from ifrl_core.models.control_marks import COMMON
+from ifrl_core.models.rendering import rendering_of
 from ifrl_core.records import REJECTED, SEEDS, Row, with_conversations
 from ifrl_core.seeds.conversations import texts_in
 from ifrl_core.seeds.read import Rejected, digest_of_seeds, read_seeds
@@ -28,6 +29,7 @@ class SeedsSource(StageConfig):
     train: int
     held_out: int
     held_out_share: float
+    rendering: str = Field("", exclude_if=lambda digest: not digest, description="rendering_of the conversations")
 
 
 def seeds_source(config: SeedsConfig) -> SeedsSource:
@@ -44,6 +46,7 @@ def seeds_source(config: SeedsConfig) -> SeedsSource:
         train=config.train,
         held_out=config.held_out,
         held_out_share=config.held_out_share,
+        rendering=rendering_of(item.conversation for item in texts),
     )
 
 

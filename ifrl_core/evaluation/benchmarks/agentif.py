@@ -225,6 +225,7 @@ AGENTIF = Benchmark(
     grade=grade,
     source="THU-KEG/AgentIF (Hugging Face: THU-KEG/AgentIF), 707 rows",
     licence="Apache-2.0",
+    has_systems=True,
     max_tokens=8_192,
     needs=frozenset({"judge", "code"}),
     templates=("plain",),

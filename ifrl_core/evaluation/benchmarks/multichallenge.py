@@ -72,6 +72,7 @@ MULTICHALLENGE = Benchmark(
     grade=grade,
     source="ekwinox117/multi-challenge: data/benchmark_questions.jsonl, 273 conversations",
     licence="no licence file",
+    has_systems=True,
     max_tokens=4_096,
     needs=frozenset({"judge"}),
     templates=("multichallenge",),

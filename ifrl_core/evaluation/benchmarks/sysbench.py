@@ -152,6 +152,7 @@ SYSBENCH = Benchmark(
     grade=grade,
     source="PKU-Baichuan-MLSystemLab/SysBench: datas/system_benchmark_eval_datas.json, 500 dialogs of five turns",
     licence="no licence file",
+    has_systems=True,
     max_tokens=2_048,
     needs=frozenset({"judge"}),
     templates=("sysbench",),

@@ -20,6 +20,7 @@ from ifrl_core.evaluation.suite.rows import asked_benchmarks, items_of, name_of
 from ifrl_core.identity.fields import How
 from ifrl_core.inference.engine import Completion, Engine, Request, Sampling, no_room, request_seed
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine, open_engine
+from ifrl_core.models.rendering import rendering
 from ifrl_core.records import Message, Row
 from ifrl_core.stages.provenance import device
 from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
@@ -46,6 +47,7 @@ class AnswersConfig(GenerationConfig):
     temperature: float
     top_p: float
     samples: int
+    rendering: str = Field("", exclude_if=lambda digest: not digest)
     items_per_shard: How[int] = Field(128, ge=1)
 
 
@@ -59,6 +61,7 @@ def answers_config(label: str, config: BenchmarkConfig, section: EvaluationConfi
         temperature=benchmark.temperature,
         top_p=benchmark.top_p,
         samples=config.samples if benchmark.temperature > 0 else 1,
+        rendering=rendering() if benchmark.has_systems else "",
         items_per_shard=section.items_per_shard,
     )
 

@@ -150,7 +150,8 @@ class Benchmark:
     `metrics` are its official ones, the headline first. `max_tokens`, `temperature`, `top_p`: how it is asked. `needs` says
     what grading takes beside rules, `templates` what a judge is asked with; `source` where to get it, `licence` under which
     terms. `of_cluster` adds marks that only the graded items of a whole cluster show, to its first item. `answered`: forms
-    of files of answers, the usual one last. `odd`: what is known to be odd about it, a line each.
+    of files of answers, the usual one last. `odd`: what is known to be odd about it, a line each. `has_systems`: its rows may
+    have a system message, so that how one is said to models without a place for it is part of what is answered.
     """
 
     name: str
@@ -169,6 +170,7 @@ class Benchmark:
     anchors: tuple[Anchor, ...] = ()
     answered: tuple[AnsweredRows, ...] = ()
     odd: tuple[str, ...] = ()
+    has_systems: bool = False
 
 
 def by_rules(marks: Callable[[Item, str], Marks]) -> Grade:
