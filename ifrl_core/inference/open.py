@@ -16,6 +16,7 @@ from ifrl_core.errors import ConfigError
 from ifrl_core.inference.chat_answer import roughly_counted
 from ifrl_core.inference.engine import Engine
 from ifrl_core.inference.local import ClosableEngine, LocalEngine, close_local_engine
+from ifrl_core.models.chat_form import takes_of
 from ifrl_core.models.control_marks import marks_of
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.models.folder import model_folder
@@ -143,14 +144,15 @@ def forget_engine() -> None:
 
 @lru_cache(maxsize=2)
 def _known_of_server(folder: Path, digest: str) -> dict[str, Any]:
-    """What a server may know less of: the tokens that end an answer, by id, and the model's marks. `digest`: of the
-    artifact, as what lies in a folder can change."""
+    """What a server may know less of: the tokens that end an answer, by id, the model's marks, and whether its template takes
+    a system message. `digest`: of the artifact, as what lies in a folder can change."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ends = end_tokens(folder, tokenizer)
     texts = tokenizer.convert_ids_to_tokens(list(ends))
-    return {"ends": dict(zip(ends, texts, strict=True)), "marks": marks_of(tokenizer)}
+    system = not tokenizer.chat_template or takes_of(tokenizer).system
+    return {"ends": dict(zip(ends, texts, strict=True)), "marks": marks_of(tokenizer), "takes_system": system}
 
 
 def _token_counter(model: ArtifactRef | None, store: ArtifactStore) -> Callable[[str], int]:

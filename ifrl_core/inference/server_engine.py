@@ -3,6 +3,9 @@
 Requests are spread by load with bounded concurrency. One that meets a dead, slow or busy server goes to another, or waits and
 is sent again; each fills its own place in the result, so none is lost or doubled. What a server draws for a seed is its own
 affair: vLLM answers equal requests with equal seeds alike up to the rounding of its batches.
+
+Tools, calls and their results are said in words (models/chat_form.py), never as parameters: whether a server takes those goes
+by its flags, some leave them out without a word, and a parser of its own would take calls out of the answer.
 """
 
 import asyncio
@@ -22,7 +25,7 @@ from ifrl_core.inference.engine import Completion, Request, Sampling
 from ifrl_core.inference.fleet import Fleet, Server, finished, retry_after
 from ifrl_core.inference.speed import TokenCount
 from ifrl_core.inference.telling import Answered
-from ifrl_core.models.chat_form import chat_form
+from ifrl_core.models.chat_form import in_words
 from ifrl_core.models.control_marks import COMMON, plain_messages
 from ifrl_core.records import whole_text
 from ifrl_core.stages.progress import Progress, no_progress
@@ -69,6 +72,7 @@ class ServerEngine:
     where a server gives no usage; where it gives reasoning apart, the text is both, the former in the tags of `reasoning`.
     `marks`: what of the messages would be taken for special tokens (models/control_marks.py). `skip_too_long`: a request that
     a server refuses because it does not fit its context has no answer (engine.no_room), and does not end the call.
+    `takes_system`: whether the model's chat template does; else a system message heads the first user turn.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class ServerEngine:
         reasoning: Reasoning = THINK,
         marks: re.Pattern[str] = COMMON,
         skip_too_long: bool = False,
+        takes_system: bool = True,
     ) -> None:
         if not base_urls:
             raise InferenceError(f"model {model!r}: no base URL of a server that answers for it")
@@ -104,7 +109,7 @@ class ServerEngine:
         self._reasoning = reasoning
         self._marks = marks
         self._skip_too_long = skip_too_long
-        self._takes_schemas = True
+        self._takes_schemas, self._takes_system = True, takes_system
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
@@ -153,7 +158,8 @@ class ServerEngine:
         notes.say()
 
     def _plain(self, request: Request) -> Request:
-        return Request(plain_messages(request.messages, self._marks), request.seed)
+        plain = plain_messages(request.messages, self._marks)
+        return Request(in_words(plain, system=self._takes_system), request.seed)
 
     async def _ask(
         self, client: httpx.AsyncClient, fleet: Fleet, request: Request, sampling: Sampling, what: str
@@ -251,12 +257,10 @@ def _stop(ends: Mapping[int, str]) -> dict[str, Any]:
 
 
 def _body(model: str, request: Request, sampling: Sampling, stop: Mapping[str, Any]) -> bytes:
-    messages, tools = chat_form(request.messages, as_text=True)
     body: dict[str, Any] = {
         **stop,
-        **({"tools": tools} if tools else {}),
         "model": model,
-        "messages": messages,
+        "messages": list(request.messages),
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

@@ -33,9 +33,9 @@ class Takes:
 _of_tokenizer: WeakKeyDictionary[Any, Takes] = WeakKeyDictionary()
 
 
-def chat_form(messages: Sequence[Mapping[str, Any]], *, as_text: bool = False) -> tuple[list[Message], list[Any]]:
+def chat_form(messages: Sequence[Mapping[str, Any]]) -> tuple[list[Message], list[Any]]:
     """(messages, tools) out of stored messages (records.TURN). Calls have ids of nine characters, which Mistral's template
-    asks for; with `as_text` their arguments are JSON text, as in OpenAI's API."""
+    asks for."""
     tools = json.loads(messages[0].get("tools") or "[]") if messages else []
     made: list[Message] = []
     ids: dict[str, str] = {}  # of the record -> of the form
@@ -51,8 +51,6 @@ def chat_form(messages: Sequence[Mapping[str, Any]], *, as_text: bool = False) -
                 ids[str(call.get("id", own))] = own
                 open_calls.append(own)
                 call["id"] = own
-                if as_text:
-                    call["function"]["arguments"] = json.dumps(call["function"]["arguments"], ensure_ascii=False)
             message["tool_calls"] = calls
         if message["role"] == "tool":
             first = open_calls[0] if open_calls else ""
@@ -66,17 +64,24 @@ def chat_form(messages: Sequence[Mapping[str, Any]], *, as_text: bool = False) -
 def rendered(tokenizer: Any, messages: Sequence[Mapping[str, Any]], **options: Any) -> str:
     """Stored messages in the tokenizer's chat template, up to where the completion begins. Raises what the template does."""
     form, tools = chat_form(messages)
-    takes = takes_of(tokenizer) if _is_more(form, tools) else None
-    if takes is not None:
-        form = form if takes.calls else _calls_as_text(form)
-        if tools and not takes.tools:
-            form, tools = (
-                _with_system(form, _OFFER.format("\n".join(json.dumps(t, ensure_ascii=False) for t in tools))),
-                [],
-            )
-        form = form if takes.system else _system_in_first_turn(form)
+    if _is_more(form, tools):
+        form, tools = _as_taken(form, tools, takes_of(tokenizer))
     given = {"tools": tools} if tools else {}
     return str(tokenizer.apply_chat_template(form, tokenize=False, add_generation_prompt=True, **given, **options))
+
+
+def in_words(messages: Sequence[Mapping[str, Any]], *, system: bool = True) -> list[Message]:
+    """Stored messages of role and content alone: tools and calls said as text, and without `system` its message too."""
+    return _as_taken(*chat_form(messages), Takes(system=system, tools=False, calls=False))[0]
+
+
+def _as_taken(form: list[Message], tools: list[Any], takes: Takes) -> tuple[list[Message], list[Any]]:
+    """(messages, tools) of which a template takes everything."""
+    form = form if takes.calls else _calls_as_text(form)
+    if tools and not takes.tools:
+        offered = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
+        form, tools = _with_system(form, _OFFER.format(offered)), []
+    return (form if takes.system else _system_in_first_turn(form)), tools
 
 
 def takes_of(tokenizer: Any) -> Takes:

@@ -43,11 +43,12 @@ def call_text(name: str, arguments: Mapping[str, Any]) -> str:
 
 def calls_in(text: str, template: str = "", tools: Sequence[Mapping[str, Any]] = ()) -> Calls:
     """The calls of a response. `template`: the response template of the model's tokenizer as JSON, none where it is empty;
-    by it, `tools` cast the arguments.
+    by it, `tools` cast the arguments. A model that was offered tools in words may answer in the usual form all the same.
 
     Never raises, whatever the text holds; takes time linear in its length.
     """
-    return _by_template(text, template, tools) if template else _usual(text)
+    found = _by_template(text, template, tools) if template else None
+    return _usual(text) if found is None or (found.none and OPEN in text) else found
 
 
 def _usual(text: str) -> Calls:

@@ -1,6 +1,7 @@
 """The server engine against servers on real sockets that fail in every way that matters."""
 
 import asyncio
+import json
 import socket
 import time
 from typing import Any
@@ -116,6 +117,36 @@ def test_a_request_that_does_not_fit_a_context_has_no_answer_or_ends_the_call(wo
 
 def test_no_requests_need_no_server() -> None:
     assert engine(unused_url()).generate([], SAMPLING) == []
+
+
+def test_tools_are_offered_in_words_which_no_server_refuses_and_calls_come_as_they_were_written() -> None:
+    tool = {"type": "function", "function": {"name": "tides", "parameters": {"type": "object", "properties": {}}}}
+    call = '<tool_call>\n{"name": "tides", "arguments": {}}\n</tool_call>'
+    asked = [
+        {"role": "user", "content": "High water?", "tools": json.dumps([tool])},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": json.dumps([{"function": {"name": "tides", "arguments": {}}}]),
+        },
+        {"role": "tool", "content": "noon"},
+        {"role": "assistant", "content": "Noon."},
+        {"role": "user", "content": "And low?"},
+    ]
+
+    def as_vllm(body: Body, number: int) -> Reply:
+        said = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+        plain = all(message.keys() == {"role", "content"} for message in body["messages"])
+        if "tools" in body or not plain:
+            return 400, {"error": {"message": said}}, {}
+        return 200, completion(call if '"name": "tides"' in body["messages"][0]["content"] else "?"), {}
+
+    with serving(as_vllm) as server:
+        told = engine(server.url).generate([Request(asked, 0)], Sampling(5))
+        engine(server.url, takes_system=False).generate([Request(asked, 0)], Sampling(5))
+    assert texts(told) == [call]
+    roles = [[message["role"] for message in body["messages"]] for body in server.bodies]
+    assert roles == [["system", *["user", "assistant"] * 2, "user"], [*["user", "assistant"] * 2, "user"]]
 
 
 def test_a_schema_is_sent_as_response_format() -> None:

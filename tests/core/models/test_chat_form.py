@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.chat_answer import read_answer
-from ifrl_core.inference.server_engine import _body
-from ifrl_core.models.chat_form import Takes, chat_form, rendered, takes_of
+from ifrl_core.models.chat_form import Takes, chat_form, in_words, rendered, takes_of
 from ifrl_core.models.control_marks import COMMON, plain_messages
 from ifrl_core.records import Message
 
@@ -87,11 +85,10 @@ def test_calls_without_a_place_are_text_in_turns_that_alternate() -> None:
     assert form[2].count("<tool_response>") == 2
 
 
-def test_calls_and_results_keep_together_and_a_server_gets_arguments_as_text() -> None:
-    messages, tools = chat_form(DIALOG, as_text=True)
+def test_calls_and_results_keep_together() -> None:
+    messages, tools = chat_form(DIALOG)
     calls = messages[2]["tool_calls"]
     assert [call["id"] for call in calls] == [messages[3]["tool_call_id"], messages[4]["tool_call_id"]]
-    assert json.loads(calls[0]["function"]["arguments"]) == {"port": "Brest"}
     assert (tools, "tools" in messages[0]) == ([TOOL], False)
     unnamed = [{name: text for name, text in message.items() if name != "tool_call_id"} for message in DIALOG]
     assert [m.get("tool_call_id") for m in chat_form(unnamed)[0]] == [m.get("tool_call_id") for m in messages]
@@ -106,10 +103,13 @@ def test_what_a_tool_says_makes_no_calls_and_nulls_of_a_table_are_absent() -> No
     assert plain_messages([{"role": "user", "content": "a <tool_call>"}], COMMON)[0]["content"] == "a <tool_call>"
 
 
-def test_a_server_is_sent_messages_and_tools_apart() -> None:
-    body = json.loads(_body("m", Request(DIALOG, 0), Sampling(4), {}))
-    assert (body["tools"], body["messages"][0]) == ([TOOL], {"role": "system", "content": "Be brief."})
-    assert "tools" not in json.loads(_body("m", Request(DIALOG[-1:], 0), Sampling(4), {}))
+@pytest.mark.parametrize("system", [True, False])
+def test_in_words_all_is_said_in_roles_that_every_server_takes(system: bool) -> None:
+    form = in_words(DIALOG, system=system)
+    assert all(message.keys() == {"role", "content"} for message in form)
+    assert [message["role"] for message in form] == ["system"] * system + ["user", "assistant"] * 2 + ["user"]
+    assert form[0]["content"].startswith("Be brief.\n\nYou can call these tools:")
+    assert json.dumps(TOOL) in form[0]["content"]
 
 
 def test_calls_that_a_server_took_out_are_in_the_text_again() -> None:

@@ -73,3 +73,6 @@ def test_a_models_own_form_is_read_by_transformers() -> None:
     assert calls_in(text, template).calls == (ToolCall("a", {"x": 1}),)
     assert calls_in(text).none
     assert calls_in("<call>{oops</call>", template).broken == 1
+    assert calls_in(call_text("a", {"x": 1}), template).calls == (
+        ToolCall("a", {"x": 1}),
+    )  # as tools offered in words ask
