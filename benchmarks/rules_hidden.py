@@ -2,9 +2,10 @@
 
     python benchmarks/rules_hidden.py reward-model-cpu "paper" "all rungs: labels.negatives=all_lower" --seeds 0 1 2
 
-A line is `name: override override ...` (none: the recipe as it is); overrides are those of `--set`. The labels that a reward
-model is trained on know no rule: every constraint is soft and every verdict null in a copy of the artifact, so no filter,
-noise rate, calibration or early stopping can look at one; options that choose labels by rules are refused. Two settings:
+A line is `name: override override ...` (none: the recipe as it is), `--set` names overrides of all lines. The labels that a
+reward model is trained on know no rule: every constraint is soft and every verdict null in a copy of the artifact, so no
+filter, noise rate, calibration or early stopping can look at one; options that choose labels by rules are refused. Two
+settings:
 
 seen      every type is trained on; graded are validation instructions
 held out  families of types (the part before the colon) are left out in turn, `--folds` groups of them: no label of these
@@ -12,7 +13,8 @@ held out  families of types (the part before the colon) are left out in turn, `-
 
 Rollouts are made once (store: IFRL_ROOT); a seed chooses the validation instructions, the order of training and the head. A
 table: mean over seeds and their standard deviation of the AUC by rules (pooled, within types, and within types of answers of
-one rung), of the length baseline within types, and against labels.
+one rung), against labels, and, within types, of what it has to beat on the same pairs: the length of the answer, the backbone
+asked yes or no, and its likelihood contrast. What the untrained backbone says is kept in the store, for all lines of a seed.
 """
 
 import argparse
@@ -24,15 +26,20 @@ import pyarrow as pa
 from reward_model_ablation import make_dataset, shown
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
-from ifrl_core.config import PipelineConfig
+from ifrl_core.config import LabelsConfig, PipelineConfig
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.errors import ConfigError
+from ifrl_core.instructions.ladder import rungs
+from ifrl_core.instructions.places import Layout
 from ifrl_core.labels.audit import agreement_by_type
 from ifrl_core.labels.contrasts import rungs_of
 from ifrl_core.labels.stage import make_labels
-from ifrl_core.records import LABELS, Row
+from ifrl_core.models.folder import model_folder
+from ifrl_core.records import LABELS, Conversation, Instruction, Row, constraint_of, conversation_of
 from ifrl_core.report.text import NOTHING, fixed
 from ifrl_core.reward_model.quality.baselines import by_length
+from ifrl_core.reward_model.quality.likelihood import Asked, likelihood_contrasts
+from ifrl_core.reward_model.quality.zero_shot import zero_shot_probabilities
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.settings import store_root
 from ifrl_core.statistics.agreement import auc
@@ -45,10 +52,13 @@ HEAD = (
     "AUC pooled",
     "within types",
     "of one rung",
-    "length, within types",
     "against labels",
+    "length",
+    "zero-shot",
+    "likelihood",
     "pairs",
 )
+UNTRAINED = ("zero-shot", "likelihood")
 Grade = dict[str, float | None]
 Rows = list[Row]
 
@@ -58,21 +68,25 @@ def main() -> None:
     parser.add_argument("recipe")
     parser.add_argument("lines", nargs="+", metavar="NAME[: OVERRIDE ...]")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--folds", type=int, default=3, help="Groups of families that are held out in turn")
+    parser.add_argument(
+        "--folds", type=int, default=3, help="Groups of families that are held out in turn; 0: seen alone"
+    )
+    parser.add_argument("--set", nargs="*", default=[], metavar="OVERRIDE", help="Overrides of every line")
     arguments = parser.parse_args()
     store = ArtifactStore(store_root())
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", flush=True)
     for line in arguments.lines:
         name, _, overrides = line.partition(":")
-        config = load_recipe(
-            arguments.recipe, ["reward_model.calibrate=false", "reward_model.baselines=false", *overrides.split()]
-        )
+        blind_to_rules = ["reward_model.calibrate=false", "reward_model.baselines=false"]
+        config = load_recipe(arguments.recipe, [*blind_to_rules, *arguments.set, *overrides.split()])
         blind_only(config)
         made = make_dataset(config, store)
         settings: dict[str, Callable[[int], Grade]] = {
             "seen": lambda seed, config=config, made=made: seen(config, made, store, seed),
             "held out": lambda seed, config=config, made=made: held_out(config, made, store, seed, arguments.folds),
         }
+        if not arguments.folds:
+            del settings["held out"]
         for setting, grade in settings.items():
             print(f"| {' | '.join([name, setting, *cells([grade(seed) for seed in arguments.seeds])])} |", flush=True)
 
@@ -96,7 +110,7 @@ def blind_only(config: PipelineConfig) -> None:
 def seen(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore, seed: int) -> Grade:
     """The grade of one reward model, trained on all types."""
     rows = labels_of(config, made, store, seed)
-    return graded(*trained(config, made["model"], rows, store, seed))
+    return graded(trained(config, made, rows, store, seed))
 
 
 def held_out(
@@ -109,14 +123,11 @@ def held_out(
         {family(row) for row in rows if row["verdict"] is not None}, key=lambda name: rank_by_hash("fold", seed, name)
     )
     graded_rows: Rows = []
-    lengths: list[float] = []
     for fold in range(min(folds, len(families))):
         left_out = set(families[fold::folds])
         part = [row for row in rows if (family(row) in left_out) == (row["split"] == "validation")]
-        of_fold, by_words = trained(config, made["model"], part, store, seed)
-        graded_rows += of_fold
-        lengths += by_words
-    return graded(graded_rows, lengths) | {"AUC pooled": None}
+        graded_rows += trained(config, made, part, store, seed)
+    return graded(graded_rows) | {"AUC pooled": None}
 
 
 def labels_of(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore, seed: int) -> Rows:
@@ -131,19 +142,65 @@ def family(row: Row) -> str:
     return str(row["constraint"]["type"]).partition(":")[0]
 
 
-def trained(
-    config: PipelineConfig, model: ArtifactRef, rows: Rows, store: ArtifactStore, seed: int
-) -> tuple[Rows, list[float]]:
-    """Hard validation rows with the score of a reward model that was shown none of their verdicts, and that of the length."""
-    ref = train_reward_model(
-        config.reward_model, {"model": model, "labels": blind(rows, store)}, store, shown, seed=seed
-    )
+def trained(config: PipelineConfig, made: dict[str, ArtifactRef], rows: Rows, store: ArtifactStore, seed: int) -> Rows:
+    """Hard validation rows with the score of a reward model that was shown none of their verdicts, and those of its rivals;
+    a row that one of them cannot score is left out."""
+    inputs = {"model": made["model"], "labels": blind(rows, store)}
+    ref = train_reward_model(config.reward_model, inputs, store, shown, seed=seed)
     scores = {
         row["label_id"]: row["raw_probability"] for row in store.read_table(ref, "validation.parquet").to_pylist()
     }
+    others = untrained(config, made, store, seed)
     hard = [row for row in rows if row["split"] == "validation" and row["verdict"] is not None]
-    scored = [{**row, "score": scores[row["label_id"]]} for row in hard if scores[row["label_id"]] is not None]
-    return scored, by_length([row for row in rows if row["split"] == "train"], scored)
+    lengths = by_length([row for row in rows if row["split"] == "train"], hard)
+    scored = [
+        {**row, "score": scores[row["label_id"]], "length": length, **others[row["label_id"]]}
+        for row, length in zip(hard, lengths, strict=True)
+    ]
+    return [row for row in scored if None not in [row[name] for name in ("score", *UNTRAINED)]]
+
+
+def untrained(
+    config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore, seed: int
+) -> dict[str, dict[str, float | None]]:
+    """By label id, what the backbone says of every answer to a validation instruction and each of its hard constraints."""
+    every = LabelsConfig(
+        validation_share=config.labels.validation_share,
+        negatives="all_lower",
+        positive_rungs="all_upper",
+        drop_identical=False,
+        drop_empty=False,
+    )
+    labels = make_labels(every, {name: made[name] for name in ("prompts", "rollouts")}, store, seed=seed)
+    layout, most = config.ladder.layout, config.reward_model.max_tokens
+    inputs = {"model": made["model"].fingerprint, "labels": labels.fingerprint}
+    identity = fingerprint("untrained", 1, {"layout": layout, "max_tokens": most}, inputs)
+    ref = store.find("untrained", identity)
+    if ref is None:
+        rows = [row for row in store.rows(labels) if row["split"] == "validation" and row["verdict"] is not None]
+        seeds = {row["instruction_id"]: conversation_of(row) for row in store.rows(made["prompts"]) if not row["level"]}
+        folder = model_folder(made["model"], store)
+        pairs = [(row["response"], row["constraint"]["text"]) for row in rows]
+        asked = [asked_of(row, seeds[row["instruction_id"]], layout) for row in rows]
+        columns = {
+            "label_id": [row["label_id"] for row in rows],
+            "zero-shot": zero_shot_probabilities(folder, pairs, most),
+            "likelihood": likelihood_contrasts(folder, asked),
+        }
+        writer = store.writer("untrained", 1, identity, {}, {})
+        writer.write_table("scores.parquet", pa.table(columns))
+        ref = writer.commit({})
+    table = store.read_table(ref, "scores.parquet").to_pylist()
+    return {row["label_id"]: {name: row[name] for name in UNTRAINED} for row in table}
+
+
+def asked_of(row: Row, seed: Conversation, layout: Layout) -> Asked:
+    """A label's answer, and its seed without any constraint and with the label's own."""
+    instruction = Instruction(
+        row["instruction_id"], seed.request, (constraint_of(row["constraint"]),), "", seed.messages
+    )
+    without, including = rungs(instruction, layout=layout)
+    return Asked(without, including, row["response"])
 
 
 def blind(rows: Rows, store: ArtifactStore) -> ArtifactRef:
@@ -166,7 +223,7 @@ def blind(rows: Rows, store: ArtifactStore) -> ArtifactRef:
     return writer.commit({"training_audit": agreement_by_type({}), "dropped": {}})
 
 
-def graded(rows: Rows, lengths: Sequence[float]) -> Grade:
+def graded(rows: Rows) -> Grade:
     clusters = Clusters.of([row["instruction_id"] for row in rows])
     types = [row["constraint"]["type"] for row in rows]
     verdicts, labels = [int(row["verdict"]) for row in rows], [row["label"] for row in rows]
@@ -179,8 +236,8 @@ def graded(rows: Rows, lengths: Sequence[float]) -> Grade:
         "AUC pooled": auc(scores, verdicts),
         "within types": within(scores, verdicts, types),
         "of one rung": within(scores, verdicts, [(row["constraint"]["type"], row["rung"]) for row in rows]),
-        "length, within types": within(lengths, verdicts, types),
         "against labels": within(scores, labels, types),
+        **{name: within([row[name] for row in rows], verdicts, types) for name in ("length", *UNTRAINED)},
         "pairs": float(len(rows)),
     }
 
