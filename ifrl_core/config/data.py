@@ -12,9 +12,11 @@ class SeedsConfig(StageConfig):
     """Which seed instructions are used, and how they are split before anything else happens."""
 
     files: How[tuple[str, ...]] = Field(
-        (), description="Files or folders of seeds (path, s3:// or hf:// URL): JSON, Parquet, Arrow, CSV, text"
+        (),
+        description="Files or folders of seeds (path, s3:// or hf:// URL): JSON, Parquet, Arrow, CSV, text; "
+        "builtin:conversations and builtin:tools ship with ifrl",
     )
-    builtin: bool = Field(True, description="Also use the seed instructions that ship with ifrl")
+    builtin: bool = Field(True, description="Also use the plain seed instructions that ship with ifrl")
     train: int = Field(3000, ge=2, description="At most this many train seeds (chosen by hash)")
     held_out: int = Field(200, ge=2, description="At most this many held-out seeds (chosen by hash)")
     held_out_share: float = Field(0.2, gt=0, lt=1, description="Share of all seeds that is never trained on")

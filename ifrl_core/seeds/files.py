@@ -17,6 +17,7 @@ from ifrl_core.errors import InputError
 from ifrl_core.seeds.packed import unpacked
 from ifrl_core.seeds.record import FIELDS, Reading, reading_of
 from ifrl_core.seeds.tables import Record, arrow_rows, excerpt, parquet_rows, separated_rows
+from ifrl_core.shipped import BUILTIN, SEEDS, shipped_file
 from ifrl_core.text.lines import check_shape, lines_of
 
 log = logging.getLogger(__name__)
@@ -49,11 +50,14 @@ def seed_files(location: str) -> tuple[str, ...]:
 
 
 def files_at(location: str) -> list[tuple[str, str]]:
-    """(name, path) of a seed file, or of all below a folder, as `datasets` writes them; names are without the folder's place.
+    """(name, path) of a seed file, of one that ships with ifrl (`builtin:NAME`), or of all below a folder, as `datasets`
+    writes them; names are without the folder's place.
 
     Raises:
-        InputError: when there is no such folder, or it cannot be listed or has no seed files.
+        InputError: when there is no such name or folder, or it cannot be listed or has no seed files.
     """
+    if location.startswith(BUILTIN):
+        return [(location, str(shipped_file(location, SEEDS, "seeds.files")))]
     path = path_of(location)
     if kind_of(path) and not Path(location).is_dir():
         return [(path.name, location)]

@@ -13,7 +13,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from ifrl_core.artifacts import canonical_json
@@ -23,6 +22,7 @@ from ifrl_core.records import Conversation, Message
 from ifrl_core.seeds.conversations import texts_in
 from ifrl_core.seeds.files import files_at, records_of
 from ifrl_core.seeds.record import PLAIN
+from ifrl_core.shipped import SEEDS, shipped_file
 
 MAX_CHARACTERS = 8_000  # of a seed's text
 MAX_CONVERSATION = 64_000  # of all messages and tools of a conversation
@@ -34,9 +34,8 @@ _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff
 
 @dataclass(frozen=True)
 class SeedText:
-    """A seed before the split. `source` is a file's name (never its path) or "builtin"; `text` the last user turn.
-
-    `messages` of a conversation, none of plain text; `shape` and `left_out` as in record.Reading.
+    """A seed before the split. `source` is a file's name (never its path), "builtin" or "builtin:NAME"; `text` the last user
+    turn. `messages` of a conversation, none of plain text; `shape` and `left_out` as in record.Reading.
     """
 
     seed_id: str
@@ -86,7 +85,7 @@ def read_seeds(paths: Sequence[str], *, builtin: bool) -> tuple[list[SeedText], 
         InputError: when a file is missing, unreadable, of unknown kind, empty or broken in every record (naming the
             first three different reasons), or when there is nothing to read at all.
     """
-    files = [(BUILTIN, str(resources.files("ifrl_core") / "data" / "seeds.jsonl"))] if builtin else []
+    files = [(BUILTIN, str(shipped_file("builtin:seeds", SEEDS, "seeds.builtin")))] if builtin else []
     found = [file for path in paths for file in files_at(path)]
     files += zip(_source_names([name for name, _ in found]), (path for _, path in found), strict=True)
     if not files:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     ("ifrl_core.text", "ifrl_core.text.masking"),
     ("ifrl_core.errors", "ifrl_core.records", "ifrl_core.text.reasoning", "ifrl_core.identity"),
-    ("ifrl_core.settings", "ifrl_core.text.lines"),
+    ("ifrl_core.settings", "ifrl_core.text.lines", "ifrl_core.shipped"),
     ("ifrl_core.row_files",),
     ("ifrl_core.statistics",),
     ("ifrl_core.artifacts",),

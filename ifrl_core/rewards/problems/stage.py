@@ -11,7 +11,6 @@ its own check, or the file is refused: a wrong key would teach the wrong thing. 
 
 from collections import Counter
 from collections.abc import Iterator
-from importlib import resources
 from itertools import count
 from pathlib import Path
 
@@ -26,10 +25,11 @@ from ifrl_core.identity.fields import How
 from ifrl_core.records import Row
 from ifrl_core.rewards.problems.verify import KINDS, LETTERS, Grader
 from ifrl_core.row_files import JSONL, PARQUET, is_row_file, read_chunks, wrong
+from ifrl_core.shipped import BUILTIN, shipped_file
+from ifrl_core.shipped import PROBLEMS as SHIPPED
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.statistics.by_hash import rank_by_hash, share_by_hash
 
-BUILTIN = "builtin:"
 PROBLEMS = pa.schema(
     [
         ("prompt_id", pa.string()),  # of the prompt's text
@@ -155,13 +155,13 @@ def _problem(path: Path, number: int, row: Row, grader: Grader) -> Row:
 
 
 def _path(source: str) -> Path:
-    path = Path(str(resources.files("ifrl_core") / "data" / f"{source.removeprefix(BUILTIN)}.jsonl"))
-    if not source.startswith(BUILTIN):
-        path = Path(source)
-        if not is_row_file(path):
-            raise InputError(f"{path}: unknown kind of file; expected one of {', '.join((*PARQUET, *JSONL))}")
+    if source.startswith(BUILTIN):
+        return shipped_file(source, SHIPPED, "policy.general.sources")
+    path = Path(source)
+    if not is_row_file(path):
+        raise InputError(f"{path}: unknown kind of file; expected one of {', '.join((*PARQUET, *JSONL))}")
     if not path.is_file():
-        raise InputError(f"policy.general.sources: there is no {source}; built in are builtin:math and builtin:science")
+        raise InputError(f"policy.general.sources: there is no {source}; name a file, or one of those built in")
     return path
 
 

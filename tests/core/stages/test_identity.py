@@ -432,6 +432,8 @@ def test_fields_of_trl_that_only_place_a_training_make_no_other_policy() -> None
 
 DATA_OF_STAGES = {  # files of the package that are no code, and the stages whose identity has them
     "data/seeds.jsonl": "seeds",
+    "data/conversations.jsonl": "seeds",
+    "data/tools.jsonl": "seeds",
     "data/math.jsonl": "general-problems",
     "data/science.jsonl": "general-problems",
     "instructions/writers/prompt.txt": "instructions",
