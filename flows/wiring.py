@@ -14,6 +14,7 @@ from ifrl_core.evaluation.suite.answers import answers_after, answers_before
 from ifrl_core.evaluation.suite.general_rows import make_general_rows
 from ifrl_core.evaluation.suite.judgements import asks_judge, import_judge, judgements_after, judgements_before
 from ifrl_core.evaluation.suite.rows import GENERAL_LABEL, asked_benchmarks, import_benchmark
+from ifrl_core.evolving.stage import evolve_instructions, evolve_prompts
 from ifrl_core.instructions.pass_rates import measure_pass_rates
 from ifrl_core.instructions.stage import import_writer, make_instructions, make_prompts
 from ifrl_core.labels.rounds import is_worse, last_round
@@ -72,7 +73,18 @@ def _label(run: Run, refs: Refs, number: int = 1) -> Refs:
 def _train_round(run: Run, refs: Refs, start: ArtifactRef, number: int = 1) -> Refs:
     """The reward model of refs["labels"], and the policy that it makes of the model `start`."""
     refs = refs | run.stage(train_reward_model, refs, number=number)
-    return refs | run.stage(train_policy, refs | {"model": start}, number=number)
+    refs |= _evolve(run, refs, number)
+    asked = {"prompts": refs.get(evolve_prompts.output, refs["prompts"])}
+    return refs | run.stage(train_policy, refs | asked | {"model": start}, number=number)
+
+
+def _evolve(run: Run, refs: Refs, number: int) -> Refs:
+    """What a recipe trains on in the place of the prompts that refs["rollouts"] are answers to; nothing: on these."""
+    evolved = run.stage(evolve_instructions, refs, number=number)
+    if not evolved:
+        return {}
+    written = {"instructions": evolved[evolve_instructions.output]}
+    return evolved | run.stage(evolve_prompts, refs | written, number=number)
 
 
 def evaluate(run: Run, refs: Refs) -> Refs:

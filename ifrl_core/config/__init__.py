@@ -13,6 +13,7 @@ from ifrl_core.config.base import Dtype, GenerationConfig, NoConfig, StageConfig
 from ifrl_core.config.contradictions import contradiction_faults
 from ifrl_core.config.data import (
     CorridorConfig,
+    EvolvingConfig,
     InstructionsConfig,
     LabelsConfig,
     LadderConfig,
@@ -55,6 +56,7 @@ __all__ = [
     "CurriculumConfig",
     "Dtype",
     "EvaluationConfig",
+    "EvolvingConfig",
     "ExecutionConfig",
     "GeneralConfig",
     "GenerationConfig",

@@ -65,12 +65,26 @@ class CorridorConfig(GenerationConfig):
         return self
 
 
+class EvolvingConfig(StageConfig):
+    """Which pass rates p of the model teach: between the two, p(1 - p) of it; outside, next to nothing."""
+
+    low: float = Field(0.1, ge=0, le=1, description="Least pass rate of what is drawn on purpose")
+    high: float = Field(0.9, ge=0, le=1, description="Greatest pass rate of what is drawn on purpose")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"the band {self.low} to {self.high} is empty; low must be less than high")
+        return self
+
+
 class InstructionsConfig(StageConfig):
     """How constraints are added to a seed."""
 
-    writer: Literal["catalog", "llm", "self"] = Field(
+    writer: Literal["catalog", "llm", "self", "evolving"] = Field(
         "catalog",
-        description="catalog: sampled from the constraint types; llm: a model writes them; self: the policy does",
+        description="catalog: sampled from the constraint types; llm: a model writes them; self: the policy does; evolving: "
+        "as catalog, and the policy is trained on others, drawn by what the round's rollouts showed",
     )
     min_constraints: int = Field(3, ge=1, le=5, description="Fewest constraints of an instruction")
     max_constraints: int = Field(5, ge=1, le=5, description="Most constraints of an instruction")
@@ -91,7 +105,14 @@ class InstructionsConfig(StageConfig):
         {}, description="For weighted: relative weight by type or family (tone:); 1 where none is given"
     )
     corridor: How[CorridorConfig] = CorridorConfig()  # what the stage pass-rates makes of it is an input
-    model_writer: Annotated[ModelWriterConfig, used(lambda section: section.writer != "catalog")] = ModelWriterConfig()
+    model_writer: Annotated[ModelWriterConfig, used(lambda section: section.model_writes)] = ModelWriterConfig()
+
+    evolving: Annotated[EvolvingConfig, used(lambda section: section.writer == "evolving")] = EvolvingConfig()
+
+    @property
+    def model_writes(self) -> bool:
+        """Whether a model writes the constraints; else they are drawn from the catalog."""
+        return self.writer in ("llm", "self")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

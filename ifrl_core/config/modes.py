@@ -77,9 +77,10 @@ MODES: tuple[Mode, ...] = (
     ),
     Mode(
         ("instructions.model_writer",),
-        lambda c: c.instructions.writer != "catalog",
+        lambda c: c.instructions.model_writes,
         "instructions.writer llm or self",
     ),
+    Mode(("instructions.evolving",), lambda c: c.instructions.writer == "evolving", "instructions.writer evolving"),
     Mode(("instructions.model_writer.model",), lambda c: c.instructions.writer == "llm", "instructions.writer llm"),
     Mode(
         ("instructions.model_writer.structured_output",),

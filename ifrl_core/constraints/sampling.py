@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any, Protocol
 
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.conflicts import conflict
@@ -18,7 +19,19 @@ from ifrl_core.records import Constraint, Conversation
 _TRIES_PER_CONSTRAINT = 40
 _DRAWS, _LONG, _SEED = 3, 300, "Describe the life of a lighthouse keeper."  # of the digest
 
+_CHOICE = 4  # arguments that a taste chooses among
+
 Weights = Sequence[Mapping[str, float]]  # of the first constraint's types, the second's, ...
+
+
+class Taste(Protocol):
+    """What is rather drawn than the rest, as relative weights."""
+
+    def of_type(self, type_id: str, beside: Sequence[Constraint]) -> float:
+        """Of a type as one more constraint `beside` these."""
+
+    def of_args(self, type_id: str, args: Mapping[str, Any]) -> float:
+        """Of arguments among others of their type."""
 
 
 def chosen_types(types: Sequence[str] | None) -> list[ConstraintType]:
@@ -55,6 +68,7 @@ def sample_constraints(
     hard_share: float = 0.5,
     max_words: int = 100,
     weights: Weights = (),
+    taste: Taste | None = None,
     conversation: Conversation | None = None,
 ) -> list[Constraint]:
     """Up to `count` constraints for a seed that can be met together by an answer of at most `max_words` words.
@@ -63,7 +77,8 @@ def sample_constraints(
     `weights[k]` for the k-th constraint (type id -> relative weight, 1 when absent; the last for all further). No two
     conflict or say nearly the same, and the hard ones have a witness: a text of at most `max_words` words that satisfies them
     all. Fewer than `count` come back only when the chosen types cannot give more. The result depends on the arguments and
-    `rng` alone. `conversation` is the seed's, for types of conversations; without it the seed is all that was said.
+    `rng` alone. With a `taste` its weights multiply those of the types, and arguments are the chosen of a few.
+    `conversation` is the seed's, for types of conversations; without it the seed is all that was said.
 
     Raises:
         ConstraintError: when `types` names a type that does not exist.
@@ -77,10 +92,13 @@ def sample_constraints(
         if len(constraints) == count:
             break
         by_type = weights[min(len(constraints), len(weights) - 1)] if weights else {}
+        if taste is not None:
+            by_type = {t.id: by_type.get(t.id, 1.0) * taste.of_type(t.id, constraints) for t in usable}
         type_ = _drawn_type(pools, hard_share, by_type, rng)
         if type_ is None:
             break
-        args = type_.sample(rng, max_words=max_words, seed_text=seed_text)
+        drawn = [type_.sample(rng, max_words=max_words, seed_text=seed_text) for _ in range(_CHOICE if taste else 1)]
+        args = rng.choices(drawn, [taste.of_args(type_.id, args) for args in drawn])[0] if taste else drawn[0]
         candidate = type_.constraint(args, rng.randrange(len(type_.wordings)))
         if any(conflict(candidate, other, asked) for other in constraints):
             continue

@@ -62,13 +62,13 @@ def _uses_model(recipe: PipelineConfig) -> bool:
 
 def _check_writer(recipe: PipelineConfig) -> None:
     check_types(recipe)
-    if recipe.instructions.writer != "catalog":
+    if recipe.instructions.model_writes:
         here = recipe.execution.deployment_of(make_instructions) is None
         check_engine(recipe.instructions.model_writer, "instructions.model_writer", here=here)
 
 
 def _drawn_and_asked(config: InstructionsConfig) -> dict[str, str]:
-    asked = {} if config.writer == "catalog" else {"prompt.txt": prompt.template_digest()}
+    asked = {"prompt.txt": prompt.template_digest()} if config.model_writes else {}
     return drawing_of(config.types) | asked
 
 
@@ -78,6 +78,12 @@ def _writer_source(recipe: PipelineConfig) -> ModelSource | None:
         return None
     batched = writer.engine == "transformers"
     return model_source(writer.model, look=lambda folder: look_at_writer(folder, writer.model, batched=batched))
+
+
+def first_instructions(recipe: PipelineConfig) -> InstructionsConfig:
+    """What instructions are drawn by before anything is known of the model; writer evolving begins as the catalog does."""
+    chosen = answerable(recipe)
+    return chosen.model_copy(update={"writer": "catalog"}) if chosen.writer == "evolving" else chosen
 
 
 import_writer = replace(
@@ -96,7 +102,7 @@ import_writer = replace(
     version=2,
     inputs=("seeds",),
     inputs_when={"model": _uses_model, "pass_rates": lambda recipe: recipe.instructions.sampling == "corridor"},
-    config=answerable,
+    config=first_instructions,
     check=_check_writer,
     content=_drawn_and_asked,
     reads_answers=True,
@@ -126,7 +132,7 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
             f"rejected, the first because: {rejected[0].reason}. Set instructions.model_writer.fallback to catalog, "
             "allow more attempts or tokens, or choose another model"
         )
-    _write_by_split(
+    write_by_split(
         work, rows, with_conversations(INSTRUCTIONS, (row for of_split in rows.values() for row in of_split))
     )
     rejected_rows = [
@@ -186,7 +192,7 @@ def make_prompts(config: LaddersPlan, inputs: Inputs, work: Work) -> Figures:
                 yield rung
 
     schema = with_conversations(PROMPTS, work.store.rows(inputs["instructions"]))
-    _write_by_split(work, {split: rungs_of(split) for split in SPLITS}, schema)
+    write_by_split(work, {split: rungs_of(split) for split in SPLITS}, schema)
     _refuse_empty(levels, rejected)
     work.writer.write_table("rejected.parquet", pa.Table.from_pylist(rejected, schema=REJECTED_SEEDS))
     left_out = f", {len(rejected)} instructions too long for the model" if rejected else ""
@@ -266,7 +272,7 @@ def _rungs(instruction: Instruction, config: LaddersPlan, seed: int, split: str)
         }
 
 
-def _write_by_split(work: Work, rows: Mapping[str, Iterable[Row]], schema: pa.Schema) -> None:
+def write_by_split(work: Work, rows: Mapping[str, Iterable[Row]], schema: pa.Schema) -> None:
     for split, of_split in rows.items():
         for index, batch in enumerate(_batches(of_split, ROWS_PER_SHARD)):
             work.writer.write_table(f"part-{split}-{index:05d}.parquet", pa.Table.from_pylist(batch, schema=schema))

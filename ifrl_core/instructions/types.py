@@ -34,7 +34,7 @@ def check_types(recipe: PipelineConfig) -> None:
         ("policy.reward.weights", tuple(training.reward.weights)),
     ):
         _check_names(field, names)
-    if chosen.writer != "catalog":  # a model may write as many of its own as it likes
+    if chosen.model_writes:  # a model may write as many of its own as it likes
         return
     usable = len(_usable(recipe))
     highest = max(level for levels in training.curriculum.levels for level in levels)
@@ -51,7 +51,7 @@ def check_types(recipe: PipelineConfig) -> None:
 
 def drawn_kinds(recipe: PipelineConfig) -> set[str]:
     """The kinds of constraints that instructions can have: hard, soft."""
-    if recipe.instructions.writer != "catalog":
+    if recipe.instructions.model_writes:
         return {"hard", "soft"}
     kinds: set[str] = {type_.kind for type_ in _usable(recipe)}
     none = {0.0: "hard", 1.0: "soft"}.get(recipe.instructions.hard_share, "")

@@ -68,11 +68,11 @@ class Contrast:
 def make_contrasts(config: LabelsConfig, inputs: Inputs, store: ArtifactStore, seed: int) -> Iterator[Contrast]:
     """Every positive with its negatives, before any filter, ladder by ladder. inputs: prompts, rollouts."""
     said = store.manifest(inputs["rollouts"]).config.get("reasoning") or {}  # of the model that answered
-    for ladder in _ladders(inputs["prompts"], inputs["rollouts"], store):
+    for ladder in ladders(inputs["prompts"], inputs["rollouts"], store):
         yield from _ladder_contrasts(config, ladder, seed, said.get("calls", ""))
 
 
-def _ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) -> Iterator[list[Rung]]:
+def ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) -> Iterator[list[Rung]]:
     """Ladder by ladder: its rungs from L0 up. Both tables share one order."""
     by_prompt = itertools.groupby(store.rows(rollouts), key=lambda row: row["prompt_id"])
     rows = store.rows(prompts, prefix=TRAIN)

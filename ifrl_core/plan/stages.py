@@ -65,7 +65,7 @@ def generations(
         rounds = corridor.rounds if instructions.sampling == "corridor" else 1
         count = rounds * min(corridor.seeds, config.seeds.train) * instructions.max_constraints
         yield "pass-rates", Generation("instructions.corridor", corridor, corridor.max_tokens, count), config.model
-    if instructions.writer != "catalog":
+    if instructions.model_writes:
         writer = instructions.model_writer
         replies = Generation("instructions.model_writer", writer, writer.max_tokens, seeds * writer.attempts)
         yield "instructions", replies, writer.model or config.model

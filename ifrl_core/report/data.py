@@ -44,6 +44,7 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
         "label_findings": [asdict(finding) for finding in label_findings(figures.get("labels", {}))],
         "seeds": _seeds(inputs["seeds"], figures["seeds"], store) if "seeds" in inputs else None,
         "pass_rates": _pass_rates(inputs["pass_rates"], store) if "pass_rates" in inputs else None,
+        "evolved": figures.get("evolved_instructions"),
         "types": _types(figures.get("instructions", {})),
         "writing": figures.get("instructions", {}).get("writing"),
         "prompts": figures.get("prompts"),

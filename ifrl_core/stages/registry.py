@@ -28,6 +28,8 @@ DECLARED = (
     "ifrl_core.rollouts.stage:make_rollouts",
     "ifrl_core.labels.stage:make_labels",
     "ifrl_core.rewards.problems.stage:make_problems",
+    "ifrl_core.evolving.stage:evolve_instructions",
+    "ifrl_core.evolving.stage:evolve_prompts",
     "ifrl_core.policy.profile.stage:measure_profile",
     "ifrl_core.reward_model.train.stage:train_reward_model",
     "ifrl_core.policy.stage:train_policy",

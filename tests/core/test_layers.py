@@ -25,6 +25,7 @@ LAYERS = (
     ("ifrl_core.instructions",),
     ("ifrl_core.rollouts",),
     ("ifrl_core.labels",),
+    ("ifrl_core.evolving",),
     ("ifrl_core.reward_model",),
     ("ifrl_core.rewards",),
     ("ifrl_core.evaluation",),

@@ -92,6 +92,16 @@ def test_a_round_that_made_labels_worse_ends_the_loop_with_the_policy_before_it(
     assert made_of["evaluation-after"] == {"model": "policy"}
 
 
+def test_what_rollouts_showed_decides_what_the_policy_of_their_round_is_trained_on() -> None:
+    made_of = Recorder("rounds=2", "instructions.writer=evolving", rates={"labels": 0.6, "labels-2": 0.7}).pipeline()
+    assert (made_of["evolved-instructions"], made_of["evolved-instructions-2"]) == ({}, {"rollouts": "rollouts-2"})
+    assert made_of["evolved-prompts-2"] == {"instructions": "evolved-instructions-2"}
+    assert made_of["policy"] == {"prompts": "evolved-prompts"}
+    trained = {"prompts": "evolved-prompts-2", "model": "policy", "reward_model": "reward-model-2"}
+    assert made_of["policy-2"] == trained
+    assert "prompts" not in made_of["evaluation-after"], "every round is measured on the same instructions"
+
+
 def test_what_a_recipe_adds_is_made_before_it_is_needed(tmp_path: Path) -> None:
     (tmp_path / "ifeval.jsonl").write_text("{}\n")
     made_of = Recorder(

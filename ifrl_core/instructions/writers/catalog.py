@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from ifrl_core.config import InstructionsConfig
-from ifrl_core.constraints.sampling import Weights, sample_constraints, type_weights
+from ifrl_core.constraints.sampling import Taste, Weights, sample_constraints, type_weights
 from ifrl_core.instructions.writers.record import Outcome, RejectedSeed, SeedRequest, Written
 from ifrl_core.records import Constraint
 
@@ -32,7 +32,12 @@ def write(
 
 
 def sample(
-    request: SeedRequest, count: int, rng: random.Random, config: InstructionsConfig, weights: Weights = ()
+    request: SeedRequest,
+    count: int,
+    rng: random.Random,
+    config: InstructionsConfig,
+    weights: Weights = (),
+    taste: Taste | None = None,
 ) -> list[Constraint]:
     """Up to `count` constraints for a seed from the types that the config allows, by measured weights or the config's."""
     return sample_constraints(
@@ -43,5 +48,6 @@ def sample(
         hard_share=config.hard_share,
         max_words=config.max_words,
         weights=weights or [type_weights(config.weights)],
+        taste=taste,
         conversation=request.conversation,
     )

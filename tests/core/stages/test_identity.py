@@ -56,6 +56,7 @@ BASE = (
     "evaluation.general_prompts=5",
     "evaluation.ifeval_path=FILE",
 )
+EVOLVING = "instructions.writer=evolving"
 SELF, SERVED = ("instructions.writer=self",), ("engine=server", "served_model=m")
 CORRIDOR = ("instructions.sampling=corridor", "ladder.order=as_written")
 ORDERED, WEIGHTED = "policy.reward.aggregation=ordered", "policy.reward.aggregation=weighted"
@@ -130,6 +131,8 @@ FIELDS: Mapping[str, Field] = {
     "instructions.corridor.seeds": field("pass-rates", 10, idle=("ladder.order=as_written",)),
     "instructions.corridor.max_tokens": field("pass-rates", 10, idle=("ladder.order=as_written",)),
     "instructions.corridor.temperature": field("pass-rates", 0.5, idle=("ladder.order=as_written",)),
+    "instructions.evolving.low": field("evolved-instructions", 0.2, EVOLVING, idle=()),
+    "instructions.evolving.high": field("evolved-instructions", 0.8, EVOLVING, idle=()),
     f"{WRITER}.engine": field("instructions", "vllm", *SELF, idle=()),
     f"{WRITER}.served_model": field("instructions", "n", *SELF, *served(WRITER)),
     f"{WRITER}.batch_size": field("", 8, *SELF),
