@@ -68,7 +68,7 @@ def row(name: str, config: PipelineConfig, store: ArtifactStore) -> list[str]:
 
 
 def make_dataset(config: PipelineConfig, store: ArtifactStore) -> dict[str, ArtifactRef]:
-    """model, prompts, rollouts and labels of a recipe; what the store has is not made again."""
+    """model, instructions, prompts, rollouts and labels of a recipe; what the store has is not made again."""
     seed = config.seed
     model = models.import_model(models.model_source(config.model), {}, store)
     seeds = seeds_stage.make_seeds(seeds_stage.seeds_source(config.seeds), {}, store, seed=seed)
@@ -76,7 +76,7 @@ def make_dataset(config: PipelineConfig, store: ArtifactStore) -> dict[str, Arti
     prompts = dataset.make_prompts(config.ladder, {"instructions": written}, store, seed=seed)
     answers = rollouts.make_rollouts(config.rollouts, {"model": model, "prompts": prompts}, store, shown, seed=seed)
     made = labels.make_labels(config.labels, {"prompts": prompts, "rollouts": answers}, store, seed=seed)
-    return {"model": model, "prompts": prompts, "rollouts": answers, "labels": made}
+    return {"model": model, "instructions": written, "prompts": prompts, "rollouts": answers, "labels": made}
 
 
 def make_reward_model(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore) -> ArtifactRef:
