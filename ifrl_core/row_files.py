@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,6 +63,14 @@ def count_rows(path: Path) -> int:
             return int(file.metadata.num_rows)
     with _bytes_of(path) as lines:
         return sum(not line.isspace() for line in lines)
+
+
+def has_more_rows(path: Path, rows: int) -> bool:
+    """Whether a file has more than so many rows; of JSONL, no more of it is read than that takes."""
+    if path.suffix in PARQUET:
+        return count_rows(path) > rows
+    with _bytes_of(path) as lines:
+        return next(islice((line for line in lines if not line.isspace()), rows, None), None) is not None
 
 
 def read_chunks(path: Path, rows: int) -> Iterator[Chunk]:

@@ -6,19 +6,21 @@ import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from flows.cli.options import ReasoningOption, TagsOption, reasoning_from
+from flows.cli.options import Override, ReasoningFormat, ReasoningOption, TagsOption, reasoning_from
 from ifrl_core.errors import ConfigError
-from ifrl_core.settings import configure_processor
+from ifrl_core.settings import configure_environment, configure_processor, store_root
 
 if TYPE_CHECKING:
     from ifrl_core.config import Dtype
     from ifrl_core.reward_model.model.scorer import Scorer
 
 app = typer.Typer()
+RECIPE = "demo-cpu"  # its execution, which --set changes
+Format = tuple[ReasoningFormat | None, tuple[str, str] | None]  # --reasoning, --tags
 
 
 class Precision(StrEnum):
@@ -50,39 +52,92 @@ def score(
     ] = Engine.transformers,
     reasoning: ReasoningOption = None,
     tags: TagsOption = None,
+    rows_per_shard: Annotated[
+        int, typer.Option(min=1, help="A file of more rows is scored shard by shard, by a run that a kill costs one")
+    ] = 10_000,
+    overrides: Override = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts for scripts")] = False,
 ) -> None:
     """Probabilities that responses satisfy constraints: the same rows in the same order, plus `probability`.
 
-    Responses are read as those that the model was trained on: their reasoning is cut off.
+    Responses are read as those that the model was trained on: their reasoning is cut off. --set execution.workers=4 and the
+    like say where and how wide the shards of a large file are scored.
     """
-    from tqdm import tqdm
-
-    from ifrl_core.reward_model.model.files import score_file
-    from ifrl_core.reward_model.model.scorer import OfAnswers
-    from ifrl_core.reward_model.model.settings import read_settings
-    from ifrl_core.row_files import check_paths, split_name
+    from ifrl_core.row_files import check_paths, has_more_rows, split_name
 
     stem, suffix = split_name(file)
     target = output or file.with_name(f"{stem}-scored{suffix}")
     check_paths(file, target)  # before the model is loaded
     if engine is Engine.server and dtype:
         raise ConfigError(f"--dtype {dtype.value} is for a model that is loaded here: give it to `ifrl serve`")
+    if overrides or has_more_rows(file, rows_per_shard):
+        found = _by_a_run(file, target, reward_model, dtype, engine, (reasoning, tags), rows_per_shard, overrides)
+    else:
+        found = _here(file, target, reward_model, dtype, engine, (reasoning, tags))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    from ifrl_core.reward_model.model.files import unscored_lines
+
+    for line in unscored_lines(found["unscored"]):
+        typer.echo(line)
+    typer.echo(f"{found['scored']} of {found['rows']} rows scored: {target}")
+
+
+def _here(
+    file: Path, target: Path, reward_model: str, dtype: Precision | None, engine: Engine, format: Format
+) -> dict[str, Any]:
+    """The counts of a file that this process scores in one go."""
+    from tqdm import tqdm
+
+    from ifrl_core.reward_model.model.files import score_file
+    from ifrl_core.reward_model.model.scorer import OfAnswers
+    from ifrl_core.reward_model.model.settings import read_settings
+
     folder = _folder(reward_model)
-    scorer = OfAnswers(_scorer(folder, dtype, engine), reasoning_from(reasoning, tags, read_settings(folder).reasoning))
+    scorer = OfAnswers(_scorer(folder, dtype, engine), reasoning_from(*format, read_settings(folder).reasoning))
     with tqdm(unit=" rows", disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        summary = score_file(file, target, scorer, progress=progress)
-    if as_json:
-        typer.echo(json.dumps({**asdict(summary), "output": str(target)}, indent=2))
-        return
-    for reason, rows in summary.unscored.items():
-        typer.echo(f"{rows} rows unscored: {reason}")
-    typer.echo(f"{summary.scored} of {summary.rows} rows scored: {target}")
+        return {**asdict(score_file(file, target, scorer, progress=progress)), "output": str(target)}
+
+
+def _by_a_run(
+    file: Path,
+    target: Path,
+    reward_model: str,
+    dtype: Precision | None,
+    engine: Engine,
+    format: Format,
+    rows_per_shard: int,
+    overrides: list[str],
+) -> dict[str, Any]:
+    """The counts of a file that a run of the flow `score` scores; whatever can be refused is, before a server starts."""
+    configure_environment()
+    from flows.execution.orphans import end_orphaned_servers
+    from flows.score import planned
+    from flows.score import score as score_flow
+    from ifrl_core.artifacts import ArtifactStore
+    from ifrl_core.config.recipes import load_recipe
+    from ifrl_core.reward_model.model.settings import read_settings
+
+    named = ["name=score", *overrides]
+    config = load_recipe(RECIPE, named)
+    ArtifactStore(store_root()).check_writable()
+    usual = read_settings(_folder(reward_model)).reasoning
+    how: dict[str, Any] = {
+        "engine": engine.value,
+        "dtype": dtype and dtype.value,
+        "reasoning": reasoning_from(*format, usual),
+        "rows_per_shard": rows_per_shard,
+    }
+    planned(config, str(file), reward_model, **how)
+    end_orphaned_servers()
+    found: dict[str, Any] = score_flow(str(file), str(target), reward_model, recipe=RECIPE, overrides=named, **how)
+    return found
 
 
 @app.command()

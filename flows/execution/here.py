@@ -14,6 +14,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import ExecutionConfig, GenerationConfig
 from ifrl_core.errors import ConfigError
 from ifrl_core.inference.devices import devices_here, shared_out
+from ifrl_core.reward_model.scores.stage import ScoresConfig
 from tasks.stages import shard_task, stage_task
 
 
@@ -72,8 +73,8 @@ def gpu_a_task(call: Call, execution: ExecutionConfig) -> Iterator[None]:
 
 
 def _loads_model(call: Call) -> bool:
-    """Whether its shards are answered by a model in the process that makes them."""
-    return isinstance(call.config, GenerationConfig) and call.config.engine != "server"
+    """Whether its shards are answered or scored by a model in the process that makes them."""
+    return isinstance(call.config, GenerationConfig | ScoresConfig) and call.config.engine != "server"
 
 
 def make_here(call: Call, store: ArtifactStore, execution: ExecutionConfig, label: str) -> ArtifactRef:

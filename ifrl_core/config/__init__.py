@@ -146,13 +146,14 @@ class ExecutionConfig(StageConfig):
     """Where and how stages run; enters no fingerprint, so that moving a run to other machines makes nothing new."""
 
     runner: Literal["threads", "processes", "ray"] = Field(
-        "threads", description="What rollout shards run on; ray: the cluster of RAY_ADDRESS, or a local one"
+        "threads",
+        description="What shards (of rollouts, answers, scores) run on; ray: the cluster of RAY_ADDRESS, or a local one",
     )
     workers: int = Field(1, ge=1, description="Shards at once; one in this process already uses every core or GPU")
     pool: Place = Field(
         "",
         description="Work pool of the stages that always use the model (pass-rates, rollouts, reward-model, policy, "
-        "answers, evaluation), such as gpu; empty: where the pipeline runs",
+        "answers, evaluation, scores), such as gpu; empty: where the pipeline runs",
     )
     deployments: dict[PlaceableStage, Place] = Field(
         {},

@@ -45,6 +45,8 @@ DECLARED = (
     "ifrl_core.evaluation.stage:evaluate_after",
     "ifrl_core.evaluation.comparison:compare",
     "ifrl_core.evaluation.soft_audit:audit_soft",
+    "ifrl_core.reward_model.scores.pairs:import_pairs",
+    "ifrl_core.reward_model.scores.stage:make_scores",
     "ifrl_core.report.benchmark_stage:write_benchmark_report",
     "ifrl_core.report.stage:write_report",
 )

@@ -139,9 +139,27 @@ def test_the_models_that_a_run_prints_are_found_on_default_settings(
     assert done.returncode == 1
     assert "is not in MLflow's registry, which holds models:/ifrl-policy@challenger" in done.stderr
     assert "Traceback" not in done.stderr
+    score_by_shards(place, tmp_path)
     looked = call_forked(look_at_model, [tiny, "models:/ifrl-policy@challenger"], place.env, timeout_s=60)
     assert looked.stdout.strip() == "models:/ifrl-policy/1", looked.stderr
     assert not stray.exists()
+
+
+def score_by_shards(place: Workplace, folder: Path) -> None:
+    """A file of more rows than a shard: a run of mapped tasks, whose scores are those of the plain command."""
+    rows = [{"response": f"Blue {n}.", "constraint": "Use no comma."} for n in range(5)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("score", str(folder / "rows.jsonl"), "--reward-model", "models:/ifrl-reward-model@challenger", "--json")
+    plain = place.run(*command, "-o", str(folder / "plain.jsonl"))
+    wide = place.run(
+        *command, "-o", str(folder / "wide.jsonl"), "--rows-per-shard", "3", "--set", "execution.workers=2"
+    )
+    assert (plain.returncode, wide.returncode) == (0, 0), wide.stdout + wide.stderr
+    assert (json.loads(wide.stdout)["scored"], len(place.record()["refs"])) == (5, 3)
+    found = [
+        [json.loads(line)["probability"] for line in (folder / name).open()] for name in ("plain.jsonl", "wide.jsonl")
+    ]
+    assert found[1] == pytest.approx(found[0], abs=2e-3)  # bf16, in other batches
 
 
 def look_at_model(recipe: str, uri: str) -> None:

@@ -4,7 +4,7 @@ Rows are scored a window at a time; within one, rows that share a response are s
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.reward_model.model.settings import SETTINGS
 from ifrl_core.row_files import RowWriter, check_paths, count_rows, read_chunks, written, wrong
 
-_WINDOW_ROWS = 1024
+WINDOW_ROWS = 1024
 _FIELDS = ("response", "constraint")
-_COLUMN = "probability"
-_MODEL_SAYS_NO = "the constraint alone fills the model's input, or the output is not a number"
+COLUMN = "probability"
+MODEL_SAYS_NO = "the constraint alone fills the model's input, or the output is not a number"
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ def score_file(
     check_paths(source, target)
     done, total, unscored = 0, count_rows(source), Counter[str]()
     progress(done, total)
-    with written(RowWriter(target, (_COLUMN,), types={_COLUMN: pa.float64()})) as writer:
-        for rows, batch in read_chunks(source, _WINDOW_ROWS):
-            reasons = [_unusable(source, done + index, row) for index, row in enumerate(rows, start=1)]
+    with written(RowWriter(target, (COLUMN,), types={COLUMN: pa.float64()})) as writer:
+        for rows, batch in read_chunks(source, WINDOW_ROWS):
+            reasons = [unusable(source, done + index, row) for index, row in enumerate(rows, start=1)]
             usable = [index for index, reason in enumerate(reasons) if reason is None]
             pairs = [(rows[index]["response"], rows[index]["constraint"]) for index in usable]
-            added: list[Row] = [{_COLUMN: None} for _ in rows]
+            added: list[Row] = [{COLUMN: None} for _ in rows]
             for index, probability in zip(usable, scorer.probabilities(pairs), strict=True):
-                added[index] = {_COLUMN: probability}
-                reasons[index] = _MODEL_SAYS_NO if probability is None else None
+                added[index] = {COLUMN: probability}
+                reasons[index] = MODEL_SAYS_NO if probability is None else None
             writer.write(rows, added, batch)
             unscored.update(reason for reason in reasons if reason is not None)
             done += len(rows)
@@ -96,8 +96,17 @@ def score_file(
     return ScoreSummary(done, done - unscored.total(), dict(unscored.most_common()))
 
 
-def _unusable(path: Path, number: int, row: Row) -> str | None:
-    """Why a row cannot be scored, or None."""
+def unscored_lines(unscored: Mapping[str, int]) -> list[str]:
+    """Why rows have no probability, for people."""
+    return [f"{rows} rows unscored: {reason}" for reason, rows in unscored.items()]
+
+
+def unusable(path: Path, number: int, row: Row) -> str | None:
+    """Why a row, by its number from 1, cannot be scored, or None.
+
+    Raises:
+        InputError: when it lacks a field or has something else than text in it.
+    """
     for name in _FIELDS:
         if name not in row:
             raise wrong(path, number, name, f"missing; a row needs {' and '.join(_FIELDS)}")
