@@ -25,6 +25,7 @@ from ifrl_core.promotion.champion import split_tags
 from ifrl_core.report.stage import write_report
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.rewards.problems.stage import make_problems
+from ifrl_core.rollouts.histories import make_histories, make_histories_after
 from ifrl_core.rollouts.stage import make_rollouts
 from ifrl_core.seeds.stage import make_seeds
 from ifrl_core.stages.stage import Stage, part_of
@@ -54,6 +55,7 @@ def train(run: Run, refs: Refs) -> Refs:
 
     The reward model is trained from the base model in every round, the policy from the policy of the round before.
     """
+    of_base = {name: ref for name, ref in refs.items() if name == make_histories.output}
     refs = _train_round(run, refs, refs["model"])
     for number in range(2, run.config.rounds + 1):
         labelled = _label(run, refs | {"model": refs["policy"]}, number)
@@ -61,20 +63,27 @@ def train(run: Run, refs: Refs) -> Refs:
             log.warning("round %d ends the loop: its labels agree less with the rules than those before", number)
             break
         refs = _train_round(run, refs | labelled, refs["policy"], number)
-    return refs
+    return refs | of_base  # which the base model is measured with
 
 
 def _label(run: Run, refs: Refs, number: int = 1) -> Refs:
-    """Rollouts of refs["model"] and their pseudo-labels."""
-    answers = run.stage(make_rollouts, refs, number=number)
+    """Rollouts of refs["model"] and their pseudo-labels; before them, where the recipe asks for it, its own histories."""
+    histories = run.stage(make_histories, refs, number=number)
+    refs = _asked(refs | histories)
+    answers = histories | run.stage(make_rollouts, refs, number=number)
     return answers | run.stage(make_labels, refs | answers, number=number)
+
+
+def _asked(refs: Refs, histories: str = make_histories.output) -> Refs:
+    """With the prompts that are asked: those with the histories of that name, where there are any."""
+    return refs | {"prompts": refs.get(histories, refs["prompts"])}
 
 
 def _train_round(run: Run, refs: Refs, start: ArtifactRef, number: int = 1) -> Refs:
     """The reward model of refs["labels"], and the policy that it makes of the model `start`."""
     refs = refs | run.stage(train_reward_model, refs, number=number)
     refs |= _evolve(run, refs, number)
-    asked = {"prompts": refs.get(evolve_prompts.output, refs["prompts"])}
+    asked = {"prompts": refs.get(evolve_prompts.output, _asked(refs)["prompts"])}
     return refs | run.stage(train_policy, refs | asked | {"model": start}, number=number)
 
 
@@ -89,8 +98,10 @@ def _evolve(run: Run, refs: Refs, number: int) -> Refs:
 
 def evaluate(run: Run, refs: Refs) -> Refs:
     """The base model and the policy on the same prompts and benchmarks, then their comparison."""
-    before = run.stage(evaluate_before, refs)
-    refs = refs | before | run.stage(evaluate_after, refs | {"model": refs["policy"]})
+    refs = refs | run.stage(evaluate_before, _asked(refs))
+    of_policy = refs | {"model": refs["policy"]}
+    own = run.stage(make_histories_after, of_policy)
+    refs |= own | run.stage(evaluate_after, _asked(of_policy | own, make_histories_after.output))
     refs |= run.stage(import_judge, {})
     for label in asked_benchmarks(run.config):
         source = import_benchmark if label != GENERAL_LABEL else make_general_rows

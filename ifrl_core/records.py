@@ -11,7 +11,7 @@ bytes are those of a time before there were conversations (`with_conversations`)
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -208,6 +208,17 @@ def messages_of(stored: Iterable[Mapping[str, str | None]]) -> tuple[Message, ..
 def conversation_of(row: Mapping[str, Any]) -> Conversation:
     """What a row of seeds, instructions or prompts asks; of a prompt with its constraints, of the others without."""
     return Conversation(messages_of(row.get("messages") or ({"role": "user", "content": row["seed"].strip()},)))
+
+
+def with_history(asked: Conversation, messages: Sequence[Mapping[str, str | None]]) -> Conversation:
+    """`asked`, without constraints, with what the assistant says in `messages`, the same turns with constraints in some.
+
+    Rungs of a ladder differ in it where a model has made their histories (rollouts/histories.py). A system message that
+    stands before the turns of `asked` may be one that constraints are in.
+    """
+    said = messages_of(messages)[-len(asked.messages) :]
+    turns = zip(asked.messages, said, strict=True)
+    return Conversation(tuple(theirs if theirs["role"] == "assistant" else own for own, theirs in turns))
 
 
 def readable(messages: Iterable[Mapping[str, str | None]]) -> str:

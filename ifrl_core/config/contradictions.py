@@ -56,6 +56,14 @@ def _rounds(config: Recipe) -> Iterator[str]:
         )
 
 
+def _histories(config: Recipe) -> Iterator[str]:
+    if config.rollouts.own_history and config.instructions.writer == "evolving":
+        yield (
+            "rollouts.own_history makes histories of the instructions that rollouts answer, and instructions.writer evolving "
+            "trains on others: use writer catalog, or leave own_history out"
+        )
+
+
 def _workers(config: Recipe) -> Iterator[str]:
     execution, rollouts = config.execution, config.rollouts
     if rollouts.engine != "vllm":
@@ -118,4 +126,4 @@ def _reasoning(config: Recipe) -> Iterator[str]:
         )
 
 
-_RULES: tuple[Rule, ...] = (_corridor, _levels, _rounds, _workers, _contexts, _grpo, _names, _reasoning)
+_RULES: tuple[Rule, ...] = (_histories, _corridor, _levels, _rounds, _workers, _contexts, _grpo, _names, _reasoning)

@@ -158,6 +158,11 @@ class RolloutsConfig(GenerationConfig):
     ladders_per_shard: How[int] = Field(
         16, ge=1, description="Ladders per shard: the unit of work that a kill can cost"
     )
+    own_history: How[bool] = Field(  # what the stage histories makes of it is an input
+        False,
+        description="The assistant's turns of conversations are not the given ones but those of the model that goes on with "
+        "them: the base model's, in evaluation each model's own",
+    )
 
 
 class LabelsConfig(StageConfig):

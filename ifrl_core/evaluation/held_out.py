@@ -16,7 +16,7 @@ from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.off_task import off_task
 from ifrl_core.inference import Completion, Request, request_seed
 from ifrl_core.models.folder import model_folder
-from ifrl_core.records import Constraint, Row, constraint_of, conversation_of, readable
+from ifrl_core.records import Constraint, Row, constraint_of, conversation_of, readable, with_history
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.score import Reward, RewardPlan, score_responses
 from ifrl_core.rewards.task_drop import drops_task
@@ -57,11 +57,10 @@ def asked_rows(levels: Collection[int], samples: int, prompts: ArtifactRef, stor
     last turn of that."""
     rows = list(store.rows(prompts, prefix="part-held_out-"))
     begun = {row["instruction_id"]: conversation_of(row) for row in rows if row["level"] == 0}
-    asked = {name: {"seed": found.request, "conversation": found} for name, found in begun.items()}
+    asked = [(row, begun[row["instruction_id"]]) for row in rows if row["level"] in levels]
     return [
-        {**row, **asked[row["instruction_id"]], "sample": sample}
-        for row in rows
-        if row["level"] in levels
+        {**row, "seed": first.request, "conversation": with_history(first, row["messages"]), "sample": sample}
+        for row, first in asked
         for sample in range(samples)
     ]
 

@@ -19,7 +19,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.labels.audit import Cell, Outcome, cell_of
-from ifrl_core.records import Conversation, Row, constraint_of, conversation_of
+from ifrl_core.records import Conversation, Row, constraint_of, conversation_of, with_history
 from ifrl_core.rollouts.shards import TRAIN, answer_in
 from ifrl_core.stages.stage import Inputs
 from ifrl_core.statistics.by_hash import share_by_hash
@@ -88,17 +88,19 @@ def ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) -
 def _ladder_contrasts(config: LabelsConfig, ladder: list[Rung], seed: int, template: str = "") -> Iterator[Contrast]:
     instruction_id = ladder[0][0]["instruction_id"]
     split = "validation" if share_by_hash("labels", seed, instruction_id) < config.validation_share else "train"
-    verdicts = partial(_verdicts, conversation_of(ladder[0][0]), template)
+    asked = conversation_of(ladder[0][0])
+    verdicts = [partial(_verdicts, with_history(asked, rung["messages"]), template) for rung, _ in ladder]
     for level, (prompt, rollouts) in enumerate(ladder[1:], 1):
         lowest = 0 if config.negatives == "all_lower" else level - 1
-        for sample in _samples(config, prompt["constraints"], rollouts, verdicts):
-            lower = (ladder[rung][1][sample] for rung in range(level - 1, lowest - 1, -1))
-            negatives = tuple(_candidate(rollout, prompt, 0, split, verdicts) for rollout in lower)
-            yield Contrast(_candidate(rollouts[sample], prompt, 1, split, verdicts), negatives)
-        for above, others in ladder[level + 1 :] if config.positive_rungs == "all_upper" else ():
+        for sample in _samples(config, prompt["constraints"], rollouts, verdicts[level]):
+            lower = range(level - 1, lowest - 1, -1)
+            negatives = tuple(_candidate(ladder[r][1][sample], prompt, 0, split, verdicts[r]) for r in lower)
+            yield Contrast(_candidate(rollouts[sample], prompt, 1, split, verdicts[level]), negatives)
+        for rung in range(level + 1, len(ladder)) if config.positive_rungs == "all_upper" else ():
+            above, others = ladder[rung]
             newest_last = [*above["constraints"][: level - 1], *above["constraints"][level:], prompt["constraints"][-1]]
-            for sample in _samples(config, newest_last, others, verdicts):
-                yield Contrast(_candidate(others[sample], prompt, 1, split, verdicts), ())
+            for sample in _samples(config, newest_last, others, verdicts[rung]):
+                yield Contrast(_candidate(others[sample], prompt, 1, split, verdicts[rung]), ())
 
 
 def _samples(

@@ -72,6 +72,9 @@ def generations(
     rollouts = config.rollouts
     answers = config.seeds.train * rungs * rollouts.samples
     yield "rollouts", Generation("rollouts", rollouts, rollouts.max_tokens, answers), config.model
+    if rollouts.own_history:  # a turn of each rung at most; of longer dialogs it is more
+        turns = Generation("rollouts", rollouts, rollouts.max_tokens, seeds * rungs)
+        yield "histories", turns, config.model
     held_out = [config.seeds.held_out * evaluation.samples] * sum(level < rungs for level in evaluation.levels)
     asked = [(sum(held_out), evaluation.max_tokens)]
     if evaluation.ifeval_path is not None:

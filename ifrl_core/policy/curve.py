@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ifrl_core.config import MEASURED_AT_MOST
-from ifrl_core.records import CONSTRAINT, TURN, Message, Row, conversation_of
+from ifrl_core.records import CONSTRAINT, TURN, Conversation, Message, Row, conversation_of, with_history
 from ifrl_core.statistics.by_hash import rank_by_hash, share_by_hash
 from ifrl_core.statistics.intervals import cluster_mean
 
@@ -61,10 +61,10 @@ def asked_rows(name: str, prompts: Sequence[Row], levels: Collection[int], seed:
     """Rows of ASKED for the set `name`: of each instruction the prompt of its highest level among `levels`, where that has a
     hard constraint; at most MEASURED_AT_MOST. `prompts`: rows of prompts, in any order."""
     highest: dict[str, Row] = {}
-    begun: dict[str, str] = {}
+    begun: dict[str, Conversation] = {}
     for row in prompts:
         if row["level"] == 0:
-            begun[row["instruction_id"]] = json.dumps(conversation_of(row).messages, ensure_ascii=False)
+            begun[row["instruction_id"]] = conversation_of(row)
         known = highest.get(row["instruction_id"])
         if row["level"] in levels and (known is None or row["level"] > known["level"]):
             highest[row["instruction_id"]] = row
@@ -75,12 +75,16 @@ def asked_rows(name: str, prompts: Sequence[Row], levels: Collection[int], seed:
             "prompt_id": row["prompt_id"],
             "instruction_id": row["instruction_id"],
             "constraints": hard,
-            "conversation": begun.get(row["instruction_id"]),
+            "conversation": _packed(begun.get(row["instruction_id"]), row),
         }
         for row in highest.values()
         if (hard := [constraint for constraint in row["constraints"] if constraint["kind"] == "hard"])
     ]
     return sorted(asked, key=lambda row: rank_by_hash("curve", seed, row["instruction_id"]))[:MEASURED_AT_MOST]
+
+
+def _packed(asked: Conversation | None, row: Row) -> str | None:
+    return None if asked is None else json.dumps(with_history(asked, row["messages"]).messages, ensure_ascii=False)
 
 
 def hard_point(name: str, instructions: Sequence[str], scores: Sequence[float]) -> Row:

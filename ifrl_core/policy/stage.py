@@ -28,7 +28,7 @@ from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import check_grpo, check_launch, policy_launch
 from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table, steps_of
-from ifrl_core.records import Message, Row, conversation_of, packed
+from ifrl_core.records import Message, Row, conversation_of, packed, with_history
 from ifrl_core.reward_model.serve.client import open_client
 from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.rewards.problems.stage import problems_of
@@ -133,17 +133,17 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
 def training_prompts(prompts: ArtifactRef, store: ArtifactStore, aside: Collection[str] = ()) -> list[Row]:
     """Train prompts of level 1 and up, each with its seed instruction (job.POOL), but those of the instructions `aside`."""
     rows: list[Row] = []
-    asked: Row = {}
     for row in store.rows(prompts):
         if row["level"] == 0:
-            asked = {"seed": row["messages"][-1]["content"], "conversation": packed(conversation_of(row))}
+            asked = conversation_of(row)
         elif row["split"] == "train" and row["instruction_id"] not in aside:
             rows.append(
                 {
                     "prompt": row["messages"],
                     "prompt_id": row["prompt_id"],
                     "level": row["level"],
-                    **asked,
+                    "seed": asked.request,
+                    "conversation": packed(with_history(asked, row["messages"])),
                     "constraints": row["constraints"],
                 }
             )

@@ -62,6 +62,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
         *_policy(figures.get("policy", {})),
         *_seeds(figures.get("seeds", {})),
         *_too_long(figures),
+        *_histories(figures),
         *_unclosed(figures),
         *_constraints(figures.get("instructions", {}), figures.get("pass_rates", {})),
     ]
@@ -378,6 +379,19 @@ def _too_long(figures: Mapping[str, Figures]) -> Iterator[Finding]:
     if unanswered := figures.get("before", {}).get("no_room"):
         text = "Their prompts fill the model's positions; they count as answered with nothing, before and after."
         yield Finding("warning", f"Evaluation could not answer {things(unanswered, 'question')}", text)
+
+
+def _histories(figures: Mapping[str, Figures]) -> Iterator[Finding]:
+    """Whose answers stood before the last turn of conversations, and whether they kept to what stood before them."""
+    named = (("the base model's", "histories"), ("the policy's", "histories_after"))
+    for whose, name in named:
+        made = figures.get(name, {}).get("histories", {})
+        if "own" in made:
+            standing = figures[name]["standing"]
+            others = [f"{things(many, 'conversation')} {why}" for why, many in made.items() if why != "own"]
+            kept = f"Of hard constraints that stood before them they kept {percent(standing['mean'])} (n = {standing['n']})."
+            text = f"{kept if standing['n'] else ''} {'; '.join(others) + '.' if others else ''}".strip()
+            yield Finding("note", f"Earlier answers of {things(made['own'], 'conversation')} are {whose} own", text)
 
 
 def _unclosed(figures: Mapping[str, Figures]) -> Iterator[Finding]:

@@ -73,13 +73,20 @@ def _generate_shard(config: RolloutsConfig, inputs: Inputs, work: Work, index: i
 def prompts_of_shard(
     config: RolloutsConfig, prompts: ArtifactRef, store: ArtifactStore, index: int
 ) -> Iterator[dict[str, Any]]:
-    """The prompts of the `index`-th group of ladders; the prompts of a ladder stand together in the table."""
-    starts = _ladder_starts(prompts, store.root)
+    """The prompts of the `index`-th group of train ladders."""
     first = index * config.ladders_per_shard
-    start, end = starts[first], starts[min(first + config.ladders_per_shard, len(starts) - 1)]
+    return prompts_of_ladders(prompts, store, first, first + config.ladders_per_shard)
+
+
+def prompts_of_ladders(
+    prompts: ArtifactRef, store: ArtifactStore, first: int, end: int, *, prefix: str = TRAIN
+) -> Iterator[dict[str, Any]]:
+    """The prompts of the ladders from place `first` to before `end`; those of a ladder stand together in the table."""
+    starts = _ladder_starts(prompts, store.root, prefix)
+    start, end = starts[first], starts[min(end, len(starts) - 1)]
     offset = 0
     for shard in store.manifest(prompts).shards:
-        if not shard.name.startswith(TRAIN):
+        if not shard.name.startswith(prefix):
             continue
         low, high = max(start - offset, 0), min(end - offset, shard.rows)
         if low < high:
@@ -87,10 +94,10 @@ def prompts_of_shard(
         offset += shard.rows
 
 
-@lru_cache(maxsize=2)
-def _ladder_starts(prompts: ArtifactRef, root: str) -> list[int]:
+@lru_cache(maxsize=4)
+def _ladder_starts(prompts: ArtifactRef, root: str, prefix: str) -> list[int]:
     """The row in which each ladder of the table begins, and the number of rows; read once a process."""
-    tables = ArtifactStore(root).tables(prompts, prefix=TRAIN)
+    tables = ArtifactStore(root).tables(prompts, prefix=prefix)
     ids = (name for table in tables for name in table["instruction_id"].to_pylist())
     starts, row = [], 0
     for _, ladder in itertools.groupby(ids):

@@ -40,7 +40,7 @@ from ifrl_core.reward_model.model.scorer import OfAnswers, Pair, Probabilities
 from ifrl_core.rewards import score, step_figures
 from ifrl_core.rewards.problems import reward as problem_reward
 from ifrl_core.rewards.problems.verify import Grader
-from ifrl_core.rollouts import shards
+from ifrl_core.rollouts import histories, shards
 from ifrl_core.stages.progress import Progress, no_progress
 from ifrl_core.stages.stage import Work
 from ifrl_core.text.reasoning import THINK, WHOLE, Reasoning
@@ -104,6 +104,14 @@ def of_rollouts(response: str, reasoning: Reasoning, store: ArtifactStore) -> bo
     row = rollout(response, reasoning)
     assert row["empty"] == (not shards.answer_in(row))
     return "river" in shards.answer_in(row)
+
+
+def of_histories(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    texts = (("user", "Name it."), ("assistant", "The Po."), ("user", "Another."))
+    messages = [{"role": role, "content": content} for role, content in texts]
+    row = {"instruction_id": "i", "level": 0, "messages": messages, "constraints": []}
+    [made] = histories.own_histories([row], Says(response), Sampling(1), work(store, reasoning))
+    return "river" in made["messages"][1]["content"]
 
 
 def of_labels(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
@@ -255,6 +263,7 @@ GRADER = Grader()
 Reader = Callable[[str, Reasoning, ArtifactStore], bool]
 READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_rollouts: [shards],
+    of_histories: [histories],
     of_labels: [contrasts],
     of_best_sample: [contrasts],
     of_filters: [filters],

@@ -102,6 +102,19 @@ def test_what_rollouts_showed_decides_what_the_policy_of_their_round_is_trained_
     assert "prompts" not in made_of["evaluation-after"], "every round is measured on the same instructions"
 
 
+def test_own_histories_are_of_the_model_that_goes_on_with_them_and_measured_with_each_models_own() -> None:
+    rates = {"labels": 0.6, "labels-2": 0.7}
+    made_of = Recorder("rollouts.own_history=true", "rounds=2", rates=rates).pipeline()
+    first, second = {"prompts": "histories"}, {"prompts": "histories-2"}
+    assert (made_of["histories"], made_of["histories-2"]) == ({}, {"model": "policy"})
+    assert (made_of["rollouts"], made_of["labels"], made_of["policy"]) == (first, first, first)
+    assert made_of["rollouts-2"] == {"model": "policy"} | second
+    assert second.items() <= made_of["policy-2"].items()
+    assert made_of["histories-after"] == {"model": "policy-2"}
+    assert made_of["evaluation-before"]["prompts"] == "histories"
+    assert made_of["evaluation-after"]["prompts"] == "histories-after"
+
+
 def test_what_a_recipe_adds_is_made_before_it_is_needed(tmp_path: Path) -> None:
     (tmp_path / "ifeval.jsonl").write_text("{}\n")
     made_of = Recorder(

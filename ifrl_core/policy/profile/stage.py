@@ -17,7 +17,7 @@ from ifrl_core.inference.journal import JournalEngine
 from ifrl_core.inference.open import describe_engine, forget_engine, open_engine
 from ifrl_core.policy.curriculum import curriculum_stages
 from ifrl_core.policy.profile.groups import Group, group_figures
-from ifrl_core.records import Row, constraint_of, conversation_of
+from ifrl_core.records import Row, constraint_of, conversation_of, with_history
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.statistics.by_hash import rank_by_hash
 from ifrl_core.text.reasoning import Reasoning, answer_start
@@ -105,7 +105,8 @@ def sampled_prompts(prompts: ArtifactRef, config: ProfilePlan, store: ArtifactSt
     """
     train = [row for row in store.rows(prompts) if row["split"] == "train"]
     begun = {row["instruction_id"]: conversation_of(row) for row in train if row["level"] == 0}
-    rows = [{**row, "conversation": begun.get(row["instruction_id"])} for row in train if row["level"] in config.levels]
+    asked = ((row, begun.get(row["instruction_id"])) for row in train if row["level"] in config.levels)
+    rows = [{**row, "conversation": first and with_history(first, row["messages"])} for row, first in asked]
     ids = sorted({row["instruction_id"] for row in rows}, key=lambda name: rank_by_hash("profile", seed, name))
     chosen = set(ids[: config.instructions])
     return [row for row in rows if row["instruction_id"] in chosen]

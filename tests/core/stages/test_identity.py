@@ -160,6 +160,7 @@ FIELDS: Mapping[str, Field] = {
     "rollouts.top_p": field("rollouts", 0.5, idle=("rollouts.temperature=0",)),
     "rollouts.max_tokens": field(f"prompts rollouts {DRAWN}", 10),
     "rollouts.ladders_per_shard": field("", 8),
+    "rollouts.own_history": field("histories histories-after", "true"),
     "labels.validation_share": field("labels", 0.3),
     "labels.drop_identical": field("labels", "false"),
     "labels.drop_empty": field("labels", "false"),

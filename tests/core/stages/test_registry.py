@@ -101,8 +101,18 @@ def test_a_stage_takes_the_inputs_that_the_recipe_calls_for() -> None:
 
 
 def test_names_of_stages_in_a_recipe_are_those_that_may_be_placed() -> None:
-    names = ["pass-rates", "instructions", "rollouts", "reward-model", "policy", "answers", "judgements", "evaluation"]
-    names.append("scores")
+    names = [
+        "pass-rates",
+        "instructions",
+        "histories",
+        "rollouts",
+        "reward-model",
+        "policy",
+        "answers",
+        "judgements",
+        "evaluation",
+        "scores",
+    ]
     schema = ExecutionConfig.model_json_schema()["properties"]["deployments"]
     assert schema["propertyNames"] == {"enum": names}
     with pytest.raises(ValueError, match=r"Input should be 'pass-rates', .* or 'scores'"):
@@ -116,6 +126,7 @@ def pooled(stage: Stage) -> bool:
 def test_a_pool_takes_what_always_uses_the_model() -> None:
     assert {stage.name for stage in STAGES if pooled(stage)} == {
         "pass-rates",
+        "histories",
         "rollouts",
         "reward-model",
         "policy",
