@@ -29,6 +29,7 @@ from ifrl_core.report.stage import ReportConfig, write_report
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.rollouts.stage import make_rollouts
 from ifrl_core.seeds.stage import make_seeds, seeds_source
+from ifrl_core.shipped import BUILTIN
 
 KNOWN_FILE = Path(__file__).with_name("fingerprints.json")
 
@@ -41,7 +42,8 @@ def ref(name: str) -> ArtifactRef:
 def fingerprints(recipe: str) -> dict[str, str]:
     """By stage."""
     config = load_recipe(recipe, [])
-    seeds = config.seeds.model_copy(update={"files": (), "builtin": True})  # a recipe's files are the user's own
+    shipped = tuple(file for file in config.seeds.files if file.startswith(BUILTIN))  # others are the user's own
+    seeds = config.seeds.model_copy(update={"files": shipped, "builtin": not shipped})
     rates = PassRatesPlan(instructions=answerable(config), layout=config.ladder.layout, to_corridor=False)
     policy = config.policy.model_copy(update={"general": GeneralConfig(ratio=config.policy.general.ratio)})
     evaluation = config.evaluation.model_copy(update={"ifeval_path": None})
