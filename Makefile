@@ -6,6 +6,8 @@ INSTALLED := $(VENV)/.installed
 IFEVAL ?=
 GPU ?=
 COMMIT ?=
+# Tests start many interpreters, which share what one has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 # Two processes share the cores: many tests wait for servers. tests/groups.py says which tests stay in one process.
 PYTEST = $(BIN)/pytest --durations=25
 SHARED_CORES = -n 2 --no-loadscope-reorder

@@ -1,13 +1,15 @@
 """What tests share: the folder of benchmark data, a store, and the models, made once for all processes of a test run."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `ifrl` sets it, before torch is loaded
 
 import pytest
 import yaml
+from filelock import FileLock
 from hypothesis import settings
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
@@ -42,6 +44,31 @@ def model_store(run_folder: Path) -> ArtifactStore:
     Of several processes that want a model, one makes it and the others wait, as with every artifact.
     """
     return ArtifactStore(os.environ.get("IFRL_TEST_STORE") or str(run_folder / "models"))
+
+
+@pytest.fixture(scope="session")
+def mlflow_tables(run_folder: Path) -> Path:
+    """A sqlite file with the tables of MLflow and nothing in them, for `fresh_mlflow`: making them takes a second or two."""
+    made = run_folder / "mlflow-tables.db"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            from mlflow.tracking import MlflowClient
+
+            MlflowClient(f"sqlite:///{made}.new").search_experiments(max_results=1)
+            os.rename(f"{made}.new", made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def fresh_mlflow(mlflow_tables: Path) -> Callable[[Path], str]:
+    """Makes an empty MLflow store at a path; returns its URI. Who tests how the tables come about takes another path."""
+
+    def make(path: Path) -> str:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(mlflow_tables, path)
+        return f"sqlite:///{path}"
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ def test_the_tests_of_a_file_meet_in_one_process(tmp_path: Path) -> None:
         "-m",
         "pytest",
         "-p",
+        "xdist",
+        "-p",
         "tests.groups",
         "-n",
         "2",
@@ -36,9 +38,8 @@ def test_the_tests_of_a_file_meet_in_one_process(tmp_path: Path) -> None:
         str(tmp_path),
         str(tmp_path),
     ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     ran = re.findall(r"\[(gw\d)\].* PASSED test_(\w)\.py", done.stdout)
     assert len(ran) == 18, done.stdout
     assert len(set(ran)) == 3, "a file's tests ran in two processes"

@@ -6,7 +6,6 @@ tests of their own (policy/test_launched.py, training/test_child.py).
 
 import json
 import math
-import multiprocessing
 import os
 import runpy
 import signal
@@ -18,7 +17,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -28,10 +26,8 @@ import pytest
 
 from ifrl_core.errors import TrainingError
 from ifrl_core.training import child
-from ifrl_core.training.launch import KEEP_MEMORY
+from tests.forks import FORKS, start_server
 
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["ifrl_core.policy.process", "ifrl_core.reward_model.train.process"])
 _Deadly = Path | tuple[str, int]
 _deadly: list[_Deadly] = []  # a file at whose sight the process dies, or a function, and which call of it
 
@@ -44,7 +40,7 @@ class ForkedProcess:
         count = int(command[command.index("--nproc_per_node") + 1]) if "--nproc_per_node" in command else 1
         deadly = _deadly[-1] if _deadly else None
         self._processes = [
-            _processes.Process(target=_run_module, args=(*command[-2:], stdout.name, told, deadly), daemon=True)
+            FORKS.Process(target=_run_module, args=(*command[-2:], stdout.name, told, deadly), daemon=True)
             for told in _environments(env, count)
         ]
         for process in self._processes:
@@ -85,9 +81,7 @@ def _environments(env: Mapping[str, str], count: int) -> list[dict[str, str]]:
 def forked_trainings() -> Iterator[None]:
     """Inside, stages fork their training process."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in KEEP_MEMORY.items():  # read when a process starts
-            patch.setenv(name, value)
-        forkserver.ensure_running()
+        start_server()
         patch.setattr(child, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": ForkedProcess}))
         yield
 

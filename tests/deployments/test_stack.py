@@ -112,7 +112,7 @@ def test_a_run_of_the_form_completes_and_shows_its_graph_and_artifacts(
 ) -> None:
     page.goto(f"{stack.ui}/runs/flow-run/{run_from_form}")
     text_of(page, "Completed")
-    page.wait_for_timeout(5000)  # the graph is a canvas, which has no text to wait for
+    page.wait_for_timeout(3000)  # the graph is a canvas, which has no text to wait for
     page.screenshot(path=screenshots / "run-graph.png")
     page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).last.click()
     text_of(page, "ifrl-report")

@@ -1,4 +1,4 @@
-"""`ifrl` in a process forked from one that has imported what takes seconds: torch, transformers, MLflow.
+"""`ifrl` in a process forked from one that has imported what takes seconds (tests/forks.py), and so are its trainings.
 
 To the command it is a process like any other: its own environment, arguments, output and exit code, and Prefect, which
 reads its settings when it is imported, is imported by the fork. Only what libraries read when they are loaded
@@ -6,7 +6,6 @@ reads its settings when it is imported, is imported by the fork. Only what libra
 """
 
 import atexit
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -15,17 +14,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.core.forked import forked_trainings
+from tests.forks import FORKS, fork_siblings, start_server
+
 REPO = Path(__file__).parent.parent.parent
-PRELOADED = [
-    "mlflow.pyfunc",
-    "transformers.models.llama.modeling_llama",
-    "ifrl_core.evaluation.stage",
-    "ifrl_core.policy.stage",
-    "ifrl_core.report.stage",
-    "ifrl_core.reward_model.train.stage",
-]
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(PRELOADED)
 
 
 def run_forked(
@@ -41,7 +33,8 @@ def call_forked(
     """The same for a function of some module: what it prints, and exit code 1 with a traceback where it raises."""
     with tempfile.TemporaryDirectory(prefix="ifrl-forked-") as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        process = _FORKS.Process(target=_command, args=(function, list(arguments), dict(env), str(out), str(err)))
+        start_server()
+        process = FORKS.Process(target=_command, args=(function, list(arguments), dict(env), str(out), str(err)))
         process.start()
         process.join(timeout_s)
         if process.exitcode is None:
@@ -59,8 +52,10 @@ def _command(function: Callable[..., None], arguments: list[str], env: dict[str,
     os.environ.clear()
     os.environ.update(env)
     os.chdir(REPO)
+    fork_siblings()
     try:
-        function(*arguments)
+        with forked_trainings():
+            function(*arguments)
     finally:  # what an interpreter does at its end, and a fork of multiprocessing does not
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()

@@ -125,6 +125,7 @@ def prefect_on(database: str, folder: Path, port: int) -> Iterator[dict[str, str
         "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",  # how soon who waits for another run looks again
     }
     with running(command, server_env, folder / "server.log", f"{api['PREFECT_API_URL']}/health"):
         yield {**home, **api, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}

@@ -100,15 +100,14 @@ def ci_environment(deployed: Deployed, folder: Path, overrides: str, *, watcher:
     return {**env, "IFRL_OVERRIDES": overrides, "PYTHON": sys.executable}
 
 
-@pytest.mark.parametrize("watcher", ["exit 1", "exec sleep 600"], ids=["ends early", "never ends"])
 def test_ci_fails_when_the_gain_is_below_the_bound(
-    finished: "subprocess.CompletedProcess[str]", deployed: Deployed, tmp_path: Path, watcher: str
+    finished: "subprocess.CompletedProcess[str]", deployed: Deployed, tmp_path: Path
 ) -> None:
     """The script on the same recipe, all of which is cached: it deploys, runs, waits, reads its own run and judges it.
 
-    Prefect's watcher loses its connection meanwhile (issues 19989 and 22549 of Prefect); nothing depends on it.
+    Prefect's watcher loses its connection meanwhile and never ends (issue 22549 of Prefect); nothing depends on it.
     """
-    env = ci_environment(deployed, tmp_path, "registry.alias=ci execution.workers=1", watcher=watcher)
+    env = ci_environment(deployed, tmp_path, "registry.alias=ci execution.workers=1", watcher="exec sleep 600")
     done = subprocess.run(["sh", CI_SCRIPT], env=env, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "not at least +1000" in done.stderr
@@ -120,12 +119,14 @@ def test_ci_fails_when_the_gain_is_below_the_bound(
 def test_a_build_that_is_ended_takes_its_run_with_it(
     finished: "subprocess.CompletedProcess[str]", deployed: Deployed, tmp_path: Path
 ) -> None:
-    env = ci_environment(deployed, tmp_path, "seed=99 rollouts.max_tokens=60")
+    """Ended by a signal, and by nothing before that: here the watcher ends at once (issue 19989 of Prefect)."""
+    env = ci_environment(deployed, tmp_path, "seed=99 rollouts.max_tokens=60", watcher="exit 1")
     running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
     with (tmp_path / "log").open("w") as log:
         build = subprocess.Popen(["sh", CI_SCRIPT], env=env, stdout=log, stderr=log, cwd=tmp_path)
     wait_until(lambda: bool(deployed.site.ask("/flow_runs/filter", running)), 120, (tmp_path / "log").read_text)
     run = deployed.site.ask("/flow_runs/filter", running)[0]["id"]
+    assert build.poll() is None, (tmp_path / "log").read_text()
     build.terminate()
     assert build.wait(60) == 1
     assert deployed.site.ended(run)["state_type"] == "CANCELLED"

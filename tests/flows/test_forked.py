@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.forked import PRELOADED, call_forked
+from ifrl_core.training.child import run_child
+from ifrl_core.training.job import LOG
+from tests.flows.forked import call_forked
+from tests.forks import PRELOADED
 
 pytestmark = pytest.mark.model  # torch and MLflow are imported
 
@@ -30,6 +33,20 @@ def test_it_has_its_own_environment_output_and_exit_code() -> None:
     assert failed.stderr.endswith("RuntimeError: out of milk\n")
 
 
+def trains(folder: str) -> None:
+    run_child([sys.executable, "-m", __name__, folder], folder=Path(folder), what="toy")
+
+
+def test_its_trainings_are_forked_from_where_it_was(tmp_path: Path) -> None:
+    done = call_forked(trains, [str(tmp_path)], dict(os.environ), timeout_s=120)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / LOG).read_text() == "True\n"
+
+
 def test_all_that_is_to_be_preloaded_is_there() -> None:
     """The fork server passes over a module that it cannot import."""
     assert all(find_spec(name) for name in PRELOADED)
+
+
+if __name__ == "__main__":  # the training of `trains`
+    print("trl" in sys.modules)

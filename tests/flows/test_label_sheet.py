@@ -1,26 +1,36 @@
 """`ifrl labels`: from a run to a sheet, judged in a real browser with keys alone, to figures; and its messages."""
 
+import io
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows.cli.main import main
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.labels.stage import make_labels
 from tests.core.ladders import ladders
-from tests.flows.forked import run_forked
 
 HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\"> <b>bold</b>"
 
 
 def ifrl(store: ArtifactStore, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return run_forked(arguments, {**os.environ, "IFRL_ROOT": store.root}, timeout_s=120)
+    """The command in this process, as these start nothing and read nothing of Prefect or MLflow."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("IFRL_ROOT", store.root)
+        patch.setattr(sys, "argv", ["ifrl", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return subprocess.CompletedProcess(list(arguments), int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What a decision changes: tags, the alias and the used seeds, in an order that a kill cannot spoil."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,9 @@ BETTER, NO_BETTER = (decide(comparison(hard=row(40, gain, 5)), RetrainConfig()) 
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+def uri(tmp_path_factory: pytest.TempPathFactory, fresh_mlflow: Callable[[Path], str]) -> str:
     folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = fresh_mlflow(folder / "mlflow.db")
     open_experiment(uri, str(folder / "files"))
     return uri
 

@@ -88,14 +88,14 @@ def start(attempt: Attempt, folder: Path) -> int:
 
 
 class QuickEngine:
-    """Answers that follow from the request alone, at about 25 requests a second: time to be killed in."""
+    """Answers that follow from the request alone, at about 80 requests a second: time to be killed in."""
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress = no_progress
     ) -> list[Completion]:
         completions = []
         for request in requests:
-            time.sleep(0.02)
+            time.sleep(0.01)
             text = hashlib.sha256(f"{request.seed}{request.messages}".encode()).hexdigest()
             completions.append(Completion(text, "stop", 10, 4))
         return completions

@@ -74,7 +74,10 @@ def test_a_killed_holder_is_followed_at_once(root: str, tmp_path: Path) -> None:
     holder = start(root, log, 300)
     wait_until_begun(log, holder)
     waiting = start(root, log, 0)
-    time.sleep(3)
+    assert waiting.stderr is not None
+    while "waiting for its result" not in (line := waiting.stderr.readline()):
+        assert line, "it ended"
+    time.sleep(0.5)
     assert waiting.poll() is None
     os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()

@@ -1,7 +1,7 @@
 """Champions on a real MLflow server: the alias moves, what is written beside it, and the way back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,10 @@ pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with mlflow_server(tmp_path_factory.mktemp("mlflow"), free_port()) as url:
+def uri(tmp_path_factory: pytest.TempPathFactory, fresh_mlflow: Callable[[Path], str]) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("mlflow")
+    fresh_mlflow(folder / "mlflow.db")
+    with mlflow_server(folder, free_port()) as url:
         yield url
 
 

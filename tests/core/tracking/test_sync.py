@@ -47,7 +47,8 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_mlflow: Callable[[Path], str]) -> Iterator[Server]:
+    fresh_mlflow(tmp_path / "mlflow" / "mlflow.db")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setattr(tracker, "_PAUSE_S", 0.0)
     with ExitStack() as stack:
@@ -119,7 +120,7 @@ def samples(uri: str, run_id: str) -> list[Any]:
 
 
 def test_a_run_without_mlflow_is_the_same_there_after_a_sync(
-    server: Server, store: ArtifactStore, tmp_path: Path
+    server: Server, store: ArtifactStore, tmp_path: Path, fresh_mlflow: Callable[[Path], str]
 ) -> None:
     owed = use(store, server.uri, "run-1")
     assert owed.is_owed
@@ -155,7 +156,7 @@ def test_a_run_without_mlflow_is_the_same_there_after_a_sync(
 
     # A run with MLflow up leaves the same, and no journal.
     other = ArtifactStore(str(tmp_path / "other"))
-    direct = f"sqlite:///{tmp_path / 'direct.db'}"
+    direct = fresh_mlflow(tmp_path / "direct.db")
     open_experiment(direct, str(tmp_path / "files"))
     use(other, direct, "run-1")
     assert tracking_journal.unsent(other, "run-1") == []
@@ -176,20 +177,22 @@ def test_mlflow_that_goes_down_in_the_middle_gets_the_rest_later(server: Server,
     assert found["files"]["run-2"] == ["report.html"]
 
 
-def test_an_artifact_that_is_gone_costs_its_entry_alone(server: Server, store: ArtifactStore, tmp_path: Path) -> None:
+def test_an_artifact_that_is_gone_costs_its_entry_alone(
+    server: Server, store: ArtifactStore, tmp_path: Path, fresh_mlflow: Callable[[Path], str]
+) -> None:
     use(store, server.uri, "run-3")
     (Path(store.folder("policy", "a" * 64)) / "manifest.json").unlink()
-    uri = f"sqlite:///{tmp_path / 'direct.db'}"
+    uri = fresh_mlflow(tmp_path / "direct.db")
     open_experiment(uri, str(tmp_path / "files"))
     assert sync_run(store, "run-3", uri).lost == 3  # the stage, the model and the report
     assert {run.info.status for run in runs_of(uri).values()} == {"FINISHED"}
 
 
 @pytest.fixture(scope="module")
-def direct(tmp_path_factory: pytest.TempPathFactory) -> str:
+def direct(tmp_path_factory: pytest.TempPathFactory, fresh_mlflow: Callable[[Path], str]) -> str:
     """The URI of a store without a server."""
     folder = tmp_path_factory.mktemp("direct")
-    uri = f"sqlite:///{folder / 'direct.db'}"
+    uri = fresh_mlflow(folder / "direct.db")
     open_experiment(uri, str(folder / "files"))
     return uri
 

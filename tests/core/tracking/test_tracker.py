@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -17,8 +18,8 @@ from ifrl_core.tracking.versions import register_folder
 
 
 @pytest.fixture
-def tracker(tmp_path: Path, store: ArtifactStore) -> Tracker:
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+def tracker(tmp_path: Path, store: ArtifactStore, fresh_mlflow: Callable[[Path], str]) -> Tracker:
+    uri = fresh_mlflow(tmp_path / "mlflow.db")
     experiment = open_experiment(uri, str(tmp_path / "files"))
     tracker = Tracker.start(uri, str(tmp_path / "files"), "stage", {"cached": "false"}, store)
     assert tracker.run.experiment_id == experiment

@@ -5,8 +5,6 @@ import os
 import time
 from pathlib import Path
 
-from transformers import TrainingArguments
-
 from ifrl_core.errors import CollapseError
 from ifrl_core.training.entry import main
 from ifrl_core.training.job import FINAL, renamed_when_whole
@@ -17,6 +15,8 @@ def train(document: Path) -> None:
     if error := job.get("error"):
         raise CollapseError(error)
     time.sleep(job.get("seconds", 0))
+    from transformers import TrainingArguments  # seconds, which who fails or waits does without
+
     arguments = TrainingArguments(output_dir=str(document.parent))
     devices = {
         "gpus": arguments.n_gpu,
