@@ -17,7 +17,9 @@ from ifrl_core.evaluation.suite.rows import GENERAL_LABEL, asked_benchmarks, imp
 from ifrl_core.evolving.stage import evolve_instructions, evolve_prompts
 from ifrl_core.instructions.pass_rates import measure_pass_rates
 from ifrl_core.instructions.stage import import_writer, make_instructions, make_prompts
-from ifrl_core.labels.rounds import is_worse, last_round
+from ifrl_core.instructor.stage import train_instructor
+from ifrl_core.instructor.write import write_instructions
+from ifrl_core.labels.rounds import is_worse, label_of, last_round
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.models.stage import import_model
 from ifrl_core.policy.stage import train_policy
@@ -25,6 +27,7 @@ from ifrl_core.promotion.champion import split_tags
 from ifrl_core.report.stage import write_report
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.rewards.problems.stage import make_problems
+from ifrl_core.rewards.writing import has_decayed
 from ifrl_core.rollouts.histories import make_histories, make_histories_after
 from ifrl_core.rollouts.stage import make_rollouts
 from ifrl_core.seeds.stage import make_seeds
@@ -88,12 +91,28 @@ def _train_round(run: Run, refs: Refs, start: ArtifactRef, number: int = 1) -> R
 
 
 def _evolve(run: Run, refs: Refs, number: int) -> Refs:
-    """What a recipe trains on in the place of the prompts that refs["rollouts"] are answers to; nothing: on these."""
-    evolved = run.stage(evolve_instructions, refs, number=number)
+    """What a recipe trains on in the place of the prompts that refs["rollouts"] are answers to; nothing: on what it did.
+
+    The instructor starts from the base model and goes on from itself. Once it writes worse than in the round before, what it
+    wrote then is trained on again.
+    """
+    taught = run.stage(train_instructor, refs | {"model": refs.get("instructor", refs["model"])}, number=number)
+    evolved = run.stage(write_instructions, refs | taught, number=number) if taught else {}
+    evolved |= run.stage(evolve_instructions, refs, number=number)
     if not evolved:
         return {}
+    if taught and number > 1 and _writes_worse(run, evolved, refs):
+        log.warning("round %d: the instructor writes worse than in the round before, and is left as it was", number)
+        return {}
     written = {"instructions": evolved[evolve_instructions.output]}
-    return evolved | run.stage(evolve_prompts, refs | written, number=number)
+    return taught | evolved | run.stage(evolve_prompts, refs | written, number=number)
+
+
+def _writes_worse(run: Run, evolved: Refs, earlier: Refs) -> bool:
+    now, before = (
+        run.store.manifest(refs[evolve_instructions.output]).figures["writing"] for refs in (evolved, earlier)
+    )
+    return has_decayed(now, before)
 
 
 def evaluate(run: Run, refs: Refs) -> Refs:
@@ -148,8 +167,11 @@ def register(run: Run, refs: Refs) -> list[dict[str, str]]:
 
 def report(run: Run, refs: Refs) -> Refs:
     """What is known of soft constraints, and the page of everything that the run made; of several rounds, every round's
-    labels."""
+    labels, and what an instructor wrote."""
     refs = refs | run.stage(audit_soft, refs)
     _, rounds = last_round(run.refs)
     of_rounds = {f"labels_{number}": ref for number, ref in enumerate(rounds, 1)} if len(rounds) > 1 else {}
+    numbers = range(1, run.config.rounds + 1)
+    written = {number: run.refs.get(label_of(write_instructions.label, number)) for number in numbers}
+    of_rounds |= {f"{write_instructions.output}_{number}": ref for number, ref in written.items() if ref is not None}
     return refs | run.stage(write_report, refs | of_rounds)

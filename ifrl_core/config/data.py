@@ -26,7 +26,7 @@ _SAMPLED = used(lambda section: section.temperature > 0)  # greedy answers have 
 
 
 class ModelWriterConfig(GenerationConfig):
-    """How a model writes constraints (writers llm and self)."""
+    """How a model writes constraints (writers llm, self and instructor)."""
 
     model: How[str] = Field("", description="Model of writer llm (a model URI); empty with engine server")
     references: int = Field(8, ge=1, le=40, description="Constraint types that a prompt shows, with example wordings")
@@ -78,13 +78,23 @@ class EvolvingConfig(StageConfig):
         return self
 
 
+class InstructorConfig(StageConfig):
+    """How the twin of the policy that writes constraints is trained, beside all that `policy` says."""
+
+    max_steps: int = Field(10, ge=1, description="GRPO steps of each round")
+    quota: float = Field(
+        0.2, gt=0, le=1, description="Share of a step's constraints that may follow one template; more of it earns less"
+    )
+
+
 class InstructionsConfig(StageConfig):
     """How constraints are added to a seed."""
 
-    writer: Literal["catalog", "llm", "self", "evolving"] = Field(
+    writer: Literal["catalog", "llm", "self", "evolving", "instructor"] = Field(
         "catalog",
         description="catalog: sampled from the constraint types; llm: a model writes them; self: the policy does; evolving: "
-        "as catalog, and the policy is trained on others, drawn by what the round's rollouts showed",
+        "as catalog, and the policy is trained on others, drawn by what the round's rollouts showed; instructor: on others, "
+        "which a twin of the policy writes that is trained to",
     )
     min_constraints: int = Field(3, ge=1, le=5, description="Fewest constraints of an instruction")
     max_constraints: int = Field(5, ge=1, le=5, description="Most constraints of an instruction")
@@ -105,14 +115,25 @@ class InstructionsConfig(StageConfig):
         {}, description="For weighted: relative weight by type or family (tone:); 1 where none is given"
     )
     corridor: How[CorridorConfig] = CorridorConfig()  # what the stage pass-rates makes of it is an input
-    model_writer: Annotated[ModelWriterConfig, used(lambda section: section.model_writes)] = ModelWriterConfig()
+    model_writer: Annotated[ModelWriterConfig, used(lambda section: section.asks_model)] = ModelWriterConfig()
 
-    evolving: Annotated[EvolvingConfig, used(lambda section: section.writer == "evolving")] = EvolvingConfig()
+    evolving: Annotated[EvolvingConfig, used(lambda section: section.evolves)] = EvolvingConfig()
+    instructor: Annotated[InstructorConfig, used(lambda section: section.writer == "instructor")] = InstructorConfig()
 
     @property
     def model_writes(self) -> bool:
-        """Whether a model writes the constraints; else they are drawn from the catalog."""
+        """Whether a model writes all constraints; else the first are drawn from the catalog."""
         return self.writer in ("llm", "self")
+
+    @property
+    def evolves(self) -> bool:
+        """Whether the policy is trained on other constraints than those that its rollouts answered."""
+        return self.writer in ("evolving", "instructor")
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a model is asked to write."""
+        return self.model_writes or self.writer == "instructor"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

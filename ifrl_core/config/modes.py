@@ -77,10 +77,13 @@ MODES: tuple[Mode, ...] = (
     ),
     Mode(
         ("instructions.model_writer",),
-        lambda c: c.instructions.model_writes,
-        "instructions.writer llm or self",
+        lambda c: c.instructions.asks_model,
+        "instructions.writer llm, self or instructor",
     ),
-    Mode(("instructions.evolving",), lambda c: c.instructions.writer == "evolving", "instructions.writer evolving"),
+    Mode(("instructions.evolving",), lambda c: c.instructions.evolves, "instructions.writer evolving or instructor"),
+    Mode(
+        ("instructions.instructor",), lambda c: c.instructions.writer == "instructor", "instructions.writer instructor"
+    ),
     Mode(("instructions.model_writer.model",), lambda c: c.instructions.writer == "llm", "instructions.writer llm"),
     Mode(
         ("instructions.model_writer.structured_output",),

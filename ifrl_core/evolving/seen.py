@@ -9,9 +9,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.constraints.catalog.registry import CATALOG
+from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.constraints.verifiers.arguments import Choice
-from ifrl_core.records import Constraint
+from ifrl_core.labels.contrasts import ladders
+from ifrl_core.records import Constraint, Conversation, Row, constraint_of, conversation_of
+from ifrl_core.rollouts.shards import answer_in
 
 _TRUST = 4.0  # answers that what is more general counts as, beside the answers to the particular
 
@@ -82,6 +86,24 @@ class Seen:
 
     def _rate(self, key: Hashable, general: float, trust: float) -> float:
         return (self.passed[key] + trust * general) / (self.asked[key] + trust)
+
+
+def seen_in(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) -> Seen:
+    """What rules say of every rollout."""
+    seen = Seen()
+    template = (store.manifest(rollouts).config.get("reasoning") or {}).get("calls", "")
+    for ladder in ladders(prompts, rollouts, store):
+        asked = conversation_of(ladder[0][0])
+        for prompt, answers in ladder[1:]:
+            constraints = [constraint_of(row) for row in prompt["constraints"]]
+            for rollout in answers:
+                seen.add(constraints, judged(asked, constraints, rollout, template))
+    return seen
+
+
+def judged(asked: Conversation, constraints: Sequence[Constraint], rollout: Row, template: str) -> list[bool | None]:
+    """Verdicts on the answer of a row of records.ROLLOUTS."""
+    return verdicts_in(asked, constraints, answer_in(rollout), template)
 
 
 def _type(type_id: str) -> Hashable:

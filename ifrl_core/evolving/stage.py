@@ -2,28 +2,25 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
 from ifrl_core.config import InstructionsConfig, PipelineConfig
 from ifrl_core.constraints.identity import drawing_of, rules_of
-from ifrl_core.constraints.turns import verdicts_in
-from ifrl_core.evolving.seen import Seen
+from ifrl_core.evolving.seen import Seen, seen_in
 from ifrl_core.evolving.taste import Learnable, worth, write
 from ifrl_core.instructions.budget import answerable
 from ifrl_core.instructions.stage import LaddersPlan, ladders_plan, make_prompts, write_by_split
 from ifrl_core.instructions.writers.record import SeedRequest
-from ifrl_core.labels.contrasts import ladders
 from ifrl_core.records import (
     INSTRUCTIONS,
+    Constraint,
     Row,
-    constraint_of,
     constraint_row,
     conversation_of,
     with_conversations,
 )
-from ifrl_core.rollouts.shards import answer_in
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
 
@@ -32,7 +29,7 @@ def evolving_plan(recipe: PipelineConfig) -> InstructionsConfig | None:
 
 
 def evolved_ladders_plan(recipe: PipelineConfig) -> LaddersPlan | None:
-    return ladders_plan(recipe) if recipe.instructions.writer == "evolving" else None
+    return ladders_plan(recipe) if recipe.instructions.evolves else None
 
 
 @stage(
@@ -46,17 +43,34 @@ def evolved_ladders_plan(recipe: PipelineConfig) -> LaddersPlan | None:
 def evolve_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: instructions, and their prompts and rollouts. Columns as theirs: train seeds with other constraints, drawn by
     what the rollouts showed; held-out ones as they were, so that rounds are measured alike."""
-    seen = seen_in(inputs, work)
+    seen = seen_in(inputs["prompts"], inputs["rollouts"], work.store)
     taste = Learnable(seen, config.evolving)
-    # Another draw in each round: the rollouts are of another model.
-    source = f"{work.seed}:{inputs['rollouts'].fingerprint}"
+    written = {
+        request.seed_id: write(request, config, taste, source_of(request, inputs, work))
+        for request in train_requests(inputs, work)
+    }
+    return put_evolved(written, seen, config, inputs, work)
+
+
+def train_requests(inputs: Inputs, work: Work) -> list[SeedRequest]:
+    """The train seeds of inputs["instructions"], by the ids of their instructions."""
+    rows = (row for row in work.store.rows(inputs["instructions"]) if row["split"] == "train")
+    return [SeedRequest(row["instruction_id"], row["seed"], conversation_of(row)) for row in rows]
+
+
+def source_of(request: SeedRequest, inputs: Inputs, work: Work) -> random.Random:
+    """A seed's random source, another in each round: the rollouts are of another model."""
+    return random.Random(f"{work.seed}:{inputs['rollouts'].fingerprint}:{request.seed_id}")
+
+
+def put_evolved(
+    written: Mapping[str, Sequence[Constraint]], seen: Seen, config: InstructionsConfig, inputs: Inputs, work: Work
+) -> Figures:
+    """Write inputs["instructions"] with the constraints that were `written` for some, by their ids; the figures of it."""
     rows: dict[str, list[Row]] = {"train": [], "held_out": []}
     for row in work.store.rows(inputs["instructions"]):
-        if row["split"] == "train":
-            rng = random.Random(f"{source}:{row['instruction_id']}")
-            request = SeedRequest(row["instruction_id"], row["seed"], conversation_of(row))
-            constraints = list(map(constraint_row, write(request, config, taste, rng)))
-            row = {**row, "constraints": constraints or row["constraints"], "writer": config.writer}
+        if constraints := written.get(row["instruction_id"]):
+            row = {**row, "constraints": list(map(constraint_row, constraints)), "writer": config.writer}
         rows[row["split"]].append(row)
     write_by_split(work, rows, with_conversations(INSTRUCTIONS, (row for split in rows.values() for row in split)))
     work.progress(1, 1, f"{len(rows['train'])} instructions by {inputs['rollouts'].rows} rollouts")
@@ -71,19 +85,6 @@ evolve_prompts = replace(
     config=evolved_ladders_plan,
     optional=True,
 )
-
-
-def seen_in(inputs: Inputs, work: Work) -> Seen:
-    """What rules say of every rollout. inputs: prompts, rollouts."""
-    seen = Seen()
-    template = (work.store.manifest(inputs["rollouts"]).config.get("reasoning") or {}).get("calls", "")
-    for ladder in ladders(inputs["prompts"], inputs["rollouts"], work.store):
-        asked = conversation_of(ladder[0][0])
-        for prompt, rollouts in ladder[1:]:
-            constraints = [constraint_of(row) for row in prompt["constraints"]]
-            for rollout in rollouts:
-                seen.add(constraints, verdicts_in(asked, constraints, answer_in(rollout), template))
-    return seen
 
 
 def _figures(seen: Seen, rows: list[Row], config: InstructionsConfig) -> Figures:

@@ -62,7 +62,7 @@ def _uses_model(recipe: PipelineConfig) -> bool:
 
 def _check_writer(recipe: PipelineConfig) -> None:
     check_types(recipe)
-    if recipe.instructions.model_writes:
+    if recipe.instructions.asks_model:
         here = recipe.execution.deployment_of(make_instructions) is None
         check_engine(recipe.instructions.model_writer, "instructions.model_writer", here=here)
 
@@ -81,9 +81,9 @@ def _writer_source(recipe: PipelineConfig) -> ModelSource | None:
 
 
 def first_instructions(recipe: PipelineConfig) -> InstructionsConfig:
-    """What instructions are drawn by before anything is known of the model; writer evolving begins as the catalog does."""
+    """What instructions are drawn by before rollouts show anything: writers evolving and instructor begin as the catalog."""
     chosen = answerable(recipe)
-    return chosen.model_copy(update={"writer": "catalog"}) if chosen.writer == "evolving" else chosen
+    return chosen.model_copy(update={"writer": "catalog"}) if chosen.evolves else chosen
 
 
 import_writer = replace(

@@ -42,7 +42,7 @@ def _budgets(recipe: PipelineConfig) -> Iterator[tuple[str, int]]:
         yield "evaluation.ifeval_max_tokens", evaluation.ifeval_max_tokens
     if evaluation.general_prompts:
         yield "evaluation.general_max_tokens", evaluation.general_max_tokens
-    if instructions.writer == "self":
+    if instructions.writer in ("self", "instructor"):
         yield "instructions.model_writer.max_tokens", instructions.model_writer.max_tokens
     if instructions.sampling == "corridor" or recipe.ladder.order == "easy_to_hard":
         yield "instructions.corridor.max_tokens", instructions.corridor.max_tokens

@@ -65,10 +65,14 @@ def generations(
         rounds = corridor.rounds if instructions.sampling == "corridor" else 1
         count = rounds * min(corridor.seeds, config.seeds.train) * instructions.max_constraints
         yield "pass-rates", Generation("instructions.corridor", corridor, corridor.max_tokens, count), config.model
-    if instructions.model_writes:
-        writer = instructions.model_writer
-        replies = Generation("instructions.model_writer", writer, writer.max_tokens, seeds * writer.attempts)
-        yield "instructions", replies, writer.model or config.model
+    if instructions.asks_model:
+        writer, label = (
+            instructions.model_writer,
+            "instructions" if instructions.model_writes else "instructor-instructions",
+        )
+        count = (seeds if instructions.model_writes else config.seeds.train * config.rounds) * writer.attempts
+        replies = Generation("instructions.model_writer", writer, writer.max_tokens, count)
+        yield label, replies, writer.model or config.model
     rollouts = config.rollouts
     answers = config.seeds.train * rungs * rollouts.samples
     yield "rollouts", Generation("rollouts", rollouts, rollouts.max_tokens, answers), config.model

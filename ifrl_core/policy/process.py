@@ -7,6 +7,7 @@ ends with the weights of an undisturbed run (on the same machine type).
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.policy.scoring import load_reward_model, reward_plan
 from ifrl_core.policy.step_report import StepReport
 from ifrl_core.policy.weights import load_policy, trained_model
+from ifrl_core.policy.writing_reward import WritingReward
 from ifrl_core.records import Row
 from ifrl_core.training.arguments import training_provenance
 from ifrl_core.training.checkpoints import last_checkpoint
@@ -60,8 +62,8 @@ def train(document: Path) -> None:
     ends = end_tokens(job.model, tokenizer)
     # In this order: from the arguments on, models are loaded in parts (ZeRO-3), and the reward model must be whole.
     scorer = load_reward_model(job)
-    reward = PromptReward(
-        scorer,
+    reward_of = partial(WritingReward, job.writing) if job.writing else partial(PromptReward, scorer)
+    reward = reward_of(
         plan=reward_plan(job),
         config=config,
         clock=clock,

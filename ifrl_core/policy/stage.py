@@ -96,7 +96,7 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     model = model_folder(inputs["model"], work.store)
     aside = _set_aside(config, inputs["prompts"], work)
     prompts = training_prompts(inputs["prompts"], work.store, aside) + general_prompts(config, inputs, work.store)
-    fitting = _fitting(prompts, model, config)
+    fitting = fitting_prompts(prompts, model, config)
     weights = _weights(config.reward, fitting, inputs, work.store)
     telling = with_weight(fitting, weights)
     rows = _askable(telling, config, seed=work.seed)
@@ -112,7 +112,7 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     )
     if job.reward_model is not None and config.launch.reward_model == "service":
         open_client(job.reward_model)  # before any process is started: it may serve another model
-    _train(job, rows, work)
+    train_job(job, rows, work)
     told = metrics_by_step(work.scratch)
     metrics, points = steps_of(told), curve.points_of(told)
     work.writer.write_folder(work.scratch / FINAL, prefix="model")
@@ -193,7 +193,7 @@ def _write_measured(config: PolicyPlan, prompts: ArtifactRef, aside: Collection[
         for row in work.store.rows(prompts)
         if (row["instruction_id"] in aside if config.keep == "best" else row["split"] == "held_out")
     ]
-    asked = _fitting(curve.asked_rows(name, rows, asked_levels(config), work.seed), model, config)
+    asked = fitting_prompts(curve.asked_rows(name, rows, asked_levels(config), work.seed), model, config)
     if not asked:
         raise InputError(
             f"policy.evaluate_every has nothing to measure: of {len({row['instruction_id'] for row in rows})} {name} "
@@ -205,7 +205,8 @@ def _write_measured(config: PolicyPlan, prompts: ArtifactRef, aside: Collection[
     write_sets(config.benchmarks, work.scratch, _room(model, config))
 
 
-def _train(job: Job, rows: Sequence[Row], work: Work) -> None:
+def train_job(job: Job, rows: Sequence[Row], work: Work) -> None:
+    """Run a job on rows of job.POOL until its folder has what it made; killed, the same call goes on."""
     check_launch(job.config)
     job.folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows), schema=POOL), job.folder / PROMPTS)
@@ -240,7 +241,7 @@ def _earned(row: Row) -> str:
     return "reward unscored" if reward is None else f"reward {reward:.2f}"
 
 
-def _fitting(prompts: Sequence[Row], model: Path, config: PolicyConfig) -> list[Row]:
+def fitting_prompts(prompts: Sequence[Row], model: Path, config: PolicyConfig) -> list[Row]:
     """Those of at most max_prompt_tokens which leave room for the longest answer in the model's positions."""
     from transformers import AutoTokenizer
 

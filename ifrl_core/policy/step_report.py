@@ -26,7 +26,7 @@ _RENAMED = {
     "entropy": "entropy",
 }
 _OURS = (
-    *("reward/", "length/", "hack/", "pass_rate/", "curriculum/", "general/"),
+    *("reward/", "length/", "hack/", "pass_rate/", "curriculum/", "general/", "writing/"),
     *("gated", "task_dropped", "unscored_share", "zero_variance_share", "trained_share", "stage", "level"),
 )
 

@@ -16,6 +16,7 @@ from ifrl_core.report.benchmark_data import before_and_after
 from ifrl_core.report.cut_off import cut_off_section
 from ifrl_core.report.findings import benchmark_findings, findings, label_findings, worst_first
 from ifrl_core.report.policy import policy_section
+from ifrl_core.rewards.writing import has_decayed
 from ifrl_core.stages import registry
 from ifrl_core.stages.stage import Stage
 from ifrl_core.statistics.agreement import reliability_bins
@@ -45,6 +46,7 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
         "seeds": _seeds(inputs["seeds"], figures["seeds"], store) if "seeds" in inputs else None,
         "pass_rates": _pass_rates(inputs["pass_rates"], store) if "pass_rates" in inputs else None,
         "evolved": figures.get("evolved_instructions"),
+        "instructor": _instructor(inputs, store),
         "types": _types(figures.get("instructions", {})),
         "writing": figures.get("instructions", {}).get("writing"),
         "prompts": figures.get("prompts"),
@@ -121,6 +123,17 @@ def _seeds(ref: ArtifactRef, figures: Section, store: ArtifactStore) -> Section:
         "rejects": rejected[:REJECTS_SHOWN],
         "reasons": dict(Counter(row["reason"] for row in rejected).most_common(20)),
     }
+
+
+def _instructor(inputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> list[Section]:
+    """Of every round how the instructor's writing fared, and whether it was trained on; empty without an instructor."""
+    names = (f"evolved_instructions_{number}" for number in range(1, len(inputs) + 1))
+    found = [store.manifest(inputs[name]).figures.get("writing") for name in names if name in inputs]
+    rounds: list[Section] = []
+    for shares in filter(None, found):
+        before = next((row for row in reversed(rounds) if row["trained"]), None)
+        rounds.append({**shares, "trained": before is None or not has_decayed(shares, before)})
+    return rounds
 
 
 def _rounds(inputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> list[Section]:

@@ -65,6 +65,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
         *_histories(figures),
         *_unclosed(figures),
         *_constraints(figures.get("instructions", {}), figures.get("pass_rates", {})),
+        *_instructor(figures.get("evolved_instructions", {}).get("writing")),
     ]
     return worst_first(sentences)
 
@@ -404,6 +405,14 @@ def _unclosed(figures: Mapping[str, Figures]) -> Iterator[Finding]:
             text = f"They are no answers, which satisfy nothing; {setting} may be too few."
             title = f"{percent(unclosed / total)} of the {what} end inside their reasoning"
             yield Finding("warning" if unclosed > UNCLOSED * total else "note", title, text)
+
+
+def _instructor(writing: Figures | None) -> Iterator[Finding]:
+    if writing and writing["replaced"]:
+        many = writing["replaced"] > MOST_REJECTED * writing["asked"]
+        title = f"The instructor wrote nothing usable for {count(writing['replaced'])} of {things(writing['asked'], 'seed')}"
+        text = f"{percent(writing['parsed'])} of its replies could be read; these seeds got constraints drawn by pass rates."
+        yield Finding("warning" if many else "note", title, text)
 
 
 def _constraints(instructions: Figures, pass_rates: Figures) -> Iterator[Finding]:

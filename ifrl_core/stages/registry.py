@@ -29,6 +29,8 @@ DECLARED = (
     "ifrl_core.rollouts.stage:make_rollouts",
     "ifrl_core.labels.stage:make_labels",
     "ifrl_core.rewards.problems.stage:make_problems",
+    "ifrl_core.instructor.stage:train_instructor",
+    "ifrl_core.instructor.write:write_instructions",
     "ifrl_core.evolving.stage:evolve_instructions",
     "ifrl_core.evolving.stage:evolve_prompts",
     "ifrl_core.policy.profile.stage:measure_profile",

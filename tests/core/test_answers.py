@@ -24,6 +24,7 @@ from ifrl_core.evaluation.suite import given_answers
 from ifrl_core.evaluation.suite import score as suite_score
 from ifrl_core.evaluation.suite.answers import AnswersConfig
 from ifrl_core.evaluation.suite.benchmark import Benchmark, Grade, Graded, Item, Metric, Terms, asked, by_rules
+from ifrl_core.evolving import seen
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions.writers import reply
@@ -259,6 +260,13 @@ def of_benchmark_sets(response: str, reasoning: Reasoning, store: ArtifactStore)
     return "river" in answer
 
 
+def of_seen(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    made = seen.Seen()
+    asked_of = conversation_of({"seed": "Say it."})
+    made.add([RIVER], seen.judged(asked_of, [RIVER], rollout(response, reasoning), ""))
+    return made.answers(RIVER.type) == (1, 1)
+
+
 GRADER = Grader()
 Reader = Callable[[str, Reasoning, ArtifactStore], bool]
 READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
@@ -282,6 +290,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_score: [OfAnswers],
     of_replies: [reply],
     of_benchmark_sets: [benchmark_sets],
+    of_seen: [seen],
 }
 CUTTING = {"answer_of", "answer_start", "answer_in"}
 # Hand a response on to one of the readers.

@@ -115,6 +115,25 @@ def test_own_histories_are_of_the_model_that_goes_on_with_them_and_measured_with
     assert made_of["evaluation-after"]["prompts"] == "histories-after"
 
 
+@pytest.mark.parametrize("decays", [False, True])
+def test_the_instructor_learns_in_turns_with_the_policy_until_it_writes_worse(decays: bool) -> None:
+    recorder = Recorder("rounds=2", "instructions.writer=instructor", rates={"labels": 0.6, "labels-2": 0.7})
+    of_labels = recorder.store.manifest
+    shares = {"instructor-instructions": 0.8, "instructor-instructions-2": 0.2 if decays else 0.8}
+
+    def manifest(ref: ArtifactRef) -> SimpleNamespace:
+        if ref.uri not in shares:
+            return cast(SimpleNamespace, of_labels(ref))
+        return SimpleNamespace(figures={"writing": {"directive": shares[ref.uri], "distinct": 0.5, "top": 0.1}})
+
+    recorder.store.manifest = manifest
+    made_of = recorder.pipeline()
+    assert made_of["instructor"] == {}
+    assert made_of["instructor-2"] == {"model": "instructor", "rollouts": "rollouts-2"}
+    last = "evolved-prompts" if decays else "evolved-prompts-2"
+    assert made_of["policy-2"] == {"prompts": last, "model": "policy", "reward_model": "reward-model-2"}
+
+
 def test_what_a_recipe_adds_is_made_before_it_is_needed(tmp_path: Path) -> None:
     (tmp_path / "ifeval.jsonl").write_text("{}\n")
     made_of = Recorder(

@@ -118,10 +118,10 @@ def test_the_real_tokenizer_sees_one_turn(model_store: ArtifactStore, model: Art
 @pytest.mark.model
 def test_training_is_given_text_without_marks(model_store: ArtifactStore, model: ArtifactRef) -> None:
     """trl renders these prompts by itself."""
-    from ifrl_core.policy.stage import _fitting
+    from ifrl_core.policy.stage import fitting_prompts
 
     prompt = [{"role": "user", "content": ATTACK}]
-    (row,) = _fitting(
+    (row,) = fitting_prompts(
         [{"prompt": prompt, "prompt_id": "a"}], model_store.local_folder(model) / "model", PolicyConfig(max_tokens=64)
     )
     assert row == {"prompt": plain_messages(prompt, COMMON), "prompt_id": "a"}

@@ -314,10 +314,18 @@ def test_what_a_model_wrote_and_what_pass_rates_were_measured_is_shown(whole: Wh
     figures = {"to_corridor": True, "rounds": [[0.1, 0.05], [0.3, 0.15]], "corridor": [0.2, 0.8], "reached": False}
     seen = [{"type": "startend:quotation", "asked": 7, "passed": 1, "rate": 0.22}]
     figures_of = {"seen": seen, "in_band": 1, "too_hard": 0, "too_easy": 0, "worth_even": 0.72, "worth_drawn": 0.81}
-    evolved = store.writer("evolved-instructions", 1, "c" * 64, {}, {}).commit(figures_of)
-    shown = {**refs, "instructions": written, "pass_rates": measured.commit(figures), "evolved_instructions": evolved}
+    shares = {"asked": 20, "replaced": 15, "parsed": 0.25, "directive": 0.6, "distinct": 0.5, "top": 0.11, "kept": 0.4}
+    rounds = [{**figures_of, "writing": shares | {"top": top}} for top in (0.11, 0.62)]
+    first, second = (
+        store.writer("instructor-instructions", 1, letter * 64, {}, {}).commit(of_round)
+        for letter, of_round in zip("cd", rounds, strict=True)
+    )
+    evolved = {"evolved_instructions": first, "evolved_instructions_1": first, "evolved_instructions_2": second}
+    shown = {**refs, "instructions": written, "pass_rates": measured.commit(figures), **evolved}
     _, page = page_of(store, shown)
     assert "1 teach, 0 too hard, 0 too easy" in page.text
+    assert "The instructor wrote nothing usable for 15 of 20 seeds" in page.text
+    assert page.text.count("worse than before: not trained on") == 1
     assert "The writer gave nothing usable for 8 of 20 seeds" in page.text
     assert "Not every level's pass rate lies in 20% to 80%" in page.text
     assert "After 2 rounds the levels pass at 30%, 15%." in page.text

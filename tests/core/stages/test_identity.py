@@ -56,7 +56,8 @@ BASE = (
     "evaluation.general_prompts=5",
     "evaluation.ifeval_path=FILE",
 )
-EVOLVING = "instructions.writer=evolving"
+EVOLVING, INSTRUCTOR = "instructions.writer=evolving", "instructions.writer=instructor"
+WRITING = "instructor instructor-instructions"
 SELF, SERVED = ("instructions.writer=self",), ("engine=server", "served_model=m")
 CORRIDOR = ("instructions.sampling=corridor", "ladder.order=as_written")
 ORDERED, WEIGHTED = "policy.reward.aggregation=ordered", "policy.reward.aggregation=weighted"
@@ -133,6 +134,8 @@ FIELDS: Mapping[str, Field] = {
     "instructions.corridor.temperature": field("pass-rates", 0.5, idle=("ladder.order=as_written",)),
     "instructions.evolving.low": field("evolved-instructions", 0.2, EVOLVING, idle=()),
     "instructions.evolving.high": field("evolved-instructions", 0.8, EVOLVING, idle=()),
+    "instructions.instructor.max_steps": field(WRITING, 5, INSTRUCTOR, idle=()),
+    "instructions.instructor.quota": field(WRITING, 0.5, INSTRUCTOR, idle=()),
     f"{WRITER}.engine": field("instructions", "vllm", *SELF, idle=()),
     f"{WRITER}.served_model": field("instructions", "n", *SELF, *served(WRITER)),
     f"{WRITER}.batch_size": field("", 8, *SELF),
