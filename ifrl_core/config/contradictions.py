@@ -28,6 +28,15 @@ def _corridor(config: Recipe) -> Iterator[str]:
         )
 
 
+def _evolving(config: Recipe) -> Iterator[str]:
+    writer = config.instructions.writer
+    if config.instructions.evolves and config.rollouts.own_history:
+        yield (
+            f"instructions.writer {writer} trains on other constraints than those that rollouts.own_history makes histories "
+            "with: use writer catalog, or own_history false"
+        )
+
+
 def _levels(config: Recipe) -> Iterator[str]:
     """Levels that no ladder has. The default of evaluation means all that there are."""
     most = config.instructions.max_constraints
@@ -126,4 +135,15 @@ def _reasoning(config: Recipe) -> Iterator[str]:
         )
 
 
-_RULES: tuple[Rule, ...] = (_histories, _corridor, _levels, _rounds, _workers, _contexts, _grpo, _names, _reasoning)
+_RULES: tuple[Rule, ...] = (
+    _histories,
+    _corridor,
+    _evolving,
+    _levels,
+    _rounds,
+    _workers,
+    _contexts,
+    _grpo,
+    _names,
+    _reasoning,
+)

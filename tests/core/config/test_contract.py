@@ -21,6 +21,10 @@ TWO_WORKERS = {"workers": 2}
             "instructions.writer is self: use writer catalog, or sampling uniform",
         ),
         (
+            {"instructions": {"writer": "evolving"}, "rollouts": {"own_history": True}},
+            "writer evolving trains on other .*: use writer catalog, or own_history false",
+        ),
+        (
             {"instructions": {"max_constraints": 3}},
             r"levels that no ladder has, .* 1 to 3 .*: use \[\[1\], \[2\], \[3\]\], or",
         ),
