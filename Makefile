@@ -46,8 +46,8 @@ fast: install
 test: lint
 	$(PYTEST) $(SHARED_CORES) -m "not vllm and not soak"
 
-# The long campaigns, 40 minutes at most, drawn by IFRL_SOAK_SEED; benchmarks/soak.md gets the table. COMMIT=HASH runs that
-# commit's share of them, without a table (tests/soak.py).
+# The long campaigns, an hour and a quarter of test time in two processes, drawn by IFRL_SOAK_SEED; benchmarks/soak.md gets the
+# table. COMMIT=HASH runs that commit's share of them, without a table (tests/soak.py).
 soak: install
 	$(if $(COMMIT),,IFRL_SOAK_TABLE=benchmarks/soak.md )$(PYTEST) $(SHARED_CORES) -m soak $(if $(COMMIT),--soak-share $(COMMIT))
 

@@ -2,17 +2,21 @@
 
 P is the number of parameters, T that of those that are trained, N the number of processes that share them (all with fsdp2
 and zero3, else 1). Sources: Rajbhandari et al., *ZeRO* (arXiv 1910.02054) for what training keeps and how it is shared out;
-Korthikanti et al., *Reducing Activation Recomputation* (arXiv 2205.05198) for activations; Kwon et al., *PagedAttention*
-(arXiv 2309.06180) for the KV cache. Rough where it says so: leave a tenth of a device free.
+Kwon et al., *PagedAttention* (arXiv 2309.06180) for the KV cache; activations.py counts tensors. Checked against peaks that
+were measured on the CPU: benchmarks/policy.md. Rough where it says so: leave a tenth of a device free.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ifrl_core.config import PipelineConfig, PolicyConfig
 from ifrl_core.models.shapes import ModelShape
+from ifrl_core.plan.activations import head_bytes, stack_bytes
 from ifrl_core.plan.batches import Batches
 from ifrl_core.plan.reward_model import reward_model_bytes, training_bytes
-from ifrl_core.plan.sizes import ACTIVATION, GIB, OVERHEAD, gathered_layers, gib, gradient_bytes
+from ifrl_core.plan.sizes import GIB, OVERHEAD, gathered_layers, gib, gradient_bytes
+
+PART_TOKENS = 512  # of answers in a row on the CPU: shared_prefix.MAX_ANSWER_TOKENS, which is above
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,8 @@ class Memory:
 def trained_parameters(policy: PolicyConfig, shape: ModelShape) -> int:
     """T: all, the top layers and the last norm, or the adapters: rank x (inputs + outputs) of each adapted module."""
     if policy.lora is not None:
-        modules = policy.lora.target_modules
-        sides = [sum(size) for name, size in shape.linears.items() if modules == "all-linear" or name in modules]
-        return shape.layers * policy.lora.rank * sum(sides)
+        sides = sum(sum(shape.linears[name]) for name in _adapted(policy, shape) or ())
+        return shape.layers * policy.lora.rank * sides
     if policy.trained_layers is not None:
         return min(policy.trained_layers, shape.layers) * shape.layer_parameters + shape.hidden
     return shape.parameters
@@ -119,21 +122,50 @@ def _weight_bytes(policy: PolicyConfig, whole: int, trained: int) -> float:
 
 
 def _activation_bytes(policy: PolicyConfig, shape: ModelShape) -> float:
-    """s x b x h x 34 bytes a layer in 16 bit (Korthikanti et al., eq. 2 without its attention term), for a micro-batch of
-    longest prompts and answers; with checkpointing 2 s b h a layer and one layer in full. Only layers above the lowest
-    trained one keep theirs. Rough: wide MLPs take more, short answers less."""
-    tokens = policy.micro_batch * (policy.max_prompt_tokens + policy.max_tokens)
-    unit = tokens * shape.hidden * (1 if policy.bf16 else 2)
-    layers = min(policy.trained_layers or shape.layers, shape.layers)
-    if policy.gradient_checkpointing:
-        return unit * (2 * layers + ACTIVATION)
-    return unit * ACTIVATION * layers
+    """Of a pass of longest prompts and answers. Only layers above the lowest trained one keep theirs."""
+    prompts, at_once = _prompts_of_pass(policy)
+    number, adapters = 2 if policy.bf16 else 4, policy.lora is not None
+    frozen_stream = adapters and policy.bf16 and not policy.launch.sharded  # then all of the model is in bf16
+    kept = stack_bytes(
+        shape,
+        prompts * policy.max_prompt_tokens + policy.micro_batch * policy.max_tokens,
+        min(policy.trained_layers or shape.layers, shape.layers),
+        number,
+        adapted=_adapted(policy, shape),
+        recomputed=policy.gradient_checkpointing,
+        stream=2 if frozen_stream else 4,
+    )
+    trained = not adapters and policy.trained_layers is None
+    return kept + head_bytes(
+        shape, at_once * policy.max_tokens, number, trained=trained, on_cpu=policy.launch.device == "cpu"
+    )
+
+
+def _adapted(policy: PolicyConfig, shape: ModelShape) -> Collection[str] | None:
+    """The linear modules with adapters; None without adapters."""
+    if policy.lora is None:
+        return None
+    modules = policy.lora.target_modules
+    return shape.linears if modules == "all-linear" else [name for name in shape.linears if name in modules]
+
+
+def _prompts_of_pass(policy: PolicyConfig) -> tuple[int, int]:
+    """How often prompts are computed in a pass, and how many answers the head sees at once (policy/shared_prefix.py): a
+    prompt once a group, on the CPU once a part of it; once an answer where processes share out the weights."""
+    if policy.launch.sharded:
+        return policy.micro_batch, policy.micro_batch
+    groups, answers = -(-policy.micro_batch // policy.generations), min(policy.micro_batch, policy.generations)
+    if policy.launch.device != "cpu":
+        return groups, policy.micro_batch
+    at_once = min(answers, max(1, PART_TOKENS // policy.max_tokens))
+    return groups * -(-answers // at_once), at_once
 
 
 def _gathered_bytes(policy: PolicyConfig, shape: ModelShape) -> tuple[float, float]:
     """Full weights that exist for a moment, while training and while generating.
 
-    Unsharded, autocast keeps a bf16 cast of what is in float32 (2 P; nothing for weights that are in bf16 already).
+    Unsharded, autocast keeps a bf16 cast of what is in float32 (2 P; nothing for weights that are in bf16 already). On the
+    CPU the copy that generates stays (policy/generation.py).
     Sharded, two layers and the embedding are whole at a time; the trainer's own generation gathers the model in float32.
     """
     if policy.launch.sharded:
@@ -141,7 +173,10 @@ def _gathered_bytes(policy: PolicyConfig, shape: ModelShape) -> tuple[float, flo
         return in_flight, 4.0 * shape.parameters if policy.generation == "transformers" else in_flight
     trained = trained_parameters(policy, shape)
     casts = 2.0 * trained if policy.bf16 else 0.0
-    return casts, casts
+    copy = 0.0
+    if policy.launch.device == "cpu" and policy.generation == "transformers":
+        copy = (2.0 if policy.bf16 else 4.0) * shape.parameters
+    return casts + copy, casts + copy
 
 
 def kv_bytes(policy: PolicyConfig, shape: ModelShape, batches: Batches, vllm: float) -> float:

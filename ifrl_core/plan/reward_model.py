@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ifrl_core.config import PipelineConfig, RewardModelConfig
 from ifrl_core.models.shapes import ModelShape
+from ifrl_core.plan.activations import stack_bytes
 from ifrl_core.plan.sizes import OVERHEAD, gathered_layers, gradient_bytes
 
 
@@ -29,22 +30,15 @@ def training_bytes(config: RewardModelConfig, shape: ModelShape) -> float:
 
 
 def _activation_bytes(config: RewardModelConfig, shape: ModelShape) -> float:
-    """Of a micro-batch of longest inputs: what a layer of a Llama keeps for its backward pass, one tensor after the other.
-    With checkpointing the float32 stream into each layer, and one layer in full.
-
-    Each of two norms: its input, what it normalises to (float32) and its output. Queries, keys and values before and after
-    the rotation, keys and values again for each head, what attention gives. Gate, up, the gate's activation, their product.
-    Adapters keep the input of each linear module once more.
-    """
-    number = 2 if config.bf16 else 4
-    queries, keys = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    norms = 2 * shape.hidden * (4 + 4 + number)
-    attention = number * ((queries + 2 * keys) + (queries + keys) + 2 * queries + queries)
-    layer = norms + attention + number * 4 * shape.intermediate
-    if config.lora:
-        layer += number * sum(inputs for inputs, _ in shape.linears.values())
-    layers, tokens = _layers(config, shape), config.micro_batch * config.max_tokens
-    return tokens * (4 * shape.hidden * layers + layer if config.gradient_checkpointing else layer * layers)
+    """Of a micro-batch of longest inputs."""
+    return stack_bytes(
+        shape,
+        config.micro_batch * config.max_tokens,
+        _layers(config, shape),
+        2 if config.bf16 else 4,
+        adapted=shape.linears if config.lora else None,
+        recomputed=config.gradient_checkpointing,
+    )
 
 
 def trained_parameters(config: RewardModelConfig, shape: ModelShape) -> int:

@@ -4,7 +4,6 @@ from ifrl_core.models.shapes import ModelShape
 
 GIB = 2**30
 OVERHEAD = 2 * GIB  # CUDA context, NCCL buffers, the allocator's gaps
-ACTIVATION = 34  # bytes a token, layer and hidden unit in 16 bit; sdpa keeps no attention matrix
 
 
 def gradient_bytes(trained: int, strategy: str) -> float:

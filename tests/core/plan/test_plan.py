@@ -58,13 +58,16 @@ def test_memory_and_time_by_hand() -> None:
     # 28 layers of 233,057,792 and the embedding of 152,064 x 3,584, two bytes each
     backbone = 28 * 233_057_792 + 152_064 * 3584
     assert m.reward_model == pytest.approx(2 * backbone / GIB, abs=0.01)
-    # Shared by 8: 16 bytes a parameter; whole: two layers and the embedding; of 2 x 2,560 tokens a layer keeps two norms (2 x
-    # 3,584 x 10), 2 x (5 x 3,584 + 3 x 512) of attention and 8 x 18,944 of the MLP
+    # Shared by 8: 16 bytes a parameter; whole: two layers and the embedding; of 2 x 2,560 tokens a layer keeps what
+    # test_activations.py counts: 26 bytes a unit, 8 a query's, 8 of the MLP's width
     shared, whole = 16 * backbone / 8, 4 * (2 * 233_057_792 + 152_064 * 3584)
-    activations = 2 * 2560 * 28 * (2 * 3584 * 10 + 2 * (5 * 3584 + 3 * 512) + 8 * 18_944)
-    assert m.reward_model_training == pytest.approx((shared + whole + activations) / GIB + 2, abs=0.01)
-    # 2 x 10,240 tokens x 3,584 units x (2 bytes x 28 layers + 34)
-    assert m.activations == pytest.approx(2 * 10_240 * 3584 * 90 / GIB, abs=0.01)
+    layer = 26 * 3584 + 8 * 3584 + 8 * 18_944
+    assert m.reward_model_training == pytest.approx((shared + whole + 2 * 2560 * 28 * layer) / GIB + 2, abs=0.01)
+    # 2 x 10,240 tokens: the float32 stream into 28 layers, and a layer in full. The head: a tile of logits, of 2 x 8,192
+    # tokens the gradient of what it reads, and its own
+    kept = 2 * 10_240 * (4 * 3584 * 28 + layer)
+    head = 2 * 4096 * 32_768 + 4 * 2 * 8192 * 3584 + 4 * 152_064 * 3584
+    assert m.activations == pytest.approx((kept + head) / GIB, abs=0.01)
     assert plan.time.tokens == 3115 * 480 * 600
     assert plan.time.hours == pytest.approx(3115 * 480 * 600 / (700 * 24) / 3600, abs=0.01)
 
