@@ -448,7 +448,7 @@ DATA_OF_STAGES = {  # files of the package that are no code, and the stages whos
     **{f"evaluation/judge/templates/{name}.txt": "judgements" for name in templates().texts},
     **{f"report/templates/{name}": "report" for name in report.template_digests()},
 }
-OF_NO_STAGE = {"data/README.md", "labels/people/sheet.html.jinja"}
+OF_NO_STAGE = {"data/README.md", "data/interacting.jsonl", "labels/people/sheet.html.jinja"}
 
 
 def test_every_file_of_the_package_that_is_no_code_belongs_to_a_stage_or_to_none() -> None:
