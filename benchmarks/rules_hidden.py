@@ -26,19 +26,17 @@ import pyarrow as pa
 from reward_model_ablation import make_dataset, shown
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
-from ifrl_core.config import LabelsConfig, PipelineConfig
+from ifrl_core.config import LabelsConfig, NoConfig, PipelineConfig
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.errors import ConfigError
-from ifrl_core.instructions.ladder import rungs
-from ifrl_core.instructions.places import Layout
 from ifrl_core.labels.audit import agreement_by_type
 from ifrl_core.labels.contrasts import rungs_of
+from ifrl_core.labels.likelihood_stage import contrast_likelihoods
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.models.folder import model_folder
-from ifrl_core.records import LABELS, Conversation, Instruction, Row, constraint_of, conversation_of
+from ifrl_core.records import LABELS, Row
 from ifrl_core.report.text import NOTHING, fixed
 from ifrl_core.reward_model.quality.baselines import by_length
-from ifrl_core.reward_model.quality.likelihood import Asked, likelihood_contrasts
 from ifrl_core.reward_model.quality.zero_shot import zero_shot_probabilities
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.settings import store_root
@@ -81,6 +79,8 @@ def main() -> None:
         config = load_recipe(arguments.recipe, [*blind_to_rules, *arguments.set, *overrides.split()])
         blind_only(config)
         made = make_dataset(config, store)
+        inputs = {name: made[name] for name in ("model", "prompts", "rollouts")}
+        made["likelihoods"] = contrast_likelihoods(NoConfig(), inputs, store, shown)
         settings: dict[str, Callable[[int], Grade]] = {
             "seen": lambda seed, config=config, made=made: seen(config, made, store, seed),
             "held out": lambda seed, config=config, made=made: held_out(config, made, store, seed, arguments.folds),
@@ -132,8 +132,7 @@ def held_out(
 
 def labels_of(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore, seed: int) -> Rows:
     """Labels as this seed splits them, each with the rung of its answer."""
-    refs = {name: made[name] for name in ("prompts", "rollouts")}
-    rows = list(store.rows(make_labels(config.labels, refs, store, seed=seed)))
+    rows = list(store.rows(make_labels(config.labels, make_labels.inputs_of(config, made), store, seed=seed)))
     rungs = rungs_of(rows)
     return [{**row, "rung": rungs[row["rollout_id"]]} for row in rows]
 
@@ -172,35 +171,25 @@ def untrained(
         drop_empty=False,
     )
     labels = make_labels(every, {name: made[name] for name in ("prompts", "rollouts")}, store, seed=seed)
-    layout, most = config.ladder.layout, config.reward_model.max_tokens
+    most = config.reward_model.max_tokens
     inputs = {"model": made["model"].fingerprint, "labels": labels.fingerprint}
-    identity = fingerprint("untrained", 1, {"layout": layout, "max_tokens": most}, inputs)
+    identity = fingerprint("untrained", 2, {"max_tokens": most}, inputs)
     ref = store.find("untrained", identity)
     if ref is None:
         rows = [row for row in store.rows(labels) if row["split"] == "validation" and row["verdict"] is not None]
-        seeds = {row["instruction_id"]: conversation_of(row) for row in store.rows(made["prompts"]) if not row["level"]}
-        folder = model_folder(made["model"], store)
         pairs = [(row["response"], row["constraint"]["text"]) for row in rows]
-        asked = [asked_of(row, seeds[row["instruction_id"]], layout) for row in rows]
         columns = {
             "label_id": [row["label_id"] for row in rows],
-            "zero-shot": zero_shot_probabilities(folder, pairs, most),
-            "likelihood": likelihood_contrasts(folder, asked),
+            "zero-shot": zero_shot_probabilities(model_folder(made["model"], store), pairs, most),
         }
-        writer = store.writer("untrained", 1, identity, {}, {})
+        writer = store.writer("untrained", 2, identity, {}, {})
         writer.write_table("scores.parquet", pa.table(columns))
         ref = writer.commit({})
-    table = store.read_table(ref, "scores.parquet").to_pylist()
-    return {row["label_id"]: {name: row[name] for name in UNTRAINED} for row in table}
-
-
-def asked_of(row: Row, seed: Conversation, layout: Layout) -> Asked:
-    """A label's answer, and its seed without any constraint and with the label's own."""
-    instruction = Instruction(
-        row["instruction_id"], seed.request, (constraint_of(row["constraint"]),), "", seed.messages
-    )
-    without, including = rungs(instruction, layout=layout)
-    return Asked(without, including, row["response"])
+    contrasts = {f"{row['rollout_id']}-c{row['level']}": row["contrast"] for row in store.rows(made["likelihoods"])}
+    return {
+        row["label_id"]: {"zero-shot": row["zero-shot"], "likelihood": contrasts[row["label_id"]]}
+        for row in store.read_table(ref, "scores.parquet").to_pylist()
+    }
 
 
 def blind(rows: Rows, store: ArtifactStore) -> ArtifactRef:

@@ -21,12 +21,15 @@ def ladders(
     answers: Mapping[str, Sequence[Answer]],
     *,
     constraints: Sequence[Constraint] = C,
+    apart: Mapping[str, Sequence[Constraint]] | None = None,
     seed: str = "Say hello.",
 ) -> dict[str, ArtifactRef]:
-    """Prompts L0..Ln and their answers, by instruction id: one answer a rung, or a list of samples."""
+    """Prompts L0..Ln and their answers, by instruction id: one answer a rung, or a list of samples. `apart`: instructions
+    with constraints of their own."""
     prompts: list[dict[str, Any]] = []
     rollouts: list[dict[str, Any]] = []
     for name, rungs in answers.items():
+        own = (apart or {}).get(name, constraints)
         for level, rung in enumerate(rungs):
             prompts.append(
                 {
@@ -34,7 +37,7 @@ def ladders(
                     "instruction_id": name,
                     "level": level,
                     "messages": [{"role": "user", "content": seed if level == 0 else f"{seed} With constraints."}],
-                    "constraints": [constraint_row(c) for c in constraints[:level]],
+                    "constraints": [constraint_row(c) for c in own[:level]],
                     "split": "train",
                 }
             )

@@ -5,8 +5,11 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import NoConfig
+from ifrl_core.labels.likelihood import Asked, Likelihood, mean_log_probs
+from ifrl_core.labels.likelihood_stage import contrast_likelihoods
 from ifrl_core.models.folder import model_folder
-from ifrl_core.reward_model.quality.likelihood import Asked, likelihood_contrasts, mean_log_probs
+from tests.core.ladders import ladders
 
 SEED = [{"role": "user", "content": "Name a river."}]
 LOUD = [{"role": "user", "content": "Name a river.\n\nUse capital letters."}]
@@ -29,10 +32,28 @@ def test_answers_that_share_a_prompt_are_as_likely_as_each_alone() -> None:
 
 @pytest.mark.model
 def test_a_contrast_is_of_its_own_prompts_and_answer(model_store: ArtifactStore, small_model: ArtifactRef) -> None:
-    folder = model_folder(small_model, model_store)
+    model = Likelihood(model_folder(small_model, model_store))
     asked = [Asked(SEED, LOUD, "THE RHINE"), Asked(SEED, SEED, "the Rhine"), Asked(SEED, LOUD, "")]
-    loud, same, empty = likelihood_contrasts(folder, asked)
+    loud, same, empty = model.contrasts(asked)
     assert loud
-    assert loud == pytest.approx(likelihood_contrasts(folder, asked[:1])[0], abs=0.02)  # bf16
+    assert loud == pytest.approx(model.contrasts(asked[:1])[0], abs=0.02)  # bf16
     assert same == 0.0
     assert empty is None
+
+
+@pytest.mark.model
+def test_every_answer_has_its_place_among_those_of_its_type(
+    model_store: ArtifactStore, small_model: ArtifactRef
+) -> None:
+    refs = ladders(model_store, {"i-1": ["Hi, you.", "HI.", "", "Hello."], "i-2": ["Hi, you.", "A.", "b", "hi"]})
+    ref = contrast_likelihoods(NoConfig(), refs | {"model": small_model}, model_store)
+    rows = list(model_store.rows(ref))
+    asked = [row["rollout_id"] for row in model_store.rows(refs["rollouts"])]
+    assert [(row["rollout_id"], row["level"]) for row in rows] == [
+        (name, level) for name in asked for level in (1, 2, 3)
+    ]
+    assert [row["likelier"] is None for row in rows] == [row["rollout_id"] == "i-1-L2-0" for row in rows]
+    of_first = sorted((row for row in rows if row["level"] == 1 and row["likelier"]), key=lambda row: row["contrast"])
+    shares = [row["likelier"] for row in of_first]
+    assert shares == sorted(shares)
+    assert sum(shares) / len(shares) == pytest.approx(0.5)

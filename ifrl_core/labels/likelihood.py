@@ -35,29 +35,35 @@ class Asked(NamedTuple):
 Ids = tuple[int, ...]
 
 
-def likelihood_contrasts(folder: Path, asked: Sequence[Asked]) -> list[float | None]:
-    """The contrast of each, in nats a token, in their order; None of an empty answer."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
-    model = load_causal_model(
-        folder, dtype=getattr(torch, usable_dtype(device=device_here())), attn_implementation="sdpa"
-    )
-    model.eval().to(device_here())
-    answers = [tuple(tokenizer(item.answer, add_special_tokens=False)["input_ids"]) for item in asked]
-    prompts = [[tuple(prompt_ids(tokenizer, messages)) for messages in item[:2]] for item in asked]
-    wanted: dict[Ids, dict[Ids, None]] = {}  # answers by prompt, each once
-    for answer, sides in zip(answers, prompts, strict=True):
-        for prompt in sides if answer else ():
-            wanted.setdefault(prompt, {})[answer] = None
-    found = {
-        (prompt, answer): value
-        for prompt, of_prompt in wanted.items()
-        for part in _parts(list(of_prompt))
-        for answer, value in zip(part, mean_log_probs(model, prompt, part), strict=True)
-    }
-    return [
-        found[including, answer] - found[without, answer] if answer else None
-        for answer, (without, including) in zip(answers, prompts, strict=True)
-    ]
+class Likelihood:
+    """A language model that says how likely answers are."""
+
+    def __init__(self, folder: Path) -> None:
+        device = device_here()
+        self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        self._model = load_causal_model(
+            folder, dtype=getattr(torch, usable_dtype(device=device)), attn_implementation="sdpa"
+        )
+        self._model.eval().to(device)
+
+    def contrasts(self, asked: Sequence[Asked]) -> list[float | None]:
+        """The contrast of each, in nats a token, in their order; None of an empty answer."""
+        answers = [tuple(self._tokenizer(item.answer, add_special_tokens=False)["input_ids"]) for item in asked]
+        prompts = [[tuple(prompt_ids(self._tokenizer, messages)) for messages in item[:2]] for item in asked]
+        wanted: dict[Ids, dict[Ids, None]] = {}  # answers by prompt, each once
+        for answer, sides in zip(answers, prompts, strict=True):
+            for prompt in sides if answer else ():
+                wanted.setdefault(prompt, {})[answer] = None
+        found = {
+            (prompt, answer): value
+            for prompt, of_prompt in wanted.items()
+            for part in _parts(list(of_prompt))
+            for answer, value in zip(part, mean_log_probs(self._model, prompt, part), strict=True)
+        }
+        return [
+            found[including, answer] - found[without, answer] if answer else None
+            for answer, (without, including) in zip(answers, prompts, strict=True)
+        ]
 
 
 @torch.inference_mode()
