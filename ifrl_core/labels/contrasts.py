@@ -79,20 +79,22 @@ def make_contrasts(config: LabelsConfig, inputs: Inputs, store: ArtifactStore, s
     where the config asks for them."""
     said = store.manifest(inputs["rollouts"]).config.get("reasoning") or {}  # of the model that answered
     others = asked_by_others(inputs["prompts"], store, seed) if config.unasked else []
-    likelihoods = _by_rollout(store, inputs.get("likelihoods"))
-    for ladder in ladders(inputs["prompts"], inputs["rollouts"], store):
-        for rollout in [rollout for _, rollouts in ladder for rollout in rollouts] if likelihoods else ():
-            name, rollout["likelier"] = next(likelihoods)
-            assert name == rollout["rollout_id"], f"likelihoods are not in the order of the rollouts at {name}"
+    every = ladders(inputs["prompts"], inputs["rollouts"], store)
+    for ladder in _with_likelihoods(every, inputs["likelihoods"], store) if "likelihoods" in inputs else every:
         yield from _ladder_contrasts(config, ladder, seed, others, said.get("calls", ""))
 
 
-def _by_rollout(store: ArtifactStore, likelihoods: ArtifactRef | None) -> Iterator[tuple[str, dict[int, float]]] | None:
-    """(rollout id, how much likelier by level) in the order of the rollouts."""
-    if likelihoods is None:
-        return None
-    groups = itertools.groupby(store.rows(likelihoods), key=lambda row: row["rollout_id"])
-    return ((name, {row["level"]: row["likelier"] for row in rows}) for name, rows in groups)
+def _with_likelihoods(
+    every: Iterator[list[Rung]], likelihoods: ArtifactRef, store: ArtifactStore
+) -> Iterator[list[Rung]]:
+    """The ladders, each rollout with `likelier` by level. The table has the order of the rollouts."""
+    by_rollout = itertools.groupby(store.rows(likelihoods), key=lambda row: row["rollout_id"])
+    for ladder in every:
+        for rollout in [rollout for _, rollouts in ladder for rollout in rollouts]:
+            name, rows = next(by_rollout)
+            assert name == rollout["rollout_id"], f"likelihoods are not in the order of the rollouts at {name}"
+            rollout["likelier"] = {row["level"]: row["likelier"] for row in rows}
+        yield ladder
 
 
 def ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) -> Iterator[list[Rung]]:
