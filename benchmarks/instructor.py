@@ -39,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     store = ArtifactStore(store_root())
     made = make_dataset(load_recipe("demo-cpu", OVERRIDES), store)
-    config = load_recipe("demo-cpu", [*OVERRIDES, *WRITER, f"instructions.instructor.max_steps={arguments.steps}"])
+    config = load_recipe("demo-cpu", [*OVERRIDES, *WRITER, f"instructions.instructor.steps={arguments.steps}"])
     training, writing = instructor_plan(config), writing_plan(config)
     inputs = {name: made[name] for name in ("instructions", "prompts", "rollouts")}
     instructor, told = made["model"], ["", "", ""]

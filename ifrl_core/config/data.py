@@ -81,7 +81,7 @@ class EvolvingConfig(StageConfig):
 class InstructorConfig(StageConfig):
     """How the twin of the policy that writes constraints is trained, beside all that `policy` says."""
 
-    max_steps: int = Field(10, ge=1, description="GRPO steps of each round")
+    steps: int = Field(10, ge=1, description="GRPO steps of each round")
     quota: float = Field(
         0.2, gt=0, le=1, description="Share of a step's constraints that may follow one template; more of it earns less"
     )

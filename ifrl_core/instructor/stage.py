@@ -43,7 +43,7 @@ def instructor_plan(recipe: PipelineConfig) -> InstructorPlan | None:
         return None
     policy = recipe.policy.model_copy(
         update={
-            "max_steps": chosen.instructor.max_steps,
+            "max_steps": chosen.instructor.steps,
             "max_tokens": chosen.model_writer.max_tokens,
             "max_prompt_tokens": _MOST_PROMPT_TOKENS,
             "curriculum": CurriculumConfig(strategy="final", levels=((1,),)),

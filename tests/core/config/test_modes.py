@@ -23,7 +23,7 @@ ON: dict[str, tuple[Any, dict[str, Any]]] = {
     "instructions.corridor.rounds": (5, {"instructions.sampling": "corridor"}),
     "instructions.evolving.low": (0.2, {"instructions.writer": "evolving"}),
     "instructions.evolving.high": (0.8, {"instructions.writer": "evolving"}),
-    "instructions.instructor.max_steps": (5, {"instructions.writer": "instructor"}),
+    "instructions.instructor.steps": (5, {"instructions.writer": "instructor"}),
     "instructions.instructor.quota": (0.5, {"instructions.writer": "instructor"}),
     "instructions.model_writer.attempts": (4, {"instructions.writer": "self"}),
     "instructions.model_writer.model": ("./writer", {"instructions.writer": "llm"}),

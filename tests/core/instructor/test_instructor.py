@@ -22,7 +22,7 @@ RECIPE = {
         "min_constraints": 1,
         "max_constraints": 2,
         "max_words": 30,
-        "instructor": {"max_steps": 1},
+        "instructor": {"steps": 1},
         "model_writer": {"max_tokens": 16, "references": 1, "attempts": 1, "dtype": "float32"},
     },
     "policy": {"prompts_per_step": 1, "generations": 2, "micro_batch": 2, "curriculum": {"levels": [[1], [2]]}},

@@ -134,7 +134,7 @@ FIELDS: Mapping[str, Field] = {
     "instructions.corridor.temperature": field("pass-rates", 0.5, idle=("ladder.order=as_written",)),
     "instructions.evolving.low": field("evolved-instructions", 0.2, EVOLVING, idle=()),
     "instructions.evolving.high": field("evolved-instructions", 0.8, EVOLVING, idle=()),
-    "instructions.instructor.max_steps": field(WRITING, 5, INSTRUCTOR, idle=()),
+    "instructions.instructor.steps": field(WRITING, 5, INSTRUCTOR, idle=()),
     "instructions.instructor.quota": field(WRITING, 0.5, INSTRUCTOR, idle=()),
     f"{WRITER}.engine": field("instructions", "vllm", *SELF, idle=()),
     f"{WRITER}.served_model": field("instructions", "n", *SELF, *served(WRITER)),
