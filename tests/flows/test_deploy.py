@@ -228,8 +228,8 @@ def test_a_place_that_the_server_lacks_is_named_before_any_stage_works(deployed:
 
 
 def test_two_at_once_wait_or_are_refused_as_the_deployment_says(deployed: Site) -> None:
-    waits = [deployed.start("small/waits", seconds=8) for _ in range(2)]
-    refused = [deployed.start("small/refused", seconds=8) for _ in range(2)]
+    waits = [deployed.start("small/waits", seconds=4) for _ in range(2)]
+    refused = [deployed.start("small/refused", seconds=4) for _ in range(2)]
     assert sorted(deployed.ended(run)["state_type"] for run in refused) == ["CANCELLED", "COMPLETED"]
     first, second = sorted((deployed.ended(run) for run in waits), key=lambda run: str(run["start_time"]))
     assert first["state_type"] == second["state_type"] == "COMPLETED"

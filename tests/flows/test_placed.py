@@ -110,7 +110,21 @@ def test_the_parent_fails_with_the_reason_of_the_child(placed: Placed) -> None:
     assert f"stage reward-model as deployment stage/gpu ended as Failed: {reason}" in run["state"]["message"]
 
 
-def test_a_stage_that_crashes_is_started_again_and_cancelling_the_parent_ends_every_process(placed: Placed) -> None:
+def test_cancelling_the_parent_ends_every_process(placed: Placed) -> None:
+    run_id = placed.start("reward-model/reward-model", *LONG)
+    child = placed.child_of(run_id)
+    trainer = placed.trainer_of(child["id"])
+    assert placed.free_slots() == 0
+    parent, stage = placed.site.process_of(run_id), placed.site.process_of(child["id"])
+    state = {"state": {"type": "CANCELLING"}}
+    placed.site.ask(f"/flow_runs/{run_id}/set_state", state)
+    _, alive = psutil.wait_procs([parent, stage, trainer], timeout=60)
+    assert not alive
+    assert placed.site.ended(run_id, 60)["state_type"] == "CANCELLED"
+    assert placed.site.ended(child["id"], 60)["state_type"] == "CANCELLED"
+
+
+def test_a_stage_that_crashes_is_started_again_and_waits_for_its_slot(placed: Placed) -> None:
     run_id = placed.start("reward-model/reward-model", *LONG)
     child = placed.child_of(run_id)
     trainer = placed.trainer_of(child["id"])
@@ -120,13 +134,6 @@ def test_a_stage_that_crashes_is_started_again_and_cancelling_the_parent_ends_ev
     wait_until(lambda: placed.child_of(run_id)["id"] != child["id"], 30, placed.site.logs)
     again = placed.child_of(run_id)
     assert placed.site.run(child["id"])["state_type"] == "CRASHED"
-
-    trainer = placed.trainer_of(again["id"])  # it has waited for the slot of the one before
-    assert placed.site.state(again["id"]) == "RUNNING"
-    assert placed.free_slots() == 0
-    parent, stage = placed.site.process_of(run_id), placed.site.process_of(again["id"])
+    wait_until(lambda: placed.site.state(again["id"]) == "RUNNING", 60, placed.site.logs)
     placed.site.ask(f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
-    _, alive = psutil.wait_procs([parent, stage, trainer], timeout=60)
-    assert not alive
-    assert placed.site.ended(run_id, 60)["state_type"] == "CANCELLED"
     assert placed.site.ended(again["id"], 60)["state_type"] == "CANCELLED"
