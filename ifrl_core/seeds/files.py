@@ -138,7 +138,7 @@ def _json_records(stream: Any, path: str) -> Iterator[Record]:
             if not problem and _begins_array(line):
                 yield from _items([(number, line, problem), *lines], path)
                 return
-            check_shape(line, path, FIELDS)
+            check_shape(line, path, FIELDS, of_table="name it .csv (or .tsv)")
         reading = Reading(None, "", problem) if problem else _read_line(line)
         yield Record(number, reading, excerpt(line))
 
@@ -165,7 +165,10 @@ def _items(lines: Iterable[tuple[int, str, str]], path: str) -> Iterator[Record]
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: begins as a JSON array and is not valid JSON ({error})") from error
     for place, document in enumerate(documents, 1):
-        yield Record(place, _of_document(document, "item"), excerpt(json.dumps(document, ensure_ascii=False)))
+        try:
+            yield Record(place, _of_document(document, "item"), excerpt(json.dumps(document, ensure_ascii=False)))
+        except RecursionError:
+            yield Record(place, Reading(None, "", f"item is nested too deeply; {_EXPECTED}"), "")
 
 
 def _read_line(line: str) -> Reading:

@@ -82,6 +82,10 @@ def reading_of(record: Mapping[str, Any]) -> Reading:
         return _of_text(record, field)
     except UnusableError as error:
         return Reading(record.get(field), field, str(error))
+    except RecursionError:
+        return Reading(
+            record.get(field), field, "the record is nested too deeply to be read; expected messages and tools"
+        )
 
 
 def missing(names: Mapping[str, Any]) -> str:
@@ -99,7 +103,18 @@ def _text_field(record: Mapping[str, Any]) -> str:
 
 def _conversation(record: Mapping[str, Any], *, has_text: bool) -> tuple[str, list[Any]] | None:
     """The field that holds a conversation, and its turns."""
-    found = {name: turns for name, value in record.items() if (turns := _turns(name, value, has_text=has_text))}
+    found: dict[str, list[Any]] = {}
+    faults: dict[str, UnusableError] = {}
+    for name, value in record.items():
+        try:
+            turns = _turns(name, value, has_text=has_text)
+        except UnusableError as error:
+            faults[name] = error
+        else:
+            found |= {name: turns} if turns else {}
+    said = " ".join(" ".join(_all_texts(turns)) for turns in found.values())
+    if unread := [error for name, error in faults.items() if not found or any(_lost(record[name], said))]:
+        raise unread[0]
     if len(found) > 1:
         dialogs = [dialog_of(turns, f"field {name!r}").messages for name, turns in found.items()]
         if any(dialog != dialogs[0] for dialog in dialogs):
@@ -119,7 +134,7 @@ def _turns(name: str, value: Any, *, has_text: bool) -> list[Any]:
     if name.lower() == TAKING_TURNS:
         texts = isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(text, str) for text in value)
         return list(value) if texts and not has_text else []
-    if name.lower() not in CONVERSATIONS or not any(_texts(value)):
+    if name.lower() not in CONVERSATIONS or _is_label(value) or not any(_texts(value)):
         return []
     if isinstance(value, str):
         value = _json(value, name) if value.lstrip().startswith("[") else turns_in(value)
@@ -131,6 +146,11 @@ def _turns(name: str, value: Any, *, has_text: bool) -> list[Any]:
     if has_text:
         return []
     raise UnusableError(f"field {name!r} is {_kind(value)}; expected a list of messages, each with role and content")
+
+
+def _is_label(value: Any) -> bool:
+    """Whether the value of a field that may hold a conversation only names or counts one."""
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value.split()) == 1 and value[0] != "[")
 
 
 def _kind(value: Any) -> str:
@@ -235,7 +255,8 @@ def _refuse_tree(record: Mapping[str, Any]) -> None:
 def _refuse_lost(record: Mapping[str, Any], said: str, field: str, read: tuple[str, ...]) -> None:
     """Refuse a record that holds text of the task in a field that is not read."""
     known = " ".join(said.split())
-    others = (name for name in record if name != field and name.lower() in (*CONTEXT, *CONVERSATIONS))
+    others = [name for name in record if name != field and name.lower() in CONTEXT]
+    others += [name for name in record if name.lower() in CONVERSATIONS and not _is_label(record[name])]
     lost = next((name for name in others if name.lower() not in read and any(_lost(record[name], known))), "")
     if lost:
         raise UnusableError(
@@ -261,6 +282,15 @@ def _json(text: str, name: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UnusableError(f"field {name!r} is not valid JSON ({error}); expected a list of messages") from error
+
+
+def _all_texts(turns: Any) -> Iterator[str]:
+    """What is said in turns, answers included, white space folded."""
+    for turn in turns:
+        if isinstance(turn, Mapping):
+            yield from (text for name in ("content", "value", "text") for text in _texts(turn.get(name)))
+        else:
+            yield from _texts(turn)
 
 
 def _texts(value: Any) -> Iterator[str]:

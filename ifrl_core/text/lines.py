@@ -48,8 +48,11 @@ def lines_of(stream: Any, path: str) -> Iterator[tuple[int, str, str]]:
             )
 
 
-def check_shape(line: str, path: str, fields: Collection[str]) -> None:
-    """Whether a file that begins with `line` can be JSON lines of records with one of `fields`.
+def check_shape(
+    line: str, path: str, fields: Collection[str], *, of_table: str = "write it as JSON lines or Parquet"
+) -> None:
+    """Whether a file that begins with `line` can be JSON lines of records with one of `fields`; `of_table`: what to do with a
+    table.
 
     Raises:
         InputError: when it is one array, one object over several lines, or a table such as CSV.
@@ -66,7 +69,7 @@ def check_shape(line: str, path: str, fields: Collection[str]) -> None:
     if document is None and not start.startswith("{"):
         header = {name.strip("\"' ").lower() for name in re.split(r"[,;\t]", start)}
         if header & set(fields):
-            raise InputError(f"{path}: holds a table with a header such as CSV; write it as JSON lines or Parquet")
+            raise InputError(f"{path}: holds a table with a header such as CSV; {of_table}")
 
 
 def as_lines(path: str, items: str) -> str:

@@ -176,6 +176,13 @@ def test_what_cannot_be_asked_together(a: tuple[str, Any], b: tuple[str, Any]) -
         ("Never answer in French.", []),
         ('If you are asked for a price, always begin with "Ahoy".', []),  # in that case alone
         ("Always be kind.", []),
+        ("Translate every message in French.", []),  # of what is translated
+        ("Correct every essay written in English. Count every message of up to 40 words.", []),
+        ("Each text in Spanish gets an answer. You always help people who write in German.", []),
+        ("Check that every text is in lowercase.", []),
+        ("You are one who always answers in French.", [("language:response_language", {"language": "fr"})]),
+        ("Answer every question in German.", [("language:response_language", {"language": "de"})]),
+        ("Write all of your answers in Spanish.", [("language:response_language", {"language": "es"})]),
     ],
 )
 def test_rules_that_are_laid_down_for_all_answers(text: str, rules: list[Any]) -> None:

@@ -131,7 +131,7 @@ def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str, end
         ("a.txt", b"PAR1xxxx", "is a Parquet file; name it .parquet"),
         ("a.json", '[{"seed": "x"},', "begins as a JSON array and is not valid JSON"),
         ("a.jsonl", json.dumps({"seed": TIDES}, indent=2), "its objects go over several lines"),
-        ("a.jsonl", "instruction,input\nExplain,\n", "holds a table with a header such as CSV"),
+        ("a.jsonl", "instruction,input\nExplain,\n", "holds a table with a header such as CSV; name it .csv"),
         ("a.jsonl", '{"seed": "x"},\n{"seed": "y"},\n', "a comma stands behind it"),
         ("a.jsonl", "\n\n", "line is empty"),
         ("a.json", "[]", "the file is empty"),

@@ -1,5 +1,6 @@
 """Every shape of record and of file in a small file (shapes/): read right, or refused by name."""
 
+import csv
 import itertools
 import json
 import time
@@ -285,3 +286,47 @@ def test_a_dataset_of_the_hub_is_a_folder(monkeypatch: pytest.MonkeyPatch) -> No
         assert (seed.text, seed.source) == ("From the Hub.", "name/data/train.jsonl")
         with pytest.raises(InputError, match="hf://datasets/org/none: cannot be opened"):
             read_seeds(["hf://datasets/org/none"], builtin=False)
+
+
+TURNS = [{"role": role, "content": text} for role, text in (("user", "Hi"), ("assistant", "Hello"), ("user", "More"))]
+
+
+@pytest.mark.parametrize(
+    ("beside", "problem"),
+    [
+        ({"turns": 2}, ""),
+        ({"conversation": "c-17"}, ""),
+        ({"turns": ["Hi", "Hello", "More"]}, ""),
+        ({"dialog": "Hi"}, ""),
+        ({"turns": ["Hi", "Something else"]}, "field 'turns' is a list of str"),
+        ({"dialog": "Something else."}, "field 'dialog' is"),
+    ],
+)
+def test_a_second_field_that_may_hold_a_conversation_matters_where_it_says_more(
+    beside: dict[str, Any], problem: str
+) -> None:
+    for record in ({"messages": TURNS} | beside, beside | {"messages": TURNS}):
+        read = reading_of(record)
+        assert (read.value, read.problem) == ("More", "") if not problem else read.problem.startswith(problem)
+    alone = reading_of({"prompt": "Hi Hello More"} | beside)
+    assert bool(alone.problem) == bool(problem)
+
+
+@pytest.mark.parametrize("name", ["deep.json", "deep.jsonl", "deep.csv"])
+def test_a_record_that_is_nested_too_deeply_is_refused_alone(name: str, tmp_path: Path) -> None:
+    schema: dict[str, Any] = {"type": "object"}
+    for _ in range(300):
+        schema = {"type": "object", "properties": {"a": schema}}
+    tools = json.dumps([{"name": "f", "parameters": schema}])
+    records = [{"seed": "Explain tides.", "tools": tools}, {"seed": "Name a bird.", "tools": ""}]
+    if name.endswith("csv"):
+        with (tmp_path / name).open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["seed", "tools"])
+            writer.writeheader()
+            writer.writerows(records)
+    else:
+        lines = "\n".join(map(json.dumps, records))
+        (tmp_path / name).write_text(json.dumps(records) if name.endswith("json") else lines)
+    (seed,), (refused,) = read_seeds([str(tmp_path / name)], builtin=False)
+    assert seed.text == "Name a bird."
+    assert "nested too deeply" in refused.reason

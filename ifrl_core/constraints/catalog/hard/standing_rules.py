@@ -26,6 +26,22 @@ _QUOTED = r'["“]([^"”\n]{1,80})["”]'
 # Before what a form says, these turn it round or bind it to a case. Bans have their "never" in the form itself.
 _UNLESS = re.compile(r"\b(?:never|not|no|avoid|without|if|when|whenever|unless)\b|n['’]t\b", re.I)
 _BANS = ("keywords:forbidden_words", "punctuation:no_comma")
+# Forms without a verb of their own may be about texts that the assistant is to work on, or people who wrote them.
+_BARE = (
+    *("punctuation:no_comma", "language:response_language", "change_case:english_lowercase"),
+    *("length_constraints:number_words", "length_constraints:number_sentences"),
+)
+_ON_OTHERS = re.compile(
+    r"\b(?:translate|correct|check|count|summari[sz]e|explain|rewrite|convert|edit|proofread|review|reject|detect|find|mark"
+    r"|classify|sort|flag|ignore|help|quote|mention|turn|treat|accept|transcribe|compare|who|whose|which)\b",
+    re.I,
+)
+_ANSWERING = re.compile(r"\b(?:answer|answers|repl(?:y|ies)|responds?|responses?)\b", re.I)
+_THEIRS = re.compile(
+    r"\b(?:texts?|messages?|letters?|questions?|e-?mails?|essays?|documents?|reviews?|words?|posts?|inputs?|requests?"
+    r"|quer(?:y|ies)|sentences?)(?: (?:is|are|was|were|written))* (?:in|of)? ?$",
+    re.I,
+)
 _LANGUAGES = {"english": "en", "german": "de", "spanish": "es", "french": "fr", "italian": "it", "portuguese": "pt"}
 
 
@@ -83,9 +99,18 @@ def standing_in(text: str) -> list[Standing]:
 def _standing(sentence: str) -> Standing | None:
     for pattern, rule, args in _FORMS:
         if match := pattern.search(sentence):
-            refused = rule not in _BANS and _UNLESS.search(sentence, 0, match.start())
+            before = sentence[: match.start()]
+            refused = (rule not in _BANS and _UNLESS.search(before)) or (rule in _BARE and _is_on_others(before))
             return None if refused else (rule, args(match.group(1) or ""))
     return None
+
+
+def _is_on_others(before: str) -> bool:
+    """Whether what stands before a bare form makes it one of other texts than the answers."""
+    others = [match.end() for match in _ON_OTHERS.finditer(before)]
+    if _ANSWERING.search(before, others[-1] if others else 0):
+        return False
+    return bool(others or _THEIRS.search(before))
 
 
 def holds(standing: Standing, view: View) -> bool:
