@@ -1,5 +1,7 @@
 """Instructions by what rollouts showed: train seeds get others, held-out ones keep theirs; all before is the catalog's."""
 
+from pathlib import Path
+
 import pyarrow as pa
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
@@ -28,9 +30,16 @@ def answered(store: ArtifactStore, prompts: ArtifactRef, text: str) -> ArtifactR
     return writer.commit({})
 
 
-def test_train_seeds_get_what_teaches_and_held_out_ones_keep_theirs(store: ArtifactStore) -> None:
+def few_seeds(store: ArtifactStore, folder: Path, count: int) -> ArtifactRef:
+    path = folder / "seeds.txt"
+    path.write_text("".join(f"Describe lighthouse number {n}.\n" for n in range(count)))
+    source = seeds_source(SeedsConfig(files=(str(path),), builtin=False, held_out_share=0.25))
+    return make_seeds(source, {}, store)
+
+
+def test_train_seeds_get_what_teaches_and_held_out_ones_keep_theirs(store: ArtifactStore, tmp_path: Path) -> None:
     config = build_config(RECIPE)
-    seeds = make_seeds(seeds_source(SeedsConfig(train=16, held_out=3)), {}, store)
+    seeds = few_seeds(store, tmp_path, 20)
     given = make_instructions(first_instructions(config), {"seeds": seeds}, store)
     prompts = make_prompts(LadderConfig(), {"instructions": given}, store)
     rollouts = answered(store, prompts, "An answer, with commas, and no title.")

@@ -3,15 +3,14 @@
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import LadderConfig, SeedsConfig
+from ifrl_core.config import LadderConfig
 from ifrl_core.config.recipes import build_config
 from ifrl_core.instructions.stage import first_instructions, make_instructions, make_prompts
 from ifrl_core.instructions.writers.record import Dropped, RejectedSeed, SeedRequest, Written
 from ifrl_core.instructor.stage import instructor_plan, train_instructor
 from ifrl_core.instructor.write import within_quota, write_instructions, writing_plan
 from ifrl_core.records import Constraint
-from ifrl_core.seeds.stage import make_seeds, seeds_source
-from tests.core.evolving.test_stage import TYPES, answered
+from tests.core.evolving.test_stage import TYPES, answered, few_seeds
 from tests.core.policy.test_training import own_store
 
 RECIPE = {
@@ -30,13 +29,15 @@ RECIPE = {
 
 
 @pytest.mark.usefixtures("forked")
+@pytest.mark.model
 @pytest.mark.timeout(300)
 def test_a_twin_that_writes_noise_is_replaced_and_said_to_have_failed(
     tmp_path_factory: pytest.TempPathFactory, tiny_model: ArtifactRef, model_store: ArtifactStore
 ) -> None:
-    store = own_store(tmp_path_factory.mktemp("instructor"), tiny_model, model_store)
+    folder = tmp_path_factory.mktemp("instructor")
+    store = own_store(folder, tiny_model, model_store)
     config = build_config(RECIPE)
-    seeds = make_seeds(seeds_source(SeedsConfig(train=2, held_out=2)), {}, store)
+    seeds = few_seeds(store, folder, 6)
     given = make_instructions(first_instructions(config), {"seeds": seeds}, store)
     prompts = make_prompts(LadderConfig(), {"instructions": given}, store)
     rollouts = answered(store, prompts, "An answer, with commas.")
@@ -51,7 +52,8 @@ def test_a_twin_that_writes_noise_is_replaced_and_said_to_have_failed(
     assert figures["reward_last"] == 0.0
     made = write_instructions(writing, inputs | {"instructor": instructor}, store)
     found = store.manifest(made).figures["writing"]
-    assert (found["asked"], found["replaced"], found["parsed"]) == (2, 2, 0.0)
+    train = store.manifest(made).figures["train"]
+    assert (found["asked"], found["replaced"], found["parsed"]) == (train, train, 0.0)
     assert all(row["constraints"] for row in store.rows(made))
 
 
