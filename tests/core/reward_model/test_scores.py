@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,32 @@ def test_a_file_that_changes_meanwhile_is_not_written(file: Path, store: Artifac
     with pytest.raises(InputError, match="has changed while it was scored"):
         write_scored(file, tmp_path / "out.jsonl", pairs, scores, store)
     assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize(("count", "shard"), [(2_000, 200), pytest.param(1_000_000, 10_000, marks=pytest.mark.soak)])
+def test_memory_is_bounded_by_the_shard(store: ArtifactStore, tmp_path: Path, count: int, shard: int) -> None:
+    """Whether rows are read, scored or written: a shard takes some 1,000 bytes a row."""
+    path = tmp_path / "in.jsonl"
+    with path.open("w") as lines:
+        for start in range(0, count, 1_000):
+            rows = ({"response": "r" * 500 + str(start + n), "constraint": "Be kind."} for n in range(1_000))
+            lines.writelines(json.dumps(row) + "\n" for row in rows)
+    scorer = Forgetful()
+    tracemalloc.start()
+    pairs, scores = scored(path, store, scorer, rows_per_shard=shard)
+    write_scored(path, tmp_path / "out.jsonl", pairs, scores, store)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert store.manifest(scores).figures["scored"] == count
+    assert peak < 2e6 + 3_000 * shard
+    with (tmp_path / "out.jsonl").open() as lines:
+        assert sum('"probability": 0.' in line for line in lines) == count
+
+
+class Forgetful(ByLength):
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        self.asked.clear()
+        return super().probabilities(pairs)
 
 
 def test_only_files_of_more_rows_than_a_shard_are_large(file: Path, tmp_path: Path) -> None:
