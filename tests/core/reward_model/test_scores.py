@@ -83,6 +83,7 @@ def test_a_file_that_changes_meanwhile_is_not_written(file: Path, store: Artifac
     assert not (tmp_path / "out.jsonl").exists()
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(("count", "shard"), [(2_000, 200), pytest.param(1_000_000, 10_000, marks=pytest.mark.soak)])
 def test_memory_is_bounded_by_the_shard(store: ArtifactStore, tmp_path: Path, count: int, shard: int) -> None:
     """Whether rows are read, scored or written: a shard takes some 1,000 bytes a row."""
