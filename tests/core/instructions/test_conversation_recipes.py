@@ -13,7 +13,7 @@ from ifrl_core.instructions.writers.record import SeedRequest, Written
 from ifrl_core.seeds.read import read_seeds
 
 
-@pytest.mark.parametrize("recipe", ["chat-cpu"])
+@pytest.mark.parametrize("recipe", ["chat-cpu", "agent-cpu"])
 def test_ladders_on_conversations_can_be_climbed(recipe: str) -> None:
     config = load_recipe(recipe)
     check_types(config)

@@ -31,9 +31,9 @@ def answers(conversation: Conversation) -> list[str]:
 
 
 def test_there_are_enough_and_none_is_set_aside() -> None:
-    assert (len(CHATS), len(TOOLS)) == (176, 64)
+    assert (len(CHATS), len(TOOLS)) == (176, 96)
     assert not REJECTED
-    assert len({seed.seed_id for seed in READ}) == len({seed.opening.casefold() for seed in READ}) == 240
+    assert len({seed.seed_id for seed in READ}) == len({seed.opening.casefold() for seed in READ}) == 272
 
 
 def test_the_builtin_seeds_have_names_and_others_are_refused() -> None:
@@ -48,7 +48,7 @@ def test_the_builtin_seeds_have_names_and_others_are_refused() -> None:
 
 def test_they_are_of_two_and_three_turns_and_some_have_a_system_message() -> None:
     assert Counter(len(item.user_turns) for item in CHATS) == {2: 133, 3: 43}
-    assert Counter(len(item.user_turns) for item in TOOLS) == {1: 29, 2: 35}
+    assert Counter(len(item.user_turns) for item in TOOLS) == {1: 29, 2: 35, 3: 32}
     assert [sum(bool(item.system) for item in items) for items in (CHATS, TOOLS)] == [37, 9]
     assert not any(item.tools for item in CHATS)
     assert all(1 <= len(item.tools) <= 3 for item in TOOLS)
