@@ -1,0 +1,320 @@
+"""Which labels are worth a training: rules hidden (rules_hidden.py), with a logistic regression in a reward model's place.
+
+    python benchmarks/rules_hidden_probe.py reward-model-cpu --every 3
+
+It reads what the frozen backbone makes of (answer, constraint): the states of four layers where it is asked yes or no, as 256
+principal components. Ways to label cost seconds each then, so that many can be compared before one is trained for; what is
+not in these features (the two texts held against each other word by word) it cannot learn, whatever the labels.
+
+Beside every answer and constraint of its ladder there are two constraints of families that the ladder does not ask for (far)
+and one of a type of the ladder with another slot (mate). Seen: five folds of instructions; held out: three groups of families
+in turn, in two folds of instructions; both over three seeds that draw the folds. Features are kept in the store (IFRL_ROOT).
+"""
+
+import argparse
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from reward_model_ablation import make_dataset, shown
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+from transformers import AutoTokenizer
+
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
+from ifrl_core.config import NoConfig
+from ifrl_core.config.recipes import load_recipe
+from ifrl_core.constraints.turns import verdicts_in
+from ifrl_core.labels.contrasts import Rung, ladders
+from ifrl_core.labels.likelihood_stage import contrast_likelihoods
+from ifrl_core.models.folder import model_folder
+from ifrl_core.models.load import load_causal_model
+from ifrl_core.records import Row, constraint_of, conversation_of
+from ifrl_core.reward_model.model.packing import collate, pack, token_batches
+from ifrl_core.reward_model.quality.zero_shot import NO, YES, first_tokens, questions
+from ifrl_core.rollouts.shards import answer_in
+from ifrl_core.settings import store_root
+from ifrl_core.statistics.noisy_labels import Clusters, excess
+
+LAYERS, COMPONENTS, MAX_TOKENS = (10, 16, 22, 30), 256, 256
+SEEDS = (0, 1, 2)
+Values = NDArray[Any]
+
+
+class Data(NamedTuple):
+    """Of (answer, constraint), n of them; `features` (n, COMPONENTS)."""
+
+    features: Values
+    zero_shot: Values  # log odds of yes
+    likelihood: Values  # contrast; 0 of those that are not of the answer's ladder
+    likelier: Values  # than that share of the answers to its type
+    verdict: Values  # 1, 0, or -1 where no rule applies
+    label: Values
+    how: Values  # own, far or mate
+    type: Values
+    instruction: Values
+    rung: Values
+    constraint: Values  # instruction and level: whose answers a pairwise loss compares
+    words: Values
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe")
+    parser.add_argument("--every", type=int, default=1, help="Every so manieth ladder alone")
+    arguments = parser.parse_args()
+    store = ArtifactStore(store_root())
+    made = make_dataset(load_recipe(arguments.recipe, ["labels.contradicted=keep"]), store)
+    data = loaded(made, store, arguments.every)
+    own = data.how == "own"
+    hard = own & (data.verdict >= 0)
+    head = ["labels", "right: positives, negatives", "pairs", "within types", "of one rung", "pooled", "held out"]
+    print(
+        f"{len(set(data.instruction))} ladders, {hard.sum()} hard pairs\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}"
+    )
+    for name, score in scorers(data).items():
+        figures = (within(data, score, hard), within(data, score, hard, data.rung), pooled(data, score, hard))
+        print(f"| {name} | | | {' | '.join(f'{value:.3f}' for value in figures)} | |")
+    for name, (chosen, loss) in options(data).items():
+        print(f"| {name} | {line(data, chosen, loss, hard)} |", flush=True)
+
+
+def scorers(data: Data) -> dict[str, Values]:
+    """What needs no training."""
+    likelihood = by_type(data, data.likelihood)
+    learnt = np.mean([crossed(data, data.how == "own", "bce", seed) for seed in SEEDS], axis=0)
+    return {
+        "length (shorter)": -data.words,
+        "zero-shot": data.zero_shot,
+        "likelihood contrast": data.likelihood,
+        "likelihood contrast and zero-shot, standardised by type": likelihood + by_type(data, data.zero_shot),
+        "likelihood contrast twice and `all rungs` once, standardised by type": 2 * likelihood + by_type(data, learnt),
+    }
+
+
+def options(data: Data) -> dict[str, tuple[Values, str]]:
+    """Which pairs are trained on, with which loss."""
+    own, far, mate = (data.how == how for how in ("own", "far", "mate"))
+    level = np.array([int(name.rpartition("|")[2]) for name in data.constraint])
+    paper = own & ((data.rung == level) | (data.rung == level - 1))
+
+    def likely(share: float) -> Values:
+        kept: Values = own & np.where(data.label == 1, data.likelier >= share, data.likelier <= 1 - share)
+        return kept
+
+    positives = own & (data.label == 1)
+    return {
+        "the paper's": (paper, "bce"),
+        "all rungs": (own, "bce"),
+        "all rungs, far": (own | far, "bce"),
+        "all rungs, mate": (own | mate, "bce"),
+        "all rungs, far and mate": (own | far | mate, "bce"),
+        "positives against far": (positives | far, "bce"),
+        "all rungs, pairwise loss": (own, "pairwise"),
+        "all rungs, an intercept of each type left out": (own, "type"),
+        "all rungs, an intercept of each type and rung left out": (own, "type and rung"),
+        **{f"unlikely {share} left out": (likely(share), "bce") for share in (0.3, 0.5, 0.7, 0.8)},
+        "unlikely positives 0.7 left out": (likely(0.7) | (own & (data.label == 0)), "bce"),
+        "unlikely 0.7 left out, far and mate": (likely(0.7) | far | mate, "bce"),
+        "unlikely 0.7 left out, pairwise loss": (likely(0.7), "pairwise"),
+    }
+
+
+def line(data: Data, chosen: Values, loss: str, hard: Values) -> str:
+    right = [(data.verdict == side)[chosen & (data.verdict >= 0) & (data.label == side)].mean() for side in (1, 0)]
+    scores = [crossed(data, chosen, loss, seed) for seed in SEEDS]
+    held = [held_out(data, chosen, loss, seed) for seed in SEEDS]
+    columns = [
+        [within(data, score, hard) for score in scores],
+        [within(data, score, hard, data.rung) for score in scores],
+        [pooled(data, score, hard) for score in scores],
+        [within(data, score, hard) for score in held],
+    ]
+    shown_as = [f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}" for values in columns]
+    return " | ".join([f"{right[0]:.0%}, {right[1]:.0%}", f"{chosen.sum():,}", *shown_as])
+
+
+def crossed(data: Data, chosen: Values, loss: str, seed: int, folds: int = 5) -> Values:
+    scores = np.zeros(len(data.label))
+    for fold in folds_of(data.instruction, seed, folds):
+        scores[fold] = fitted(data, chosen & ~fold, loss)[fold]
+    return scores
+
+
+def held_out(data: Data, chosen: Values, loss: str, seed: int) -> Values:
+    scores = np.zeros(len(data.label))
+    families = np.array([name.partition(":")[0] for name in data.type])
+    hard = np.where(data.verdict >= 0, families, "")
+    for left_out in folds_of(hard, seed, 3):
+        for fold in folds_of(data.instruction, seed, 2):
+            mine = fold & left_out & (hard != "")
+            away = np.isin(families, list(set(families[mine])))
+            scores[mine] = fitted(data, chosen & ~fold & ~away, loss)[mine]
+    return scores
+
+
+def folds_of(names: Values, seed: int, count: int) -> Iterator[Values]:
+    order = sorted({name for name in names.tolist() if name})
+    random.Random(seed).shuffle(order)
+    for fold in range(count):
+        yield np.isin(names, order[fold::count])
+
+
+def fitted(data: Data, chosen: Values, loss: str, weight: float = 3e-3) -> Values:
+    """Logits (n,) of the regression on the chosen pairs, with `weight` on its squared norm."""
+    x, y = torch.tensor(data.features), torch.tensor(data.label, dtype=torch.float32)
+    at = torch.tensor(np.flatnonzero(chosen))
+    beta, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
+    strata = {"type": data.type, "type and rung": np.char.add(data.type, data.rung.astype(str))}.get(loss)
+    group = torch.tensor(np.unique(strata if strata is not None else data.type, return_inverse=True)[1])
+    free = torch.zeros(int(group.max()) + 1, requires_grad=strata is not None)
+    pairs = torch.tensor(list(contrasts(data, chosen)) if loss == "pairwise" else [(0, 0)])
+    optimizer = torch.optim.LBFGS(
+        [part for part in (beta, bias, free) if part.requires_grad], max_iter=60, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        logits = x @ beta + bias
+        if loss == "pairwise":
+            value = softplus(logits[pairs[:, 1]] - logits[pairs[:, 0]]).mean()
+        else:
+            value = binary_cross_entropy_with_logits((logits + free[group])[at], y[at])
+        value = value + weight * beta.square().sum() / 2 + 1e-3 * free.square().mean()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    scores: Values = (x @ beta + bias).detach().numpy()
+    return scores
+
+
+def contrasts(data: Data, chosen: Values) -> Iterator[tuple[int, int]]:
+    """Places of (positive, negative) of one constraint."""
+    sides: dict[str, tuple[list[int], list[int]]] = {}
+    for place in np.flatnonzero(chosen & (data.how == "own")).tolist():
+        sides.setdefault(data.constraint[place], ([], []))[data.label[place]].append(place)
+    return ((high, low) for lower, upper in sides.values() for high in upper for low in lower)
+
+
+def within(data: Data, score: Values, hard: Values, rung: Values | None = None) -> float:
+    strata: list[Any] = (
+        data.type[hard].tolist() if rung is None else list(zip(data.type[hard], rung[hard], strict=True))
+    )
+    return 0.5 + float(
+        excess(score[hard], data.verdict[hard], Clusters.of(data.instruction[hard].tolist()), strata)[-1]
+    )
+
+
+def pooled(data: Data, score: Values, hard: Values) -> float:
+    return 0.5 + float(excess(score[hard], data.verdict[hard], Clusters.of(data.instruction[hard].tolist()))[-1])
+
+
+def by_type(data: Data, values: Values) -> Values:
+    """Standardised among the answers to a type."""
+    found = np.zeros(len(values))
+    for name in set(data.type.tolist()):
+        mine = (data.type == name) & (data.how == "own")
+        if mine.any():
+            found[mine] = (values[mine] - values[mine].mean()) / (values[mine].std() + 1e-6)
+    return found
+
+
+def loaded(made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Data:
+    likelihoods = contrast_likelihoods(NoConfig(), contrast_likelihoods.inputs_of(None, made), store, shown)
+    ref = made["rollouts"]
+    kept = Path(f"{store_root()}/probe-{ref.fingerprint[:16]}-{every}.parquet")
+    if not kept.exists():
+        rows = list(pairs_of(list(ladders(made["prompts"], ref, store))[::every]))
+        states_of, odds = asked(model_folder(made["model"], store), rows)
+        made_of = zip(rows, states_of, odds, strict=True)
+        pq.write_table(pa.Table.from_pylist([{**row, "states": f, "odds": o} for row, f, o in made_of]), kept)
+    rows = pq.read_table(kept).to_pylist()
+    of = {(row["rollout_id"], row["level"]): row for row in store.rows(likelihoods)}
+    found = [of.get((row["rollout_id"], row["level"]), {}) for row in rows]
+    states = np.array([row["states"] for row in rows], dtype=np.float32)
+    states = (states - states.mean(0)) / (states.std(0) + 1e-3)
+    torch.manual_seed(0)
+    left, sizes, _ = torch.svd_lowrank(torch.tensor(states), q=COMPONENTS)
+    components = (left * sizes).numpy()
+    column: Callable[[str], Values] = lambda name: np.array([row[name] for row in rows])  # noqa: E731
+    return Data(
+        features=(components / components.std()).astype(np.float32),
+        zero_shot=column("odds"),
+        likelihood=np.array([row.get("contrast") or 0.0 for row in found]),
+        likelier=np.array([row.get("likelier") or 0.5 for row in found]),
+        verdict=column("verdict"),
+        label=np.where(column("how") == "own", (column("rung") >= column("level")).astype(int), 0),
+        how=column("how"),
+        type=column("type"),
+        instruction=column("instruction"),
+        rung=column("rung"),
+        constraint=np.array([f"{row['instruction']}|{row['level']}" for row in rows]),
+        words=np.array([len(row["response"].split()) for row in rows], dtype=float),
+    )
+
+
+def pairs_of(chosen: Sequence[list[Rung]]) -> Iterator[Row]:
+    pool = [constraint for ladder in chosen for constraint in ladder[-1][0]["constraints"]]
+    for ladder in chosen:
+        top = ladder[-1][0]
+        own, source = top["constraints"], random.Random(top["instruction_id"])
+        families = {constraint["type"].partition(":")[0] for constraint in own}
+        far = [item for item in pool if item["type"].partition(":")[0] not in families]
+        types = {item["type"]: item["text"] for item in own}
+        mates = [item for item in pool if types.get(item["type"], item["text"]) != item["text"]]
+        for rung, (_, rollouts) in enumerate(ladder):
+            for rollout in (rollout for rollout in rollouts if answer_in(rollout).strip()):
+                asked_for = [(item, "own", level) for level, item in enumerate(own, 1)]
+                asked_for += [(item, "far", 0) for item in source.sample(far, min(2, len(far)))]
+                asked_for += [(source.choice(mates), "mate", 0)] if mates else []
+                for constraint, how, level in asked_for:
+                    seed = conversation_of(ladder[0][0])
+                    [verdict] = verdicts_in(seed, [constraint_of(constraint)], answer_in(rollout), "")
+                    yield {
+                        "rollout_id": rollout["rollout_id"],
+                        "instruction": top["instruction_id"],
+                        "response": answer_in(rollout),
+                        "text": constraint["text"],
+                        "type": constraint["type"],
+                        "how": how,
+                        "level": level,
+                        "rung": rung,
+                        "verdict": -1 if verdict is None else int(verdict),
+                    }
+
+
+@torch.inference_mode()
+def asked(folder: Path, rows: Sequence[Row]) -> tuple[Values, Values]:
+    """States (n, layers x hidden) where the backbone is asked, and its log odds of yes (n,)."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = load_causal_model(folder, dtype=torch.bfloat16, attn_implementation="sdpa").eval()
+    answers = [first_tokens(tokenizer, words) for words in (YES, NO)]
+    states = np.zeros((len(rows), len(LAYERS) * model.config.hidden_size), dtype=np.float16)
+    odds = np.zeros(len(rows))
+    encoded = questions(tokenizer, [(row["response"], row["text"]) for row in rows], MAX_TOKENS)
+    for packed in token_batches(pack(encoded), 2048):
+        batch = collate(packed, model.config.pad_token_id or 0)
+        out = model.base_model(
+            batch.input_ids,
+            position_ids=batch.position_ids,
+            attention_mask=batch.attention_mask,
+            use_cache=False,
+            output_hidden_states=True,
+        )
+        at = (batch.rows, batch.ends)
+        places = list(batch.places)
+        states[places] = torch.cat([out.hidden_states[layer][at] for layer in LAYERS], dim=-1).float().numpy()
+        logits = model.get_output_embeddings()(out.last_hidden_state[at]).float()
+        yes, no = (logits[:, tokens].logsumexp(dim=-1) for tokens in answers)
+        odds[places] = (yes - no).numpy()
+    return states, odds
+
+
+if __name__ == "__main__":
+    main()
