@@ -65,14 +65,6 @@ def _rounds(config: Recipe) -> Iterator[str]:
         )
 
 
-def _histories(config: Recipe) -> Iterator[str]:
-    if config.rollouts.own_history and config.instructions.writer == "evolving":
-        yield (
-            "rollouts.own_history makes histories of the instructions that rollouts answer, and instructions.writer evolving "
-            "trains on others: use writer catalog, or leave own_history out"
-        )
-
-
 def _workers(config: Recipe) -> Iterator[str]:
     execution, rollouts = config.execution, config.rollouts
     if rollouts.engine != "vllm":
@@ -136,7 +128,6 @@ def _reasoning(config: Recipe) -> Iterator[str]:
 
 
 _RULES: tuple[Rule, ...] = (
-    _histories,
     _corridor,
     _evolving,
     _levels,
