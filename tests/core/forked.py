@@ -9,7 +9,6 @@ import math
 import os
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -27,8 +26,10 @@ import pytest
 from ifrl_core.errors import TrainingError
 from ifrl_core.training import child
 from tests.forks import FORKS, start_server
+from tests.ports import free_port
 
 _Deadly = Path | tuple[str, int]
+_begun: list["ForkedProcess"] = []
 _deadly: list[_Deadly] = []  # a file at whose sight the process dies, or a function, and which call of it
 
 
@@ -45,6 +46,7 @@ class ForkedProcess:
         ]
         for process in self._processes:
             process.start()
+        _begun[:] = [self]
 
     @property
     def returncode(self) -> int | None:
@@ -66,14 +68,16 @@ class ForkedProcess:
         for process in self._processes:
             process.kill()
 
+    def terminate(self) -> None:
+        for process in self._processes:
+            process.terminate()
+
 
 def _environments(env: Mapping[str, str], count: int) -> list[dict[str, str]]:
     """Of each rank, as torchrun sets it."""
     if count == 1:
         return [dict(env)]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": str(count)}
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count)}
     return [{**env, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
@@ -84,6 +88,11 @@ def forked_trainings() -> Iterator[None]:
         start_server()
         patch.setattr(child, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": ForkedProcess}))
         yield
+
+
+def terminate_training() -> None:
+    """SIGTERM to the training that was begun last."""
+    _begun[0].terminate()
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Layers and start-up time: what must not be imported, in a fresh interpreter."""
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +37,9 @@ def test_config_and_help_need_neither_torch_nor_prefect() -> None:
 
 
 def test_help_answers_in_well_under_a_second() -> None:
-    start = time.monotonic()
+    before = os.times()
     done = subprocess.run([sys.executable, "-m", "flows.cli", "--help"], capture_output=True, text=True, check=True)
+    after = os.times()
     assert "demo" in done.stdout
-    # A generous bound for a busy machine; an import of torch or prefect alone takes longer.
-    assert time.monotonic() - start < 3
+    # Of CPU time, as other tests run beside this one; an import of torch or prefect alone takes longer.
+    assert after.children_user - before.children_user < 0.9

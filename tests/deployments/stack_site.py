@@ -19,8 +19,8 @@ from urllib.request import Request, urlopen
 import psutil
 
 from deployments.local_services import PORTS
-from tests.flows.servers import free_port
 from tests.flows.workplace import CHEAP_OVERRIDES, REPO
+from tests.ports import free_port
 
 FORM_OVERRIDES = [*CHEAP_OVERRIDES, "policy.max_steps=3"]  # what makes of the tiny recipe what the form starts
 

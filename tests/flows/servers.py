@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,17 +15,11 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
 from deployments.local_services import postgres_programs, postgres_user
+from tests.ports import free_port
 
 _ATTEMPTS = 5
 _PATIENCE_S = 180  # for an answer: tests share two cores
 S3_KEY, S3_SECRET = "ifrl-test", "ifrl-test-secret"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

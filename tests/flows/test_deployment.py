@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.site import Site, make_site, wait_until
-from tests.flows.workplace import REPO, Workplace
+from tests.flows.workplace import CHEAP_OVERRIDES, REPO, Workplace
 
 CI_SCRIPT = str(REPO / "deployments" / "ci" / "run.sh")
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
@@ -42,8 +42,8 @@ def deployed(
 @pytest.fixture(scope="module")
 def finished(deployed: Deployed) -> "subprocess.CompletedProcess[str]":
     """`prefect deployment run` of the tiny recipe, watched to its end."""
-    recipe = f"recipe={deployed.recipe}"
-    return deployed.site.prefect("deployment", "run", "pipeline/pipeline", "-p", recipe, "--watch")
+    given = ["-p", f"recipe={deployed.recipe}", "-p", f"overrides={json.dumps(CHEAP_OVERRIDES)}"]
+    return deployed.site.prefect("deployment", "run", "pipeline/pipeline", *given, "--watch")
 
 
 def test_every_flow_is_deployed(deployed: Deployed) -> None:
@@ -97,7 +97,7 @@ def ci_environment(deployed: Deployed, folder: Path, overrides: str, *, watcher:
         (folder / name).chmod(0o755)
     env = {**deployed.site.env, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(REPO)}
     env |= {"IFRL_ROOT": str(deployed.place.home / "store"), "IFRL_RECIPE": deployed.recipe, "IFRL_MIN_GAIN": "1000"}
-    return {**env, "IFRL_OVERRIDES": overrides, "PYTHON": sys.executable}
+    return {**env, "IFRL_OVERRIDES": " ".join([*CHEAP_OVERRIDES, overrides]), "PYTHON": sys.executable}
 
 
 def test_ci_fails_when_the_gain_is_below_the_bound(

@@ -11,8 +11,9 @@ from mlflow.tracking import MlflowClient
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.tracking.sink import EXPERIMENT
-from tests.flows.servers import free_port, mlflow_server, s3_server
+from tests.flows.servers import mlflow_server, s3_server
 from tests.flows.workplace import CHEAP, Workplace
+from tests.ports import free_port
 
 PASSWORD = "S3CRET-of-ann"  # of a proxy in front of MLflow, say
 pytestmark = [pytest.mark.e2e, pytest.mark.server]

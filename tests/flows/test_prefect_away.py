@@ -24,11 +24,12 @@ from ifrl_core.config import NoConfig
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from tasks.stages import stage_task
 from tests.flows.gate import Gate, gate
-from tests.flows.servers import ask, free_port, mlflow_server, postgres_server, prefect_on
+from tests.flows.servers import ask, mlflow_server, postgres_server, prefect_on
 from tests.flows.site import make_site, wait_until
 from tests.flows.test_deploy import SMALL
 from tests.flows.test_kill import wait_for
 from tests.flows.workplace import CHEAP, Workplace
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.server]
 AWAY_S = 1.5
@@ -85,7 +86,7 @@ def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
                 step += 1
                 begun = time.monotonic()
                 work.progress(step, 1000, "away")
-                assert time.monotonic() - begun < 0.5, "the outage holds the work up"
+                assert time.monotonic() - begun < 1, "the outage holds the work up"
                 time.sleep(0.05)
             first.append(ask(api, f"/flow_runs/{flow_run.id}", method="GET")["run_count"])
         wait_until(lambda: held() == 1, 20)

@@ -56,7 +56,7 @@ def test_an_outage_holds_nobody_up_and_the_newest_is_told_after_it(error: Except
     begun = time.monotonic()
     for step in range(1000):
         teller.tell("progress", server.hears(step))
-    assert time.monotonic() - begun < 0.2
+    assert time.monotonic() - begun < 2  # a pause each would be 20
     server.wait_for_a_try()
     server.away = None
     teller.tell("samples", server.hears("rows"))
@@ -83,7 +83,7 @@ def test_a_refusal_is_not_repeated_and_keeps_nothing_back() -> None:
     server.wait_for_a_try()
     server.away = None
     teller.tell("progress", taken.set)
-    assert taken.wait(1)
+    assert taken.wait(10)
     teller.close()
     assert server.tries == 1
 

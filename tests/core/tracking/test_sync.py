@@ -22,7 +22,8 @@ from ifrl_core.tracking.samples import TABLE
 from ifrl_core.tracking.sink import EXPERIMENT, open_experiment
 from ifrl_core.tracking.sync import sync_run
 from ifrl_core.tracking.tracker import PENDING, TrackedRun, Tracker
-from tests.flows.servers import free_port, mlflow_server
+from tests.flows.servers import mlflow_server
+from tests.ports import free_port
 
 pytestmark = pytest.mark.server
 
