@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from reward_model_ablation import make_dataset, shown
+from scipy.stats import rankdata
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from transformers import AutoTokenizer
 
@@ -104,9 +105,10 @@ def options(data: Data) -> dict[str, tuple[Values, str]]:
     paper = own & ((data.rung == level) | (data.rung == level - 1))
 
     def likely(share: float) -> Values:
-        kept: Values = own & np.where(data.label == 1, data.likelier >= share, data.likelier <= 1 - share)
-        return kept
+        return agreed(data, data.likelier, share)
 
+    first = agreed(data, places(data, crossed(data, own, "bce", seed=7)), 0.5)
+    second = agreed(data, places(data, crossed(data, first, "bce", seed=7)), 0.5)
     positives = own & (data.label == 1)
     return {
         "the paper's": (paper, "bce"),
@@ -119,6 +121,8 @@ def options(data: Data) -> dict[str, tuple[Values, str]]:
         "all rungs, an intercept of each type left out": (own, "type"),
         "all rungs, an intercept of each type and rung left out": (own, "type and rung"),
         **{f"unlikely {share} left out": (likely(share), "bce") for share in (0.3, 0.5, 0.7, 0.8)},
+        "those left out that a classifier of other instructions contradicts": (first, "bce"),
+        "the same again by a classifier of what was left": (second, "bce"),
         "unlikely positives 0.7 left out": (likely(0.7) | (own & (data.label == 0)), "bce"),
         "unlikely 0.7 left out, far and mate": (likely(0.7) | far | mate, "bce"),
         "unlikely 0.7 left out, pairwise loss": (likely(0.7), "pairwise"),
@@ -213,6 +217,21 @@ def within(data: Data, score: Values, hard: Values, rung: Values | None = None) 
 
 def pooled(data: Data, score: Values, hard: Values) -> float:
     return 0.5 + float(excess(score[hard], data.verdict[hard], Clusters.of(data.instruction[hard].tolist()))[-1])
+
+
+def agreed(data: Data, place: Values, share: float) -> Values:
+    """Positives that lie above this share of the answers to their type, and negatives that lie below as much of it."""
+    kept: Values = (data.how == "own") & np.where(data.label == 1, place >= share, place <= 1 - share)
+    return kept
+
+
+def places(data: Data, score: Values) -> Values:
+    """Which share of the answers to its type lies below each."""
+    found = np.zeros(len(score))
+    for name in set(data.type.tolist()):
+        mine = (data.type == name) & (data.how == "own")
+        found[mine] = (rankdata(score[mine]) - 0.5) / max(1, mine.sum())
+    return found
 
 
 def by_type(data: Data, values: Values) -> Values:
