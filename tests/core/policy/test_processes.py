@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +24,7 @@ from ifrl_core.training.clock import PARTS
 from ifrl_core.training.job import CHECKPOINTS, FINAL, METRICS
 from ifrl_core.training.launch import run_training
 from tests.core.forked import forked_trainings
+from tests.ports import free_port
 
 # float32: in bf16 the last digits, and so now and then a token, depend on what else is in the batch.
 # A group of 4 over 2 processes of 6 rollouts: the second prompt's rollouts are made by both.
@@ -129,7 +129,8 @@ def assert_alike(one: Job, other: Job) -> None:
 @pytest.mark.timeout(300)
 def test_two_processes_make_the_rollouts_rewards_and_metrics_of_one(alone: Job, tmp_path: Path) -> None:
     job = job_of(tmp_path / "job", alone.model, processes=2)
-    run_training(job.folder, policy_launch(job.config))
+    with forked_trainings():
+        run_training(job.folder, policy_launch(job.config))
     assert_alike(alone, job)
 
 
@@ -137,11 +138,8 @@ def test_two_processes_make_the_rollouts_rewards_and_metrics_of_one(alone: Job, 
 @pytest.mark.timeout(300)
 def test_so_do_two_machines_that_share_a_folder(alone: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two launchers on this host, found by address and rank, as on two machines."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setenv("MASTER_PORT", port)
+    monkeypatch.setenv("MASTER_PORT", str(free_port()))
     folder = tmp_path / "job"
     command = [sys.executable, "-m", "ifrl_core.training.launch", str(folder / "job.json")]
     other = subprocess.Popen(command, env={**os.environ, "NODE_RANK": "1"})  # waits for the job

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from safetensors.torch import load_file
 
@@ -14,7 +13,7 @@ from ifrl_core.config import RewardModelConfig
 from ifrl_core.errors import StoppedError
 from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.train.stage import train_reward_model
-from tests.core.forked import forked_trainings
+from tests.core.forked import forked_trainings, terminate_training
 from tests.core.reward_model.test_train import SHORT, checkpoint, copied, toy
 from tests.core.reward_model.toy import commit_labels
 
@@ -45,6 +44,7 @@ def test_it_learns_what_rules_see_and_moves_every_parameter(model_store: Artifac
     assert not [name for name in moving if after[name].equal(before[name])]
 
 
+@pytest.mark.soak  # of it alone test_train.py, of death with the stage policy/test_launched.py
 @pytest.mark.model
 def test_killed_with_its_stage_it_goes_on_and_ends_with_the_same_digest(
     model_store: ArtifactStore, tiny_model: ArtifactRef, tmp_path: Path
@@ -69,15 +69,13 @@ def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
     def end_the_training_process(done: int, *_: object, **__: object) -> None:
         if done and not told:
             told.append(done)
-            for process in psutil.Process().children():
-                if "ifrl_core.reward_model.train.process" in process.cmdline():
-                    process.terminate()
+            terminate_training()
 
     again = copied(model_store, inputs, tmp_path / "again")
-    with pytest.raises(StoppedError, match=r"asked to stop at step \d+ of 192. The last whole checkpoint is"):
-        train_reward_model(config, inputs, again, end_the_training_process)
     seen: list[int] = []
     with forked_trainings():
+        with pytest.raises(StoppedError, match=r"asked to stop at step \d+ of 192. The last whole checkpoint is"):
+            train_reward_model(config, inputs, again, end_the_training_process)
         whole = train_reward_model(config, inputs, model_store)
         ref = train_reward_model(config, inputs, again, lambda done, *_, **__: seen.append(done))
     assert min(step for step in seen if step) > told[0]
