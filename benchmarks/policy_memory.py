@@ -3,8 +3,8 @@
     python benchmarks/policy_memory.py MODEL_FOLDER
 
 Each line is two steps of the stage's own process, on a random model with MODEL's tokenizer, whose answers are as long as they
-may be. Measured is the peak of resident memory above what the process held with its libraries loaded; the plan is without its
-two GiB for CUDA and gaps.
+may be. Measured is the peak of resident memory (`memory/process_gib`, which begins anew with every step) above what the
+process held with its libraries loaded; the plan is without its two GiB for CUDA and gaps.
 """
 
 import json
@@ -21,10 +21,8 @@ SIZES = {"hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9
 LINES: tuple[tuple[int, dict[str, Any]], ...] = (
     (8, {"max_tokens": 64}),
     (16, {"max_tokens": 64}),
-    (16, {"max_tokens": 64, "bf16": False}),
     (16, {"max_tokens": 64, "gradient_checkpointing": True}),
     (30, {"max_tokens": 64, "lora": {"rank": 16}}),
-    (30, {"max_tokens": 64, "trained_layers": 8}),
 )
 _GIB = 2**30
 _PROMPT_TOKENS = 256
@@ -98,6 +96,7 @@ def train(folder: Path, document: str) -> None:
     from ifrl_core.config import PolicyConfig
     from ifrl_core.policy.job import POOL, PROMPTS, Job
     from ifrl_core.policy.process import train as train_policy
+    from ifrl_core.training.job import METRICS
 
     config = PolicyConfig.model_validate_json(document)
     job = Job(config=config, model=folder / "model", reward_model=None, seed=0, folder=folder)
@@ -106,7 +105,8 @@ def train(folder: Path, document: str) -> None:
     )
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     train_policy(job.write())
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / _GIB)
+    rows = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+    print(max(row.get("memory/process_gib", 0.0) for row in rows) - before / _GIB)
 
 
 def prompt(index: int, tokens: int) -> dict[str, Any]:

@@ -3,7 +3,8 @@
     python benchmarks/reward_model_memory.py MODEL_FOLDER
 
 Each line is a training of two steps in a process of its own, on answers as long as the input allows. Measured is the peak of
-resident memory above what the process held with its libraries loaded; the plan is without its two GiB for CUDA and gaps.
+resident memory (`memory/process_gib`, of each step alone) above what the process held with its libraries loaded;
+the plan is without its two GiB for CUDA and gaps.
 """
 
 import json
@@ -59,14 +60,15 @@ def train(model: str, document: str) -> None:
     from ifrl_core.config import RewardModelConfig
     from ifrl_core.reward_model.train.fit import train_classifier
     from ifrl_core.reward_model.train.job import Job
+    from ifrl_core.training.job import METRICS
 
     config = RewardModelConfig(**json.loads(document))
     with TemporaryDirectory() as folder:
         job = Job(model=Path(model), seed=0, folder=Path(folder), config=config)
         before = _resident()
         train_classifier(job, pairs(2 * config.batch_size), job.folder)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print((peak - before) / _GIB)
+        rows = [json.loads(line) for line in (job.folder / METRICS).read_text().splitlines()]
+    print(max(row["memory/process_gib"] for row in rows) - before / _GIB)
 
 
 def pairs(count: int) -> list[dict[str, Any]]:
