@@ -19,6 +19,7 @@ from ifrl_core.reward_model.scores.output import write_scored
 from ifrl_core.reward_model.scores.pairs import ROWS_PER_SHARD, import_pairs, pairs_source
 from ifrl_core.reward_model.scores.stage import ScoresConfig, check_scoring, make_scores, scorer_source
 from ifrl_core.stages.registry import Plan
+from ifrl_core.stages.runs import SCORES_A_FILE
 from ifrl_core.text.reasoning import Reasoning
 from tasks.secrets import load_secrets
 from tasks.telling import best_effort
@@ -32,7 +33,7 @@ Format = Annotated[Reasoning | None, Field(description="How responses hold answe
 Rows = Annotated[int, Field(ge=1, description="Rows of a shard, the most that a kill can cost")]
 
 
-@ifrl_flow("score")
+@ifrl_flow(SCORES_A_FILE)
 def score(
     file: File = "",
     output: Scored = "",
@@ -51,7 +52,7 @@ def score(
     chosen = choose_config(recipe, overrides, config)
     load_secrets()
     plan = planned(chosen, file, reward_model, engine, dtype, reasoning, rows_per_shard)
-    with open_run("score", chosen, plan, need_bytes=Path(file).stat().st_size) as run:
+    with open_run(SCORES_A_FILE, chosen, plan, need_bytes=Path(file).stat().st_size) as run:
         refs = run.stage(import_pairs, {}) | run.stage(import_model, {})
         refs |= run.stage(make_scores, refs)
         write_scored(Path(file), Path(output), refs["pairs"], refs["scores"], run.store)

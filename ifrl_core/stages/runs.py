@@ -13,6 +13,7 @@ from ifrl_core.artifacts import ArtifactStore, files
 from ifrl_core.errors import ArtifactError, InputError
 
 RUNS_SHOWN = 20
+SCORES_A_FILE = "score"  # the flow whose runs have no page: none of them is the latest that somebody asks about
 
 
 def write_record(store: ArtifactStore, record: Mapping[str, Any]) -> None:
@@ -21,7 +22,8 @@ def write_record(store: ArtifactStore, record: Mapping[str, Any]) -> None:
 
 
 def load_record(store: ArtifactStore, run: str | None) -> dict[str, Any]:
-    """The record of a run by its name or its Prefect flow run's id; None: the latest (names begin with the UTC time).
+    """The record of a run by its name or its Prefect flow run's id; None: the latest (names begin with the UTC
+    time) that did more than score a file.
 
     Raises:
         InputError: naming the runs there are, when there is none of that name.
@@ -36,7 +38,15 @@ def load_record(store: ArtifactStore, run: str | None) -> dict[str, Any]:
     if run is not None and run not in names:
         shown = "\n".join(f"  {name}" for name in names[-RUNS_SHOWN:])
         raise InputError(f"no run {run!r} in {store.root}; the latest {min(len(names), RUNS_SHOWN)} are:\n{shown}")
-    return _read_record(store, run or names[-1])
+    return _read_record(store, run) if run else _latest(store, names)
+
+
+def _latest(store: ArtifactStore, names: Sequence[str]) -> dict[str, Any]:
+    for name in reversed(names):
+        record = _read_record(store, name)
+        if record.get("flow") != SCORES_A_FILE:
+            return record
+    return _read_record(store, names[-1])
 
 
 def _read_record(store: ArtifactStore, run: str) -> dict[str, Any]:

@@ -89,6 +89,9 @@ def test_the_latest_run_is_the_default_and_others_go_by_name(store: ArtifactStor
         write_bytes(store.fs, f"{store.folder('runs', name)}.json", json.dumps(record_of({}, name)).encode())
     assert load_record(store, None)["run"] == "20260301-000000-demo-bbbb"
     assert load_record(store, "20251231-235959-demo-cccc")["run"] == "20251231-235959-demo-cccc"
+    scored = record_of({}, "20260401-000000-score-dddd") | {"flow": "score"}
+    write_bytes(store.fs, f"{store.folder('runs', scored['run'])}.json", json.dumps(scored).encode())
+    assert load_record(store, None)["run"] == "20260301-000000-demo-bbbb", "a scored file has no report"
     with pytest.raises(InputError, match="20260301-000000-demo-bbbb"):
         load_record(store, "../20260301-000000-demo-bbbb")
 
