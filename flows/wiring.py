@@ -86,8 +86,8 @@ def _asked(refs: Refs, histories: str = make_histories.output) -> Refs:
 
 def _train_round(run: Run, refs: Refs, start: ArtifactRef, number: int = 1) -> Refs:
     """The reward model of refs["labels"], and the policy that it makes of the model `start`."""
-    refs = refs | run.stage(train_reward_model, refs, number=number)
-    refs |= _evolve(run, refs, number)
+    refs = refs | _evolve(run, refs, number)
+    refs |= run.stage(train_reward_model, refs, number=number)
     asked = {"prompts": refs.get(evolve_prompts.output, _asked(refs)["prompts"])}
     return refs | run.stage(train_policy, refs | asked | {"model": start}, number=number)
 

@@ -154,8 +154,8 @@ class ExecutionConfig(StageConfig):
     workers: int = Field(1, ge=1, description="Shards at once; one in this process already uses every core or GPU")
     pool: Place = Field(
         "",
-        description="Work pool of the stages that always use the model (pass-rates, rollouts, reward-model, policy, "
-        "answers, evaluation, scores), such as gpu; empty: where the pipeline runs",
+        description="Work pool of the stages that always use the model (pass-rates, rollouts, instructor, reward-model, "
+        "policy, answers, evaluation, scores), such as gpu; empty: where the pipeline runs",
     )
     deployments: dict[PlaceableStage, Place] = Field(
         {},

@@ -65,6 +65,7 @@ def instructor_plan(recipe: PipelineConfig) -> InstructorPlan | None:
     ),
     optional=True,
     reads_answers=True,
+    placeable=True,
 )
 def train_instructor(plan: InstructorPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: model (the twin as it is), and of the round instructions, prompts and rollouts. Writes model/, metrics.parquet

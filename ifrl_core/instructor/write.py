@@ -33,6 +33,7 @@ def writing_plan(recipe: PipelineConfig) -> InstructionsConfig | None:
     config=writing_plan,
     content=lambda config: drawing_of(config.types) | rules_of(config) | {"prompt.txt": prompt.template_digest()},
     optional=True,
+    placeable=True,
 )
 def write_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: instructor (a model), and of the round instructions, prompts and rollouts. Columns as the instructions'.
