@@ -35,6 +35,8 @@ Rows = Annotated[int, Field(ge=1, description="Rows of a shard, the most that a 
 
 @ifrl_flow(SCORES_A_FILE)
 def score(
+    recipe: Recipe = "demo-cpu",
+    overrides: Overrides = [],  # noqa: B006
     file: File = "",
     output: Scored = "",
     reward_model: Scorer = "",
@@ -42,8 +44,6 @@ def score(
     dtype: Computed = None,
     reasoning: Format = None,
     rows_per_shard: Rows = ROWS_PER_SHARD,
-    recipe: Recipe = "demo-cpu",
-    overrides: Overrides = [],  # noqa: B006
     config: Config = None,
 ) -> dict[str, Any]:
     """Rows of a file -> shards -> probabilities -> the same rows with them. Of the recipe only `execution` counts."""

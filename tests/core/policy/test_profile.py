@@ -150,13 +150,13 @@ def test_the_command_says_the_cost_answers_and_finds_the_same_again(
     asked = ["profile", "demo-cpu", "--instructions", "2", "--json", *given]
     made, again = (CliRunner().invoke(app, asked) for _ in range(2))
     assert made.exit_code == again.exit_code == 0, made.output + again.output
-    assert "2 train instructions at L1, L2, L3 x 2 rollouts: 12 answers of at most 40 tokens, 480 in all" in made.stderr
+    assert "2 train instructions at L2, L3 x 2 rollouts: 8 answers of at most 40 tokens, 320 in all" in made.stderr
     assert again.stderr == ""
     first, second = (json.loads(result.stdout) for result in (made, again))
     assert (first.pop("cached"), second.pop("cached")) == (False, True)
     assert first == second
     figures: dict[str, Any] = first["figures"]
-    assert figures["rollouts"] == 12
+    assert figures["rollouts"] == 8
     assert figures["overall"]["prompts"] == sum(figures["overall"][name] for name in ("dead", "easy", "alive"))
     kept = ArtifactStore(str(tmp_path / "store"))
     ref = kept.find("profile", Path(first["artifact"]).name)
