@@ -136,7 +136,7 @@ def _by_a_run(
     }
     planned(config, str(file), reward_model, **how)
     end_orphaned_servers()
-    found: dict[str, Any] = score_flow(str(file), str(target), reward_model, recipe=RECIPE, overrides=named, **how)
+    found: dict[str, Any] = score_flow(RECIPE, named, str(file), str(target), reward_model, **how)
     return found
 
 
