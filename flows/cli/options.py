@@ -74,6 +74,6 @@ def run_app(app: typer.Typer) -> None:
     except IfrlError as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(1)
-    except Exception:
+    except Exception:  # a fault of ifrl or of a library: all of its traceback, without passwords
         typer.echo(masked(traceback.format_exc()), err=True)
         sys.exit(1)

@@ -65,7 +65,7 @@ def end_killed_runs(store: ArtifactStore, *, own: UUID) -> list[str]:
             files.remove(store.fs, path)
         except FileNotFoundError:  # it has ended in the meantime, or another run ends it
             continue
-        except Exception as error:
+        except Exception as error:  # of the store, MLflow or Prefect: another run's end holds nobody up
             log.warning("run %s was killed, and stays open where it is tracked until the next run: %s", name, error)
             continue
         log.warning("run %s was killed: it is ended in MLflow and in Prefect", name)

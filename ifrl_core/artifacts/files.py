@@ -78,7 +78,7 @@ def naming(path: str, doing: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, IfrlError):
         raise
-    except Exception as error:
+    except Exception as error:  # every fsspec backend has its own kinds of failure
         raise StoreOutageError(
             f"{path} cannot be {doing}: {type(error).__name__}: {error}. Check that the store answers, has room and "
             "accepts these credentials, then run the same command again: what was committed is kept"
@@ -117,7 +117,7 @@ def create_bytes(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
                 _write_local(path, [data], exclusive=True)
             else:
                 fs.pipe_file(path, data, mode="create")
-        except Exception as error:
+        except Exception as error:  # a refusal has no type of its own: a local one, botocore's, or fsspec's of its code
             if not is_conflict(error):
                 raise
             # A write that was repeated, its first answer lost, meets itself.

@@ -159,7 +159,7 @@ class Lease:
             self._fs.pipe_file(self._path, body, IfMatch=etag)
         except FileNotFoundError:
             return False
-        except Exception as error:
+        except Exception as error:  # a refusal has no type of its own
             if files.is_conflict(error):
                 return self._state(self._read()) == "mine"
             with files.naming(self._path, "written"):
@@ -171,7 +171,7 @@ class Lease:
         body = self._read()
         try:
             self._fs.pipe_file(self._path, body or b"", mode="create")
-        except Exception as error:
+        except Exception as error:  # any other is taken for a server without conditions: the longer way
             return files.is_conflict(error)
         return False
 

@@ -21,7 +21,7 @@ from ifrl_core.artifacts.download import download
 from ifrl_core.artifacts.layout import Layout
 from ifrl_core.artifacts.manifest import ArtifactRef, Manifest, ShardRecord, parquet_table
 from ifrl_core.artifacts.writer import ArtifactWriter
-from ifrl_core.errors import ArtifactError
+from ifrl_core.errors import ArtifactError, StoreOutageError
 from ifrl_core.records import Row
 from ifrl_core.settings import cache_folder
 from ifrl_core.text.masking import masked_document
@@ -36,13 +36,13 @@ class ArtifactStore(Layout):
         """Fail before compute where it can be known that the root cannot take what will be written.
 
         Raises:
-            ArtifactError: when a probe cannot be written and read back, or the disk has less than `need_bytes` free.
+            ArtifactError: when a probe cannot be written and removed, or the disk has less than `need_bytes` free.
         """
         probe = f"{self.base}/{files.PROBE}{uuid.uuid4().hex}"
         try:
             files.write_bytes(self.fs, probe, b"ifrl")
-            self.fs.rm_file(probe)
-        except Exception as error:
+            files.remove(self.fs, probe)
+        except (StoreOutageError, FileNotFoundError) as error:
             raise ArtifactError(f"the store root {self.root} cannot be written: {error}") from error
         if self.is_local:
             free = shutil.disk_usage(self.base).free

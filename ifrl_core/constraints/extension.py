@@ -77,9 +77,9 @@ def load_extensions() -> tuple[str, ...]:
     for point in entry_points(group=ENTRY_POINT_GROUP):
         try:
             loaded = point.load()
-        except Exception as error:
+        except Exception as error:  # code of others, which may raise anything while it is imported
             raise ConstraintError(
-                f"entry point {point.name!r} ({point.value}) of {ENTRY_POINT_GROUP}: {error}"
+                f"entry point {point.name!r} ({point.value}) of {ENTRY_POINT_GROUP}: {type(error).__name__}: {error}"
             ) from error
         for type_ in [loaded] if isinstance(loaded, ConstraintType) else []:
             register(type_)

@@ -89,11 +89,12 @@ def test_a_report_says_by_its_exit_code_whether_a_run_is_good_enough(
     assert f"at least {int(bound):+d}" in done.stderr
 
 
-def ci_environment(deployed: Deployed, folder: Path, overrides: str, *, watcher: str = "") -> dict[str, str]:
-    """What a build has: programs on its path, the server, the store, the recipe. `watcher` takes the place of Prefect's."""
-    lost = f'case "$*" in *"flow-run watch"*) {watcher};; esac' if watcher else ""
+def ci_environment(deployed: Deployed, folder: Path, overrides: str, *, watcher: str) -> dict[str, str]:
+    """What a build has: programs on its path, the server, the store, the recipe. `watcher` takes the place of Prefect's, and
+    the file `looked` is there once the build has asked the server for its run by itself."""
+    noted = f'case "$*" in *"flow-run watch"*) {watcher};; *"flow-run inspect"*) touch "{folder}/looked";; esac'
     for name, module in (("ifrl", "flows.cli"), ("prefect", "prefect")):
-        (folder / name).write_text(f'#!/bin/sh\n{lost}\nexec {sys.executable} -m {module} "$@"\n')
+        (folder / name).write_text(f'#!/bin/sh\n{noted}\nexec {sys.executable} -m {module} "$@"\n')
         (folder / name).chmod(0o755)
     env = {**deployed.site.env, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(REPO)}
     env |= {"IFRL_ROOT": str(deployed.place.home / "store"), "IFRL_RECIPE": deployed.recipe, "IFRL_MIN_GAIN": "1000"}
@@ -119,13 +120,14 @@ def test_ci_fails_when_the_gain_is_below_the_bound(
 def test_a_build_that_is_ended_takes_its_run_with_it(
     finished: "subprocess.CompletedProcess[str]", deployed: Deployed, tmp_path: Path
 ) -> None:
-    """Ended by a signal, and by nothing before that: here the watcher ends at once (issue 19989 of Prefect)."""
+    """Ended by a signal, and by nothing before that: the watcher ends at once (issue 19989 of Prefect)."""
     env = ci_environment(deployed, tmp_path, "seed=99 rollouts.max_tokens=60", watcher="exit 1")
     running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
     with (tmp_path / "log").open("w") as log:
         build = subprocess.Popen(["sh", CI_SCRIPT], env=env, stdout=log, stderr=log, cwd=tmp_path)
     wait_until(lambda: bool(deployed.site.ask("/flow_runs/filter", running)), 120, (tmp_path / "log").read_text)
     run = deployed.site.ask("/flow_runs/filter", running)[0]["id"]
+    wait_until((tmp_path / "looked").exists, 60, (tmp_path / "log").read_text)
     assert build.poll() is None, (tmp_path / "log").read_text()
     build.terminate()
     assert build.wait(60) == 1

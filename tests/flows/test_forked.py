@@ -44,9 +44,15 @@ def test_its_trainings_are_forked_from_where_it_was(tmp_path: Path) -> None:
     assert (tmp_path / LOG).read_text() == done.stdout, "a process of its own, or of a server of its own"
 
 
+def lacks(*modules: str) -> None:
+    print([name for name in modules if name not in sys.modules])
+
+
 def test_all_that_is_to_be_preloaded_is_there() -> None:
     """The fork server passes over a module that it cannot import."""
     assert all(find_spec(name) for name in PRELOADED)
+    done = call_forked(lacks, PRELOADED, dict(os.environ), timeout_s=120)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 if __name__ == "__main__":  # the training of `trains`

@@ -24,7 +24,7 @@ def load_config(folder: Path, uri: str, **changes: Any) -> Any:
 
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False, **changes)
-    except Exception as error:
+    except Exception as error:  # a config class of transformers raises what it likes on values it was not written for
         raise fault(
             uri, f"transformers cannot read its config.json ({first_line(error)}); code of a model's own is never run"
         ) from error
@@ -87,7 +87,7 @@ def _check_shapes(config: Any, tensors: Mapping[str, Tensor], uri: str) -> None:
     try:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
-    except Exception as error:
+    except Exception as error:  # so does a model class, on sizes that do not go together
         raise fault(
             uri, f"transformers cannot build the model of its config.json as it is needed here ({first_line(error)})"
         ) from error
@@ -130,7 +130,7 @@ def check_reward_model(folder: Path, layers: int | None, uri: str) -> None:
             model = AutoModelForSequenceClassification.from_config(cut, attn_implementation="sdpa")
             model.config.save_pretrained(scratch)
             again = AutoConfig.from_pretrained(scratch)
-    except Exception as error:
+    except Exception as error:  # as in _check_shapes, and of a disk without room for a config
         raise fault(
             uri, f"a reward model with {layers or 'all'} layers of it cannot be saved ({first_line(error)})"
         ) from error

@@ -125,7 +125,7 @@ def check_generation_config(folder: Path, uri: str) -> None:
 
     try:
         GenerationConfig.from_pretrained(folder)
-    except Exception as error:
+    except Exception as error:  # its values may be of any type, which transformers compares as they come
         raise fault(
             uri, f"its generation_config.json cannot be used ({first_line(error)}): mend it, or remove the file"
         ) from error
