@@ -76,8 +76,9 @@ def generations(
     rollouts = config.rollouts
     answers = config.seeds.train * rungs * rollouts.samples
     yield "rollouts", Generation("rollouts", rollouts, rollouts.max_tokens, answers), config.model
-    if rollouts.own_history:  # a turn of each rung at most; of longer dialogs it is more
-        turns = Generation("rollouts", rollouts, rollouts.max_tokens, seeds * rungs)
+    if rollouts.own_history:  # one turn of each rung, held-out ones by the policy too; of longer dialogs it is more
+        count = (seeds + config.seeds.held_out) * rungs
+        turns = Generation("rollouts", rollouts, rollouts.max_tokens, count)
         yield "histories", turns, config.model
     held_out = [config.seeds.held_out * evaluation.samples] * sum(level < rungs for level in evaluation.levels)
     asked = [(sum(held_out), evaluation.max_tokens)]

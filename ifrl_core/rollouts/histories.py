@@ -196,7 +196,8 @@ def _make_shard(
 ) -> ShardRecord:
     meter, (split, first, end) = CostMeter(), places
     prompts, prefix = inputs["prompts"], f"part-{split}-"
-    engine = open_engine(config, inputs["model"], work.store, reasoning=work.reasoning)
+    # What was said may outgrow a server's context: then there is no answer, and the ladder keeps what it was given.
+    engine = open_engine(config, inputs["model"], work.store, reasoning=work.reasoning, skip_too_long=True)
     room = Room(model_folder(inputs["model"], work.store, weights=False), config.max_tokens)
     rows = list(prompts_of_ladders(prompts, work.store, first, end, prefix=prefix))
     made = own_histories(rows, engine, Sampling(config.max_tokens, config.temperature, config.top_p), work, room)

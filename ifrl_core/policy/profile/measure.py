@@ -12,12 +12,21 @@ from ifrl_core.instructions.stage import import_writer, make_instructions, make_
 from ifrl_core.models.reasoning import reasoning_of
 from ifrl_core.models.stage import import_model
 from ifrl_core.policy.profile.stage import ProfilePlan, measure_profile
+from ifrl_core.rollouts.histories import make_histories
 from ifrl_core.seeds.stage import make_seeds
 from ifrl_core.stages.progress import Progress
 from ifrl_core.stages.stage import Inputs, Stage
 from ifrl_core.text.reasoning import THINK, Reasoning
 
-BEFORE = (make_seeds, import_model, measure_pass_rates, import_writer, make_instructions, make_prompts)
+BEFORE = (
+    make_seeds,
+    import_model,
+    measure_pass_rates,
+    import_writer,
+    make_instructions,
+    make_prompts,
+    make_histories,
+)
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,7 @@ def _through(
     refs: dict[str, ArtifactRef] = {}
     ref: ArtifactRef | None = None
     for stage, config in [*chosen, (measure_profile, plan)]:
-        writer = {"model": refs.get(import_writer.output, refs["model"])} if stage is make_instructions else {}
-        inputs = stage.inputs_of(recipe, refs | writer)
+        inputs = stage.inputs_of(recipe, refs | _in_place(stage, refs))
         reads = stage.reads_answers and "model" in inputs
         reasoning = reasoning_of(recipe, inputs["model"], store) if reads else THINK
         ref = obtain(stage, config, inputs, recipe.seed if stage.seeded else 0, reasoning)
@@ -85,3 +93,12 @@ def _through(
             return None
         refs[stage.output] = ref
     return ref
+
+
+def _in_place(stage: Stage, refs: Inputs) -> dict[str, ArtifactRef]:
+    """Inputs that a stage takes in the place of those of that name, as a run has it."""
+    if stage is make_instructions:
+        return {"model": refs.get(import_writer.output, refs["model"])}
+    if stage is measure_profile:
+        return {"prompts": refs.get(make_histories.output, refs["prompts"])}
+    return {}

@@ -89,6 +89,13 @@ def test_the_other_stages_by_hand() -> None:
     assert evaluation.answers == 2 * (200 * 5 + 500)
 
 
+def test_own_histories_are_reckoned_with() -> None:
+    given, own = (make_plan(load_recipe("32b-plan", [f"rollouts.own_history={asked}"])) for asked in ("false", "true"))
+    (added,) = (stage for stage in own.stages if stage not in given.stages)
+    assert (added.stage, added.answers) == ("histories", (3000 + 2 * 200) * 6)
+    assert added.longest == given.stages[0].longest
+
+
 def test_stages_in_the_process_take_weights_and_the_cache_of_a_batch() -> None:
     plan = make_plan(load_recipe("smollm2-one-gpu"))
     rollouts = plan.stages[0]

@@ -5,17 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from flows.cli.main import app
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PipelineConfig
 from ifrl_core.config.recipes import build_config, load_recipe
+from ifrl_core.models.stage import import_model
+from ifrl_core.models.uri import SERVED
 from ifrl_core.policy.profile.advice import Suggestion, suggestions
 from ifrl_core.policy.profile.groups import status
+from ifrl_core.policy.profile.measure import _through
 from ifrl_core.policy.profile.stage import profile_figures, profile_plan
 from ifrl_core.policy.profile.text import profile_lines
 from ifrl_core.records import Row
+from ifrl_core.stages.stage import Inputs, Stage
 
 COMMA, TITLE = "punctuation:no_comma", "detectable_format:title"
 
@@ -126,6 +131,21 @@ def test_the_words_hold_shares_and_overrides() -> None:
     assert "prompts     4: 50% dead (none of 8 rollouts passes), 25% easy (all pass), 25% alive; 1 more have no" in text
     assert "cut off     20% of 10 rollouts at 64 tokens" in text
     assert """    --set 'instructions.types=['"'"'tone:'"'"']'""" in text
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_what_is_asked_are_the_prompts_that_a_run_asks(own: bool) -> None:
+    asked: dict[str, Inputs] = {}
+
+    def obtain(stage: Stage, config: BaseModel, inputs: Inputs, *_: object) -> ArtifactRef:
+        asked[stage.label] = inputs
+        name = SERVED if stage is import_model else stage.label
+        return ArtifactRef(stage=name, uri="u", fingerprint="f", digest="d", rows=0)
+
+    config = load_recipe("demo-cpu", [f"rollouts.own_history={own}"])
+    _through(config, profile_plan(config, 2), ArtifactStore("nowhere"), obtain)
+    assert asked["profile"]["prompts"].stage == ("histories" if own else "prompts")
+    assert ("histories" in asked) == own
 
 
 @pytest.mark.model

@@ -168,6 +168,27 @@ def test_the_shapes_of_seeds_are_said_with_what_of_them_is_not_used() -> None:
     assert finding.text.endswith("not used: 2.")
 
 
+def test_whose_answers_stand_before_the_last_turn_is_said_where_a_model_made_them() -> None:
+    given, own = {"given": 3}, {"own": 5, "given: an answer was empty": 1}
+    assert said({"histories": {"histories": given, "standing": {"mean": None, "n": 0}}}) == []
+    standing, nothing = {"mean": 0.25, "n": 8}, {"mean": None, "n": 0}
+    base, policy = said(
+        {
+            "histories": {"histories": own, "standing": standing},
+            "histories_after": {"histories": own, "standing": nothing},
+        }
+    )
+    assert base == Finding(
+        "note",
+        "Earlier answers of 5 conversations are the base model's own",
+        "Of hard constraints that stood before them they kept 25% (n = 8). 1 conversation given: an answer was empty.",
+    )
+    assert (policy.title.split(" are ")[1], policy.text) == (
+        "the policy's own",
+        "1 conversation given: an answer was empty.",
+    )
+
+
 def test_the_weight_of_soft_constraints_is_said_where_the_reward_model_decides_it() -> None:
     assert said({"policy": {"soft_weights": {}}}) == []
     (finding,) = said({"policy": {"soft_weights": {"tone:warm": 0.0, "tone:cold": 0.5}, "prompts_without_weight": 3}})

@@ -33,6 +33,7 @@ from ifrl_core.rollouts.stage import make_rollouts
 from ifrl_core.seeds.stage import make_seeds, seeds_source
 from ifrl_core.stages.progress import no_progress
 from ifrl_core.stages.stage import Work
+from tests.core.inference.fault_server import Body, Reply, completion, serving
 from tests.core.policy.test_training import HARD, own_store
 
 PLAIN = Constraint("punctuation:no_comma", "hard", "Use no commas.")
@@ -141,7 +142,7 @@ def test_a_plain_seed_has_no_history_to_make(work: Work) -> None:
 @pytest.mark.usefixtures("forked")
 @pytest.mark.model
 def test_a_killed_run_makes_the_same_histories_and_they_are_what_is_answered(
-    tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
+    tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "dialogs.jsonl"
     dialogs = [[{**DIALOG[0], "content": f"High water at {n}?"}, *DIALOG[3:]] for n in range(8)]
@@ -168,6 +169,17 @@ def test_a_killed_run_makes_the_same_histories_and_they_are_what_is_answered(
     for name, row in asked.items():
         assert list(messages_of(row["messages"])) == again[name]["messages"]
         assert row["messages"][1]["content"] != "* At noon."
+    with serving(first_turns_only) as server:
+        monkeypatch.setenv("IFRL_SERVER_URLS", server.url)
+        behind = plan.model_copy(update={"engine": "server", "served_model": "m"})
+        outgrown = make_histories(behind, inputs, store, seed=1)
+    assert store.manifest(outgrown).figures["histories"] == {"given: an answer was empty": 4}
     inputs |= {"prompts": made}
     inputs |= {"rollouts": make_rollouts(config.rollouts, inputs, store)}
     assert list(make_contrasts(config.labels, inputs, store, 0))
+
+
+def first_turns_only(body: Body, number: int) -> Reply:
+    if len(body["messages"]) > 1:
+        return 400, {"error": {"message": "the request exceeds the available context size"}}, {}
+    return 200, completion("A heron."), {}
