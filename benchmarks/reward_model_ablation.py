@@ -13,11 +13,10 @@ import time
 from typing import Any
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import NoConfig, PipelineConfig
+from ifrl_core.config import PipelineConfig
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.labels import stage as labels
-from ifrl_core.labels.likelihood_stage import contrast_likelihoods
 from ifrl_core.models import stage as models
 from ifrl_core.report.text import count, fixed, percent
 from ifrl_core.reward_model.train.stage import train_reward_model
@@ -76,13 +75,8 @@ def make_dataset(config: PipelineConfig, store: ArtifactStore) -> dict[str, Arti
     written = dataset.make_instructions(config.instructions, {"seeds": seeds}, store, seed=seed)
     prompts = dataset.make_prompts(config.ladder, {"instructions": written}, store, seed=seed)
     answers = rollouts.make_rollouts(config.rollouts, {"model": model, "prompts": prompts}, store, shown, seed=seed)
-    made = {"model": model, "instructions": written, "prompts": prompts, "rollouts": answers}
-    if config.labels.unlikely is not None:
-        made["likelihoods"] = contrast_likelihoods(
-            NoConfig(), contrast_likelihoods.inputs_of(config, made), store, shown
-        )
-    inputs = labels.make_labels.inputs_of(config, made)
-    return made | {"labels": labels.make_labels(config.labels, inputs, store, seed=seed)}
+    made = labels.make_labels(config.labels, {"prompts": prompts, "rollouts": answers}, store, seed=seed)
+    return {"model": model, "instructions": written, "prompts": prompts, "rollouts": answers, "labels": made}
 
 
 def make_reward_model(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore) -> ArtifactRef:

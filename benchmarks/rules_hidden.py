@@ -23,15 +23,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
+from likelihood_contrast import likelihood_contrasts
 from reward_model_ablation import make_dataset, shown
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
-from ifrl_core.config import LabelsConfig, NoConfig, PipelineConfig
+from ifrl_core.config import LabelsConfig, PipelineConfig
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.errors import ConfigError
 from ifrl_core.labels.audit import agreement_by_type
 from ifrl_core.labels.contrasts import rungs_of
-from ifrl_core.labels.likelihood_stage import contrast_likelihoods
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import LABELS, Row
@@ -79,8 +79,6 @@ def main() -> None:
         config = load_recipe(arguments.recipe, [*blind_to_rules, *arguments.set, *overrides.split()])
         blind_only(config)
         made = make_dataset(config, store)
-        inputs = {name: made[name] for name in ("model", "prompts", "rollouts")}
-        made["likelihoods"] = contrast_likelihoods(NoConfig(), inputs, store, shown)
         settings: dict[str, Callable[[int], Grade]] = {
             "seen": lambda seed, config=config, made=made: seen(config, made, store, seed),
             "held out": lambda seed, config=config, made=made: held_out(config, made, store, seed, arguments.folds),
@@ -132,7 +130,8 @@ def held_out(
 
 def labels_of(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore, seed: int) -> Rows:
     """Labels as this seed splits them, each with the rung of its answer."""
-    rows = list(store.rows(make_labels(config.labels, make_labels.inputs_of(config, made), store, seed=seed)))
+    refs = {name: made[name] for name in ("prompts", "rollouts")}
+    rows = list(store.rows(make_labels(config.labels, refs, store, seed=seed)))
     rungs = rungs_of(rows)
     return [{**row, "rung": rungs[row["rollout_id"]]} for row in rows]
 
@@ -173,21 +172,22 @@ def untrained(
     labels = make_labels(every, {name: made[name] for name in ("prompts", "rollouts")}, store, seed=seed)
     most = config.reward_model.max_tokens
     inputs = {"model": made["model"].fingerprint, "labels": labels.fingerprint}
-    identity = fingerprint("untrained", 2, {"max_tokens": most}, inputs)
+    identity = fingerprint("untrained", 3, {"max_tokens": most}, inputs)
     ref = store.find("untrained", identity)
     if ref is None:
         rows = [row for row in store.rows(labels) if row["split"] == "validation" and row["verdict"] is not None]
         pairs = [(row["response"], row["constraint"]["text"]) for row in rows]
+        contrasts = likelihood_contrasts(made, store, {row["instruction_id"] for row in rows})
         columns = {
             "label_id": [row["label_id"] for row in rows],
             "zero-shot": zero_shot_probabilities(model_folder(made["model"], store), pairs, most),
+            "likelihood": [contrasts[row["label_id"]] for row in rows],
         }
-        writer = store.writer("untrained", 2, identity, {}, {})
+        writer = store.writer("untrained", 3, identity, {}, {})
         writer.write_table("scores.parquet", pa.table(columns))
         ref = writer.commit({})
-    contrasts = {f"{row['rollout_id']}-c{row['level']}": row["contrast"] for row in store.rows(made["likelihoods"])}
     return {
-        row["label_id"]: {"zero-shot": row["zero-shot"], "likelihood": contrasts[row["label_id"]]}
+        row["label_id"]: {name: row[name] for name in UNTRAINED}
         for row in store.read_table(ref, "scores.parquet").to_pylist()
     }
 

@@ -21,18 +21,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from likelihood_contrast import likelihood_contrasts
 from numpy.typing import NDArray
-from reward_model_ablation import make_dataset, shown
+from reward_model_ablation import make_dataset
 from scipy.stats import rankdata
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from transformers import AutoTokenizer
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import NoConfig
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.labels.contrasts import Rung, ladders
-from ifrl_core.labels.likelihood_stage import contrast_likelihoods
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.load import load_causal_model
 from ifrl_core.records import Row, constraint_of, conversation_of
@@ -53,7 +52,6 @@ class Data(NamedTuple):
     features: Values
     zero_shot: Values  # log odds of yes
     likelihood: Values  # contrast; 0 of those that are not of the answer's ladder
-    likelier: Values  # than that share of the answers to its type
     verdict: Values  # 1, 0, or -1 where no rule applies
     label: Values
     how: Values  # own, far or mate
@@ -104,8 +102,10 @@ def options(data: Data) -> dict[str, tuple[Values, str]]:
     level = np.array([int(name.rpartition("|")[2]) for name in data.constraint])
     paper = own & ((data.rung == level) | (data.rung == level - 1))
 
+    by_likelihood = places(data, data.likelihood)
+
     def likely(share: float) -> Values:
-        return agreed(data, data.likelier, share)
+        return agreed(data, by_likelihood, share)
 
     first = agreed(data, places(data, crossed(data, own, "bce", seed=7)), 0.5)
     second = agreed(data, places(data, crossed(data, first, "bce", seed=7)), 0.5)
@@ -245,17 +245,17 @@ def by_type(data: Data, values: Values) -> Values:
 
 
 def loaded(made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Data:
-    likelihoods = contrast_likelihoods(NoConfig(), contrast_likelihoods.inputs_of(None, made), store, shown)
     ref = made["rollouts"]
     kept = Path(f"{store_root()}/probe-{ref.fingerprint[:16]}-{every}.parquet")
     if not kept.exists():
         rows = list(pairs_of(list(ladders(made["prompts"], ref, store))[::every]))
+        contrasts = likelihood_contrasts(made, store, {row["instruction"] for row in rows})
         states_of, odds = asked(model_folder(made["model"], store), rows)
-        made_of = zip(rows, states_of, odds, strict=True)
-        pq.write_table(pa.Table.from_pylist([{**row, "states": f, "odds": o} for row, f, o in made_of]), kept)
+        for row, states, log_odds in zip(rows, states_of, odds, strict=True):
+            contrast = contrasts.get(f"{row['rollout_id']}-c{row['level']}") or 0.0
+            row |= {"states": states, "odds": log_odds, "likelihood": contrast}
+        pq.write_table(pa.Table.from_pylist(rows), kept)
     rows = pq.read_table(kept).to_pylist()
-    of = {(row["rollout_id"], row["level"]): row for row in store.rows(likelihoods)}
-    found = [of.get((row["rollout_id"], row["level"]), {}) for row in rows]
     states = np.array([row["states"] for row in rows], dtype=np.float32)
     states = (states - states.mean(0)) / (states.std(0) + 1e-3)
     torch.manual_seed(0)
@@ -265,8 +265,7 @@ def loaded(made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Da
     return Data(
         features=(components / components.std()).astype(np.float32),
         zero_shot=column("odds"),
-        likelihood=np.array([row.get("contrast") or 0.0 for row in found]),
-        likelier=np.array([row.get("likelier") or 0.5 for row in found]),
+        likelihood=column("likelihood"),
         verdict=column("verdict"),
         label=np.where(column("how") == "own", (column("rung") >= column("level")).astype(int), 0),
         how=column("how"),
@@ -314,7 +313,7 @@ def asked(folder: Path, rows: Sequence[Row]) -> tuple[Values, Values]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = load_causal_model(folder, dtype=torch.bfloat16, attn_implementation="sdpa").eval()
     answers = [first_tokens(tokenizer, words) for words in (YES, NO)]
-    states = np.zeros((len(rows), len(LAYERS) * model.config.hidden_size), dtype=np.float16)
+    states = np.zeros((len(rows), len(LAYERS) * model.config.hidden_size), dtype=np.float32)
     odds = np.zeros(len(rows))
     encoded = questions(tokenizer, [(row["response"], row["text"]) for row in rows], MAX_TOKENS)
     for packed in token_batches(pack(encoded), 2048):

@@ -19,7 +19,6 @@ from ifrl_core.instructions.pass_rates import measure_pass_rates
 from ifrl_core.instructions.stage import import_writer, make_instructions, make_prompts
 from ifrl_core.instructor.stage import train_instructor
 from ifrl_core.instructor.write import write_instructions
-from ifrl_core.labels.likelihood_stage import contrast_likelihoods
 from ifrl_core.labels.rounds import is_worse, label_of, last_round
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.models.stage import import_model
@@ -75,7 +74,6 @@ def _label(run: Run, refs: Refs, number: int = 1) -> Refs:
     histories = run.stage(make_histories, refs, number=number)
     refs = _asked(refs | histories)
     answers = histories | run.stage(make_rollouts, refs, number=number)
-    answers |= run.stage(contrast_likelihoods, refs | answers, number=number)
     return answers | run.stage(make_labels, refs | answers, number=number)
 
 

@@ -203,13 +203,6 @@ class LabelsConfig(StageConfig):
         description="Positives of a constraint: answers of its own rung, or of all rungs above too, which ask for it as "
         "well. With negatives all_lower every answer is labelled for every constraint of its ladder",
     )
-    unasked: Annotated[int, used(lambda section: section.unasked > 0)] = Field(
-        0,
-        ge=0,
-        le=16,
-        description="So many more negatives of each training answer: constraints that others ask for, of families "
-        "that its own does not name. Then neither rung, length nor type tells what is a positive; 0: none (the paper)",
-    )
     positives: Literal["all", "best_of_n"] = Field(
         "all", description="Of several samples a rung: each a positive, or the one that satisfies most hard constraints"
     )
@@ -224,13 +217,6 @@ class LabelsConfig(StageConfig):
     contradicted: Literal["keep", "drop_label", "drop_pair"] = Field(
         "keep",
         description="Training labels of hard constraints that their rule contradicts: keep, or drop them or their pair",
-    )
-    unlikely: Annotated[float | None, used(lambda section: section.unlikely is not None)] = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="Leave out training labels that the likelihood contrast contradicts: positives among this share of the "
-        "answers to their type that become least likely when it is asked for, negatives among the likeliest; none: keep",
     )
     balance: bool = Field(
         False, description="Leave out training labels of each type's larger class, by hash, until both are alike"

@@ -8,16 +8,9 @@ be friendly" (c2):
     Contrast(positive: (answer to L2, friendly),  negatives: ((answer to L1, friendly),))
 
 and with `positive_rungs: all_upper` also Contrast((answer to L2, no commas), ()).
-
-Within a ladder the rung tells positives from negatives, and the type how often a label is right. `unasked` adds training
-negatives that neither tells: an answer, and a constraint that another instruction asks for and its own does not. An answer
-is then a positive of what it was asked for and a negative of what others were, a constraint the same over answers, and only
-what the two have to do with each other is left to learn. Such a negative stands alone, on the level above the ladder's top.
 """
 
-import heapq
 import itertools
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +22,7 @@ from ifrl_core.labels.audit import Cell, Outcome, cell_of
 from ifrl_core.records import Conversation, Row, constraint_of, conversation_of, with_history
 from ifrl_core.rollouts.shards import TRAIN, answer_in
 from ifrl_core.stages.stage import Inputs
-from ifrl_core.statistics.by_hash import rank_by_hash, seed_by_hash, share_by_hash
+from ifrl_core.statistics.by_hash import share_by_hash
 
 Rung = tuple[Row, list[Row]]  # a prompt and its rollouts, one a sample
 Verdicts = Callable[[Sequence[Row], str], list[bool | None]]  # what rules say of an answer, by rows of constraints
@@ -42,7 +35,6 @@ class Candidate:
     row: Row
     finish_reason: str
     sample: int
-    likelier: float | None = None  # than that share of the answers to its type (likelihood_stage.py), where it is known
 
     @property
     def outcome(self) -> Outcome:
@@ -63,8 +55,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A positive and the negatives it is set against (none for a positive of a further rung; a negative of a constraint that
-    only others were asked for stands alone in its place)."""
+    """A positive and the negatives it is set against (none for a positive of a further rung)."""
 
     positive: Candidate
     negatives: tuple[Candidate, ...]
@@ -75,26 +66,10 @@ class Contrast:
 
 
 def make_contrasts(config: LabelsConfig, inputs: Inputs, store: ArtifactStore, seed: int) -> Iterator[Contrast]:
-    """Every positive with its negatives, before any filter, ladder by ladder. inputs: prompts, rollouts, and likelihoods
-    where the config asks for them."""
+    """Every positive with its negatives, before any filter, ladder by ladder. inputs: prompts, rollouts."""
     said = store.manifest(inputs["rollouts"]).config.get("reasoning") or {}  # of the model that answered
-    others = asked_by_others(inputs["prompts"], store, seed) if config.unasked else []
-    every = ladders(inputs["prompts"], inputs["rollouts"], store)
-    for ladder in _with_likelihoods(every, inputs["likelihoods"], store) if "likelihoods" in inputs else every:
-        yield from _ladder_contrasts(config, ladder, seed, others, said.get("calls", ""))
-
-
-def _with_likelihoods(
-    every: Iterator[list[Rung]], likelihoods: ArtifactRef, store: ArtifactStore
-) -> Iterator[list[Rung]]:
-    """The ladders, each rollout with `likelier` by level. The table has the order of the rollouts."""
-    by_rollout = itertools.groupby(store.rows(likelihoods), key=lambda row: row["rollout_id"])
-    for ladder in every:
-        for rollout in [rollout for _, rollouts in ladder for rollout in rollouts]:
-            name, rows = next(by_rollout)
-            assert name == rollout["rollout_id"], f"likelihoods are not in the order of the rollouts at {name}"
-            rollout["likelier"] = {row["level"]: row["likelier"] for row in rows}
-        yield ladder
+    for ladder in ladders(inputs["prompts"], inputs["rollouts"], store):
+        yield from _ladder_contrasts(config, ladder, seed, said.get("calls", ""))
 
 
 def ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) -> Iterator[list[Rung]]:
@@ -110,9 +85,7 @@ def ladders(prompts: ArtifactRef, rollouts: ArtifactRef, store: ArtifactStore) -
         yield rungs
 
 
-def _ladder_contrasts(
-    config: LabelsConfig, ladder: list[Rung], seed: int, others: Sequence[Row], template: str = ""
-) -> Iterator[Contrast]:
+def _ladder_contrasts(config: LabelsConfig, ladder: list[Rung], seed: int, template: str = "") -> Iterator[Contrast]:
     instruction_id = ladder[0][0]["instruction_id"]
     split = "validation" if share_by_hash("labels", seed, instruction_id) < config.validation_share else "train"
     asked = conversation_of(ladder[0][0])
@@ -128,36 +101,6 @@ def _ladder_contrasts(
             newest_last = [*above["constraints"][: level - 1], *above["constraints"][level:], prompt["constraints"][-1]]
             for sample in _samples(config, newest_last, further, verdicts[rung]):
                 yield Contrast(_candidate(further[sample], prompt, 1, split, verdicts[rung]), ())
-    if split == "train":
-        yield from _unasked(config.unasked, ladder, others, seed, verdicts)
-
-
-def _unasked(
-    number: int, ladder: list[Rung], others: Sequence[Row], seed: int, verdicts: Sequence[Verdicts]
-) -> Iterator[Contrast]:
-    """Each answer of a ladder with `number` constraints of families that no rung of it asks for."""
-    top = ladder[-1][0]
-    own = {_family(constraint) for constraint in top["constraints"]}
-    fitting = [constraint for constraint in others if _family(constraint) not in own]
-    for rung, rollout in [(rung, rollout) for rung, (_, rollouts) in enumerate(ladder) for rollout in rollouts]:
-        source = random.Random(seed_by_hash("unasked", seed, rollout["rollout_id"]))
-        for place, constraint in enumerate(source.sample(fitting, min(number, len(fitting)))):
-            asked = {**top, "level": top["level"] + 1 + place, "constraints": [constraint]}
-            yield Contrast(_candidate(rollout, asked, 0, "train", verdicts[rung]), ())
-
-
-def asked_by_others(prompts: ArtifactRef, store: ArtifactStore, seed: int, most: int = 4096) -> list[Row]:
-    """Constraints of the train instructions, chosen by hash where there are more than `most`."""
-    asked = (
-        (rank_by_hash("unasked", seed, prompt["prompt_id"]), prompt["constraints"][-1])
-        for prompt in store.rows(prompts, prefix=TRAIN)
-        if prompt["level"]
-    )
-    return [constraint for _, constraint in heapq.nsmallest(most, asked, key=lambda pair: pair[0])]
-
-
-def _family(constraint: Row) -> str:
-    return str(constraint["type"]).partition(":")[0]
 
 
 def _samples(
@@ -194,8 +137,7 @@ def _candidate(rollout: Row, prompt: Row, label: int, split: str, verdicts: Verd
         "verdict": verdicts([constraint], answer)[0],
         "instruction_id": prompt["instruction_id"],
     }
-    likelier = rollout.get("likelier", {}).get(prompt["level"])
-    return Candidate(row, rollout["finish_reason"], rollout["sample"], likelier)
+    return Candidate(row, rollout["finish_reason"], rollout["sample"])
 
 
 def rungs_of(labels: Iterable[Row]) -> dict[str, int]:

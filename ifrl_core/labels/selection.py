@@ -1,5 +1,4 @@
-"""Which of the training labels that filters leave are trained on: those that the likelihood contrast speaks against go, and
-types without contrast; classes are made even.
+"""Which of the training labels that filters leave are trained on: types without contrast go, classes are made even.
 
 Validation labels all stay, so that the reward model is still measured on them.
 """
@@ -13,17 +12,15 @@ from ifrl_core.labels.contrasts import Candidate
 from ifrl_core.labels.filters import Tally
 from ifrl_core.statistics.by_hash import share_by_hash
 
-UNLIKELY_REASON = "likelihood contrast against it"
 TYPE_REASON = "type without contrast"
 CLASS_REASON = "larger class of its type"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """`unlikely`: as in the config; `left_out`: hard types without contrast, with what was measured; `shares`: what share to
-    keep of a (type, label), all where it has none."""
+    """`left_out`: hard types without contrast, with what was measured; `shares`: what share to keep of a (type, label),
+    all where it has none."""
 
-    unlikely: float | None
     left_out: Mapping[str, Figures]
     shares: Mapping[tuple[str, int], float]
     seed: int
@@ -39,8 +36,6 @@ class Selection:
     def _reason(self, candidate: Candidate) -> str | None:
         row = candidate.row
         type_ = row["constraint"]["type"]
-        if speaks_against(self.unlikely, candidate):
-            return UNLIKELY_REASON
         if type_ in self.left_out:
             return TYPE_REASON
         # By hash: a label that comes or goes never moves the others.
@@ -54,19 +49,10 @@ def needs_counts(config: LabelsConfig) -> bool:
 
 
 def select(config: LabelsConfig, filtered: Counts, seed: int) -> Selection:
-    """`filtered`: counts of the training labels that filters and likelihoods leave; nothing is looked up in them unless
-    `needs_counts`."""
+    """`filtered`: counts of the training labels that filters leave; nothing is looked up in them unless `needs_counts`."""
     threshold = config.drop_types_without_contrast
     left_out = {} if threshold is None else types_without_contrast(filtered, threshold)
-    return Selection(config.unlikely, left_out, class_shares(filtered) if config.balance else {}, seed)
-
-
-def speaks_against(share: float | None, candidate: Candidate) -> bool:
-    """Whether a positive is among this share of the answers to its type that asking for the constraint makes least likely,
-    or a negative among the likeliest; never where that is unknown."""
-    if share is None or candidate.likelier is None:
-        return False
-    return (candidate.likelier if candidate.row["label"] else 1 - candidate.likelier) < share
+    return Selection(left_out, class_shares(filtered) if config.balance else {}, seed)
 
 
 def types_without_contrast(counts: Counts, threshold: float) -> dict[str, Figures]:

@@ -14,7 +14,7 @@ from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.labels.audit import Cell, agreement_by_type, audit_figures, balanced_estimate
 from ifrl_core.labels.contrasts import Candidate, make_contrasts
 from ifrl_core.labels.filters import Tally, kept
-from ifrl_core.labels.selection import Selection, needs_counts, select, speaks_against
+from ifrl_core.labels.selection import Selection, needs_counts, select
 from ifrl_core.records import LABELS
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
@@ -30,14 +30,12 @@ class LabelsPlan(LabelsConfig, Judging):
     version=6,
     title="Pseudo-labels",
     inputs=("prompts", "rollouts"),
-    inputs_when={"likelihoods": lambda recipe: recipe.labels.unlikely is not None},
     config=lambda recipe: judging(LabelsPlan, recipe.labels, recipe),
     content=rules_of,
 )
 def make_labels(config: LabelsPlan, inputs: Inputs, work: Work) -> Figures:
-    """inputs: prompts, rollouts, and likelihoods where they choose. Columns: records.LABELS; figures: `counts` of the rows,
-    `dropped` by reason, and what the package says of candidates (`filters`), audited (`audit`) and trained labels
-    (`training_audit`)."""
+    """inputs: prompts, rollouts. Columns: records.LABELS; figures: `counts` of the rows, `dropped` by reason, and what the
+    package says of candidates (`filters`), audited (`audit`) and trained labels (`training_audit`)."""
     tally = Tally()
     selection = _selection(config, inputs, work)
     trained: Counter[Cell] = Counter()
@@ -63,10 +61,8 @@ def make_labels(config: LabelsPlan, inputs: Inputs, work: Work) -> Figures:
 def _selection(config: LabelsConfig, inputs: Inputs, work: Work) -> Selection:
     if not needs_counts(config):
         return select(config, {}, work.seed)
-    filtered = (label for label in _filtered(config, inputs, work, Tally()) if label.for_training)
-    return select(
-        config, Counter(label.cell for label in filtered if not speaks_against(config.unlikely, label)), work.seed
-    )
+    filtered = _filtered(config, inputs, work, Tally())
+    return select(config, Counter(label.cell for label in filtered if label.for_training), work.seed)
 
 
 def _filtered(config: LabelsConfig, inputs: Inputs, work: Work, tally: Tally) -> Iterator[Candidate]:

@@ -27,7 +27,6 @@ DECLARED = (
     "ifrl_core.evaluation.suite.served:name_served_model",
     "ifrl_core.rollouts.histories:make_histories",
     "ifrl_core.rollouts.stage:make_rollouts",
-    "ifrl_core.labels.likelihood_stage:contrast_likelihoods",
     "ifrl_core.labels.stage:make_labels",
     "ifrl_core.rewards.problems.stage:make_problems",
     "ifrl_core.instructor.stage:train_instructor",

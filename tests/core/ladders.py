@@ -21,15 +21,12 @@ def ladders(
     answers: Mapping[str, Sequence[Answer]],
     *,
     constraints: Sequence[Constraint] = C,
-    apart: Mapping[str, Sequence[Constraint]] | None = None,
     seed: str = "Say hello.",
 ) -> dict[str, ArtifactRef]:
-    """Prompts L0..Ln and their answers, by instruction id: one answer a rung, or a list of samples. `apart`: instructions
-    with constraints of their own."""
+    """Prompts L0..Ln and their answers, by instruction id: one answer a rung, or a list of samples."""
     prompts: list[dict[str, Any]] = []
     rollouts: list[dict[str, Any]] = []
     for name, rungs in answers.items():
-        own = (apart or {}).get(name, constraints)
         for level, rung in enumerate(rungs):
             prompts.append(
                 {
@@ -37,7 +34,7 @@ def ladders(
                     "instruction_id": name,
                     "level": level,
                     "messages": [{"role": "user", "content": seed if level == 0 else f"{seed} With constraints."}],
-                    "constraints": [constraint_row(c) for c in own[:level]],
+                    "constraints": [constraint_row(c) for c in constraints[:level]],
                     "split": "train",
                 }
             )

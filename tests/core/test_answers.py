@@ -28,7 +28,7 @@ from ifrl_core.evolving import seen
 from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions.writers import reply
-from ifrl_core.labels import contrasts, filters, likelihood_stage
+from ifrl_core.labels import contrasts, filters
 from ifrl_core.policy import benchmark_sets
 from ifrl_core.policy.benchmark_sets import BenchmarkSet
 from ifrl_core.policy.job import Job
@@ -120,13 +120,6 @@ def of_labels(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool
     candidate = contrasts._candidate(rollout(response, reasoning), prompt, 1, "train", VERDICTS)
     assert ("river" in candidate.row["response"]) == candidate.row["verdict"]
     return bool(candidate.row["verdict"])
-
-
-def of_likelihoods(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
-    messages = [{"role": "user", "content": "Say it."}]
-    prompt = {"seed": "Say it.", "messages": messages, "level": 1, "constraints": [constraint_row(RIVER)]}
-    [asked_of] = likelihood_stage._asked([(prompt, [rollout(response, reasoning)])], "sentences")
-    return "river" in asked_of.answer
 
 
 def of_best_sample(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
@@ -280,7 +273,6 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_rollouts: [shards],
     of_histories: [histories],
     of_labels: [contrasts],
-    of_likelihoods: [likelihood_stage],
     of_best_sample: [contrasts],
     of_filters: [filters],
     of_pass_rates: [pass_rates],

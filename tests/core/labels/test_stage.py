@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 
-import pyarrow as pa
 import pytest
 
-from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig
 from ifrl_core.labels.contrasts import rungs_of
-from ifrl_core.labels.likelihood_stage import LIKELIHOODS
 from ifrl_core.labels.stage import make_labels
-from ifrl_core.records import Constraint
-from tests.core.ladders import C, ladders
+from tests.core.ladders import ladders
 
 
 def ladder(store: ArtifactStore, answers: Sequence[str]) -> dict[str, ArtifactRef]:
@@ -93,49 +90,6 @@ def test_with_all_rungs_every_answer_is_labelled_for_every_constraint(store: Art
     assert [found[answer, 1][1] for answer in ("C d.", "E, f.", "g h.")] == [True, False, True]  # no comma
     assert len({r["label_id"] for r in store.rows(ref)}) == ref.rows == 12
     assert sorted(rungs_of(store.rows(ref)).values()) == [0, 1, 2, 3]
-
-
-def test_an_answer_is_a_negative_of_what_only_others_were_asked_for(store: ArtifactStore) -> None:
-    cry = Constraint("change_case:english_capital", "hard", "Use capitals only.")  # of a family of C
-    loud, brief = Constraint("tone:loud", "soft", "Be loud."), Constraint("style:brief", "soft", "Be brief.")
-    answers = {f"i-{number}": ["A.", "B."] for number in range(20)} | {"i-c": ["C.", "D.", "E.", "F."]}
-    apart = {name: (brief if number % 2 else cry,) for number, name in enumerate(answers)} | {"i-c": C}
-    refs = ladders(store, answers, apart=apart)
-    rows = list(store.rows(make_labels(LabelsConfig(unasked=2), refs, store)))
-    plain = list(store.rows(make_labels(LabelsConfig(), refs, store)))
-    more = [row for row in rows if row not in plain]
-    assert [row for row in rows if row in plain] == plain
-    assert {(row["label"], row["split"]) for row in more} == {(0, "train")}
-    assert len({row["label_id"] for row in rows}) == len(rows)
-    assert rungs_of(rows) == rungs_of(plain)
-    asked = {row["rollout_id"]: row["instruction_id"] for row in rows}
-    families = {name: {constraint.type.partition(":")[0] for constraint in own} for name, own in apart.items()}
-    drawn = {name: {row["constraint"]["type"] for row in more if row["instruction_id"] == name} for name in answers}
-    assert all(row["constraint"]["type"].partition(":")[0] not in families[asked[row["rollout_id"]]] for row in more)
-    assert drawn["i-c"] <= {brief.type}
-    assert set().union(*drawn.values()) == {brief.type, *(constraint.type for constraint in (cry, *C))}
-    assert loud.type not in {row["constraint"]["type"] for row in rows}
-
-
-def test_training_labels_that_the_likelihood_contrast_speaks_against_are_left_out(store: ArtifactStore) -> None:
-    """Of each constraint the lower answer is made likelier than the upper one: both labels go, and where it is level none."""
-    refs = ladders(store, {f"i-{number}": ["a", "b", "c", "d"] for number in range(10)})
-    rows = [
-        {"rollout_id": rollout["rollout_id"], "level": level, "contrast": 0.0, "likelier": value}
-        for rollout in store.rows(refs["rollouts"])
-        for level, value in ((1, 0.2 if "-L1-" in rollout["rollout_id"] else 0.8), (2, 0.5), (3, None))
-    ]
-    writer = store.writer("likelihoods", 1, fingerprint("likelihoods", 1, {"rows": rows}, {}), {}, {})
-    writer.write_table("part-00000.parquet", pa.Table.from_pylist(rows, schema=LIKELIHOODS))
-    likely = writer.commit({})
-    ref = make_labels(LabelsConfig(unlikely=0.5), refs | {"likelihoods": likely}, store)
-    found = list(store.rows(ref))
-    split = {row["instruction_id"]: row["split"] for row in found}
-    train = sum(side == "train" for side in split.values())
-    assert 0 < train < 10
-    assert {row["level"] for row in found if row["split"] == "train"} == {2, 3}
-    assert sum(row["split"] == "validation" for row in found) == 6 * (10 - train)
-    assert store.manifest(ref).figures["dropped"] == {"likelihood contrast against it": 2 * train}
 
 
 def test_the_best_sample_of_an_upper_rung_is_best_at_the_constraint_in_question(store: ArtifactStore) -> None:

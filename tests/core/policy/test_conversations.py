@@ -48,7 +48,7 @@ def answered(text: str) -> list[Row]:
 
 def test_labels() -> None:
     ladder = [(prompt(0), answered(BROKEN)), (prompt(1), answered(KEPT))]
-    [contrast] = _ladder_contrasts(LabelsConfig(), ladder, 0, [])
+    [contrast] = _ladder_contrasts(LabelsConfig(), ladder, 0)
     assert [member.row["verdict"] for member in contrast.members] == [True, False]
 
 

@@ -4,10 +4,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from benchmarks.likelihood_contrast import Asked, Likelihood, likelihood_contrasts, mean_log_probs
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import NoConfig
-from ifrl_core.labels.likelihood import Asked, Likelihood, mean_log_probs
-from ifrl_core.labels.likelihood_stage import contrast_likelihoods
 from ifrl_core.models.folder import model_folder
 from tests.core.ladders import ladders
 
@@ -42,18 +40,10 @@ def test_a_contrast_is_of_its_own_prompts_and_answer(model_store: ArtifactStore,
 
 
 @pytest.mark.model
-def test_every_answer_has_its_place_among_those_of_its_type(
+def test_every_answer_to_the_instructions_in_question_is_held_against_all_constraints_of_its_ladder(
     model_store: ArtifactStore, small_model: ArtifactRef
 ) -> None:
-    refs = ladders(model_store, {"i-1": ["Hi, you.", "HI.", "", "Hello."], "i-2": ["Hi, you.", "A.", "b", "hi"]})
-    ref = contrast_likelihoods(NoConfig(), refs | {"model": small_model}, model_store)
-    rows = list(model_store.rows(ref))
-    asked = [row["rollout_id"] for row in model_store.rows(refs["rollouts"])]
-    assert [(row["rollout_id"], row["level"]) for row in rows] == [
-        (name, level) for name in asked for level in (1, 2, 3)
-    ]
-    assert [row["likelier"] is None for row in rows] == [row["rollout_id"] == "i-1-L2-0" for row in rows]
-    of_first = sorted((row for row in rows if row["level"] == 1 and row["likelier"]), key=lambda row: row["contrast"])
-    shares = [row["likelier"] for row in of_first]
-    assert shares == sorted(shares)
-    assert sum(shares) / len(shares) == pytest.approx(0.5)
+    made = ladders(model_store, {"i-1": ["Hi.", "HI.", "", "Hello."], "i-2": ["Hi.", "A.", "b", "hi"]})
+    contrasts = likelihood_contrasts(made | {"model": small_model}, model_store, {"i-1"})
+    assert set(contrasts) == {f"i-1-L{rung}-0-c{level}" for rung in range(4) for level in (1, 2, 3)}
+    assert [name for name, contrast in contrasts.items() if contrast is None] == [f"i-1-L2-0-c{n}" for n in (1, 2, 3)]

@@ -1,4 +1,4 @@
-"""Likelihood contrast: how much likelier an untrained backbone finds an answer when a constraint is asked for.
+"""Likelihood contrast: how much likelier the model that answered finds an answer when a constraint is asked for.
 
 s(y, c) = mean over the tokens of y of log p(token | prompt with c) - log p(token | prompt without c). Nothing is trained and
 no label is read; an answer that repeats the words of c scores high, whether or not it does what they say. After Liu et al.,
@@ -7,7 +7,7 @@ arXiv 2402.08309 (DLMA), where a pair of prompts ranks answers.
 Answers to one prompt share its tokens in one row (ifrl_core/models/packing.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +15,17 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.inference.prompts import prompt_ids
+from ifrl_core.instructions.ladder import rungs
+from ifrl_core.instructions.places import Layout
+from ifrl_core.labels.contrasts import Rung, ladders
 from ifrl_core.models.dtype import device_here, usable_dtype
+from ifrl_core.models.folder import model_folder
 from ifrl_core.models.load import load_causal_model
 from ifrl_core.models.packing import lay_out, mask_of
-from ifrl_core.records import Message
+from ifrl_core.records import Instruction, Message, constraint_of, conversation_of, with_history
+from ifrl_core.rollouts.shards import answer_in
 
 _MOST_TOKENS = 512  # of the answers in a row, whose attention costs as much as its square
 
@@ -33,6 +39,33 @@ class Asked(NamedTuple):
 
 
 Ids = tuple[int, ...]
+
+
+def likelihood_contrasts(
+    made: Mapping[str, ArtifactRef], store: ArtifactStore, instructions: Collection[str]
+) -> dict[str, float | None]:
+    """Contrasts of the answers to these instructions, each with every constraint of its ladder, by the id of their label.
+    `made`: model, which answered, prompts and rollouts."""
+    layout: Layout = store.manifest(made["prompts"]).config.get("layout", "sentences")
+    model = Likelihood(model_folder(made["model"], store))
+    found: dict[str, float | None] = {}
+    for ladder in ladders(made["prompts"], made["rollouts"], store):
+        if ladder[0][0]["instruction_id"] in instructions:
+            asked = dict(_asked(ladder, layout))
+            found |= zip(asked, model.contrasts(list(asked.values())), strict=True)
+    return found
+
+
+def _asked(ladder: list[Rung], layout: Layout) -> Iterator[tuple[str, Asked]]:
+    """Every constraint is asked alone, after the history of the rung."""
+    bottom, top = ladder[0][0], ladder[-1][0]
+    for rung, rollouts in ladder:
+        seed = with_history(conversation_of(bottom), rung["messages"])
+        for level, row in enumerate(top["constraints"], 1):
+            alone = Instruction("", seed.request, (constraint_of(row),), "", seed.messages)
+            without, including = rungs(alone, layout=layout)
+            for rollout in rollouts:
+                yield f"{rollout['rollout_id']}-c{level}", Asked(without, including, answer_in(rollout))
 
 
 class Likelihood:
