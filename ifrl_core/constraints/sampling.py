@@ -70,6 +70,7 @@ def sample_constraints(
     weights: Weights = (),
     taste: Taste | None = None,
     conversation: Conversation | None = None,
+    first: Sequence[Constraint] = (),
 ) -> list[Constraint]:
     """Up to `count` constraints for a seed that can be met together by an answer of at most `max_words` words.
 
@@ -78,7 +79,8 @@ def sample_constraints(
     conflict or say nearly the same, and the hard ones have a witness: a text of at most `max_words` words that satisfies them
     all. Fewer than `count` come back only when the chosen types cannot give more. The result depends on the arguments and
     `rng` alone. With a `taste` its weights multiply those of the types, and arguments are the chosen of a few.
-    `conversation` is the seed's, for types of conversations; without it the seed is all that was said.
+    `conversation` is the seed's, for types of conversations; without it the seed is all that was said. `first` are kept, and
+    count.
 
     Raises:
         ConstraintError: when `types` names a type that does not exist.
@@ -87,9 +89,9 @@ def sample_constraints(
     fitting = (t for t in chosen_types(types) if t.min_words <= max_words and t.fits(seed_text))
     usable = [found for t in fitting if (found := askable(t, asked))]
     pools = {kind: [t for t in usable if t.kind == kind] for kind in ("hard", "soft")}
-    constraints: list[Constraint] = []
+    constraints = list(first)
     for _ in range(count * _TRIES_PER_CONSTRAINT):
-        if len(constraints) == count:
+        if len(constraints) >= count:
             break
         by_type = weights[min(len(constraints), len(weights) - 1)] if weights else {}
         if taste is not None:

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -12,10 +12,9 @@ from ifrl_core.evolving.seen import Seen, seen_in
 from ifrl_core.evolving.taste import Learnable, worth, write
 from ifrl_core.instructions.budget import answerable
 from ifrl_core.instructions.stage import LaddersPlan, ladders_plan, make_prompts, write_by_split
-from ifrl_core.instructions.writers.record import SeedRequest
+from ifrl_core.instructions.writers.record import SeedRequest, Written
 from ifrl_core.records import (
     INSTRUCTIONS,
-    Constraint,
     Row,
     constraint_row,
     conversation_of,
@@ -45,10 +44,10 @@ def evolve_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) 
     what the rollouts showed; held-out ones as they were, so that rounds are measured alike."""
     seen = seen_in(inputs["prompts"], inputs["rollouts"], work.store)
     taste = Learnable(seen, config.evolving)
-    written = {
-        request.seed_id: write(request, config, taste, source_of(request, inputs, work))
+    written = [
+        Written(request.seed_id, tuple(write(request, config, taste, source_of(request, inputs, work))), config.writer)
         for request in train_requests(inputs, work)
-    }
+    ]
     return put_evolved(written, seen, config, inputs, work)
 
 
@@ -64,13 +63,15 @@ def source_of(request: SeedRequest, inputs: Inputs, work: Work) -> random.Random
 
 
 def put_evolved(
-    written: Mapping[str, Sequence[Constraint]], seen: Seen, config: InstructionsConfig, inputs: Inputs, work: Work
+    written: Sequence[Written], seen: Seen, config: InstructionsConfig, inputs: Inputs, work: Work
 ) -> Figures:
-    """Write inputs["instructions"] with the constraints that were `written` for some, by their ids; the figures of it."""
+    """Write inputs["instructions"] with the constraints that were `written` for some of them; the figures of it."""
+    by_id = {of_seed.seed_id: of_seed for of_seed in written}
     rows: dict[str, list[Row]] = {"train": [], "held_out": []}
     for row in work.store.rows(inputs["instructions"]):
-        if constraints := written.get(row["instruction_id"]):
-            row = {**row, "constraints": list(map(constraint_row, constraints)), "writer": config.writer}
+        of_seed = by_id.get(row["instruction_id"])
+        if of_seed and of_seed.constraints:
+            row = {**row, "constraints": list(map(constraint_row, of_seed.constraints)), "writer": of_seed.writer}
         rows[row["split"]].append(row)
     write_by_split(work, rows, with_conversations(INSTRUCTIONS, (row for split in rows.values() for row in split)))
     work.progress(1, 1, f"{len(rows['train'])} instructions by {inputs['rollouts'].rows} rollouts")

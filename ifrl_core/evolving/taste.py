@@ -46,8 +46,14 @@ class Learnable:
         return worth(self._seen.of_number(number), self._band)
 
 
-def write(request: SeedRequest, config: InstructionsConfig, taste: Learnable, rng: random.Random) -> list[Constraint]:
-    """As many constraints for a seed as `taste` chooses between min_constraints and max_constraints."""
+def write(
+    request: SeedRequest,
+    config: InstructionsConfig,
+    taste: Learnable,
+    rng: random.Random,
+    first: Sequence[Constraint] = (),
+) -> list[Constraint]:
+    """As many constraints for a seed as `taste` chooses between min_constraints and max_constraints, `first` among them."""
     numbers = range(config.min_constraints, config.max_constraints + 1)
     count = rng.choices(numbers, [taste.of_number(number) for number in numbers])[0]
-    return catalog.sample(request, count, rng, config, taste=taste)
+    return catalog.sample(request, count, rng, config, taste=taste, first=first)

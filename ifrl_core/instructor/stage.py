@@ -57,7 +57,7 @@ def instructor_plan(recipe: PipelineConfig) -> InstructorPlan | None:
 
 @stage(
     "instructor",
-    version=1,
+    version=2,
     inputs=("model", "instructions", "prompts", "rollouts"),
     config=instructor_plan,
     content=lambda plan: (

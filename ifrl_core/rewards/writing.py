@@ -108,12 +108,17 @@ def read_writing(
     return Reading(len(proposals), directives, tuple(kept))
 
 
+def most_of_template(readings: Sequence[Reading], quota: float) -> float:
+    """How many constraints may follow one template; of few, of as many as there are replies."""
+    return max(1.0, quota * max(sum(len(reading.constraints) for reading in readings), len(readings)))
+
+
 def writing_rewards(readings: Sequence[Reading], plan: WritingPlan) -> list[Reward]:
     """Of all replies of a step, in [0, 1]; `parts` are those of their constraints. Full marks: as many as are allowed, each
     with a pass rate in the middle."""
     config = plan.instructions
     counts = Counter(template_of(item) for reading in readings for item in reading.constraints)
-    most = config.instructor.quota * max(counts.total(), len(readings))
+    most = most_of_template(readings, config.instructor.quota)
 
     def part(item: Constraint) -> float:
         known = item.kind == "hard" and item.type in plan.rates

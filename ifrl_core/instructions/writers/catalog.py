@@ -38,8 +38,9 @@ def sample(
     config: InstructionsConfig,
     weights: Weights = (),
     taste: Taste | None = None,
+    first: Sequence[Constraint] = (),
 ) -> list[Constraint]:
-    """Up to `count` constraints for a seed from the types that the config allows, by measured weights or the config's."""
+    """Up to `count` constraints for a seed: `first`, then of types that the config allows, by measured weights or its own."""
     return sample_constraints(
         request.text,
         count,
@@ -50,4 +51,5 @@ def sample(
         weights=weights or [type_weights(config.weights)],
         taste=taste,
         conversation=request.conversation,
+        first=first,
     )

@@ -4,7 +4,8 @@ Seeds whose reply cannot be used are asked again with another random seed and ot
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ifrl_core.config import InstructionsConfig
 from ifrl_core.inference import Completion, Engine, Request, Sampling
@@ -16,6 +17,8 @@ from ifrl_core.instructions.writers.reply import SCHEMA, Proposal, read_reply
 from ifrl_core.instructions.writers.select import select
 from ifrl_core.stages.progress import Progress, no_progress
 from ifrl_core.text.reasoning import THINK, Reasoning
+
+T = TypeVar("T")
 
 
 def write(
@@ -33,10 +36,36 @@ def write(
         ConstraintError: when config.types names a type that does not exist.
         InferenceError: when a server refuses or none answers.
     """
+
+    def read(request: SeedRequest, completion: Completion, attempts: int) -> Outcome:
+        proposals = read_reply(completion.text, reasoning, truncated=completion.finish_reason == "length")
+        return _outcome(request, completion, proposals, config, seed, attempts)
+
+    return asked(
+        requests, config, engine, read, lambda outcome: isinstance(outcome, RejectedSeed), seed=seed, progress=progress
+    )
+
+
+def asked(
+    requests: Sequence[SeedRequest],
+    config: InstructionsConfig,
+    engine: Engine,
+    read: Callable[[SeedRequest, Completion, int], T],
+    again: Callable[[T], bool],
+    *,
+    seed: int,
+    progress: Progress = no_progress,
+) -> list[T]:
+    """What `read` makes of each seed's reply (the n-th that was asked for), in order; one that `again` is true of is asked
+    for anew, up to `attempts` times.
+
+    Raises:
+        InferenceError: when a server refuses or none answers.
+    """
     chosen = config.model_writer
     schema = SCHEMA if chosen.structured_output else None
     sampling = Sampling(chosen.max_tokens, chosen.temperature, chosen.top_p, schema)
-    outcomes: dict[str, Outcome] = {}
+    made: dict[str, T] = {}
     left = list(requests)
     for attempt in range(chosen.attempts):
         if not left:
@@ -44,10 +73,9 @@ def write(
         model_requests = [_request(request, config, seed, attempt) for request in left]
         replies = engine.generate(model_requests, sampling, progress)
         for request, completion in zip(left, replies, strict=True):
-            proposals = read_reply(completion.text, reasoning, truncated=completion.finish_reason == "length")
-            outcomes[request.seed_id] = _outcome(request, completion, proposals, config, seed, attempt + 1)
-        left = [request for request in left if isinstance(outcomes[request.seed_id], RejectedSeed)]
-    return [outcomes[request.seed_id] for request in requests]
+            made[request.seed_id] = read(request, completion, attempt + 1)
+        left = [request for request in left if again(made[request.seed_id])]
+    return [made[request.seed_id] for request in requests]
 
 
 def _request(request: SeedRequest, config: InstructionsConfig, seed: int, attempt: int) -> Request:

@@ -1,15 +1,20 @@
 """The instructor's stages on a random model, whose replies are noise: it trains, and its failure is in the figures."""
 
+import random
+
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LadderConfig
 from ifrl_core.config.recipes import build_config
+from ifrl_core.evolving.seen import Seen
+from ifrl_core.evolving.taste import Learnable
 from ifrl_core.instructions.stage import first_instructions, make_instructions, make_prompts
-from ifrl_core.instructions.writers.record import Dropped, RejectedSeed, SeedRequest, Written
+from ifrl_core.instructions.writers.record import SeedRequest
 from ifrl_core.instructor.stage import instructor_plan, train_instructor
-from ifrl_core.instructor.write import within_quota, write_instructions, writing_plan
+from ifrl_core.instructor.write import filled, within_quota, write_instructions, writing_plan
 from ifrl_core.records import Constraint
+from ifrl_core.rewards.writing import Reading
 from tests.core.evolving.test_stage import TYPES, answered, few_seeds
 from tests.core.policy.test_training import own_store
 
@@ -54,19 +59,31 @@ def test_a_twin_that_writes_noise_is_replaced_and_said_to_have_failed(
     found = store.manifest(made).figures["writing"]
     train = store.manifest(made).figures["train"]
     assert (found["asked"], found["replaced"], found["parsed"]) == (train, train, 0.0)
-    assert all(row["constraints"] for row in store.rows(made))
+    rows = list(store.rows(made))
+    assert all(row["constraints"] for row in rows)
+    assert {row["writer"] for row in rows if row["split"] == "train"} == {"evolving"}, "none of it is the instructor's"
 
 
-def test_what_the_instructor_did_not_write_itself_is_not_counted_as_its_own() -> None:
-    comma, free = Constraint("punctuation:no_comma", "hard", "Use no commas."), "soft:free"
-    speak, tells = (Constraint(free, "soft", text) for text in ("Speak of ships.", "The sea is deep and cold."))
-    requests = [SeedRequest(f"i-{n}", "Describe a lighthouse.") for n in range(4)]
-    outcomes = [
-        Written("i-0", (comma, tells), "instructor"),
-        Written("i-1", (comma, speak), "instructor", topped_up=1, dropped=(Dropped("x", "conflict"),)),
-        RejectedSeed("i-2", "nothing", "raw", 1),
-        Written("i-3", (speak,), "instructor"),
-    ]
-    readings = within_quota(requests, outcomes, quota=0.25)
-    assert [reading.constraints for reading in readings] == [(comma,), (), (), (speak,)], "one a template of four seeds"
-    assert [(reading.proposals, reading.directives) for reading in readings] == [(2, 1), (1, 1), (0, 0), (1, 1)]
+COMMA = Constraint("punctuation:no_comma", "hard", "Use no commas.")
+SPEAK = Constraint("soft:free", "soft", "Speak of ships.")
+
+
+def test_more_of_a_template_than_its_quota_is_left_out() -> None:
+    of_replies = [(COMMA, SPEAK), (COMMA,), (), (SPEAK,)]
+    readings = [Reading(len(items), len(items), items) for items in of_replies]
+    assert within_quota(readings, 0.25) == [(COMMA, SPEAK), (), (), ()], "one a template of four seeds"
+    assert within_quota(readings, 1.0) == of_replies
+
+
+def test_what_is_too_little_of_its_own_is_filled_up_so_that_every_level_has_a_prompt() -> None:
+    config = build_config(
+        {"instructions": {"writer": "instructor", "min_constraints": 3, "hard_share": 1}}
+    ).instructions
+    request, taste = SeedRequest("i-0", "Describe a lighthouse."), Learnable(Seen(), config.evolving)
+    whole = (COMMA, SPEAK, Constraint("soft:free", "soft", "Mention the smell of oil."))
+    some, none, all_ = (filled(request, own, config, taste, random.Random(0)) for own in ((SPEAK,), (), whole))
+    assert some.constraints[0] == SPEAK
+    assert 3 <= len(some.constraints) <= 5
+    assert (some.topped_up, some.writer) == (len(some.constraints) - 1, "instructor")
+    assert (none.topped_up, none.writer) == (len(none.constraints), "evolving")
+    assert (all_.constraints, all_.topped_up) == (whole, 0)
