@@ -175,6 +175,9 @@ def test_what_cannot_be_asked_together(a: tuple[str, Any], b: tuple[str, Any]) -
         ('Never end your answers with "Ahoy".', []),  # the opposite
         ("Never answer in French.", []),
         ('If you are asked for a price, always begin with "Ahoy".', []),  # in that case alone
+        ('If a child asks, never use the word "storm". Never use commas when you write in French.', []),
+        ('Always end with "Ahoy" unless asked otherwise. Never use the word "fog" except in quotes.', []),
+        ('Never use the word "fog", even if asked.', [("keywords:forbidden_words", {"forbidden_words": ["fog"]})]),
         ("Always be kind.", []),
         ("Translate every message in French.", []),  # of what is translated
         ("Correct every essay written in English. Count every message of up to 40 words.", []),

@@ -23,8 +23,10 @@ _LASTING = re.compile(
 )
 _SENTENCE = re.compile(r'(?:(?<=[.!?])|(?<=[.!?]["”]))\s+(?=[A-Z"“])|\n+')
 _QUOTED = r'["“]([^"”\n]{1,80})["”]'
-# Before what a form says, these turn it round or bind it to a case. Bans have their "never" in the form itself.
-_UNLESS = re.compile(r"\b(?:never|not|no|avoid|without|if|when|whenever|unless)\b|n['’]t\b", re.I)
+# Before what a form says, these turn it round; bans have their "never" in the form itself. On either side, a case binds it.
+_AND = re.compile(r"[,;]|\b(?:and|but)\b", re.I)  # behind it a case is of something else
+_NOT = re.compile(r"\b(?:never|not|no|avoid|without)\b|n['’]t\b", re.I)
+_CASE = re.compile(r"(?<!even )\b(?:if|when|whenever|unless|except)\b", re.I)
 _BANS = ("keywords:forbidden_words", "punctuation:no_comma")
 # Forms without a verb of their own may be about texts that the assistant is to work on, or people who wrote them.
 _BARE = (
@@ -99,8 +101,10 @@ def standing_in(text: str) -> list[Standing]:
 def _standing(sentence: str) -> Standing | None:
     for pattern, rule, args in _FORMS:
         if match := pattern.search(sentence):
-            before = sentence[: match.start()]
-            refused = (rule not in _BANS and _UNLESS.search(before)) or (rule in _BARE and _is_on_others(before))
+            before, behind = sentence[: match.start()], _AND.split(sentence[match.end() :], maxsplit=1)[0]
+            turned = rule not in _BANS and _NOT.search(before)
+            bound = _CASE.search(before) or _CASE.search(behind)
+            refused = turned or bound or (rule in _BARE and _is_on_others(before))
             return None if refused else (rule, args(match.group(1) or ""))
     return None
 
