@@ -35,6 +35,9 @@ def _evolving(config: Recipe) -> Iterator[str]:
             f"instructions.writer {writer} trains on other constraints than those that rollouts.own_history makes histories "
             "with: use writer catalog, or own_history false"
         )
+    steps, updates = config.instructions.instructor.steps, config.policy.updates_per_block
+    if writer == "instructor" and steps % updates:
+        yield f"instructions.instructor.steps {steps}: policy.grpo.num_iterations {updates} does not divide it"
 
 
 def _levels(config: Recipe) -> Iterator[str]:

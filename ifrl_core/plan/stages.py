@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from ifrl_core.config import GenerationConfig, PipelineConfig
 from ifrl_core.errors import ModelError
 from ifrl_core.models.shapes import ModelShape, model_shape
-from ifrl_core.plan.memory import Memory
+from ifrl_core.plan.batches import batches_of
+from ifrl_core.plan.memory import Memory, estimate
 from ifrl_core.plan.reward_model import processes_of, reward_model_bytes, work_of
 from ifrl_core.plan.sizes import GIB, OVERHEAD
 
@@ -98,7 +99,7 @@ def stage_plans(
     config: PipelineConfig, shape: ModelShape, memory: Memory, benchmarks: Sequence[AskedBenchmark] = ()
 ) -> tuple[list[StagePlan], list[str]]:
     """A plan for each stage beside the policy's own, and what of them cannot work."""
-    plans: list[StagePlan] = []
+    plans = [_instructor_plan(config, shape)] if config.instructions.writer == "instructor" else []
     faults: list[str] = []
     for label, generation, model in generations(config, benchmarks):
         own = shape if model == config.model else _shape_at_hand(model)
@@ -115,6 +116,22 @@ def _reward_model_plan(config: PipelineConfig, memory: Memory) -> StagePlan:
     work, devices = work_of(config), processes_of(config.reward_model)
     size = memory.reward_model_training
     return StagePlan("reward-model", "", devices, size, None, None, work.responses, work.tokens, work.hours)
+
+
+def _instructor_plan(config: PipelineConfig, shape: ModelShape) -> StagePlan:
+    """Of all rounds: trained as the policy is, on longer answers and without a reward model."""
+    instructions, assumed = config.instructions, config.policy.launch.assumed
+    longest = instructions.model_writer.max_tokens
+    policy = config.policy.model_copy(update={"max_tokens": longest})
+    writing = config.model_copy(
+        update={"policy": policy, "instructions": instructions.model_copy(update={"hard_share": 1.0})}
+    )
+    batches = batches_of(policy)
+    size = estimate(writing, shape, batches).peak
+    answers = config.rounds * instructions.instructor.steps * batches.rollouts
+    tokens = answers * min(assumed.answer_tokens or max(1, longest // 2), longest)
+    hours = round(tokens / (assumed.tokens_per_second * batches.processes) / 3600, 2)
+    return StagePlan("instructor", "", batches.processes, size, None, None, answers, tokens, hours)
 
 
 @dataclass(frozen=True)

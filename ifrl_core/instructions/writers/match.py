@@ -27,7 +27,7 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from ifrl_core.constraints.catalog.registry import CATALOG
@@ -46,12 +46,18 @@ _MOST_CHARACTERS = 400
 
 @dataclass(frozen=True)
 class _Pattern:
-    """One wording of a type: `probe` is a piece that every matching text holds, in lower case."""
+    """One wording of a type, cut at its fields; `probe` is a piece that every matching text holds, in lower case."""
 
     type: ConstraintType
     wording: int
-    regex: re.Pattern[str]
+    pieces: tuple[str, ...]
     probe: str
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """Compiled when a text holds the probe: most wordings are never asked for."""
+        between = "(.{1,300}?)".join(map(re.escape, self.pieces))
+        return re.compile(rf"\A{between}\Z", re.IGNORECASE)
 
 
 def constraint_of(proposal: Proposal, seed_text: str) -> Constraint | None:
@@ -127,6 +133,5 @@ def _pattern(type_: ConstraintType, wording: int) -> _Pattern:
         literal + ("\0" if name is not None else "")
         for literal, name, _, _ in string.Formatter().parse(type_.wordings[wording])
     )
-    pieces = canonical(marked).split("\0")
-    regex = "(.{1,300}?)".join(re.escape(piece) for piece in pieces)
-    return _Pattern(type_, wording, re.compile(rf"\A{regex}\Z", re.IGNORECASE), max(pieces, key=len).lower())
+    pieces = tuple(canonical(marked).split("\0"))
+    return _Pattern(type_, wording, pieces, max(pieces, key=len).lower())

@@ -25,6 +25,13 @@ TWO_WORKERS = {"workers": 2}
             "writer evolving trains on other .*: use writer catalog, or own_history false",
         ),
         (
+            {
+                "instructions": {"writer": "instructor", "instructor": {"steps": 5}},
+                "policy": {"max_steps": 8, "save_steps": 2, "grpo": {"num_iterations": 2}},
+            },
+            r"instructions.instructor.steps 5: policy.grpo.num_iterations 2 does not divide it",
+        ),
+        (
             {"instructions": {"max_constraints": 3}},
             r"levels that no ladder has, .* 1 to 3 .*: use \[\[1\], \[2\], \[3\]\], or",
         ),

@@ -1,24 +1,28 @@
 """The instructor's stages on a random model, whose replies are noise: it trains, and its failure is in the figures."""
 
 import random
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import LadderConfig
+from ifrl_core.config import LadderConfig, PipelineConfig
 from ifrl_core.config.recipes import build_config
 from ifrl_core.evolving.seen import Seen
 from ifrl_core.evolving.taste import Learnable
 from ifrl_core.instructions.stage import first_instructions, make_instructions, make_prompts
 from ifrl_core.instructions.writers.record import SeedRequest
+from ifrl_core.instructor import write
 from ifrl_core.instructor.stage import instructor_plan, train_instructor
 from ifrl_core.instructor.write import filled, within_quota, write_instructions, writing_plan
 from ifrl_core.records import Constraint
 from ifrl_core.rewards.writing import Reading
 from tests.core.evolving.test_stage import TYPES, answered, few_seeds
-from tests.core.policy.test_training import own_store
+from tests.core.forked import killed_at
+from tests.core.policy.test_training import assert_same_policy, own_store
 
-RECIPE = {
+RECIPE: dict[str, Any] = {
     "instructions": {
         "writer": "instructor",
         "types": TYPES,
@@ -33,20 +37,27 @@ RECIPE = {
 }
 
 
+Made = dict[str, ArtifactRef]
+
+
+def given(store: ArtifactStore, folder: Path, model: ArtifactRef, config: PipelineConfig) -> Made:
+    """What the instructor's stages take of a round."""
+    written = make_instructions(first_instructions(config), {"seeds": few_seeds(store, folder, 6)}, store)
+    prompts = make_prompts(LadderConfig(), {"instructions": written}, store)
+    rollouts = answered(store, prompts, "An answer, with commas.")
+    return {"model": model, "instructions": written, "prompts": prompts, "rollouts": rollouts}
+
+
 @pytest.mark.usefixtures("forked")
 @pytest.mark.model
 @pytest.mark.timeout(300)
 def test_a_twin_that_writes_noise_is_replaced_and_said_to_have_failed(
-    tmp_path_factory: pytest.TempPathFactory, tiny_model: ArtifactRef, model_store: ArtifactStore
+    tmp_path: Path, tiny_model: ArtifactRef, model_store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path_factory.mktemp("instructor")
-    store = own_store(folder, tiny_model, model_store)
+    """And a kill between the writing and its manifest costs no reply."""
+    store = own_store(tmp_path, tiny_model, model_store)
     config = build_config(RECIPE)
-    seeds = few_seeds(store, folder, 6)
-    given = make_instructions(first_instructions(config), {"seeds": seeds}, store)
-    prompts = make_prompts(LadderConfig(), {"instructions": given}, store)
-    rollouts = answered(store, prompts, "An answer, with commas.")
-    inputs = {"model": tiny_model, "instructions": given, "prompts": prompts, "rollouts": rollouts}
+    inputs = given(store, tmp_path, tiny_model, config)
     training, writing = instructor_plan(config), writing_plan(config)
     assert training is not None
     assert writing is not None
@@ -55,6 +66,15 @@ def test_a_twin_that_writes_noise_is_replaced_and_said_to_have_failed(
     assert figures["steps"] == 1
     assert figures["writing"]["parsed"] == [0.0, 0.0]
     assert figures["reward_last"] == 0.0
+
+    def killed(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(write, "put_evolved", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_instructions(writing, inputs | {"instructor": instructor}, store)
+    monkeypatch.setattr(write, "open_engine", lambda *_, **__: None)
     made = write_instructions(writing, inputs | {"instructor": instructor}, store)
     found = store.manifest(made).figures["writing"]
     train = store.manifest(made).figures["train"]
@@ -62,6 +82,30 @@ def test_a_twin_that_writes_noise_is_replaced_and_said_to_have_failed(
     rows = list(store.rows(made))
     assert all(row["constraints"] for row in rows)
     assert {row["writer"] for row in rows if row["split"] == "train"} == {"evolving"}, "none of it is the instructor's"
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("forked")
+@pytest.mark.timeout(300)
+def test_a_killed_training_of_the_twin_goes_on_and_ends_with_the_weights_of_an_undisturbed_one(
+    tmp_path: Path, tiny_model: ArtifactRef, model_store: ArtifactStore
+) -> None:
+    config = build_config(
+        {
+            "instructions": {**RECIPE["instructions"], "instructor": {"steps": 2}},
+            "policy": {**RECIPE["policy"], "save_steps": 1},
+        }
+    )
+    training = instructor_plan(config)
+    assert training is not None
+    whole, broken = (own_store(tmp_path / name, tiny_model, model_store) for name in ("whole", "broken"))
+    undisturbed = train_instructor(training, given(whole, tmp_path, tiny_model, config), whole)
+    inputs = given(broken, tmp_path, tiny_model, config)
+    scratch = broken.scratch("instructor", train_instructor.fingerprint(training, inputs, seed=0))
+    with killed_at(scratch / "checkpoints" / "checkpoint-1" / "trainer_state.json"):
+        train_instructor(training, inputs, broken)
+    assert broken.find("instructor", scratch.name) is None
+    assert_same_policy(whole, undisturbed, broken, train_instructor(training, inputs, broken))
 
 
 COMMA = Constraint("punctuation:no_comma", "hard", "Use no commas.")

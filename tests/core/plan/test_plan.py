@@ -72,6 +72,17 @@ def test_memory_and_time_by_hand() -> None:
     assert plan.time.hours == pytest.approx(3115 * 480 * 600 / (700 * 24) / 3600, abs=0.01)
 
 
+def test_an_instructor_is_planned_as_a_training_on_its_own_replies() -> None:
+    """Two rounds of 5 steps of 4 x 8 replies of at most 512 tokens, each taken to be half of it."""
+    changes = ["instructions.writer=instructor", "instructions.instructor.steps=5", "rounds=2"]
+    plan = make_plan(load_recipe("demo-cpu", changes))
+    instructor = plan.stages[0]
+    assert (instructor.stage, instructor.engine, instructor.devices) == ("instructor", "", 1)
+    assert (instructor.answers, instructor.tokens) == (320, 320 * 256)
+    assert instructor.memory is not None
+    assert instructor.memory > plan.memory.peak, "of the policy, whose answers are shorter"
+
+
 def test_the_other_stages_by_hand() -> None:
     """Qwen2.5-32B in bf16 on two devices: 2 x 32.764e9 / 2 bytes of weights, 2 x 64 x 8 x 128 x 2 / 2 bytes a token."""
     plan = make_plan(load_recipe("32b-plan"))
