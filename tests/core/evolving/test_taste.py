@@ -64,6 +64,14 @@ def test_what_was_seen_is_told_apart_by_arguments_company_and_number() -> None:
     assert made.of_number(2) < 0.1
 
 
+def test_what_was_seen_does_not_depend_on_the_order_of_the_answers() -> None:
+    pair, alone = (asked(COMMA), asked(WORDS, relation="at least", num_words=9)), (asked(TITLE),)
+    answers = [(pair, (True, False), 2), (alone, (False,), 1), (pair, (False, True), 1), (alone, (True,), 3)]
+    forward, backward = seen(*answers), seen(*reversed(answers))
+    assert forward == backward
+    assert forward.types() == backward.types()
+
+
 def test_soft_constraints_are_counted_for_nothing_but_as_company() -> None:
     soft = Constraint("tone:formal", "soft", "", {})
     made = seen(((soft,), (None,), 5), ((soft, asked(COMMA)), (None, True), 5))

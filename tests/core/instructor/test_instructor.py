@@ -120,14 +120,12 @@ def test_more_of_a_template_than_its_quota_is_left_out() -> None:
 
 
 def test_what_is_too_little_of_its_own_is_filled_up_so_that_every_level_has_a_prompt() -> None:
-    config = build_config(
-        {"instructions": {"writer": "instructor", "min_constraints": 3, "hard_share": 1}}
-    ).instructions
+    config = build_config(RECIPE).instructions.model_copy(update={"min_constraints": 2})
     request, taste = SeedRequest("i-0", "Describe a lighthouse."), Learnable(Seen(), config.evolving)
-    whole = (COMMA, SPEAK, Constraint("soft:free", "soft", "Mention the smell of oil."))
+    whole = (COMMA, SPEAK)
     some, none, all_ = (filled(request, own, config, taste, random.Random(0)) for own in ((SPEAK,), (), whole))
     assert some.constraints[0] == SPEAK
-    assert 3 <= len(some.constraints) <= 5
+    assert len(some.constraints) == 2
     assert (some.topped_up, some.writer) == (len(some.constraints) - 1, "instructor")
     assert (none.topped_up, none.writer) == (len(none.constraints), "evolving")
     assert (all_.constraints, all_.topped_up) == (whole, 0)
