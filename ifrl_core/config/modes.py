@@ -84,6 +84,11 @@ MODES: tuple[Mode, ...] = (
     Mode(
         ("instructions.instructor",), lambda c: c.instructions.writer == "instructor", "instructions.writer instructor"
     ),
+    Mode(
+        ("instructions.model_writer.fallback",),
+        lambda c: c.instructions.model_writes,
+        "instructions.writer llm or self",
+    ),
     Mode(("instructions.model_writer.model",), lambda c: c.instructions.writer == "llm", "instructions.writer llm"),
     Mode(
         ("instructions.model_writer.structured_output",),

@@ -26,6 +26,7 @@ ON: dict[str, tuple[Any, dict[str, Any]]] = {
     "instructions.instructor.steps": (5, {"instructions.writer": "instructor"}),
     "instructions.instructor.quota": (0.5, {"instructions.writer": "instructor"}),
     "instructions.model_writer.attempts": (4, {"instructions.writer": "self"}),
+    "instructions.model_writer.fallback": ("none", {"instructions.writer": "self"}),
     "instructions.model_writer.model": ("./writer", {"instructions.writer": "llm"}),
     "instructions.model_writer.structured_output": (False, LLM | {"instructions.model_writer.engine": "vllm"}),
     "instructions.model_writer.top_p": (0.5, LLM),
