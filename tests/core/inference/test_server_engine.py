@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import time
 from typing import Any
 
@@ -13,6 +12,7 @@ from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.inference.engine import no_room
 from ifrl_core.inference.server_engine import ServerEngine
 from tests.core.inference.fault_server import Body, Reply, completion, echo, serving
+from tests.ports import free_port
 
 SAMPLING = Sampling(max_tokens=5, temperature=0.7, top_p=0.9)
 
@@ -34,9 +34,7 @@ def texts(completions: list[Completion]) -> list[str]:
 
 
 def unused_url() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    return f"http://127.0.0.1:{free_port()}/v1"
 
 
 def test_answers_come_in_order_with_their_counts_and_settings() -> None:
