@@ -18,6 +18,7 @@ from ifrl_core.reward_model.open import ScoringEngine
 from ifrl_core.reward_model.scores.output import write_scored
 from ifrl_core.reward_model.scores.pairs import ROWS_PER_SHARD, import_pairs, pairs_source
 from ifrl_core.reward_model.scores.stage import ScoresConfig, check_scoring, make_scores, scorer_source
+from ifrl_core.row_files import check_paths
 from ifrl_core.stages.registry import Plan
 from ifrl_core.stages.runs import SCORES_A_FILE
 from ifrl_core.text.reasoning import Reasoning
@@ -49,6 +50,7 @@ def score(
     """Rows of a file -> shards -> probabilities -> the same rows with them. Of the recipe only `execution` counts."""
     if not (file and output and reward_model):
         raise ConfigError("file, output and reward_model have to be named")
+    check_paths(Path(file), Path(output))
     chosen = choose_config(recipe, overrides, config)
     load_secrets()
     plan = planned(chosen, file, reward_model, engine, dtype, reasoning, rows_per_shard)

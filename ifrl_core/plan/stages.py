@@ -67,12 +67,11 @@ def generations(
         count = rounds * min(corridor.seeds, config.seeds.train) * instructions.max_constraints
         yield "pass-rates", Generation("instructions.corridor", corridor, corridor.max_tokens, count), config.model
     if instructions.asks_model:
-        writer, label = (
-            instructions.model_writer,
-            "instructions" if instructions.model_writes else "instructor-instructions",
-        )
-        count = (seeds if instructions.model_writes else config.seeds.train * config.rounds) * writer.attempts
-        replies = Generation("instructions.model_writer", writer, writer.max_tokens, count)
+        writer = instructions.model_writer
+        label, written = "instructions", seeds
+        if not instructions.model_writes:  # the instructor does, for the train seeds of every round
+            label, written = "instructor-instructions", config.seeds.train * config.rounds
+        replies = Generation("instructions.model_writer", writer, writer.max_tokens, written * writer.attempts)
         yield label, replies, writer.model or config.model
     rollouts = config.rollouts
     answers = config.seeds.train * rungs * rollouts.samples

@@ -8,8 +8,10 @@ import pytest
 
 from flows import wiring
 from flows.execution.run import Refs, Run
+from flows.score import score
 from ifrl_core.artifacts import ArtifactRef
 from ifrl_core.config.recipes import load_recipe
+from ifrl_core.errors import InputError
 from ifrl_core.labels.rounds import label_of
 from ifrl_core.stages import registry
 from ifrl_core.stages.stage import Stage, part_of
@@ -177,3 +179,9 @@ def test_what_a_recipe_adds_is_made_before_it_is_needed(tmp_path: Path) -> None:
 )
 def test_constraints_are_written_by_the_model_of_the_recipe(writer: list[str], model: dict[str, str]) -> None:
     assert Recorder(*writer).pipeline()["instructions"] == model
+
+
+def test_a_file_that_scores_cannot_be_written_to_is_refused_before_the_model_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text("{}\n")
+    with pytest.raises(InputError, match=r"out\.txt: unknown kind of file"):
+        score.fn(file=str(tmp_path / "in.jsonl"), output="out.txt", reward_model="nowhere")

@@ -10,7 +10,8 @@ from torch import Tensor
 from ifrl_core.config import LoraConfig
 from ifrl_core.models.shapes import ModelShape
 from ifrl_core.plan.activations import layer_bytes, stack_bytes
-from ifrl_core.policy.shared_prefix import Group, SharedPrefix
+from ifrl_core.plan.memory import PART_TOKENS
+from ifrl_core.policy.shared_prefix import MAX_ANSWER_TOKENS, Group, SharedPrefix
 
 SHAPE = ModelShape(2, 96, 6, 2, 256, 512, 4096, tied=True)
 PROMPT, ANSWER, ANSWERS = 40, 9, 8
@@ -79,6 +80,10 @@ def test_a_layer_keeps_what_the_arithmetic_says(number: int, adapted: bool, reco
         for layers in (2, 3)
     ]
     assert planned[1] - planned[0] == pytest.approx(a_layer, rel=0.02)
+
+
+def test_the_answers_of_a_row_are_as_many_as_the_policy_packs() -> None:
+    assert PART_TOKENS == MAX_ANSWER_TOKENS
 
 
 def test_of_adapters_only_their_own_inputs_are_kept() -> None:
