@@ -44,7 +44,7 @@ class PromptReward:
         clock: StepClock,
         seen: list[Rollout],
         before: Callable[[], Mapping[str, float]],
-        gather: Callable[[list[Row]], list[Row]] = list,
+        gather: Callable[[list[Any]], list[Any]] = list,
         ends: Collection[int] = (),
     ) -> None:
         self._reward_model, self._plan, self._config, self._clock = reward_model, plan, config, clock

@@ -22,7 +22,8 @@ class WritingReward(PromptReward):
         readings = [
             read_writing(row["response"], row["seed"], config, reasoning, truncated=row["cut_off"]) for row in rows
         ]
-        for row, reading, reward in zip(rows, readings, writing_rewards(readings, self._writing), strict=True):
+        rewards = writing_rewards(readings, self._writing, of_step=self._gather(readings))
+        for row, reading, reward in zip(rows, readings, rewards, strict=True):
             row["reading"], row["reward"] = reading, reward
             row["constraints"] = [constraint_row(item) for item in reading.constraints]
 

@@ -113,12 +113,12 @@ def most_of_template(readings: Sequence[Reading], quota: float) -> float:
     return max(1.0, quota * max(sum(len(reading.constraints) for reading in readings), len(readings)))
 
 
-def writing_rewards(readings: Sequence[Reading], plan: WritingPlan) -> list[Reward]:
-    """Of all replies of a step, in [0, 1]; `parts` are those of their constraints. Full marks: as many as are allowed, each
-    with a pass rate in the middle."""
+def writing_rewards(readings: Sequence[Reading], plan: WritingPlan, of_step: Sequence[Reading]) -> list[Reward]:
+    """Of replies among all `of_step`, in [0, 1]; `parts` are those of their constraints. Full marks: as many as are allowed,
+    each with a pass rate in the middle."""
     config = plan.instructions
-    counts = Counter(template_of(item) for reading in readings for item in reading.constraints)
-    most = most_of_template(readings, config.instructor.quota)
+    counts = Counter(template_of(item) for reading in of_step for item in reading.constraints)
+    most = most_of_template(of_step, config.instructor.quota)
 
     def part(item: Constraint) -> float:
         known = item.kind == "hard" and item.type in plan.rates

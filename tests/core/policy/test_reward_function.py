@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from ifrl_core.config import CurriculumConfig, PolicyConfig
+from ifrl_core.config import CurriculumConfig, InstructionsConfig, PolicyConfig
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.turn_types import EXAMPLE
 from ifrl_core.errors import HackError
 from ifrl_core.policy.curriculum import Outcome, Schedule, open_strategy
 from ifrl_core.policy.live import LiveCurriculum, Rollout, outcomes
 from ifrl_core.policy.reward_function import PromptReward
+from ifrl_core.policy.writing_reward import WritingReward
 from ifrl_core.records import Constraint, constraint_row, packed
 from ifrl_core.rewards.score import RewardPlan
+from ifrl_core.rewards.writing import WritingPlan
 from ifrl_core.training.clock import StepClock
 
 NO_COMMA = Constraint("punctuation:no_comma", "hard", "Use no comma.", {})
@@ -158,3 +160,23 @@ def test_the_curriculum_goes_on_when_the_last_update_on_the_same_rollouts_is_don
 def test_too_many_answers_that_please_the_checker_still_stop_the_run() -> None:
     with pytest.raises(HackError):
         scored([(instruction(0, NO_COMMA), "I have used no comma in this.")], reward={"max_hack_share": 0.0})
+
+
+@pytest.mark.parametrize(("processes", "reward"), [(1, 0.2), (4, 0.05)])
+def test_the_quota_of_a_template_is_of_the_replies_of_all_processes(processes: int, reward: float) -> None:
+    """Each has one reply with the same constraint; of five that are allowed, and one of its template."""
+    writing = WritingPlan(instructions=InstructionsConfig(writer="instructor"), rates={NO_COMMA.type: 0.5})
+    made = WritingReward(
+        writing,
+        plan=RewardPlan(),
+        config=PolicyConfig(),
+        clock=StepClock(),
+        seen=[],
+        before=dict,
+        gather=lambda items: items * processes,
+        ends=[END],
+    )
+    columns: dict[str, Any] = {name: [value] for name, value in instruction(0).items()}
+    reply = [[{"role": "assistant", "content": json.dumps({"c1": "Do not use any commas in your response."})}]]
+    log: dict[str, Any] = {"log_metric": lambda *_: None, "log_extra": lambda *_: None}
+    assert made(completions=reply, completion_ids=[[END]], **log, **columns) == [pytest.approx(reward)]

@@ -66,7 +66,7 @@ def test_only_what_passes_every_gate_earns_and_by_the_band() -> None:
     assert (reading.proposals, reading.directives) == (5, 4)
     assert [item.type for item in reading.constraints] == [COMMA, SENTENCES, "soft:free"]
     others = [read_writing("no json", SEED, CONFIG, THINK)] * 14
-    rewards = writing_rewards([reading, *others], PLAN)
+    rewards = writing_rewards([reading, *others], PLAN, [reading, *others])
     assert rewards[0].parts == (1.0, FLOOR, FLOOR), (
         "0.5 is the middle of the band, 0.95 outside, of words no rate is known"
     )
@@ -76,8 +76,10 @@ def test_only_what_passes_every_gate_earns_and_by_the_band() -> None:
 
 def test_a_template_beyond_its_quota_earns_less_by_as_much() -> None:
     same = read_writing(reply("Do not use any commas in your answer."), SEED, CONFIG, THINK)
-    total = [writing_rewards([same] * n + [read_writing("", SEED, CONFIG, THINK)] * (10 - n), PLAN) for n in (2, 4, 8)]
-    assert [rewards[0].parts[0] for rewards in total] == pytest.approx([1.0, 0.5, 0.25])
+    nothing = read_writing("", SEED, CONFIG, THINK)
+    of_steps = [[same] * n + [nothing] * (10 - n) for n in (2, 4, 8)]
+    parts = [writing_rewards([same], PLAN, of_step)[0].parts[0] for of_step in of_steps]
+    assert parts == pytest.approx([1.0, 0.5, 0.25])
 
 
 def test_templates_are_told_without_numbers_and_quotations_and_shares_count_them() -> None:
