@@ -68,6 +68,9 @@ def _of_base(recipe: PipelineConfig) -> EvaluationPlan:
     return evaluation_plan(recipe).sides()[0]
 
 
+SHARDS = Shards("evaluation-shard", shard_count, make_shard)
+
+
 @stage(
     "evaluation",
     version=5,
@@ -77,16 +80,14 @@ def _of_base(recipe: PipelineConfig) -> EvaluationPlan:
     content=lambda config: rules_of(config) | embedding_in_use(),
     reads_answers=True,
     placeable=True,
-    shards=Shards("evaluation-shard", shard_count, make_shard),
+    shards=SHARDS,
 )
 def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: model (base or policy), prompts, reward_model. Gathers the shards, making those that are not there yet."""
     from ifrl_core.models.dtype import usable_dtype
 
-    rows, total = _rows(config, inputs, work.store), shard_count(config, inputs, work.store)
-    for index in range(total):
-        make_shard(config, inputs, work, index)
-        work.progress(index + 1, total, "shards of answers")
+    rows = _rows(config, inputs, work.store)
+    SHARDS.made(config, inputs, work, "shards of answers")
     work.provenance.update(engine=describe_engine(config, inputs["model"]), scoring=usable_dtype())
     forget_engine()
     completions = [

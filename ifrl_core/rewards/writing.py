@@ -144,6 +144,8 @@ def writing_shares(readings: Sequence[Reading]) -> dict[str, float]:
 
 
 def has_decayed(shares: Mapping[str, float], earlier: Mapping[str, float]) -> bool:
-    """Whether a round's writing is worse than that of the round before, by 10 points of any share."""
+    """Whether a round's writing is worse than that of the round before by 10 points of any share; never after none."""
+    if not earlier["kept"]:
+        return False
     fell = any(shares[name] < earlier[name] - _WORSE for name in ("directive", "distinct"))
     return fell or shares["top"] > earlier["top"] + _WORSE

@@ -92,6 +92,9 @@ def make_history_shard(config: HistoriesPlan, inputs: Inputs, work: Work, index:
     return work.writer.once(name, lambda: _make_shard(config, inputs, work, name, (split, first, end)))
 
 
+SHARDS = Shards("histories-shard", shard_count, make_history_shard)
+
+
 @stage(
     "histories",
     version=1,
@@ -103,15 +106,12 @@ def make_history_shard(config: HistoriesPlan, inputs: Inputs, work: Work, index:
     optional=True,
     reads_answers=True,
     placeable=True,
-    shards=Shards("histories-shard", shard_count, make_history_shard),
+    shards=SHARDS,
 )
 def make_histories(config: HistoriesPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts. The prompts of the splits (records.PROMPTS) as the model is asked them after its own answers,
     and the column `history`: own, or given, with the reason."""
-    total = shard_count(config, inputs, work.store)
-    for index in range(total):
-        make_history_shard(config, inputs, work, index)
-        work.progress(index + 1, total, "shards of histories")
+    SHARDS.made(config, inputs, work, "shards of histories")
     forget_engine()
     prompts = work.store.manifest(inputs["prompts"]).figures
     counted = {name: n for name, n in prompts.items() if name.startswith(SPLITS)}  # as its readers find them there

@@ -34,6 +34,9 @@ def _check(recipe: PipelineConfig) -> None:
     reasoning_at_hand(recipe)  # raises where its end cannot be told
 
 
+SHARDS = Shards("rollout-shard", shard_count, make_rollout_shard)
+
+
 @stage(
     "rollouts",
     version=2,
@@ -42,14 +45,11 @@ def _check(recipe: PipelineConfig) -> None:
     check=_check,
     reads_answers=True,
     placeable=True,
-    shards=Shards("rollout-shard", shard_count, make_rollout_shard),
+    shards=SHARDS,
 )
 def make_rollouts(config: RolloutsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts. Gathers the shards, making those that are not there yet; columns: records.ROLLOUTS."""
-    total = shard_count(config, inputs, work.store)
-    for index in range(total):
-        make_rollout_shard(config, inputs, work, index)
-        work.progress(index + 1, total, "rollout shards")
+    SHARDS.made(config, inputs, work, "rollout shards")
     forget_engine()
     figures = _figures(work, describe_engine(config, inputs["model"]))
     if unclosed := figures["unclosed"]:

@@ -67,6 +67,14 @@ class Shards:
     count: Callable[[Any, Inputs, ArtifactStore], int]
     make: Callable[[Any, Inputs, Work, int], ShardRecord]
 
+    def made(self, config: Any, inputs: Inputs, work: Work, named: str) -> list[ShardRecord]:
+        """All of them in order, those that are there among them; `named` is how progress calls them."""
+        total, records = self.count(config, inputs, work.store), []
+        for index in range(total):
+            records.append(self.make(config, inputs, work, index))
+            work.progress(index + 1, total, named)
+        return records
+
 
 def _left_out(recipe: Recipe) -> None:
     """The config of a stage that only its flow can give one."""

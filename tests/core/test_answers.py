@@ -300,6 +300,7 @@ PASSING_ON = {
     "evaluation/suite/given.py",
     "evaluation/suite/judgements.py",
     "instructions/writers/llm.py",
+    "instructor/write.py",
     "rollouts/stage.py",
     "text/reasoning.py",
 }

@@ -106,6 +106,9 @@ def shard_name(prefix: str, places: tuple[int, int]) -> str:
     return f"{prefix}-{places[0]:06d}-{places[1]:06d}.parquet"
 
 
+SHARDS = Shards("answers-shard", shard_count, make_answer_shard)
+
+
 @stage(
     "answers",
     version=1,
@@ -114,14 +117,11 @@ def shard_name(prefix: str, places: tuple[int, int]) -> str:
     check=_check,
     reads_answers=True,
     placeable=True,
-    shards=Shards("answers-shard", shard_count, make_answer_shard),
+    shards=SHARDS,
 )
 def make_answers(config: AnswersConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: benchmark (rows), model. Gathers the shards, making those that are not there yet; columns: ANSWERS."""
-    total = shard_count(config, inputs, work.store)
-    for index in range(total):
-        make_answer_shard(config, inputs, work, index)
-        work.progress(index + 1, total, "shards of answers")
+    SHARDS.made(config, inputs, work, "shards of answers")
     forget_engine()
     rows = [row for name in work.writer.names() for row in work.writer.read_table(name).to_pylist()]
     return {

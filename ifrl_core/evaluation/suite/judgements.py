@@ -120,6 +120,9 @@ import_judge = replace(
 )
 
 
+SHARDS = Shards("judgements-shard", shard_count, make_judgement_shard)
+
+
 @stage(
     "judgements",
     version=1,
@@ -129,7 +132,7 @@ import_judge = replace(
     content=_content,
     check=_check,
     placeable=True,
-    shards=Shards("judgements-shard", shard_count, make_judgement_shard),
+    shards=SHARDS,
 )
 def make_judgements(config: JudgementsConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: benchmark (rows), answers; judge (a model) where one in reach is asked. Gathers the shards, making those that
@@ -138,10 +141,7 @@ def make_judgements(config: JudgementsConfig, inputs: Inputs, work: Work) -> Fig
     Raises:
         UnscoredError: when too many replies of the judge could not be read.
     """
-    total = shard_count(config, inputs, work.store)
-    for index in range(total):
-        make_judgement_shard(config, inputs, work, index)
-        work.progress(index + 1, total, "shards of judgements")
+    SHARDS.made(config, inputs, work, "shards of judgements")
     benchmark = benchmark_named(config.benchmark)
     tables = [work.writer.read_table(name) for name in work.writer.names()]
     rows = graded_items(inputs["benchmark"], inputs["answers"], tables, work.store)

@@ -75,6 +75,9 @@ def make_score_shard(config: ScoresConfig, inputs: Inputs, work: Work, index: in
     return work.writer.once(name, lambda: _score_shard(config, inputs, work, name))
 
 
+SHARDS = Shards("scores-shard", shard_count, make_score_shard)
+
+
 @stage(
     "scores",
     version=1,
@@ -82,18 +85,15 @@ def make_score_shard(config: ScoresConfig, inputs: Inputs, work: Work, index: in
     optional=True,
     seeded=False,
     placeable=True,
-    shards=Shards("scores-shard", shard_count, make_score_shard),
+    shards=SHARDS,
 )
 def make_scores(config: ScoresConfig, inputs: Inputs, work: Work) -> Figures:
     """inputs: pairs, model (a reward model). Gathers the shards, making those that are not there yet; columns: SCORES, a row
     for each of the pairs."""
-    total, unscored, rows = shard_count(config, inputs, work.store), Counter[str](), 0
-    for index in range(total):
-        record = make_score_shard(config, inputs, work, index)
-        reasons = work.writer.read_table(record.name)["unscored"].drop_null().to_pylist()
-        unscored.update(reasons)
-        rows += record.rows
-        work.progress(index + 1, total, "shards of scores")
+    records = SHARDS.made(config, inputs, work, "shards of scores")
+    unscored, rows = Counter[str](), sum(record.rows for record in records)
+    for record in records:
+        unscored.update(work.writer.read_table(record.name)["unscored"].drop_null().to_pylist())
     _opened.cache_clear()
     give_memory_back()
     return {"rows": rows, "scored": rows - unscored.total(), "unscored": dict(unscored.most_common())}

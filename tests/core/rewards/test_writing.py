@@ -101,3 +101,6 @@ def test_templates_are_told_without_numbers_and_quotations_and_shares_count_them
 def test_writing_has_decayed_when_one_share_is_worse_by_ten_points(change: dict[str, float], decayed: bool) -> None:
     before = {"parsed": 1.0, "directive": 0.8, "distinct": 0.5, "top": 0.1, "kept": 3.0}
     assert has_decayed(before | change, before) == decayed
+    nothing = writing_shares([read_writing("?", SEED, CONFIG, THINK)])
+    assert has_decayed(nothing, before)
+    assert not has_decayed(before | change, nothing), "whoever wrote nothing cannot write worse"
