@@ -14,6 +14,7 @@ seconds of training, with the answers that evolving goes by.
 
 import argparse
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,10 +67,10 @@ def main() -> None:
     policy, spent, shares = made["model"], 0.0, []
     for number in range(arguments.rounds):
         seed = arguments.seed + 10 * number
-        before = children_cpu()
+        before = children_cpu() + time.process_time()
         prompts = made["prompts"] if arguments.writer == "even" else evolved(config, made, policy, seed, store)
         policy = train_policy(config.policy, {"model": policy, "prompts": prompts}, store, shown, seed=seed)
-        spent += children_cpu() - before
+        spent += children_cpu() + time.process_time() - before
         shares.append(in_words(list(groups(store, policy))))
     inputs = {"prompts": third_split(config, store)}
     answered = {
