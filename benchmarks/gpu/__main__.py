@@ -13,14 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.gpu.parts import DEVICES, SIZES, Part, Setting, WaitingError, parts_of
+from benchmarks.gpu.parts import DEVICES, MODEL, SIZES, Part, Setting, WaitingError, parts_of
 from benchmarks.gpu.table import progress, table
 from benchmarks.gpu.units import FailedError, TimeUpError, run_unit, state_of
 
 ROOT = Path(__file__).parents[2]
 MINUTES = 9.5
 TIME_UP = 75  # sysexits.h: EX_TEMPFAIL
-_KEPT = ("device", "size", "ifeval")  # of a folder: all its figures are of one kind
+_KEPT = {
+    "device": "cuda",
+    "size": "full",
+    "ifeval": None,
+    "model": MODEL,
+}  # of a folder: all its figures are of one kind
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,14 +109,14 @@ def setting_of(given: argparse.Namespace) -> Setting:
     ifeval = str(given.ifeval.resolve()) if given.ifeval else None
     if ifeval and not Path(ifeval).is_file():
         raise ValueError(f"--ifeval {given.ifeval}: no such file")
-    asked = {"device": given.device, "size": given.size, "ifeval": ifeval}
+    model = str(Path(given.model).resolve()) if given.model and Path(given.model).is_dir() else given.model
+    asked = {"device": given.device, "size": given.size, "ifeval": ifeval, "model": model}
     for name in _KEPT:
         if before.get(name) and asked[name] not in (None, before[name]):
             raise ValueError(
                 f"{given.out} was begun with --{name} {before[name]}: choose another --out for {asked[name]}"
             )
-    chosen = {name: asked[name] or before.get(name) for name in _KEPT}
-    chosen = {**chosen, "device": chosen["device"] or "cuda", "size": chosen["size"] or "full"}
+    chosen = {name: asked[name] or before.get(name) or default for name, default in _KEPT.items()}
     if not given.list:
         file.write_text(json.dumps(chosen, indent=2) + "\n")
     wheels = given.wheels.resolve() if given.wheels else None
@@ -128,6 +133,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", choices=DEVICES, help="Default cuda; kept in the folder")
     parser.add_argument("--size", choices=SIZES, help="Default full; tiny proves that all runs; kept in the folder")
     parser.add_argument("--ifeval", type=Path, help="IFEval's input_data.jsonl; kept in the folder")
+    parser.add_argument("--model", help=f"Default {MODEL}; kept in the folder")
     parser.add_argument("--wheels", type=Path, help="Folder of wheels from which missing packages come")
     parser.add_argument("--minutes", type=float, default=MINUTES, help=f"Of this call (default {MINUTES})")
     return parser.parse_args(arguments)

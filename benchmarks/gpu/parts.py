@@ -54,12 +54,13 @@ class Part(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """Of one folder: `device` of DEVICES, `size` of SIZES, the path of IFEval's rows; `wheels` of this call."""
+    """Of one folder: `device` of DEVICES, `size` of SIZES, the path of IFEval's rows, a model; `wheels` of this call."""
 
     out: Path
     device: str
     size: str
     ifeval: str | None
+    model: str = MODEL
     wheels: Path | None = None
 
     @property
@@ -100,7 +101,8 @@ class Setting(NamedTuple):
     def recipe(self) -> list[str]:
         """The recipe's name and changes, as arguments of `ifrl run` and `ifrl plan`."""
         machine = self.figures("environment", "machine")
-        changes = [f"policy.launch.device={'gpu' if self.device == 'cuda' else 'cpu'}", "policy.save_steps=10"]
+        device = "gpu" if self.device == "cuda" else "cpu"
+        changes = [f"model={self.model}", f"policy.launch.device={device}", "policy.save_steps=10"]
         if self.device == "cuda":
             changes.append(f"policy.launch.assumed.device_memory_gib={int(machine['gib'])}")
         if machine["vllm"]:
@@ -132,7 +134,7 @@ def _environment(setting: Setting) -> list[Unit]:
     return [
         Unit("packages", lambda: command("packages", str(setting.out), *wheels), always=True),
         Unit("machine", lambda: command("machine", setting.device)),
-        Unit("model", lambda: command("model", MODEL)),
+        Unit("model", lambda: command("model", setting.model)),
     ]
 
 
@@ -148,7 +150,7 @@ def _ifeval(setting: Setting, *, after: bool) -> Unit:
         policy = ["--model", str(setting.made("policy") / "model")] if after else []
         limit = ["--limit", "4"] if setting.size == "tiny" else []
         sets = [part for change in changes for part in ("--set", change)]
-        asked = ["--model", MODEL, *policy, "--benchmark", f"ifeval={setting.ifeval}", *limit]
+        asked = ["--model", setting.model, *policy, "--benchmark", f"ifeval={setting.ifeval}", *limit]
         return _ifrl(setting, "eval", *asked, *sets, "--json")
 
     return Unit("answers", command)

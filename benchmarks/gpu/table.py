@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from benchmarks.gpu.parts import MODEL, PAIRS, RECIPE, SHAPES, Part, Setting, WaitingError
+from benchmarks.gpu.parts import PAIRS, RECIPE, SHAPES, Part, Setting, WaitingError
 from benchmarks.gpu.units import state_of
 
 AIM = 21.6  # points on IFEval, prompt-level strict (arXiv 2510.14420, Qwen2.5-1.5B-Instruct)
@@ -21,7 +21,7 @@ def table(parts: Sequence[Part], setting: Setting) -> str:
     lines = [
         f"# {RECIPE} on {_device(setting)}",
         "",
-        f"`benchmarks/gpu.sh --device {setting.device} --size {setting.size}`, model {MODEL}."
+        f"`benchmarks/gpu.sh --device {setting.device} --size {setting.size}`, model {setting.model}."
         + (" Tiny sizes say that every part runs, and nothing of speed or quality." if setting.size == "tiny" else ""),
         "",
         f"| {' | '.join(_HEAD)} |",

@@ -170,23 +170,25 @@ def test_the_table_is_made_of_what_was_measured(tmp_path: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.model
 def test_every_part_runs_on_a_cpu_through_kills_and_cut_off_calls(
-    tmp_path: Path, shared: Path, soak_random: random.Random
+    tmp_path: Path, shared: Path, small_model_folder: Path, soak_random: random.Random
 ) -> None:
-    """Every part at tiny sizes, in calls of a minute and a half, the first two of which are killed at random moments."""
-    command = [str(ROOT / "benchmarks" / "gpu.sh"), "--out", str(tmp_path / "out"), "--device", "cpu", "--size", "tiny"]
-    command += ["--ifeval", str(shared / "ifeval_input_data.jsonl")]
-    for _ in range(2):
-        process = subprocess.Popen([*command, "--minutes", "9"], env={**os.environ, "PYTHON": sys.executable})
-        time.sleep(soak_random.uniform(20, 100))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    codes = []
+    """Every part at tiny sizes, in calls of a minute and a half, after one that was killed while the policy was trained."""
+    out, environment = tmp_path / "out", {**os.environ, "PYTHON": sys.executable}
+    command = [str(ROOT / "benchmarks" / "gpu.sh"), "--out", str(out), "--device", "cpu", "--size", "tiny"]
+    command += ["--ifeval", str(shared / "ifeval_input_data.jsonl"), "--model", str(small_model_folder)]
+    process = subprocess.Popen([*command, "--minutes", "9"], env=environment)
+    wait_for(lambda: any(out.glob("home/store/.scratch/policy-*/metrics.jsonl")), process, 540)
+    time.sleep(soak_random.uniform(0, 1))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert state_of(out / "recipe", "run")["state"] == "begun"
+    codes: list[int] = []
     while not codes or codes[-1] == TIME_UP:
-        done = subprocess.run([*command, "--minutes", "1.5"], env={**os.environ, "PYTHON": sys.executable})
+        done = subprocess.run([*command, "--minutes", "1.5"], env=environment)
         codes.append(done.returncode)
         assert len(codes) < 20
     assert codes[-1] == 0
-    table = (tmp_path / "out" / "table.md").read_text()
+    table = (out / "table.md").read_text()
     assert "not run" not in table
     assert "not ended" not in table
     for figure in ("prompt_strict, gain in points", "seconds a step", "demo: ratio", "demo: pairs a second"):

@@ -17,12 +17,15 @@ from ifrl_core.evaluation.benchmarks.replies import numbered, numbered_schema
 from ifrl_core.evaluation.judge.ask import judged
 from ifrl_core.evaluation.suite.benchmark import Graded, Grading, Question
 from ifrl_core.inference import Request, Sampling
+from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.inference.vllm_engine import VllmEngine, _settings
 from ifrl_core.instructions.ladder import rungs
 from ifrl_core.instructions.writers.reply import SCHEMA, read_reply
 from ifrl_core.models.folder import model_folder
+from ifrl_core.models.looks.chat import load_tokenizer
 from ifrl_core.records import Constraint, Instruction
+from ifrl_core.seeds.read import read_seeds
 from tests.flows.servers import running
 from tests.ports import free_port
 
@@ -44,6 +47,33 @@ def ladders(count: int) -> list[Request]:
             Request(m, 100 * n + k) for k, m in enumerate(rungs(Instruction(f"i-{n}", seed, constraints, "user")))
         ]
     return requests
+
+
+def conversations() -> list[Request]:
+    """L1 of shipped seeds, with a history or with tools."""
+    seeds = [
+        seed for name in ("conversations", "tools") for seed in read_seeds([f"builtin:{name}"], builtin=False)[0][:6]
+    ]
+    plain = Constraint("punctuation:no_comma", "hard", "Use no commas.")
+    asked = [
+        rungs(Instruction(f"i-{n}", seed.text, (plain,), "user", seed.messages))[1] for n, seed in enumerate(seeds)
+    ]
+    assert sum("tools" in messages[0] for messages in asked) >= 6
+    assert sum(any("tool_calls" in message for message in messages) for messages in asked) > 0
+    return [Request(messages, seed) for seed, messages in enumerate(asked)]
+
+
+@pytest.mark.vllm
+@needs_vllm
+@pytest.mark.timeout(300)
+def test_histories_and_tools_are_read_as_transformers_read_them(
+    engine: VllmEngine, model: ArtifactRef, model_store: ArtifactStore
+) -> None:
+    requests, tokenizer = conversations(), load_tokenizer(model_folder(model, model_store), "m")
+    expected = [prompt_ids(tokenizer, request.messages) for request in requests]
+    assert [prompt_ids(engine._tokenizer, request.messages) for request in requests] == expected
+    completions = engine.generate(requests, Sampling(4, temperature=0.0))
+    assert [completion.prompt_tokens for completion in completions] == [len(ids) for ids in expected]
 
 
 @pytest.mark.vllm
@@ -145,6 +175,9 @@ def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
             assert completion.text
             assert completion.prompt_tokens > 20
             assert 0 < completion.completion_tokens <= 8
+        tokenizer, asked = load_tokenizer(folder, "m"), conversations()
+        read = [completion.prompt_tokens for completion in engine.generate(asked, Sampling(1, temperature=0.0))]
+        assert read == [len(prompt_ids(tokenizer, request.messages)) for request in asked]
         schema = {
             "type": "object",
             "properties": {"n": {"enum": [1, 2]}},
@@ -178,6 +211,7 @@ from pathlib import Path
 import psutil
 
 from ifrl_core.inference import Request, Sampling
+from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.inference.local import LocalEngine, close_local_engine
 from ifrl_core.inference.vllm_engine import VllmEngine
 
