@@ -115,6 +115,7 @@ def assert_alike(one: Job, other: Job) -> None:
         parts = [ours[f"seconds/{part}"] for part in PARTS]
         assert all(seconds > 0 for seconds in parts)
         assert sum(parts) <= ours["seconds/step"]
+        assert 0.1 < ours["memory/process_gib"] < 16
         assert ours.keys() == theirs.keys()
         for name in ours:
             # entropy: trl's mean over micro-batches, which hold other rollouts

@@ -138,10 +138,12 @@ def test_a_model_that_would_be_off_is_trained_in_trls_way_and_the_log_says_so(
     with caplog.at_level(logging.WARNING):
         model = model_of(alibi).train()
         assert open_sharing(trainer(), [model]) is None
-        assert open_sharing(trainer(is_fsdp_enabled=True), [model]) is None
-    off, sharded = (record.message for record in caplog.records)
+        for otherwise in ("is_fsdp_enabled", "is_deepspeed_enabled", "aux_loss_enabled"):
+            assert open_sharing(trainer(**{otherwise: True}), [model_of(good)]) is None
+    off, *sharded, experts = (record.message for record in caplog.records)
     assert "FalconForCausalLM" in off
-    assert "policy.launch.strategy" in sharded
+    assert ["policy.launch.strategy" in message for message in sharded] == [True, True]
+    assert "router_aux_loss_coef" in experts
     assert model.training, "it is left as it was"
     assert not model.base_model._forward_hooks
 

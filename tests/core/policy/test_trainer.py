@@ -2,7 +2,7 @@
 
 import gc
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,13 @@ class Gradients(TrainerCallback):
         self.tokens += arguments[0].numel()
 
 
-def trained(kind: type[GRPOTrainer], folder: Path, choices: tuple[int, ...], **changes: Any) -> Gradients:
-    """Gradients of a random model on random answers with rewards out of `choices`: of some groups all are equal."""
+def trained(
+    kind: type[GRPOTrainer], folder: Path, choices: Sequence[int], way: str = "shared", **changes: Any
+) -> Gradients:
+    """Gradients of a random model on random answers with rewards out of `choices`: of some groups all are equal.
+
+    `way`: a group in one row, or where a GroupTrainer goes trl's way all the same.
+    """
     changes = {"max_tokens": 9, "beta": 0, "max_steps": STEPS, "save_steps": STEPS, "bf16": False, **changes}
     config = PolicyConfig.model_validate(changes)
     torch.manual_seed(0)
@@ -98,6 +103,8 @@ def trained(kind: type[GRPOTrainer], folder: Path, choices: tuple[int, ...], **c
     policy.get_input_embeddings().register_forward_pre_hook(gradients.count)
     if kind is GroupTrainer:
         trainer.train_on = config.train_on
+        trainer.sharing = None if way == "as-if-sharded" else trainer.sharing
+        trainer._window = 10 if way == "layers-with-a-window" else trainer._window
     trainer.train()
     return gradients
 
@@ -117,6 +124,27 @@ def test_gradients_are_those_of_trl(shape: str, tmp_path: Path) -> None:
     assert_equal(ours, theirs)
     assert all(gradient.norm() > 0 for gradient in ours.of_steps)
     assert ours.tokens < theirs.tokens
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("way", ["as-if-sharded", "layers-with-a-window"])
+def test_what_cannot_share_a_row_is_trained_alike(way: str, tmp_path: Path) -> None:
+    """`train_on` too, of which trl knows nothing."""
+    shape = {**SHAPES["groups-cut"], "train_on": 5}
+    ours, other = (trained(GroupTrainer, tmp_path, (0, 1, 2, 5), each, **shape) for each in ("shared", way))
+    assert_equal(ours, other)
+    assert all(gradient.any() for gradient in ours.of_steps)
+    assert ours.tokens < other.tokens, "it was not the other way"
+
+
+@pytest.mark.model
+def test_rollouts_of_a_group_without_spread_do_not_go_through_the_model(tmp_path: Path) -> None:
+    shape = {"prompts_per_step": 8, "generations": 2, "micro_batch": 2}
+    some, all_ = (trained(GroupTrainer, tmp_path, choices, **shape) for choices in ((0, 0, 1), range(1_000)))
+    shares, of_all = ([row["trained_share"] for row in made.logs if "trained_share" in row] for made in (some, all_))
+    assert of_all == [1.0] * STEPS
+    assert [0 < share < 1 for share in shares] == [True] * STEPS
+    assert some.tokens < all_.tokens * (sum(shares) / STEPS + 0.2)
 
 
 @pytest.mark.model
