@@ -24,6 +24,7 @@ import torch
 from likelihood_contrast import likelihood_contrasts
 from numpy.typing import NDArray
 from reward_model_ablation import make_dataset
+from scipy.special import expit
 from scipy.stats import rankdata
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from transformers import AutoTokenizer
@@ -60,6 +61,15 @@ class Data(NamedTuple):
     rung: Values
     constraint: Values  # instruction and level: whose answers a pairwise loss compares
     words: Values
+    tokens: Values
+
+
+class Training(NamedTuple):
+    """Which pairs are trained on, with which loss, and with other labels than those of the rungs where it has any."""
+
+    chosen: Values
+    loss: str = "bce"
+    label: Values | None = None  # (n,) in [0, 1]
 
 
 def main() -> None:
@@ -79,25 +89,35 @@ def main() -> None:
     for name, score in scorers(data).items():
         figures = (within(data, score, hard), within(data, score, hard, data.rung), pooled(data, score, hard))
         print(f"| {name} | | | {' | '.join(f'{value:.3f}' for value in figures)} | |")
-    for name, (chosen, loss) in options(data).items():
-        print(f"| {name} | {line(data, chosen, loss, hard)} |", flush=True)
+    for name, training in options(data).items():
+        labelled = data if training.label is None else data._replace(label=training.label)
+        print(f"| {name} | {line(labelled, training, hard)} |", flush=True)
 
 
 def scorers(data: Data) -> dict[str, Values]:
     """What needs no training."""
     likelihood = by_type(data, data.likelihood)
-    learnt = np.mean([crossed(data, data.how == "own", "bce", seed) for seed in SEEDS], axis=0)
+    total = data.likelihood * data.tokens
+    ways, stacked = options(data), {}
+    for name in ("all rungs", "the same again by a classifier of what was left", "best and worst of the widest half"):
+        chosen, loss, label = ways[name]
+        labelled = data if label is None else data._replace(label=label)
+        learnt = np.mean([crossed(labelled, chosen, loss, seed) for seed in SEEDS], axis=0)
+        stacked[f"likelihood contrast twice and `{name}` once, by type"] = 2 * likelihood + by_type(data, learnt)
     return {
         "length (shorter)": -data.words,
         "zero-shot": data.zero_shot,
         "likelihood contrast": data.likelihood,
+        "likelihood contrast, standardised by type": likelihood,
+        "likelihood contrast, its place among its type": places(data, data.likelihood),
+        "likelihood contrast in sum over the tokens": total,
+        "the same, standardised by type": by_type(data, total),
         "likelihood contrast and zero-shot, standardised by type": likelihood + by_type(data, data.zero_shot),
-        "likelihood contrast twice and `all rungs` once, standardised by type": 2 * likelihood + by_type(data, learnt),
+        **stacked,
     }
 
 
-def options(data: Data) -> dict[str, tuple[Values, str]]:
-    """Which pairs are trained on, with which loss."""
+def options(data: Data) -> dict[str, Training]:
     own, far, mate = (data.how == how for how in ("own", "far", "mate"))
     level = np.array([int(name.rpartition("|")[2]) for name in data.constraint])
     paper = own & ((data.rung == level) | (data.rung == level - 1))
@@ -110,27 +130,67 @@ def options(data: Data) -> dict[str, tuple[Values, str]]:
     first = agreed(data, places(data, crossed(data, own, "bce", seed=7)), 0.5)
     second = agreed(data, places(data, crossed(data, first, "bce", seed=7)), 0.5)
     positives = own & (data.label == 1)
+    soft = expit(by_type(data, data.likelihood))
+    best = {share: best_and_worst(data, share) for share in (1.0, 0.5, 0.25)}
     return {
-        "the paper's": (paper, "bce"),
-        "all rungs": (own, "bce"),
-        "all rungs, far": (own | far, "bce"),
-        "all rungs, mate": (own | mate, "bce"),
-        "all rungs, far and mate": (own | far | mate, "bce"),
-        "positives against far": (positives | far, "bce"),
-        "all rungs, pairwise loss": (own, "pairwise"),
-        "all rungs, an intercept of each type left out": (own, "type"),
-        "all rungs, an intercept of each type and rung left out": (own, "type and rung"),
-        **{f"unlikely {share} left out": (likely(share), "bce") for share in (0.3, 0.5, 0.7, 0.8)},
-        "those left out that a classifier of other instructions contradicts": (first, "bce"),
-        "the same again by a classifier of what was left": (second, "bce"),
-        "unlikely positives 0.7 left out": (likely(0.7) | (own & (data.label == 0)), "bce"),
-        "unlikely 0.7 left out, far and mate": (likely(0.7) | far | mate, "bce"),
-        "unlikely 0.7 left out, pairwise loss": (likely(0.7), "pairwise"),
+        "the paper's": Training(paper),
+        "all rungs": Training(own),
+        "all rungs, far": Training(own | far),
+        "all rungs, mate": Training(own | mate),
+        "all rungs, far and mate": Training(own | far | mate),
+        "positives against far": Training(positives | far),
+        "all rungs, pairwise loss": Training(own, "pairwise"),
+        "all rungs, an intercept of each type left out": Training(own, "type"),
+        "all rungs, an intercept of each type and rung left out": Training(own, "type and rung"),
+        **{f"unlikely {share} left out": Training(likely(share)) for share in (0.3, 0.5, 0.7, 0.8)},
+        "those left out that a classifier of other instructions contradicts": Training(first),
+        "the same again by a classifier of what was left": Training(second),
+        "unlikely positives 0.7 left out": Training(likely(0.7) | (own & (data.label == 0))),
+        "unlikely 0.7 left out, far and mate": Training(likely(0.7) | far | mate),
+        "unlikely 0.7 left out, pairwise loss": Training(likely(0.7), "pairwise"),
+        "best and worst of a ladder": best[1.0],
+        "best and worst of the widest half": best[0.5],
+        "best and worst of the widest quarter": best[0.25],
+        **{f"highest and lowest {share:.0%} of a type": ends(data, share) for share in (0.3, 0.5)},
+        **{f"highest and lowest {share:.0%} of a type and rung": ends(data, share, True) for share in (0.1, 0.25, 0.5)},
+        "the contrast as soft label": Training(own, label=soft),
+        "mean of soft label and rung": Training(own, label=(soft + data.label) / 2),
     }
 
 
-def line(data: Data, chosen: Values, loss: str, hard: Values) -> str:
-    right = [(data.verdict == side)[chosen & (data.verdict >= 0) & (data.label == side)].mean() for side in (1, 0)]
+def best_and_worst(data: Data, share: float) -> Training:
+    """Of all answers of a ladder the one with the highest contrast to a constraint is its positive, that with the lowest its
+    negative, whatever their rungs; of the constraints this share whose two lie furthest apart (in spreads of the type)."""
+    spread, found = by_type(data, data.likelihood), []
+    for constraint in set(data.constraint[data.how == "own"].tolist()):
+        mine = np.flatnonzero((data.how == "own") & (data.constraint == constraint))
+        best, worst = (int(mine[at(data.likelihood[mine])]) for at in (np.argmax, np.argmin))
+        found.append((spread[best] - spread[worst], best, worst))
+    kept = sorted(found, reverse=True)[: round(share * len(found))]
+    label = np.zeros(len(data.label), dtype=int)
+    chosen = np.zeros(len(label), dtype=bool)
+    label[[best for _, best, _ in kept]] = 1
+    chosen[[place for _, *both in kept for place in both]] = True
+    return Training(chosen, label=label)
+
+
+def ends(data: Data, share: float, of_one_rung: bool = False) -> Training:
+    """Of the answers to a type (of one rung) this share with the highest contrast is positive, as many lowest negative."""
+    strata = np.char.add(data.type, data.rung.astype(str) if of_one_rung else "")
+    label, chosen = np.zeros(len(strata), dtype=int), np.zeros(len(strata), dtype=bool)
+    for stratum in set(strata[data.how == "own"].tolist()):
+        mine = np.flatnonzero((data.how == "own") & (strata == stratum))
+        in_order = mine[np.argsort(data.likelihood[mine], kind="stable")]
+        count = round(share * len(mine))
+        chosen[in_order[:count]] = chosen[in_order[len(mine) - count :]] = True
+        label[in_order[len(mine) - count :]] = 1
+    return Training(chosen, label=label)
+
+
+def line(data: Data, training: Training, hard: Values) -> str:
+    chosen, loss, _ = training
+    labelled = chosen & (data.verdict >= 0)
+    right = [(data.verdict == side)[labelled & ((data.label > 0.5) == side)].mean() for side in (1, 0)]
     scores = [crossed(data, chosen, loss, seed) for seed in SEEDS]
     held = [held_out(data, chosen, loss, seed) for seed in SEEDS]
     columns = [
@@ -256,6 +316,7 @@ def loaded(made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Da
             row |= {"states": states, "odds": log_odds, "likelihood": contrast}
         pq.write_table(pa.Table.from_pylist(rows), kept)
     rows = pq.read_table(kept).to_pylist()
+    tokenizer = AutoTokenizer.from_pretrained(model_folder(made["model"], store))
     states = np.array([row["states"] for row in rows], dtype=np.float32)
     states = (states - states.mean(0)) / (states.std(0) + 1e-3)
     torch.manual_seed(0)
@@ -274,6 +335,7 @@ def loaded(made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Da
         rung=column("rung"),
         constraint=np.array([f"{row['instruction']}|{row['level']}" for row in rows]),
         words=np.array([len(row["response"].split()) for row in rows], dtype=float),
+        tokens=np.array([len(ids) for ids in tokenizer([row["response"] for row in rows])["input_ids"]], dtype=float),
     )
 
 
