@@ -80,9 +80,9 @@ def answers(rows: Sequence[Row], completions: Sequence[Completion], inputs: Inpu
 
 
 def scored_answers(
-    rows: Sequence[Row], completions: Sequence[Completion], scorer: Scorer, reasoning: Reasoning
+    rows: Sequence[Row], completions: Sequence[Completion], scorer: Scorer | None, reasoning: Reasoning
 ) -> list[Row]:
-    """Rows of ANSWERS, each completion read as `reasoning` says."""
+    """Rows of ANSWERS, each completion read as `reasoning` says. Without a scorer soft constraints are unscored."""
     constraints = [[constraint_of(item) for item in row["constraints"]] for row in rows]
     texts = [completion.text for completion in completions]
     asked, plan = [row.get("conversation") for row in rows], RewardPlan(reasoning=reasoning)
