@@ -68,7 +68,7 @@ def _kind_faults(recipe: PipelineConfig) -> Iterator[str]:
     for kind, options in (("hard", _ON_RULES), ("soft", _ON_READERS)):
         for path, resting in () if kind in kinds else options:
             value = value_at(recipe, path)
-            if value == resting or (resting is None and any(changed(recipe, path))):
+            if any(changed(recipe, path)) if resting is None else value == resting:
                 yield (
                     f"{path} {value} rests on {kind} constraints, and instructions.types and hard_share "
                     f"{recipe.instructions.hard_share:g} give none: leave it at its default, or draw {kind} ones too"

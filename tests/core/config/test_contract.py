@@ -184,3 +184,4 @@ def test_types_are_looked_at_before_anything_starts(overrides: list[str], messag
     with pytest.raises(ConfigError, match=message):
         check_types(load_recipe("demo-cpu", overrides))
     check_types(load_recipe("demo-cpu"))
+    check_types(load_recipe("demo-cpu", ["instructions.hard_share=0"]))
