@@ -126,7 +126,9 @@ def test_the_instructor_learns_in_turns_with_the_policy_until_it_writes_worse(de
     def manifest(ref: ArtifactRef) -> SimpleNamespace:
         if ref.uri not in shares:
             return cast(SimpleNamespace, of_labels(ref))
-        return SimpleNamespace(figures={"writing": {"directive": shares[ref.uri], "distinct": 0.5, "top": 0.1}})
+        return SimpleNamespace(
+            figures={"writing": {"kept": 1.0, "directive": shares[ref.uri], "distinct": 0.5, "top": 0.1}}
+        )
 
     recorder.store.manifest = manifest
     made_of = recorder.pipeline()
