@@ -7,9 +7,9 @@ import logging
 
 from flows.execution.run import Refs, Run
 from ifrl_core.artifacts import ArtifactRef
-from ifrl_core.evaluation.comparison import compare
+from ifrl_core.evaluation.comparison import compare, compare_warm_start
 from ifrl_core.evaluation.soft_audit import audit_soft
-from ifrl_core.evaluation.stage import evaluate_after, evaluate_before
+from ifrl_core.evaluation.stage import evaluate_after, evaluate_before, evaluate_warm_start
 from ifrl_core.evaluation.suite.answers import answers_after, answers_before
 from ifrl_core.evaluation.suite.general_rows import make_general_rows
 from ifrl_core.evaluation.suite.judgements import asks_judge, import_judge, judgements_after, judgements_before
@@ -32,6 +32,7 @@ from ifrl_core.rollouts.histories import make_histories, make_histories_after
 from ifrl_core.rollouts.stage import make_rollouts
 from ifrl_core.seeds.stage import make_seeds
 from ifrl_core.stages.stage import Stage, part_of
+from ifrl_core.warm_start.stage import train_warm_start
 from tasks import registry
 
 log = logging.getLogger("ifrl_core.labels.rounds")
@@ -83,10 +84,15 @@ def _asked(refs: Refs, histories: str = make_histories.output) -> Refs:
 
 
 def _train_round(run: Run, refs: Refs, start: ArtifactRef, number: int = 1) -> Refs:
-    """The reward model of refs["labels"], and the policy that it makes of the model `start`."""
+    """The reward model of refs["labels"], and the policy that it makes of the model `start`, in the first round after a warm
+    start where the recipe asks for one."""
+    answered = _asked(refs)
     refs = refs | _evolve(run, refs, number)
     refs |= run.stage(train_reward_model, refs, number=number)
-    asked = {"prompts": refs.get(evolve_prompts.output, _asked(refs)["prompts"])}
+    if number == 1 and (warm := run.stage(train_warm_start, answered | {"model": start})):
+        refs |= warm
+        start = warm[train_warm_start.output]
+    asked = {"prompts": refs.get(evolve_prompts.output, answered["prompts"])}
     return refs | run.stage(train_policy, refs | asked | {"model": start}, number=number)
 
 
@@ -121,6 +127,9 @@ def evaluate(run: Run, refs: Refs) -> Refs:
     of_policy = refs | {"model": refs["policy"]}
     own = run.stage(make_histories_after, of_policy)
     refs |= own | run.stage(evaluate_after, _asked(of_policy | own, make_histories_after.output))
+    if train_warm_start.output in refs:
+        refs |= run.stage(evaluate_warm_start, _asked(refs) | {"model": refs[train_warm_start.output]})
+        refs |= run.stage(compare_warm_start, {"before": refs["before"], "after": refs[evaluate_warm_start.output]})
     refs |= run.stage(import_judge, {})
     for label in asked_benchmarks(run.config):
         source = import_benchmark if label != GENERAL_LABEL else make_general_rows

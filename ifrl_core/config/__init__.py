@@ -37,6 +37,7 @@ from ifrl_core.config.policy import (
     LoraConfig,
     PolicyConfig,
     RewardConfig,
+    WarmStartConfig,
     batch_fault,
 )
 from ifrl_core.config.reasoning import ReasoningConfig
@@ -85,6 +86,7 @@ __all__ = [
     "SeedsConfig",
     "StageConfig",
     "VllmConfig",
+    "WarmStartConfig",
     "batch_fault",
     "shares_fault",
 ]
@@ -155,7 +157,7 @@ class ExecutionConfig(StageConfig):
     pool: Place = Field(
         "",
         description="Work pool of the stages that always use the model (pass-rates, rollouts, instructor, reward-model, "
-        "policy, answers, evaluation, scores), such as gpu; empty: where the pipeline runs",
+        "warm-start, policy, answers, evaluation, scores), such as gpu; empty: where the pipeline runs",
     )
     deployments: dict[PlaceableStage, Place] = Field(
         {},

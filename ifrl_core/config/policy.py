@@ -84,6 +84,17 @@ class LoraConfig(StageConfig):
     )
 
 
+class WarmStartConfig(StageConfig):
+    """A short supervised training before GRPO, on answers right by rules: rollouts, and tool calls that are built."""
+
+    rows: int = Field(
+        200, ge=1, description="At most as many answers; types of constraints take turns, the rarest first"
+    )
+    epochs: int = Field(2, ge=1, description="Times that each is trained on")
+    batch: int = Field(8, ge=1, description="Answers a step of the optimizer")
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of these steps (linear decay to 0)")
+
+
 class AssumedConfig(StageConfig):
     """What `ifrl plan` assumes where only a run can measure."""
 
@@ -273,6 +284,11 @@ class PolicyConfig(StageConfig):
         {}, description="Any other field of trl's GRPOConfig, such as {epsilon_high: 0.28}"
     )
     launch: How[LaunchConfig] = LaunchConfig()
+    warm_start: How[WarmStartConfig | None] = Field(
+        None,
+        description="Show the policy answers that are right by rules before GRPO, in a stage of its own; none: GRPO from the "
+        "first step",
+    )
 
     @property
     def rollouts(self) -> int:

@@ -1,6 +1,7 @@
 """Before against after, in percentage points, after minus before: held-out instructions and the benchmarks of a recipe."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import NoConfig
@@ -38,6 +39,16 @@ def compare(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
             figures["general"] = {"overall": gain(sides, "accuracy"), "by_source": _by_source(sides)}
     work.writer.write_json("comparison.json", figures)
     return figures
+
+
+compare_warm_start = replace(
+    compare,
+    label="comparison-warm-start",
+    output="comparison_warm_start",
+    title="Comparison of the warm start",
+    config=lambda recipe: None if recipe.policy.warm_start is None else NoConfig(),
+    optional=True,
+)
 
 
 def labels_of(inputs: Inputs) -> list[str]:

@@ -47,6 +47,10 @@ def _of_policy(recipe: PipelineConfig) -> EvaluationPlan:
     return evaluation_plan(recipe).sides()[1]
 
 
+def _of_warm_start(recipe: PipelineConfig) -> EvaluationPlan | None:
+    return None if recipe.policy.warm_start is None else _of_policy(recipe)
+
+
 def _check(recipe: PipelineConfig) -> None:
     for side in recipe.evaluation.sides():
         check_engine(side, "evaluation", here=recipe.execution.deployment_of(evaluate) is None)
@@ -102,6 +106,15 @@ def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
 evaluate_before = replace(evaluate, label="evaluation-before", output="before", title="Evaluation before")
 evaluate_after = replace(
     evaluate, label="evaluation-after", output="after", title="Evaluation after", config=_of_policy
+)
+
+evaluate_warm_start = replace(
+    evaluate,
+    label="evaluation-warm-start",
+    output="warm_started",
+    title="Evaluation of the warm start",
+    config=_of_warm_start,
+    optional=True,
 )
 
 

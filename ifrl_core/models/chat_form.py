@@ -84,6 +84,17 @@ def _as_taken(form: list[Message], tools: list[Any], takes: Takes) -> tuple[list
     return (form if takes.system else _system_in_first_turn(form)), tools
 
 
+def said_by(tokenizer: Any, text: str, calls: Sequence[Mapping[str, Any]]) -> str:
+    """A completion of a text and calls (of OpenAI's form) as the tokenizer's chat template has it, without what ends it."""
+    if not takes_of(tokenizer).calls:
+        return "\n".join([*([text] if text else []), *(_call_of(call["function"]) for call in calls)])
+    user, reply = {"role": "user", "content": "x"}, {"role": "assistant", "content": text, "tool_calls": list(calls)}
+    asked = str(tokenizer.apply_chat_template([user], tokenize=False, add_generation_prompt=True))
+    said = str(tokenizer.apply_chat_template([user, reply], tokenize=False)).removeprefix(asked).rstrip()
+    ends = [end for end in (tokenizer.eos_token, *tokenizer.all_special_tokens) if end and said.endswith(end)]
+    return said.removesuffix(ends[0]).rstrip() if ends else said
+
+
 def takes_of(tokenizer: Any) -> Takes:
     """What the tokenizer's chat template renders."""
     if tokenizer not in _of_tokenizer:

@@ -99,6 +99,8 @@ def stage_plans(
 ) -> tuple[list[StagePlan], list[str]]:
     """A plan for each stage beside the policy's own, and what of them cannot work."""
     plans = [_instructor_plan(config, shape)] if config.instructions.writer == "instructor" else []
+    if config.policy.warm_start is not None:
+        plans.append(_warm_start_plan(config, shape))
     faults: list[str] = []
     for label, generation, model in generations(config, benchmarks):
         own = shape if model == config.model else _shape_at_hand(model)
@@ -115,6 +117,18 @@ def _reward_model_plan(config: PipelineConfig, memory: Memory) -> StagePlan:
     work, devices = work_of(config), processes_of(config.reward_model)
     size = memory.reward_model_training
     return StagePlan("reward-model", "", devices, size, None, None, work.responses, work.tokens, work.hours)
+
+
+def _warm_start_plan(config: PipelineConfig, shape: ModelShape) -> StagePlan:
+    """One process; its memory is no more than a step's of GRPO on one answer."""
+    start, assumed = config.policy.warm_start, config.policy.launch.assumed
+    assert start is not None
+    alone = config.policy.model_copy(update={"prompts_per_step": 1, "generations": 1, "micro_batch": 1})
+    size = estimate(config.model_copy(update={"policy": alone}), shape, batches_of(alone)).peak
+    answers = start.rows * start.epochs
+    tokens = answers * min(assumed.answer_tokens or max(1, config.policy.max_tokens // 2), config.policy.max_tokens)
+    hours = round(tokens / assumed.tokens_per_second / 3600, 2)
+    return StagePlan("warm-start", "", 1, size, None, None, answers, tokens, hours)
 
 
 def _instructor_plan(config: PipelineConfig, shape: ModelShape) -> StagePlan:

@@ -54,6 +54,7 @@ def report_data(name: str, model: str, inputs: Mapping[str, ArtifactRef], store:
         "labels": figures.get("labels"),
         "rounds": _rounds(inputs, store),
         "reward_model": _reward_model(inputs["reward_model"], store) if "reward_model" in inputs else None,
+        "warm_start": _warm_start(figures),
         "policy": policy_section(inputs["policy"], store) if "policy" in inputs else None,
         "before": figures.get("before"),
         "after": figures.get("after"),
@@ -123,6 +124,22 @@ def _seeds(ref: ArtifactRef, figures: Section, store: ArtifactStore) -> Section:
         "rejects": rejected[:REJECTS_SHOWN],
         "reasons": dict(Counter(row["reason"] for row in rejected).most_common(20)),
     }
+
+
+def _warm_start(figures: Mapping[str, Section]) -> Section | None:
+    """What a warm start learnt from, and a row of held-out figures of the base model, of what it made, and of the policy."""
+    if "warm_start" not in figures:
+        return None
+    steps = [("after the warm start", figures.get("comparison_warm_start")), ("policy", figures.get("comparison"))]
+    measured = [(name, found) for name, found in steps if found is not None]
+    rows = [_measured("base model", "before", found) for _, found in measured[:1]]
+    rows += [_measured(name, "after", found) | {"gain": found["hard"]["overall"]} for name, found in measured]
+    return {**figures["warm_start"], "measured": rows}
+
+
+def _measured(name: str, side: str, found: Section) -> Section:
+    of_answers = {metric: values[side] for metric, values in found["answer"].items()}
+    return {"name": name, "hard": found["hard"]["overall"][side], **of_answers}
 
 
 def _instructor(inputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> list[Section]:

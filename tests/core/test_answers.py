@@ -45,6 +45,7 @@ from ifrl_core.rollouts import histories, shards
 from ifrl_core.stages.progress import Progress, no_progress
 from ifrl_core.stages.stage import Work
 from ifrl_core.text.reasoning import THINK, WHOLE, Reasoning
+from ifrl_core.warm_start import own
 
 ALWAYS, OTHER = Reasoning(always=True), Reasoning(open="[r]", close="[/r]", always=True)
 RIVER = Constraint("keywords:existence", "hard", "Name a river.", {"keywords": ["river"]})
@@ -267,6 +268,11 @@ def of_seen(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     return made.answers(RIVER.type) == (1, 1)
 
 
+def of_warm_start(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    asked_row = {"seed": "Say it.", "conversation": None, "constraints": [constraint_row(RIVER)]}
+    return bool(list(own.meeting([(asked_row, response)], reasoning)))
+
+
 GRADER = Grader()
 Reader = Callable[[str, Reasoning, ArtifactStore], bool]
 READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
@@ -291,6 +297,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_replies: [reply],
     of_benchmark_sets: [benchmark_sets],
     of_seen: [seen],
+    of_warm_start: [own],
 }
 CUTTING = {"answer_of", "answer_start", "answer_in"}
 # Hand a response on to one of the readers.

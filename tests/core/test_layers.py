@@ -30,7 +30,7 @@ LAYERS = (
     ("ifrl_core.rewards",),
     ("ifrl_core.evaluation",),
     ("ifrl_core.policy",),
-    ("ifrl_core.instructor",),
+    ("ifrl_core.instructor", "ifrl_core.warm_start"),
     ("ifrl_core.promotion",),
     ("ifrl_core.report",),
     ("tasks",),

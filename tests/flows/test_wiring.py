@@ -117,6 +117,16 @@ def test_own_histories_are_of_the_model_that_goes_on_with_them_and_measured_with
     assert made_of["evaluation-after"]["prompts"] == "histories-after"
 
 
+def test_a_warm_start_is_made_once_and_measured_beside_the_policy() -> None:
+    made_of = Recorder("rounds=2", "policy.warm_start={rows: 9}", rates={"labels": 0.6, "labels-2": 0.7}).pipeline()
+    assert made_of["warm-start"] == {}
+    assert made_of["policy"] == {"model": "warm-start"}
+    assert "warm-start-2" not in made_of
+    assert made_of["policy-2"]["model"] == "policy"
+    assert made_of["evaluation-warm-start"]["model"] == "warm-start"
+    assert made_of["comparison-warm-start"] == {"before": "evaluation-before", "after": "evaluation-warm-start"}
+
+
 @pytest.mark.parametrize("decays", [False, True])
 def test_the_instructor_learns_in_turns_with_the_policy_until_it_writes_worse(decays: bool) -> None:
     recorder = Recorder("rounds=2", "instructions.writer=instructor", rates={"labels": 0.6, "labels-2": 0.7})

@@ -7,7 +7,7 @@ import pytest
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from ifrl_core.inference.chat_answer import read_answer
-from ifrl_core.models.chat_form import Takes, chat_form, in_words, rendered, takes_of
+from ifrl_core.models.chat_form import Takes, chat_form, in_words, rendered, said_by, takes_of
 from ifrl_core.models.control_marks import COMMON, plain_messages
 from ifrl_core.records import Message
 
@@ -117,3 +117,24 @@ def test_calls_that_a_server_took_out_are_in_the_text_again() -> None:
     message = {"content": None, "tool_calls": [{"id": "x", "type": "function", "function": function}]}
     body = json.dumps({"choices": [{"message": message, "finish_reason": "tool_calls"}]}).encode()
     assert read_answer(body).text == '<tool_call>\n{"name": "tides", "arguments": {"port": "Brest"}}\n</tool_call>'
+
+
+class Ending(Templated):
+    """With the marks that end a message."""
+
+    eos_token, all_special_tokens = "<|end|>", ("<|end|>",)
+
+    def apply_chat_template(self, messages: list[Any], *, add_generation_prompt: bool = False, **options: Any) -> str:
+        text = super().apply_chat_template(messages, **options)
+        return text + "<|assistant|>" if add_generation_prompt else text
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (QWEN.replace("{% endif %}\n", "{% endif %}<|end|>\n"), "Wait.CALL tides [('port', 'Brest')]"),
+        (CHATML, 'Wait.\n<tool_call>\n{"name": "tides", "arguments": {"port": "Brest"}}\n</tool_call>'),
+    ],
+)  # fmt: skip
+def test_a_completion_is_written_as_the_template_writes_it_and_without_its_end(template: str, said: str) -> None:
+    assert said_by(Ending(template), "Wait.", [CALL]) == said

@@ -83,6 +83,16 @@ def test_an_instructor_is_planned_as_a_training_on_its_own_replies() -> None:
     assert instructor.memory > plan.memory.peak, "of the policy, whose answers are shorter"
 
 
+def test_a_warm_start_is_planned_as_a_training_on_its_answers() -> None:
+    """9 answers three times, of 96 tokens at most, each taken to be half of that."""
+    plan = make_plan(load_recipe("demo-cpu", ["policy.warm_start={rows: 9, epochs: 3}", "policy.max_tokens=96"]))
+    warm_start = plan.stages[0]
+    assert (warm_start.stage, warm_start.devices, warm_start.answers) == ("warm-start", 1, 27)
+    assert warm_start.tokens == 27 * 48
+    assert warm_start.memory is not None
+    assert warm_start.memory < plan.memory.peak, "of a step on many answers"
+
+
 def test_the_other_stages_by_hand() -> None:
     """Qwen2.5-32B in bf16 on two devices: 2 x 32.764e9 / 2 bytes of weights, 2 x 64 x 8 x 128 x 2 / 2 bytes a token."""
     plan = make_plan(load_recipe("32b-plan"))

@@ -302,6 +302,19 @@ def test_the_curve_is_drawn_and_says_what_was_chosen_by_it(whole: Whole) -> None
     assert "nothing was chosen" not in render(data)
 
 
+def test_a_warm_start_has_its_row_between_the_base_model_and_the_policy(whole: Whole) -> None:
+    store, refs = whole
+    figures = {"rows": 12, "by_source": {"built": 9, "own": 3}, "by_type": {}, "loss_first": 0.8, "loss_last": 0.3}
+    trained = store.writer("warm-start", 1, "e" * 64, {}, {}).commit(figures)
+    warm = store.manifest(refs["comparison"]).figures | {"hard": {"overall": row(10, 31, 6)}}
+    measured = store.writer("comparison", 5, "f" * 64, {}, {}).commit(warm)
+    _, page = page_of(store, {**refs, "warm_start": trained, "comparison_warm_start": measured})
+    text = " ".join(page.text.split())
+    assert "12 answers that are right by rules: 9 tool calls that rules built, 3 of the model's own" in text
+    assert "after the warm start" in text
+    assert "+31.0 [+25.0, +37.0]" in text
+
+
 def test_what_a_model_wrote_and_what_pass_rates_were_measured_is_shown(whole: Whole) -> None:
     store, refs = whole
     writing = {"asked": 20, "written": 12, "rejected": 8, "replaced_by_catalog": 5, "topped_up": 3, "replies": 41}

@@ -58,6 +58,7 @@ BASE = (
 )
 EVOLVING, INSTRUCTOR = "instructions.writer=evolving", "instructions.writer=instructor"
 WRITING = "instructor instructor-instructions"
+WARM = "policy.warm_start={rows: 10}"
 SELF, SERVED = ("instructions.writer=self",), ("engine=server", "served_model=m")
 CORRIDOR = ("instructions.sampling=corridor", "ladder.order=as_written")
 ORDERED, WEIGHTED = "policy.reward.aggregation=ordered", "policy.reward.aggregation=weighted"
@@ -242,6 +243,10 @@ FIELDS: Mapping[str, Field] = {
     "policy.save_steps": field("", 10),
     "policy.evaluate_every": field("policy", 20, "policy.evaluate_every=10", "policy.keep=best", idle=()),
     "policy.keep": field("policy", "best", "policy.evaluate_every=10"),
+    "policy.warm_start.rows": field("warm-start", 9, WARM),
+    "policy.warm_start.epochs": field("warm-start", 3, WARM),
+    "policy.warm_start.batch": field("warm-start", 2, WARM),
+    "policy.warm_start.learning_rate": field("warm-start", 2e-3, WARM),
     "policy.bf16": field("policy", "false"),
     "policy.gradient_checkpointing": field("", "true"),
     "policy.lora.rank": field("policy", 8, "policy.lora={rank: 4}"),
