@@ -18,13 +18,12 @@ _NO = re.compile(r"\b(?:no|not|off|out|never|without|stop|cannot|\w+n't)\b", re.
 
 
 class Said:
-    """What a conversation has to say, each name, number and word given once until all were."""
+    """What a conversation has to say, each name, number and word once."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.request = conversation.request
-        self._texts = dict.fromkeys(
-            found for pattern in (_QUOTED, CODE, _NAME) for found in pattern.findall(self.request)
-        )
+        texts = (found for pattern in (_QUOTED, CODE, _NAME) for found in pattern.findall(self.request))
+        self._texts = list(dict.fromkeys(texts))
         self._numbers = NUMBER.findall(self.request)
         self._words = long_words(self.request)
         self._known = dict(_known(conversation))
@@ -40,31 +39,35 @@ class Said:
 
     def _candidates(self, name: str, schema: Mapping[str, Any], kind: str) -> Iterator[Any]:
         if schema.get("enum"):
-            yield from (option for option in schema["enum"] if whole_word(str(option)).search(self.request.lower()))
-            yield from schema["enum"][:1]
+            request = self.request.lower()
+            yield from (option for option in schema["enum"] if whole_word(str(option).lower()).search(request))
+            yield schema["enum"][0]
         elif kind == "boolean":
             yield _NO.search(self.request) is None
         elif kind in ("integer", "number"):
-            yield from (json.loads(self._numbers.pop(0).lstrip("0") or "0") for _ in self._numbers[:1])
-            yield from (self._known[name] for _ in range(name in self._known))
+            yield from map(int, _taken(self._numbers))
+            yield from self._earlier(name)
         elif kind == "array":
-            item = self.value(name, schema.get("items") or {})
+            item = self.value(name, schema.get("items"))
             yield [] if item is None else [item]
         elif kind == "object":
             properties = schema.get("properties") or {}
             yield {inner: self.value(inner, properties.get(inner)) for inner in schema.get("required") or properties}
         else:
-            yield from self._taken(self._texts)
-            yield from (self._known[name] for _ in range(name in self._known))
-            yield from self._taken(self._words)
+            yield from _taken(self._texts)
+            yield from self._earlier(name)
+            yield from _taken(self._words)
 
-    @staticmethod
-    def _taken(texts: Any) -> Iterator[str]:
-        """The first that is left."""
-        first = next(iter(texts), None)
-        if first is not None:
-            texts.pop(first) if isinstance(texts, dict) else texts.remove(first)
-            yield first
+    def _earlier(self, name: str) -> Iterator[Any]:
+        """What an argument or a result of that name was."""
+        if name in self._known:
+            yield self._known[name]
+
+
+def _taken(texts: list[str]) -> Iterator[str]:
+    """The first of those that are left."""
+    if texts:
+        yield texts.pop(0)
 
 
 def _known(conversation: Conversation) -> Iterator[tuple[str, Any]]:
@@ -72,7 +75,7 @@ def _known(conversation: Conversation) -> Iterator[tuple[str, Any]]:
     for message in conversation.history:
         for call in json.loads(message.get("tool_calls") or "[]"):
             arguments = call["function"]["arguments"]
-            yield from (json.loads(arguments) if isinstance(arguments, str) else arguments).items()
+            yield from _fields(arguments if isinstance(arguments, str) else json.dumps(arguments))
         if message["role"] == "tool":
             yield from _fields(message["content"])
 
@@ -80,7 +83,7 @@ def _known(conversation: Conversation) -> Iterator[tuple[str, Any]]:
 def _fields(text: str) -> Iterator[tuple[str, Any]]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     for record in found if isinstance(found, list) else [found]:
         if isinstance(record, dict):
