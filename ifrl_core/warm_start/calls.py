@@ -33,14 +33,12 @@ def _demanded(constraints: Sequence[Constraint], asked: Conversation) -> list[To
     return [call for item in draft.items for call in calls_in(item.content or "").calls] if draft is not None else []
 
 
-def _filled(call: ToolCall, asked: Conversation) -> ToolCall:
-    """The call with values of what was said in the place of the witness's, where there are any."""
+def _filled(call: ToolCall, asked: Conversation) -> ToolCall | None:
+    """The call with values of what was said in the place of the witness's; None where an argument finds none."""
     properties = parameters_of(asked.tools).get(call.name, {}).get("properties") or {}
     said = Said(asked)
     values = {name: said.value(name, properties.get(name)) for name in call.arguments}
-    return ToolCall(
-        call.name, {name: call.arguments[name] if value is None else value for name, value in values.items()}
-    )
+    return None if None in values.values() else ToolCall(call.name, values)
 
 
 def call_writer(tokenizer: Any) -> AsSaid:

@@ -12,6 +12,8 @@ from ifrl_core.rewards.score import RewardPlan, score_responses
 from ifrl_core.rewards.tripwires import NAMES, tripped
 from ifrl_core.text.reasoning import Reasoning, answer_of
 
+_RESULT = "<tool_response>"  # of models/chat_form.py
+
 
 def right_answers(
     prompts: Sequence[Row], rollouts: Sequence[Row], instructions: Mapping[str, str], reasoning: Reasoning
@@ -33,10 +35,11 @@ def right_answers(
 
 
 def reads_well(asked: Row, response: str, reasoning: Reasoning, wires: Collection[str] = NAMES) -> bool:
-    """Whether an answer that meets its hard constraints trips none of the wires."""
+    """Whether an answer that meets its hard constraints trips none of the wires, goes round in no circles and does not speak
+    for a tool."""
     answer, rules = answer_of(response, reasoning), hard_ones(asked)
     found = tripped(asked["seed"], answer, rules, [1.0] * len(rules))
-    return not is_degenerate(answer) and not any(found[wire] for wire in wires)
+    return _RESULT not in answer and not is_degenerate(answer) and not any(found[wire] for wire in wires)
 
 
 def hard_ones(asked: Row) -> list[Constraint]:

@@ -55,5 +55,9 @@ def test_a_call_is_built_where_one_is_asked_for() -> None:
     asked = {"seed": ASKED.request, "conversation": packed(ASKED)}
     prompts = [prompt("call", rule("call", tool="find_train"), **asked), prompt("none", rule("none"), **asked)]
     own = "The next train to York leaves at noon."
-    found = chosen(prompts, [rollout("none", own), rollout("call", own)], {"call": "i", "none": "j"})
+    said = f"<tool_response>{own}</tool_response>"
+    found = chosen(
+        prompts, [rollout("none", own), rollout("call", own), rollout("none", said)], {"call": "i", "none": "j"}
+    )
     assert {(row["prompt_id"], row["source"]) for row in found} == {("call", "built"), ("none", "own")}
+    assert {row["response"] for row in found if row["source"] == "own"} == {own}
