@@ -44,7 +44,7 @@ def given(store: ArtifactStore, model: ArtifactRef, text: str) -> dict[str, Arti
 
 @pytest.mark.usefixtures("forked")
 @pytest.mark.model
-@pytest.mark.parametrize("lora", [None, {"rank": 2}], ids=["weights", "adapters"])
+@pytest.mark.parametrize("lora", [pytest.param(None, marks=pytest.mark.soak), {"rank": 2}], ids=["weights", "adapters"])
 def test_killed_it_goes_on_and_ends_with_the_weights_of_an_undisturbed_one(
     tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path, lora: dict[str, int] | None
 ) -> None:
@@ -65,6 +65,7 @@ def test_killed_it_goes_on_and_ends_with_the_weights_of_an_undisturbed_one(
     assert killed.read_table(resumed, "demonstrations.parquet").num_rows == 4
 
 
+@pytest.mark.model
 def test_nothing_to_learn_from_is_refused(tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path) -> None:
     store = own_store(tmp_path / "store", tiny_model, model_store)
     with pytest.raises(InputError, match="has nothing to learn from"):
