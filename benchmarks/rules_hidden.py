@@ -14,7 +14,8 @@ held out  families of types (the part before the colon) are left out in turn, `-
 Rollouts are made once (store: IFRL_ROOT); a seed chooses the validation instructions, the order of training and the head. A
 table: mean over seeds and their standard deviation of the AUC by rules (pooled, within types, and within types of answers of
 one rung), against labels, and, within types, of what it has to beat on the same pairs: the length of the answer, the backbone
-asked yes or no, and its likelihood contrast. What the untrained backbone says is kept in the store, for all lines of a seed.
+asked yes or no, and its likelihood contrast; stacked are the contrast, twice, and the logit of the reward model, both
+standardised by type. What the untrained backbone says is kept in the store, for all lines of a seed.
 """
 
 import argparse
@@ -22,9 +23,12 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from likelihood_contrast import likelihood_contrasts
+from numpy.typing import ArrayLike, NDArray
 from reward_model_ablation import make_dataset, shown
+from scipy.special import logit
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore, fingerprint
 from ifrl_core.config import LabelsConfig, PipelineConfig
@@ -54,6 +58,7 @@ HEAD = (
     "length",
     "zero-shot",
     "likelihood",
+    "stacked",
     "pairs",
 )
 UNTRAINED = ("zero-shot", "likelihood")
@@ -218,17 +223,29 @@ def graded(rows: Rows) -> Grade:
     verdicts, labels = [int(row["verdict"]) for row in rows], [row["label"] for row in rows]
     scores = [row["score"] for row in rows]
 
-    def within(values: Sequence[float], truth: Sequence[int], strata: Sequence[Any]) -> float:
+    def within(values: ArrayLike, truth: Sequence[int], strata: Sequence[Any]) -> float:
         return 0.5 + float(excess(values, truth, clusters, strata)[-1])
 
+    logits, contrasts = logit([row["score"] for row in rows]), [row["likelihood"] for row in rows]
     return {
         "AUC pooled": auc(scores, verdicts),
         "within types": within(scores, verdicts, types),
         "of one rung": within(scores, verdicts, [(row["constraint"]["type"], row["rung"]) for row in rows]),
         "against labels": within(scores, labels, types),
         **{name: within([row[name] for row in rows], verdicts, types) for name in ("length", *UNTRAINED)},
+        "stacked": within(2 * standardised(contrasts, types) + standardised(logits, types), verdicts, types),
         "pairs": float(len(rows)),
     }
+
+
+def standardised(values: ArrayLike, types: Sequence[str]) -> NDArray[np.float64]:
+    """Values (n,) less the mean of their type, in its standard deviations."""
+    given, names = np.asarray(values, dtype=np.float64), np.asarray(types)
+    found = np.zeros(len(given))
+    for name in set(types):
+        mine = given[names == name]
+        found[names == name] = (mine - mine.mean()) / (mine.std() + 1e-6)
+    return found
 
 
 def cells(grades: Sequence[Grade]) -> list[str]:

@@ -52,7 +52,8 @@ class Data(NamedTuple):
 
     features: Values
     zero_shot: Values  # log odds of yes
-    likelihood: Values  # contrast; 0 of those that are not of the answer's ladder
+    likelihood: Values  # contrast, the constraint asked alone; 0 of those that are not of the answer's ladder
+    among: Values  # the same, the constraint asked among the others of its ladder
     verdict: Values  # 1, 0, or -1 where no rule applies
     label: Values
     how: Values  # own, far or mate
@@ -97,13 +98,15 @@ def main() -> None:
 def scorers(data: Data) -> dict[str, Values]:
     """What needs no training."""
     likelihood = by_type(data, data.likelihood)
-    total = data.likelihood * data.tokens
+    total, among = data.likelihood * data.tokens, data.among * data.tokens
+    both = by_type(data, by_type(data, total) + by_type(data, among))
     ways, stacked = options(data), {}
     for name in ("all rungs", "the same again by a classifier of what was left", "best and worst of the widest half"):
         chosen, loss, label = ways[name]
         labelled = data if label is None else data._replace(label=label)
         learnt = np.mean([crossed(labelled, chosen, loss, seed) for seed in SEEDS], axis=0)
         stacked[f"likelihood contrast twice and `{name}` once, by type"] = 2 * likelihood + by_type(data, learnt)
+        stacked[f"contrast alone and among twice and `{name}` once, by type"] = 2 * both + by_type(data, learnt)
     return {
         "length (shorter)": -data.words,
         "zero-shot": data.zero_shot,
@@ -112,6 +115,8 @@ def scorers(data: Data) -> dict[str, Values]:
         "likelihood contrast, its place among its type": places(data, data.likelihood),
         "likelihood contrast in sum over the tokens": total,
         "the same, standardised by type": by_type(data, total),
+        "contrast among the other constraints, in sum, standardised by type": by_type(data, among),
+        "contrast alone and among, in sum, standardised by type": both,
         "likelihood contrast and zero-shot, standardised by type": likelihood + by_type(data, data.zero_shot),
         **stacked,
     }
@@ -309,13 +314,12 @@ def loaded(made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Da
     kept = Path(f"{store_root()}/probe-{ref.fingerprint[:16]}-{every}.parquet")
     if not kept.exists():
         rows = list(pairs_of(list(ladders(made["prompts"], ref, store))[::every]))
-        contrasts = likelihood_contrasts(made, store, {row["instruction"] for row in rows})
         states_of, odds = asked(model_folder(made["model"], store), rows)
         for row, states, log_odds in zip(rows, states_of, odds, strict=True):
-            contrast = contrasts.get(f"{row['rollout_id']}-c{row['level']}") or 0.0
-            row |= {"states": states, "odds": log_odds, "likelihood": contrast}
+            row |= {"states": states, "odds": log_odds}
         pq.write_table(pa.Table.from_pylist(rows), kept)
     rows = pq.read_table(kept).to_pylist()
+    alone, among = (contrasts_of(made, store, rows, every, among) for among in (False, True))
     tokenizer = AutoTokenizer.from_pretrained(model_folder(made["model"], store))
     states = np.array([row["states"] for row in rows], dtype=np.float32)
     states = (states - states.mean(0)) / (states.std(0) + 1e-3)
@@ -326,7 +330,8 @@ def loaded(made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Da
     return Data(
         features=(components / components.std()).astype(np.float32),
         zero_shot=column("odds"),
-        likelihood=column("likelihood"),
+        likelihood=alone,
+        among=among,
         verdict=column("verdict"),
         label=np.where(column("how") == "own", (column("rung") >= column("level")).astype(int), 0),
         how=column("how"),
@@ -337,6 +342,17 @@ def loaded(made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Da
         words=np.array([len(row["response"].split()) for row in rows], dtype=float),
         tokens=np.array([len(ids) for ids in tokenizer([row["response"] for row in rows])["input_ids"]], dtype=float),
     )
+
+
+def contrasts_of(
+    made: dict[str, ArtifactRef], store: ArtifactStore, rows: Sequence[Row], every: int, among: bool
+) -> Values:
+    kept = Path(f"{store_root()}/contrasts-{made['rollouts'].fingerprint[:16]}-{every}-{among}.parquet")
+    if not kept.exists():
+        found = likelihood_contrasts(made, store, {row["instruction"] for row in rows}, among=among)
+        pq.write_table(pa.table({"label_id": list(found), "contrast": list(found.values())}), kept)
+    contrasts = {row["label_id"]: row["contrast"] for row in pq.read_table(kept).to_pylist()}
+    return np.array([contrasts.get(f"{row['rollout_id']}-c{row['level']}") or 0.0 for row in rows])
 
 
 def pairs_of(chosen: Sequence[list[Rung]]) -> Iterator[Row]:
