@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.tracking.sink import EXPERIMENT
+from ifrl_core.training.clock import PARTS
 from tests.flows.servers import mlflow_server, s3_server
 from tests.flows.workplace import CHEAP, Workplace
 from tests.ports import free_port
@@ -102,6 +103,7 @@ def test_mlflow_down_for_the_whole_run_is_told_afterwards(away: Away, tmp_path: 
             assert runs[stage].data.tags["fingerprint"] == ref["fingerprint"]
         rewards = client.get_metric_history(runs["policy"].info.run_id, "reward/total")
         assert [point.step for point in rewards] == [1, 2]
+        assert {"memory/process_gib", *(f"seconds/{part}" for part in PARTS)} <= runs["policy"].data.metrics.keys()
         policy = runs["policy"].info
         assert all(policy.start_time < point.timestamp < policy.end_time for point in rewards)
         assert [file.path for file in client.list_artifacts(sent["run_id"])] == ["report.html"]
