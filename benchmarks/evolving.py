@@ -47,7 +47,7 @@ OVERRIDES = (
     "instructions.types=[]",
     "instructions.hard_share=1.0",
     "instructions.max_words=48",
-    "evaluation.samples=2",
+    "evaluation.samples=1",
     "policy.schedule=constant",
     "policy.reward.aggregation=mean",
 )
