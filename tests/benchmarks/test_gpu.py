@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from benchmarks.gpu import environment
 from benchmarks.gpu.__main__ import TIME_UP, alone, call, main
 from benchmarks.gpu.parts import RECIPE, Part, Setting, WaitingError, parts_of
 from benchmarks.gpu.table import table
@@ -167,6 +169,57 @@ def test_the_table_is_made_of_what_was_measured(tmp_path: Path) -> None:
     assert "demo | **not shared**" in table(parts_of(setting_in(tmp_path)), setting_in(tmp_path))
 
 
+def test_what_is_missing_is_named_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(environment.missing(["pytest>=1", "pytest<1", "no-such-package"])) == ["pytest<1", "no-such-package"]
+    monkeypatch.setattr(environment, "ROOT", with_dependency(tmp_path, "no-such-package>=2"))
+    monkeypatch.setattr(environment, "ALONE", ())
+    with pytest.raises(SystemExit, match=r"missing here: no-such-package>=2\. Give --wheels DIR"):
+        environment.packages(tmp_path, None)
+
+
+def with_dependency(folder: Path, requirement: str) -> Path:
+    """A folder of a project that depends on it."""
+    (folder / "pyproject.toml").write_text(f'[project]\ndependencies = ["{requirement}"]')
+    return folder
+
+
+TAKES = """
+import json, sys
+from pathlib import Path
+from benchmarks.gpu import environment
+project, out, wheels = map(Path, sys.argv[1:])
+environment.ROOT, environment.ALONE = project, ()
+print(json.dumps(environment.packages(out, wheels)))
+"""
+
+
+@pytest.mark.soak
+def test_what_is_missing_comes_from_the_wheels_into_an_environment_of_the_folder(tmp_path: Path) -> None:
+    out, wheels = tmp_path / "out", tmp_path / "wheels"
+    wheels.mkdir()
+    about = {
+        "METADATA": "Metadata-Version: 2.1\nName: ifrl-nothing\nVersion: 3\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(wheels / "ifrl_nothing-3-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("ifrl_nothing.py", "SAID = 'here'\n")
+        for name, text in about.items():
+            wheel.writestr(f"ifrl_nothing-3.dist-info/{name}", text)
+    base = getattr(sys, "_base_executable", sys.executable)  # which is of no virtual environment
+    paths = [str(with_dependency(tmp_path, "ifrl-nothing==3")), str(out), str(wheels)]
+    plain = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    calls = []
+    for python in (base, str(out / "venv" / "bin" / "python")):
+        done = subprocess.run([python, "-c", TAKES, *paths], cwd=ROOT, env=plain, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        calls.append(json.loads(done.stdout)["missing"])
+    assert calls == [["ifrl-nothing==3"], []], "the next call has it"
+    assert setting_in(out).python == str(out / "venv" / "bin" / "python")
+    said = subprocess.check_output([setting_in(out).python, "-c", "import ifrl_nothing; print(ifrl_nothing.SAID)"])
+    assert said.strip() == b"here"
+
+
 @pytest.mark.soak
 @pytest.mark.model
 @pytest.mark.timeout(1_800)
@@ -174,10 +227,10 @@ def test_every_part_runs_on_a_cpu_through_kills_and_cut_off_calls(
     tmp_path: Path, shared: Path, small_model_folder: Path, soak_random: random.Random
 ) -> None:
     """Every part at tiny sizes, the first call killed while the policy is trained, the second cut off."""
-    out, environment = tmp_path / "out", {**os.environ, "PYTHON": sys.executable}
+    out, variables = tmp_path / "out", {**os.environ, "PYTHON": sys.executable}
     command = [str(ROOT / "benchmarks" / "gpu.sh"), "--out", str(out), "--device", "cpu", "--size", "tiny"]
     command += ["--ifeval", str(shared / "ifeval_input_data.jsonl"), "--model", str(small_model_folder)]
-    process = subprocess.Popen([*command, "--minutes", "9"], env=environment)
+    process = subprocess.Popen([*command, "--minutes", "9"], env=variables)
     wait_for(lambda: any(out.glob("home/store/.scratch/policy-*/metrics.jsonl")), process, 540)
     time.sleep(soak_random.uniform(0, 1))
     process.send_signal(signal.SIGKILL)
@@ -185,7 +238,7 @@ def test_every_part_runs_on_a_cpu_through_kills_and_cut_off_calls(
     assert state_of(out / "recipe", "run")["state"] == "begun"
     codes: list[int] = []
     for minutes in ("0.75", "9", "9"):
-        codes.append(subprocess.run([*command, "--minutes", minutes], env=environment).returncode)
+        codes.append(subprocess.run([*command, "--minutes", minutes], env=variables).returncode)
         if codes[-1] != TIME_UP:
             break
     assert codes[-1] == 0
