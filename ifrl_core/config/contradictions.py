@@ -130,6 +130,15 @@ def _reasoning(config: Recipe) -> Iterator[str]:
         )
 
 
+def _soft(config: Recipe) -> Iterator[str]:
+    reward = config.policy.reward
+    if reward.soft == "likelihood" and reward.aggregation == "reliability":
+        yield (
+            "policy.reward.aggregation reliability weighs soft constraints by what the reward model is worth, and "
+            "policy.reward.soft likelihood does not ask it: use another aggregation, or soft reward_model"
+        )
+
+
 _RULES: tuple[Rule, ...] = (
     _corridor,
     _evolving,
@@ -140,4 +149,5 @@ _RULES: tuple[Rule, ...] = (
     _grpo,
     _names,
     _reasoning,
+    _soft,
 )

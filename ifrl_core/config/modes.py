@@ -120,6 +120,11 @@ MODES: tuple[Mode, ...] = (
         "policy.reward.intent embedding",
     ),
     Mode(
+        ("policy.launch.reward_model",),
+        lambda c: c.policy.reward.soft == "reward_model",
+        "policy.reward.soft reward_model",
+    ),
+    Mode(
         ("policy.guards.patience",),
         lambda c: c.policy.guards.min_entropy > 0 or c.policy.guards.min_length > 0,
         "policy.guards.min_entropy or min_length above 0",

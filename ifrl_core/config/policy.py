@@ -10,6 +10,8 @@ from ifrl_core.config.launch import ProcessesConfig
 from ifrl_core.config.trl_fields import PLACING
 from ifrl_core.identity.fields import How, Identity, used, without
 
+SoftScorer = Literal["reward_model", "likelihood"]
+
 
 class RewardConfig(StageConfig):
     """How the scores of an answer's constraints become its reward."""
@@ -18,6 +20,11 @@ class RewardConfig(StageConfig):
         "mean",
         description="mean (the paper); all: all or nothing; weighted: by weights; reliability: soft types by the RM's "
         "measured AUC; ordered: earlier ones count more; conditional: each counts as far as those before are met",
+    )
+    soft: Annotated[SoftScorer, used(lambda section: section.soft != "reward_model")] = Field(
+        "reward_model",
+        description="What scores soft constraints: the reward model, or how much likelier the base model finds the answer "
+        "when the constraint is asked for (nothing is trained for that)",
     )
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         {}, description="For weighted: weight by type or family (tone:); 1 where none is given"

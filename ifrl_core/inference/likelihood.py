@@ -48,6 +48,10 @@ class Likelihood:
 
     def contrasts(self, asked: Sequence[Asked]) -> list[float | None]:
         """The contrast of each, in nats a token, in their order; None of an empty answer."""
+        return [None if part is None else float(part.mean()) for part in self.of_tokens(asked)]
+
+    def of_tokens(self, asked: Sequence[Asked]) -> list[Tensor | None]:
+        """Of each, in their order, what every token of the answer adds to it, in nats, (T,); None of an empty answer."""
         answers = [tuple(self._tokenizer(item.answer, add_special_tokens=False)["input_ids"]) for item in asked]
         prompts = [[tuple(prompt_ids(self._tokenizer, messages)) for messages in item[:2]] for item in asked]
         wanted: dict[Ids, dict[Ids, None]] = {}  # answers by prompt, each once
@@ -55,10 +59,10 @@ class Likelihood:
             for prompt in sides if answer else ():
                 wanted.setdefault(prompt, {})[answer] = None
         found = {
-            (prompt, answer): value
+            (prompt, answer): values
             for prompt, of_prompt in wanted.items()
             for part in _parts(list(of_prompt))
-            for answer, value in zip(part, mean_log_probs(self._model, prompt, part), strict=True)
+            for answer, values in zip(part, log_probs(self._model, prompt, part), strict=True)
         }
         return [
             found[including, answer] - found[without, answer] if answer else None
@@ -67,8 +71,8 @@ class Likelihood:
 
 
 @torch.inference_mode()
-def mean_log_probs(model: PreTrainedModel, prompt: Ids, answers: Sequence[Ids]) -> list[float]:
-    """Mean log-probability of the tokens of each answer after a prompt."""
+def log_probs(model: PreTrainedModel, prompt: Ids, answers: Sequence[Ids]) -> list[Tensor]:
+    """Of each answer after a prompt, the log-probabilities of its tokens, (T,)."""
     row = lay_out(prompt, [answer[:-1] for answer in answers])
     ids, positions, parts = (torch.tensor([part], device=model.device) for part in (row.ids, row.positions, row.parts))
     hidden = model.base_model(
@@ -81,8 +85,8 @@ def mean_log_probs(model: PreTrainedModel, prompt: Ids, answers: Sequence[Ids]) 
     ]
     logits: Tensor = model.get_output_embeddings()(hidden[before]).float()  # (tokens, vocabulary)
     targets = torch.tensor([token for answer in answers for token in answer], device=model.device)
-    log_probs = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
-    return [float(part.mean()) for part in log_probs.split([len(answer) for answer in answers])]
+    found = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+    return list(found.split([len(answer) for answer in answers]))
 
 
 def _parts(answers: Sequence[Ids]) -> Iterator[list[Ids]]:

@@ -18,7 +18,11 @@ _ON_RULES = (
     ("labels.drop_types_without_contrast", None),
     ("reward_model.noise", None),
 )
-_ON_READERS = (("policy.reward.aggregation", "reliability"), ("policy.launch.reward_model", "service"))
+_ON_READERS = (
+    ("policy.reward.aggregation", "reliability"),
+    ("policy.reward.soft", "likelihood"),
+    ("policy.launch.reward_model", "service"),
+)
 
 
 def check_types(recipe: PipelineConfig) -> None:

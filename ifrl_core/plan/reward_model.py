@@ -12,9 +12,12 @@ from ifrl_core.plan.sizes import OVERHEAD, gathered_layers, gradient_bytes
 
 
 def reward_model_bytes(config: PipelineConfig, shape: ModelShape) -> float:
-    """bf16 and whole on a device: the backbone that reward_model.layers leaves, without a head. None of it is loaded when all
-    constraints are hard."""
-    return 0.0 if config.instructions.hard_share == 1 else 2.0 * _backbone(config.reward_model, shape)
+    """What scores soft constraints, bf16 and whole on a device: the backbone that reward_model.layers leaves, without a head,
+    or for likelihoods the model itself. None of it is loaded when all constraints are hard."""
+    if config.instructions.hard_share == 1:
+        return 0.0
+    likelihood = config.policy.reward.soft == "likelihood"
+    return 2.0 * (shape.parameters if likelihood else _backbone(config.reward_model, shape))
 
 
 def training_bytes(config: RewardModelConfig, shape: ModelShape) -> float:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from ifrl_core.config import PolicyConfig
+from ifrl_core.instructions.places import Layout
 from ifrl_core.records import CONSTRAINT, TURN
 from ifrl_core.rewards.writing import WritingPlan
 from ifrl_core.text.reasoning import THINK, Reasoning
@@ -33,11 +34,13 @@ POOL = pa.schema(
 
 
 class Job(TrainingJob):
-    """What the process is to do; `reward_model` is None when no prompt has a soft constraint; `weights` by type;
+    """What the process is to do; `reward_model` is None when it scores nothing; `layout` is
+    that of the prompts; `weights` by type;
     `writing` where constraints are what the model is to write."""
 
     config: PolicyConfig
     reward_model: Path | None
+    layout: Layout = "sentences"
     weights: dict[str, float] = Field(default_factory=dict)
     reasoning: Reasoning = THINK
     writing: WritingPlan | None = None

@@ -32,7 +32,7 @@ from ifrl_core.policy.launch import check_launch
 from ifrl_core.policy.live import AskingTrainer, LiveCurriculum, open_schedule, positions
 from ifrl_core.policy.measuring import HardConstraints, MeasuredSet, Measuring, restore_best
 from ifrl_core.policy.reward_function import PromptReward
-from ifrl_core.policy.scoring import load_reward_model, reward_plan
+from ifrl_core.policy.scoring import load_likelihood, load_reward_model, reward_plan
 from ifrl_core.policy.step_report import StepReport
 from ifrl_core.policy.weights import load_policy, trained_model
 from ifrl_core.policy.writing_reward import WritingReward
@@ -62,7 +62,11 @@ def train(document: Path) -> None:
     ends = end_tokens(job.model, tokenizer)
     # In this order: from the arguments on, models are loaded in parts (ZeRO-3), and the reward model must be whole.
     scorer = load_reward_model(job)
-    reward_of = partial(WritingReward, job.writing) if job.writing else partial(PromptReward, scorer)
+    reward_of = (
+        partial(WritingReward, job.writing)
+        if job.writing
+        else partial(PromptReward, scorer, likelihood=load_likelihood(job))
+    )
     reward = reward_of(
         plan=reward_plan(job),
         config=config,

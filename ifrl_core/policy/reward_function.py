@@ -17,7 +17,7 @@ from ifrl_core.records import Constraint, Row, constraint_of, unpacked
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.problems.reward import problem_metrics, score_problems
 from ifrl_core.rewards.problems.verify import Grader
-from ifrl_core.rewards.score import Reward, RewardPlan, check_unscored, score_responses
+from ifrl_core.rewards.score import InContext, Reward, RewardPlan, check_unscored, score_responses
 from ifrl_core.rewards.step_figures import check_hacks, hack_metrics, reward_metrics, zero_variance_share
 from ifrl_core.training.clock import StepClock
 
@@ -46,8 +46,10 @@ class PromptReward:
         before: Callable[[], Mapping[str, float]],
         gather: Callable[[list[Any]], list[Any]] = list,
         ends: Collection[int] = (),
+        likelihood: InContext | None = None,
     ) -> None:
         self._reward_model, self._plan, self._config, self._clock = reward_model, plan, config, clock
+        self._likelihood = likelihood
         self._seen, self._before, self._gather = seen, before, gather
         self._grader, self._ends = Grader(), ends
 
@@ -100,6 +102,7 @@ class PromptReward:
             seeds=_column(instructions, "seed"),
             cut_off=_column(instructions, "cut_off"),
             conversations=[unpacked(row["conversation"], row["seed"]) for row in instructions],
+            likelihood=self._likelihood,
             plan=self._plan,
         )
         rewards += score_problems(

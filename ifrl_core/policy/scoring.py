@@ -1,4 +1,4 @@
-"""What a training process scores its answers with: the reward model, and the plan of the gates."""
+"""What a training process scores its answers with: reward model or likelihood, and the plan of the gates."""
 
 import random
 
@@ -8,7 +8,8 @@ from ifrl_core.policy.job import PROMPTS, Job
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.reward_model.open import open_scorer
 from ifrl_core.rewards.intent import REFERENCES, EmbeddingIntent
-from ifrl_core.rewards.score import OffTask, RewardPlan, off_task_by_words
+from ifrl_core.rewards.likelihood import LikelihoodScorer
+from ifrl_core.rewards.score import InContext, OffTask, RewardPlan, off_task_by_words
 
 
 def reward_plan(job: Job) -> RewardPlan:
@@ -35,8 +36,13 @@ def _off_task(job: Job) -> OffTask:
     return lambda prompts, answers: [score < chosen.intent_threshold for score in judge.scores(prompts, answers)]
 
 
+def load_likelihood(job: Job) -> InContext | None:
+    """None where the reward model scores soft constraints."""
+    return LikelihoodScorer(job.model, job.layout).scores if job.config.reward.soft == "likelihood" else None
+
+
 def load_reward_model(job: Job) -> Scorer | None:
-    """None where no prompt has a soft constraint."""
+    """None where it scores nothing."""
     if job.reward_model is None:
         return None
     return open_scorer(job.reward_model, "server" if job.config.launch.reward_model == "service" else "transformers")

@@ -16,6 +16,7 @@ from ifrl_core.config import GeneralConfig, LabelsConfig, LaunchConfig, Pipeline
 from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.constraints.sampling import type_weights
 from ifrl_core.errors import InputError
+from ifrl_core.identity.code import digest_of_code
 from ifrl_core.identity.fields import How, used
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.control_marks import marks_of, plain_messages
@@ -31,6 +32,7 @@ from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used,
 from ifrl_core.records import Message, Row, conversation_of, packed, with_history
 from ifrl_core.reward_model.serve.client import open_client
 from ifrl_core.rewards.aggregate import reliability_weights
+from ifrl_core.rewards.likelihood import of_other_values, score_of
 from ifrl_core.rewards.problems.stage import problems_of
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.training.checkpoints import COMPLETIONS
@@ -67,6 +69,13 @@ def _check_training(recipe: PipelineConfig) -> None:
         check_grpo(policy)
 
 
+def _scoring_of(config: PolicyPlan) -> dict[str, str]:
+    """Digests of the rules that reward, and of what makes a score of likelihoods where that rewards."""
+    if config.reward.soft != "likelihood":
+        return rules_of(config)
+    return {**rules_of(config), "likelihood": digest_of_code(of_other_values, score_of)}
+
+
 @stage(
     "policy",
     version=7,
@@ -75,7 +84,7 @@ def _check_training(recipe: PipelineConfig) -> None:
     inputs_when={"general": lambda recipe: recipe.policy.general.ratio > 0},
     config=policy_plan,
     check=_check_training,
-    content=rules_of,
+    content=_scoring_of,
     reads_answers=True,
     placeable=True,
 )
@@ -104,7 +113,8 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     job = Job(
         config=config,
         model=model.resolve(),
-        reward_model=_reward_model(rows, inputs, work.store),
+        reward_model=_reward_model(rows, inputs, work.store) if config.reward.soft == "reward_model" else None,
+        layout=work.store.manifest(inputs["prompts"]).config.get("layout", "sentences"),
         weights=weights,
         seed=work.seed,
         reasoning=work.reasoning,
@@ -125,6 +135,7 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
         "prompts_used": prompts_used(work.scratch / CHECKPOINTS / COMPLETIONS),
         "prompts_left_out": len(prompts) - len(fitting),
         "prompts_without_weight": len(fitting) - len(telling),
+        "soft_scorer": config.reward.soft,
         "soft_weights": weights if config.reward.aggregation == "reliability" else {},
         **curve.curve_figures(points, config.keep),
     }

@@ -54,7 +54,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
     """Findings of a run from its stages' figures, by name (labels, reward_model, ...); the worst first."""
     sentences = [
         *_gain(figures.get("comparison", {}), figures.get("prompts", {})),
-        *_answers(figures.get("comparison", {})),
+        *_answers(figures.get("comparison", {}), figures.get("policy", {})),
         *_cut_off(figures),
         *label_findings(figures.get("labels", {})),
         *_reward_model(figures.get("reward_model", {}), figures.get("soft_audit", {})),
@@ -159,7 +159,7 @@ def _general(row: Figures) -> Iterator[Finding]:
         yield Finding("bad", "General ability fell", text)
 
 
-def _answers(comparison: Figures) -> Iterator[Finding]:
+def _answers(comparison: Figures, policy: Figures) -> Iterator[Finding]:
     answer = comparison.get("answer", {})
     length, dropped = (answer.get(name, {}) for name in ("length_words", "task_dropped"))
     if length.get("n") and length["before"]:
@@ -180,7 +180,11 @@ def _answers(comparison: Figures) -> Iterator[Finding]:
         yield Finding("bad" if grew else "warning", "Some answers drop the task", text)
     yield from _off_task(answer.get("off_task", {}))
     if comparison.get("soft", {}).get("overall", {}).get("n"):
-        text = "The policy was trained to please this very reward model, so a rise here is no proof of a better answer."
+        text = (
+            "Training did not ask it: soft constraints earned how much likelier they make an answer to the base model."
+            if policy.get("soft_scorer") == "likelihood"
+            else "The policy was trained to please this very reward model, so a rise here is no proof of a better answer."
+        )
         yield Finding("note", "Soft constraints are judged by the reward model", text)
 
 

@@ -11,6 +11,7 @@ that multiply the result (gates.py).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.errors import UnscoredError
@@ -21,6 +22,18 @@ from ifrl_core.rewards.gates import gate
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
+Question = TypeVar("Question")
+
+
+class Answered(NamedTuple):
+    """An answer to a conversation without constraints, and one of those that it was asked for with."""
+
+    asked: Conversation
+    constraint: Constraint
+    answer: str
+
+
+InContext = Callable[[Sequence[Answered]], list[float | None]]  # a score in [0, 1] each, None where there is none
 OffTask = Callable[[Sequence[str], Sequence[str]], list[bool]]  # of (seeds, answers): which leave the task aside
 
 
@@ -64,16 +77,19 @@ def score_responses(
     seeds: Sequence[str] | None = None,
     cut_off: Sequence[bool] | None = None,
     conversations: Sequence[Conversation | None] | None = None,
+    likelihood: InContext | None = None,
     plan: RewardPlan = PAPER,
 ) -> list[Reward]:
     """Rewards in the order of the responses; `constraints[i]` are those that response i was asked to meet.
 
-    All soft constraints of the batch go to the reward model in one call; without one they are unscored. `seeds` are the
+    All soft constraints of the batch go to the reward model in one call, or to `likelihood` in its place; without either they
+    are unscored. `seeds` are the
     instructions without constraints, which the intent gate needs; `conversations` are what they answer, without constraints
-    too, which types of conversations need; `cut_off` says which responses the token budget ended.
+    too, which types of conversations need and `likelihood`; `cut_off` says which responses the token budget ended.
 
     Raises:
-        ValueError: when a response has no constraint: there is nothing to reward; or the intent gate has no seeds.
+        ValueError: when a response has no constraint: there is nothing to reward; or the intent gate has no seeds,
+            or `likelihood` no conversation.
         ConstraintError: for an unknown hard type, bad arguments, or a type that needs a conversation which is not there.
     """
     if seeds is None and plan.intent_factor < 1:
@@ -81,8 +97,10 @@ def score_responses(
     answers = [answer_of(response, plan.reasoning) for response in responses]
     asked = conversations or [None] * len(answers)
     parts = [_rule_parts(*one, plan.reasoning.calls) for one in zip(answers, constraints, asked, strict=True)]
-    if reward_model is not None:
-        _fill_soft(parts, answers, constraints, reward_model)
+    if likelihood is not None:
+        _fill_soft(parts, constraints, lambda row, one: _answered(asked[row], one, answers[row]), likelihood)
+    elif reward_model is not None:
+        _fill_soft(parts, constraints, lambda row, one: (answers[row], one.text), reward_model.probabilities)
     off_task = [False] * len(answers) if seeds is None or plan.intent_factor == 1 else plan.off_task(seeds, answers)
     cut_off = cut_off or [False] * len(answers)
     return [_reward(*row, plan) for row in zip(answers, parts, constraints, off_task, cut_off, strict=True)]
@@ -137,20 +155,27 @@ def _rule_parts(
     return [None if verdict is None else float(verdict) for verdict in found]
 
 
+def _answered(asked: Conversation | None, constraint: Constraint, answer: str) -> Answered:
+    if asked is None:
+        raise ValueError("the likelihood of an answer needs the conversation that it answers")
+    return Answered(asked, constraint, answer)
+
+
 def _fill_soft(
     parts: list[list[float | None]],
-    answers: Sequence[str],
     constraints: Sequence[Sequence[Constraint]],
-    reward_model: Scorer,
+    question: Callable[[int, Constraint], Question],
+    scores: Callable[[Sequence[Question]], list[float | None]],
 ) -> None:
+    """Ask about all soft constraints at once."""
     unscored = [
         (row, column)
         for row, of_response in enumerate(parts)
         for column, part in enumerate(of_response)
         if part is None and constraints[row][column].kind == "soft"
     ]
-    pairs = [(answers[row], constraints[row][column].text) for row, column in unscored]
-    if not pairs:
+    if not unscored:
         return
-    for (row, column), probability in zip(unscored, reward_model.probabilities(pairs), strict=True):
-        parts[row][column] = probability
+    found = scores([question(row, constraints[row][column]) for row, column in unscored])
+    for (row, column), score in zip(unscored, found, strict=True):
+        parts[row][column] = score

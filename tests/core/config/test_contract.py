@@ -41,6 +41,10 @@ TWO_WORKERS = {"workers": 2}
         ({"evaluation": {"levels": []}}, r"evaluation.levels \[\] asks for no constraint: use some of \[1, 2"),
         ({"evaluation": {"levels": [0]}}, "asks for no constraint"),
         ({"rounds": 2, **SERVICE}, "rounds 2 trains a reward model in each round, .* use local, or rounds 1"),
+        (
+            {"policy": {"reward": {"aggregation": "reliability", "soft": "likelihood"}}},
+            "soft likelihood does not ask it: use another aggregation, or soft reward_model",
+        ),
         ({"rollouts": {"engine": "vllm"}, "execution": TWO_WORKERS}, "one vLLM in one process .* use workers 1"),
         (
             {"policy": {"grpo": {"vllm_enable_sleep_mode": True}}},
@@ -177,6 +181,10 @@ def test_plain_values_are_no_secrets(value: str) -> None:
         (
             ["instructions.hard_share=1", "policy.reward.aggregation=reliability"],
             "reliability rests on soft constraints",
+        ),
+        (
+            ["instructions.hard_share=1", "policy.reward.aggregation=mean", "policy.reward.soft=likelihood"],
+            "likelihood rests on soft constraints",
         ),
     ],
 )

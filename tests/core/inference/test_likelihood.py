@@ -5,7 +5,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.inference.likelihood import Asked, Likelihood, mean_log_probs
+from ifrl_core.inference.likelihood import Asked, Likelihood, log_probs
 from ifrl_core.models.folder import model_folder
 
 SEED = [{"role": "user", "content": "Name a river."}]
@@ -21,10 +21,9 @@ def test_answers_that_share_a_prompt_are_as_likely_as_each_alone() -> None:
     alone = []
     for answer in answers:
         predicted = model(input_ids=torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
-        alone.append(
-            sum(float(predicted[len(prompt) - 1 + at, token]) for at, token in enumerate(answer)) / len(answer)
-        )
-    assert mean_log_probs(model, prompt, answers) == pytest.approx(alone, abs=1e-4)
+        alone.append([float(predicted[len(prompt) - 1 + at, token]) for at, token in enumerate(answer)])
+    for found, expected in zip(log_probs(model, prompt, answers), alone, strict=True):
+        assert found.tolist() == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.model

@@ -58,6 +58,8 @@ def test_memory_and_time_by_hand() -> None:
     # 28 layers of 233,057,792 and the embedding of 152,064 x 3,584, two bytes each
     backbone = 28 * 233_057_792 + 152_064 * 3584
     assert m.reward_model == pytest.approx(2 * backbone / GIB, abs=0.01)
+    likelihood = make_plan(load_recipe("qwen2.5-7b-3x8gpu", ["policy.reward.soft=likelihood"])).memory.reward_model
+    assert likelihood == pytest.approx(2 * p / GIB, abs=0.01)
     # Shared by 8: 16 bytes a parameter; whole: two layers and the embedding; of 2 x 2,560 tokens a layer keeps what
     # test_activations.py counts: 26 bytes a unit, 8 a query's, 8 of the MLP's width
     shared, whole = 16 * backbone / 8, 4 * (2 * 233_057_792 + 152_064 * 3584)

@@ -8,9 +8,14 @@ from pydantic import ValidationError
 
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import CurriculumConfig, PolicyConfig, RewardConfig
+from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.policy.job import Job
+from ifrl_core.policy.scoring import load_likelihood
 from ifrl_core.policy.stage import _weights, with_weight
 from ifrl_core.policy.tables import metrics_table, run_figures
+from ifrl_core.records import Conversation
+from ifrl_core.rewards.likelihood import LikelihoodScorer
+from ifrl_core.rewards.score import Answered
 from ifrl_core.training.checkpoints import last_checkpoint
 
 
@@ -19,6 +24,18 @@ def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:
     for reward_model in (None, tmp_path / "rm"):
         job = Job(config=config, model=tmp_path / "m", reward_model=reward_model, seed=7, folder=tmp_path)
         assert Job.read(job.write()) == job
+
+
+@pytest.mark.model
+def test_likelihoods_are_of_the_model_that_training_starts_from(tmp_path: Path, small_model_folder: Path) -> None:
+    place = CATALOG["situation:setting"].constraint({"setting": "a desert town"})
+    answered = [Answered(Conversation(({"role": "user", "content": "Name a river."},)), place, "The Nile.")]
+    config = PolicyConfig(reward=RewardConfig(soft="likelihood"))
+    job = Job(config=config, model=small_model_folder, reward_model=None, layout="list", seed=7, folder=tmp_path)
+    likelihood = load_likelihood(job)
+    assert likelihood is not None
+    assert likelihood(answered) == LikelihoodScorer(small_model_folder, "list").scores(answered)
+    assert load_likelihood(job.model_copy(update={"config": PolicyConfig()})) is None
 
 
 def test_every_soft_type_of_the_prompts_has_its_weight_also_one_unseen_in_validation(store: ArtifactStore) -> None:

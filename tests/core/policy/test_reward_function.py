@@ -15,8 +15,8 @@ from ifrl_core.policy.curriculum import Outcome, Schedule, open_strategy
 from ifrl_core.policy.live import LiveCurriculum, Rollout, outcomes
 from ifrl_core.policy.reward_function import PromptReward
 from ifrl_core.policy.writing_reward import WritingReward
-from ifrl_core.records import Constraint, constraint_row, packed
-from ifrl_core.rewards.score import RewardPlan
+from ifrl_core.records import Constraint, constraint_row, packed, unpacked
+from ifrl_core.rewards.score import Answered, InContext, RewardPlan
 from ifrl_core.rewards.writing import WritingPlan
 from ifrl_core.training.clock import StepClock
 
@@ -42,6 +42,7 @@ def scored(
     pairs: list[tuple[Row, str]],
     gather: Callable[[list[Row]], list[Row]] = list,
     plan: RewardPlan = RewardPlan(),  # noqa: B008
+    likelihood: InContext | None = None,
     **config: Any,
 ) -> tuple[list[float | None], dict[str, float], dict[str, list[Any]], list[Rollout]]:
     """Rewards, metrics, extra columns, and what was seen."""
@@ -58,6 +59,7 @@ def scored(
         before=before,
         gather=gather,
         ends=[END],
+        likelihood=likelihood,
     )
     columns = {name: [row[name] for row, _ in pairs] for name in pairs[0][0]}
     completions = [[{"role": "assistant", "content": text}] for _, text in pairs]
@@ -75,6 +77,13 @@ BATCH = [
     (problem(2, "exact", "yes", "mine"), "Answer: yes"),
     (instruction(3, NO_COMMA), "the rhine flows"),
 ]
+
+
+def test_the_likelihood_of_an_answer_is_asked_with_the_conversation_without_constraints() -> None:
+    asked: list[Answered] = []
+    kind, answer = Constraint("tone:kind", "soft", "Sound kind.", {}), "the rhine flows"
+    rewards, *_ = scored([(instruction(0, kind), answer)], likelihood=lambda answered: asked.extend(answered) or [0.25])
+    assert (rewards, asked) == ([0.25], [Answered(unpacked(None, "Name a river."), kind, answer)])
 
 
 def test_each_kind_is_rewarded_by_its_own_measure_in_the_order_of_the_batch() -> None:

@@ -189,6 +189,14 @@ def test_whose_answers_stand_before_the_last_turn_is_said_where_a_model_made_the
     )
 
 
+def test_who_rewarded_soft_constraints_is_said_beside_what_the_reward_model_thinks_of_them() -> None:
+    soft = comparison(soft={"overall": row(50, 52, 0, 4), "by_type": {}, "by_level": {}})
+    (rewarded,) = said(soft)
+    assert "trained to please this very reward model" in rewarded.text
+    (judged,) = said({**soft, "policy": {"soft_scorer": "likelihood"}})
+    assert judged.text.startswith("Training did not ask it")
+
+
 def test_the_weight_of_soft_constraints_is_said_where_the_reward_model_decides_it() -> None:
     assert said({"policy": {"soft_weights": {}}}) == []
     (finding,) = said({"policy": {"soft_weights": {"tone:warm": 0.0, "tone:cold": 0.5}, "prompts_without_weight": 3}})

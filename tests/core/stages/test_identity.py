@@ -226,6 +226,7 @@ FIELDS: Mapping[str, Field] = {
     "policy.general.held_out_share": field("general-problems", 0.4),
     "policy.scale_rewards": field("policy", "batch"),
     "policy.reward.aggregation": field("policy", "all"),
+    "policy.reward.soft": field("policy", "likelihood"),
     "policy.reward.weights": field("policy", "{'tone:': 3}", WEIGHTED, "policy.reward.weights={'tone:': 2}"),
     "policy.reward.decay": field("policy", 0.5, ORDERED, idle=()),
     "policy.reward.cut_off_factor": field("policy", 0.5),
