@@ -87,12 +87,14 @@ def main() -> None:
     print(
         f"{len(set(data.instruction))} ladders, {hard.sum()} hard pairs\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}"
     )
-    for name, score in scorers(data).items():
+    untrained = scorers(data)
+    for name, score in untrained.items():
         figures = (within(data, score, hard), within(data, score, hard, data.rung), pooled(data, score, hard))
         print(f"| {name} | | | {' | '.join(f'{value:.3f}' for value in figures)} | |")
     for name, training in options(data).items():
         labelled = data if training.label is None else data._replace(label=training.label)
         print(f"| {name} | {line(labelled, training, hard)} |", flush=True)
+    print("\n".join(["", *by_type_lines(data, untrained, hard)]))
 
 
 def scorers(data: Data) -> dict[str, Values]:
@@ -120,6 +122,17 @@ def scorers(data: Data) -> dict[str, Values]:
         "likelihood contrast and zero-shot, standardised by type": likelihood + by_type(data, data.zero_shot),
         **stacked,
     }
+
+
+def by_type_lines(data: Data, untrained: dict[str, Values], hard: Values) -> Iterator[str]:
+    """A table of the AUC of the first scorers by type."""
+    names = list(untrained)[:3] + [name for name in untrained if name.startswith("contrast ")][:2]
+    yield f"| type | pairs | satisfied | {' | '.join(names)} |"
+    yield "|---" * (len(names) + 3) + "|"
+    for name in sorted(set(data.type[hard].tolist())):
+        mine = hard & (data.type == name)
+        figures = " | ".join(f"{pooled(data, untrained[scorer], mine):.2f}" for scorer in names)
+        yield f"| {name} | {mine.sum()} | {data.verdict[mine].mean():.0%} | {figures} |"
 
 
 def options(data: Data) -> dict[str, Training]:
