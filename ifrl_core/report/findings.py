@@ -57,7 +57,7 @@ def findings(figures: Mapping[str, Figures]) -> list[Finding]:
         *_answers(figures.get("comparison", {}), figures.get("policy", {})),
         *_cut_off(figures),
         *label_findings(figures.get("labels", {})),
-        *_reward_model(figures.get("reward_model", {}), figures.get("soft_audit", {})),
+        *_reward_model(figures.get("reward_model", {}), figures.get("soft_audit", {}), figures.get("policy", {})),
         *_soft_gain(figures.get("soft_audit", {}).get("gain", {})),
         *_policy(figures.get("policy", {})),
         *_seeds(figures.get("seeds", {})),
@@ -246,7 +246,7 @@ def _contrast(overall: Figures) -> str:
     )
 
 
-def _reward_model(quality: Figures, audit: Figures) -> Iterator[Finding]:
+def _reward_model(quality: Figures, audit: Figures, policy: Figures) -> Iterator[Finding]:
     hard, soft = quality.get("hard", {}), quality.get("soft", {})
     within = hard.get("auc_within_types")
     if within is not None and within < CHANCE_AUC:
@@ -259,7 +259,8 @@ def _reward_model(quality: Figures, audit: Figures) -> Iterator[Finding]:
     if within is not None and within < CHANCE_AUC:
         text = (
             f"On {count(soft['n'])} validation pairs of soft constraints its AUC within types is {fixed(within, 2)} "
-            "(0.5 is chance). What it says of soft constraints is close to noise, and so is the reward made of it."
+            "(0.5 is chance). What it says of soft constraints is close to noise"
+            + ("." if policy.get("soft_scorer") == "likelihood" else ", and so is the reward made of it.")
             + _perfect(audit)
         )
         yield Finding("warning", "The reward model does not reproduce its labels on soft constraints", text)

@@ -195,6 +195,9 @@ def test_who_rewarded_soft_constraints_is_said_beside_what_the_reward_model_thin
     assert "trained to please this very reward model" in rewarded.text
     (judged,) = said({**soft, "policy": {"soft_scorer": "likelihood"}})
     assert judged.text.startswith("Training did not ask it")
+    noise = {"reward_model": {"hard": {}, "soft": {"auc_within_types": 0.5, "n": 30}, "unscored": 0}}
+    assert said(noise)[0].text.endswith("close to noise, and so is the reward made of it.")
+    assert said({**noise, "policy": {"soft_scorer": "likelihood"}})[0].text.endswith("close to noise.")
 
 
 def test_the_weight_of_soft_constraints_is_said_where_the_reward_model_decides_it() -> None:
