@@ -100,10 +100,14 @@ def main() -> None:
 def scorers(data: Data) -> dict[str, Values]:
     """What needs no training."""
     likelihood = by_type(data, data.likelihood)
-    total, among = data.likelihood * data.tokens, data.among * data.tokens
-    both = by_type(data, by_type(data, total) + by_type(data, among))
+    total, among, both = data.likelihood * data.tokens, data.among * data.tokens, both_contrasts(data)
     ways, stacked = options(data), {}
-    for name in ("all rungs", "the same again by a classifier of what was left", "best and worst of the widest half"):
+    for name in (
+        "all rungs",
+        "the same again by a classifier of what was left",
+        "best and worst of the widest half",
+        "unlikely 0.7 left out, by both contrasts",
+    ):
         chosen, loss, label = ways[name]
         labelled = data if label is None else data._replace(label=label)
         learnt = np.mean([crossed(labelled, chosen, loss, seed) for seed in SEEDS], axis=0)
@@ -148,7 +152,7 @@ def options(data: Data) -> dict[str, Training]:
     first = agreed(data, places(data, crossed(data, own, "bce", seed=7)), 0.5)
     second = agreed(data, places(data, crossed(data, first, "bce", seed=7)), 0.5)
     positives = own & (data.label == 1)
-    soft = expit(by_type(data, data.likelihood))
+    soft, both = expit(by_type(data, data.likelihood)), both_contrasts(data)
     best = {share: best_and_worst(data, share) for share in (1.0, 0.5, 0.25)}
     return {
         "the paper's": Training(paper),
@@ -171,9 +175,18 @@ def options(data: Data) -> dict[str, Training]:
         "best and worst of the widest quarter": best[0.25],
         **{f"highest and lowest {share:.0%} of a type": ends(data, share) for share in (0.3, 0.5)},
         **{f"highest and lowest {share:.0%} of a type and rung": ends(data, share, True) for share in (0.1, 0.25, 0.5)},
+        "unlikely 0.7 left out, by both contrasts": Training(agreed(data, places(data, both), 0.7)),
+        "best and worst of the widest half, by both contrasts": best_and_worst(data._replace(likelihood=both), 0.5),
+        "highest and lowest 30% of a type, by both contrasts": ends(data._replace(likelihood=both), 0.3),
         "the contrast as soft label": Training(own, label=soft),
         "mean of soft label and rung": Training(own, label=(soft + data.label) / 2),
     }
+
+
+def both_contrasts(data: Data) -> Values:
+    """Alone and among the other constraints, in sum over the tokens, standardised by type."""
+    alone, among = (by_type(data, contrast * data.tokens) for contrast in (data.likelihood, data.among))
+    return by_type(data, alone + among)
 
 
 def best_and_worst(data: Data, share: float) -> Training:
