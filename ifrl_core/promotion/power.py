@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ifrl_core.config import PipelineConfig
 from ifrl_core.errors import InputError
+from ifrl_core.instructions.types import drawn_kinds
 from ifrl_core.promotion.gate import ACCURACY, BOTH_SIDES, HACKS, LENGTH, PRIMARY
 from ifrl_core.rewards.problems.stage import held_out_problems
 from ifrl_core.seeds.read import read_seeds
@@ -48,11 +49,15 @@ class Question:
 
 
 def gate_power(config: PipelineConfig, held_out: int | None = None) -> list[Question]:
-    """The primary metric, IFEval where it is asked, and every guard. `held_out`: instructions, where they are known."""
+    """IFEval where it is asked; and the primary metric and every guard, where hard constraints are drawn to decide by.
+    `held_out`: instructions, where they are known."""
     guards, instructions = config.retrain, held_out_instructions(config) if held_out is None else held_out
-    questions = [_question(PRIMARY, "held-out instructions", instructions)]
+    questions = []
     if config.evaluation.ifeval_path is not None:
         questions.append(_question(IFEVAL, "prompts", config.evaluation.ifeval_prompts))
+    if "hard" not in drawn_kinds(config):
+        return questions
+    questions.insert(0, _question(PRIMARY, "held-out instructions", instructions))
     if guards.accuracy_margin is not None:
         asked = min(problems_asked(config), _problems(config))
         remedy = "policy.general.sources with more problems (and retrain.general_prompts), or retrain.accuracy_margin"
@@ -94,7 +99,10 @@ def power_lines(questions: Sequence[Question]) -> list[str]:
     for guard in (q for q in questions if q.margin is not None):
         said, _, remedy = guard_line(guard).partition(": change ")
         lines += [f"retraining  {said}", *([f"            change {remedy}"] if remedy else [])]
-    return [*lines, "            assuming the spread that other runs had (ifrl_core/promotion/power.py)"]
+    if all(question.metric != PRIMARY for question in questions):
+        lines.append("retraining  none: hard constraints decide it, and no type that is drawn is one")
+    assumed = "            assuming the spread that other runs had (ifrl_core/promotion/power.py)"
+    return [*lines, *([assumed] if questions else [])]
 
 
 def guard_line(guard: Question) -> str:
