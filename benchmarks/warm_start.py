@@ -20,7 +20,7 @@ from ifrl_core.config.recipes import load_recipe
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.held_out import asked_rows, requests_of
 from ifrl_core.inference.engine import Sampling
-from ifrl_core.inference.likelihood import mean_log_probs
+from ifrl_core.inference.likelihood import log_probs
 from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.folder import model_folder
@@ -99,8 +99,8 @@ def fluency(config: PipelineConfig, model: ArtifactRef, made: dict[str, Artifact
     for row, completion in zip(rows, told, strict=True):
         answer = tuple(tokenizer(completion.text, add_special_tokens=False)["input_ids"])
         if answer:
-            (mean,) = mean_log_probs(base, tuple(prompt_ids(tokenizer, row["messages"])), [answer])
-            total, tokens = total - mean * len(answer), tokens + len(answer)
+            (found,) = log_probs(base, tuple(prompt_ids(tokenizer, row["messages"])), [answer])
+            total, tokens = total - float(found.sum()), tokens + len(answer)
     return total / tokens
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from ifrl_core.constraints.turns import verdicts_in
+from ifrl_core.constraints.verifiers.tool_calls import calls_in
 from ifrl_core.errors import UnscoredError
 from ifrl_core.records import Constraint, Conversation
 from ifrl_core.reward_model.model.scorer import Scorer
@@ -39,6 +40,11 @@ OffTask = Callable[[Sequence[str], Sequence[str]], list[bool]]  # of (seeds, ans
 
 def off_task_by_words(seeds: Sequence[str], answers: Sequence[str]) -> list[bool]:
     return [drops_task(seed, answer) for seed, answer in zip(seeds, answers, strict=True)]
+
+
+def calls_a_tool(answer: str, asked: Conversation | None, template: str) -> bool:
+    """Whether an answer to a conversation that offers tools calls one: rules judge that, and its few words say no intent."""
+    return asked is not None and bool(asked.tools) and bool(calls_in(answer, template).calls)
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,10 @@ def score_responses(
         _fill_soft(parts, constraints, lambda row, one: _answered(asked[row], one, answers[row]), likelihood)
     elif reward_model is not None:
         _fill_soft(parts, constraints, lambda row, one: (answers[row], one.text), reward_model.probabilities)
-    off_task = [False] * len(answers) if seeds is None or plan.intent_factor == 1 else plan.off_task(seeds, answers)
+    off_task = [False] * len(answers)
+    if seeds is not None and plan.intent_factor < 1:
+        calling = [calls_a_tool(*one, plan.reasoning.calls) for one in zip(answers, asked, strict=True)]
+        off_task = [left and not calls for left, calls in zip(plan.off_task(seeds, answers), calling, strict=True)]
     cut_off = cut_off or [False] * len(answers)
     return [_reward(*row, plan) for row in zip(answers, parts, constraints, off_task, cut_off, strict=True)]
 

@@ -1,11 +1,13 @@
 """Gates and trip-wires: what they catch, what they let pass."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ifrl_core.errors import HackError
-from ifrl_core.records import Constraint
+from ifrl_core.records import Constraint, conversation_of
 from ifrl_core.rewards import score_responses
 from ifrl_core.rewards.gates import gate, is_degenerate
 from ifrl_core.rewards.score import RewardPlan, off_task_by_words
@@ -27,6 +29,23 @@ def test_an_answer_that_leaves_the_task_aside_keeps_part_of_its_reward() -> None
     )
     assert (dropped.parts, dropped.gate, dropped.total) == ((1.0,), 0.25, 0.25)
     assert (kept.gate, kept.total) == (1.0, 1.0)
+
+
+def test_a_call_of_a_tool_is_judged_by_rules_and_not_by_its_few_words() -> None:
+    tools = [
+        {"type": "function", "function": {"name": "book_room", "parameters": {"type": "object", "properties": {}}}}
+    ]
+    call = '<tool_call>\n{"name": "book_room", "arguments": {}}\n</tool_call>'
+    with_tools = {"role": "user", "content": SEED, "tools": json.dumps(tools)}
+    asked = [conversation_of({"seed": SEED, "messages": [with_tools]}), conversation_of({"seed": SEED})]
+    constraint = Constraint("tools:call", "hard", "Call book_room.", {"tool": "book_room"})
+    plan = RewardPlan(intent_factor=0.25)
+    offered, prose = score_responses(
+        [call, "It is booked."], [[constraint]] * 2, None, seeds=[SEED] * 2, conversations=asked[:1] * 2, plan=plan
+    )
+    assert (offered.total, offered.gate, prose.gate) == (1.0, 1.0, 0.25)
+    (no_tools,) = score_responses([call], [[END]], None, seeds=[SEED], conversations=asked[1:], plan=plan)
+    assert no_tools.gate == 0.25, "where no tool is offered, a call is a way to say nothing"
 
 
 def test_an_answer_that_the_token_budget_ended_keeps_part_of_its_reward() -> None:
