@@ -25,7 +25,7 @@ from ifrl_core.inference.open import forget_engine, open_engine
 from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.folder import model_folder
 from ifrl_core.models.load import load_causal_model
-from ifrl_core.policy.stage import train_policy
+from ifrl_core.policy.stage import policy_plan, train_policy
 from ifrl_core.report.text import fixed, interval, signed
 from ifrl_core.settings import store_root
 from ifrl_core.warm_start.stage import train_warm_start, warm_start_plan
@@ -63,7 +63,7 @@ def measure(config: PipelineConfig, store: ArtifactStore, rows: list[str]) -> No
             assert plan is not None, "the recipe has no policy.warm_start"
             model = train_warm_start(plan, inputs, store, shown, seed=config.seed)
         if name != "warm start":
-            model = train_policy(config.policy, inputs | {"model": model}, store, shown, seed=config.seed)
+            model = train_policy(policy_plan(config), inputs | {"model": model}, store, shown, seed=config.seed)
         spent = children_cpu() - spent
         answered = {"before": before, "after": answers_of(config, inputs | {"model": model}, store)}
         found = store.manifest(compare(NoConfig(), answered, store)).figures

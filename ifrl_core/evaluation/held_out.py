@@ -102,7 +102,7 @@ def answer_in(row: Row) -> str:
 
 def _answer(row: Row, completion: Completion, start: int, constraints: Sequence[Constraint], reward: Reward) -> Row:
     answer = completion.text[start:]
-    wires = tripped(row["seed"], answer, constraints, reward.parts)
+    wires = tripped(row["seed"], answer, constraints, reward.parts, called=reward.called)
     return {
         **{name: row[name] for name in ("prompt_id", "instruction_id", "level", "sample")},
         "prompt": readable(row["messages"]),
@@ -110,7 +110,7 @@ def _answer(row: Row, completion: Completion, start: int, constraints: Sequence[
         "answer_start": start,
         "finish_reason": completion.finish_reason,
         "completion_tokens": completion.completion_tokens,
-        "task_dropped": drops_task(row["seed"], answer),
+        "task_dropped": not reward.called and drops_task(row["seed"], answer),
         "tripped": [name for name, has_tripped in wires.items() if has_tripped],
         "verdicts": [_verdict(*of_part) for of_part in zip(constraints, reward.parts, strict=True)],
     }

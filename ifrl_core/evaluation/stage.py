@@ -20,6 +20,7 @@ from ifrl_core.evaluation.suite.answers import bounds, shard_name
 from ifrl_core.inference.engine import Completion, Sampling, no_room
 from ifrl_core.inference.open import check_engine, describe_engine, forget_engine, open_engine
 from ifrl_core.records import Row
+from ifrl_core.rewards.calls import calls_content
 from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
 
 COMPLETIONS = pa.schema(
@@ -81,7 +82,7 @@ SHARDS = Shards("evaluation-shard", shard_count, make_shard)
     inputs=("prompts", "reward_model", "model"),
     config=_of_base,
     check=_check,
-    content=lambda config: rules_of(config) | embedding_in_use(),
+    content=lambda config: rules_of(config) | calls_content(config) | embedding_in_use(),
     reads_answers=True,
     placeable=True,
     shards=SHARDS,

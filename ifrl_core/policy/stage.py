@@ -32,9 +32,9 @@ from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used,
 from ifrl_core.records import Message, Row, conversation_of, packed, with_history
 from ifrl_core.reward_model.serve.client import open_client
 from ifrl_core.rewards.aggregate import reliability_weights
+from ifrl_core.rewards.calls import calls_content
 from ifrl_core.rewards.likelihood import of_other_values, score_of
 from ifrl_core.rewards.problems.stage import problems_of
-from ifrl_core.rewards.score import calls_a_tool
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.training.checkpoints import COMPLETIONS
 from ifrl_core.training.job import CHECKPOINTS, FINAL, metrics_by_step
@@ -71,14 +71,10 @@ def _check_training(recipe: PipelineConfig) -> None:
 
 
 def _scoring_of(config: PolicyPlan) -> dict[str, str]:
-    """Digests of the rules that reward, of what makes a score of likelihoods where that rewards, and of what the intent gate
-    takes for a call where tools are in play."""
-    content = rules_of(config)
-    if config.reward.soft == "likelihood":
-        content = {**content, "likelihood": digest_of_code(of_other_values, score_of)}
-    if any(name.startswith("tools:") for name in getattr(config, "types", ())):
-        content = {**content, "calls": digest_of_code(calls_a_tool)}
-    return content
+    """Digests of the rules that reward, of what makes a score of likelihoods where that rewards, and of what is a call."""
+    likelihood = config.reward.soft == "likelihood"
+    of_likelihood = {"likelihood": digest_of_code(of_other_values, score_of)} if likelihood else {}
+    return rules_of(config) | of_likelihood | calls_content(config)
 
 
 @stage(

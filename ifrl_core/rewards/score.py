@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from ifrl_core.constraints.turns import verdicts_in
-from ifrl_core.constraints.verifiers.tool_calls import calls_in
 from ifrl_core.errors import UnscoredError
 from ifrl_core.records import Constraint, Conversation
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.aggregate import Aggregation, aggregate
+from ifrl_core.rewards.calls import calls_a_tool
 from ifrl_core.rewards.gates import gate
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
@@ -42,19 +42,15 @@ def off_task_by_words(seeds: Sequence[str], answers: Sequence[str]) -> list[bool
     return [drops_task(seed, answer) for seed, answer in zip(seeds, answers, strict=True)]
 
 
-def calls_a_tool(answer: str, asked: Conversation | None, template: str) -> bool:
-    """Whether an answer to a conversation that offers tools calls one: rules judge that, and its few words say no intent."""
-    return asked is not None and bool(asked.tools) and bool(calls_in(answer, template).calls)
-
-
 @dataclass(frozen=True)
 class Reward:
     """`parts`: one score in [0, 1] a constraint, in their order, None when unscored; `gate`: the factor of the gates;
-    `total`: what the parts come to times that factor, or None."""
+    `total`: what the parts come to times that factor, or None; `called`: whether the answer calls a tool (calls.py)."""
 
     parts: tuple[float | None, ...]
     total: float | None
     gate: float = 1.0
+    called: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,9 +85,9 @@ def score_responses(
     """Rewards in the order of the responses; `constraints[i]` are those that response i was asked to meet.
 
     All soft constraints of the batch go to the reward model in one call, or to `likelihood` in its place; without either they
-    are unscored. `seeds` are the
-    instructions without constraints, which the intent gate needs; `conversations` are what they answer, without constraints
-    too, which types of conversations need and `likelihood`; `cut_off` says which responses the token budget ended.
+    are unscored. `seeds` are the instructions without constraints, which the intent gate needs; `conversations` are what they
+    answer, without constraints too, which types of conversations need and `likelihood`; `cut_off` says which responses the
+    token budget ended.
 
     Raises:
         ValueError: when a response has no constraint: there is nothing to reward; or the intent gate has no seeds,
@@ -107,32 +103,31 @@ def score_responses(
         _fill_soft(parts, constraints, lambda row, one: _answered(asked[row], one, answers[row]), likelihood)
     elif reward_model is not None:
         _fill_soft(parts, constraints, lambda row, one: (answers[row], one.text), reward_model.probabilities)
-    off_task = [False] * len(answers)
-    if seeds is not None and plan.intent_factor < 1:
-        calling = [calls_a_tool(*one, plan.reasoning.calls) for one in zip(answers, asked, strict=True)]
-        off_task = [left and not calls for left, calls in zip(plan.off_task(seeds, answers), calling, strict=True)]
-    cut_off = cut_off or [False] * len(answers)
-    return [_reward(*row, plan) for row in zip(answers, parts, constraints, off_task, cut_off, strict=True)]
+    off_task = [False] * len(answers) if seeds is None or plan.intent_factor == 1 else plan.off_task(seeds, answers)
+    called = [calls_a_tool(*one, plan.reasoning.calls) for one in zip(answers, asked, strict=True)]
+    seen = map(_Seen, off_task, called, cut_off or [False] * len(answers))
+    return [_reward(*row, plan) for row in zip(answers, parts, constraints, seen, strict=True)]
+
+
+class _Seen(NamedTuple):
+    off_task: bool
+    called: bool
+    cut_off: bool
 
 
 def _reward(
-    answer: str,
-    parts: Sequence[float | None],
-    constraints: Sequence[Constraint],
-    off_task: bool,
-    cut_off: bool,
-    plan: RewardPlan,
+    answer: str, parts: Sequence[float | None], constraints: Sequence[Constraint], seen: _Seen, plan: RewardPlan
 ) -> Reward:
     whole = aggregate(parts, constraints, plan.aggregation, weights=plan.weights, decay=plan.decay)
     factor = gate(
         answer,
-        off_task=off_task,
-        cut_off=cut_off,
+        off_task=seen.off_task and not seen.called,
+        cut_off=seen.cut_off,
         degenerate_factor=plan.degenerate_factor,
         intent_factor=plan.intent_factor,
         cut_off_factor=plan.cut_off_factor,
     )
-    return Reward(tuple(parts), None if whole is None else whole * factor, factor)
+    return Reward(tuple(parts), None if whole is None else whole * factor, factor, seen.called)
 
 
 def check_unscored(rewards: Sequence[Reward], max_share: float) -> float:

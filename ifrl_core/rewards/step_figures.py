@@ -52,7 +52,7 @@ def hack_metrics(
     share whose reward a gate has lowered; `hack/<wire>`, `hack/any`: share that trips a wire (tripwires.py)."""
     answers = [answer_of(response, reasoning) for response in responses]
     wires = [
-        tripped(seed, answer, of_response, reward.parts)
+        tripped(seed, answer, of_response, reward.parts, called=reward.called)
         for seed, answer, of_response, reward in zip(seeds, answers, constraints, rewards, strict=True)
     ]
     return {
@@ -60,7 +60,10 @@ def hack_metrics(
         "hack/any": fmean(any(of_answer.values()) for of_answer in wires),
         "gated": fmean(reward.gate < 1 for reward in rewards),
         "length/words": fmean(count_words(answer) for answer in answers),
-        "task_dropped": fmean(drops_task(seed, answer) for seed, answer in zip(seeds, answers, strict=True)),
+        "task_dropped": fmean(
+            not reward.called and drops_task(seed, answer)
+            for seed, answer, reward in zip(seeds, answers, rewards, strict=True)
+        ),
     }
 
 

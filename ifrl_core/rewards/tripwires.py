@@ -3,7 +3,7 @@
 claims    the answer says of itself that it complies ("This response contains no commas")
 echo      it repeats the text of a constraint
 stuffing  one word makes up a quarter of it (two letters of Chinese, four of Thai)
-hollow    every rule is satisfied and the task itself is dropped
+hollow    every rule is satisfied and the task itself is dropped, by an answer in words (calls.py)
 """
 
 import re
@@ -44,15 +44,16 @@ _OTHER_CLAIM = re.compile(
 
 
 def tripped(
-    seed: str, answer: str, constraints: Sequence[Constraint], parts: Sequence[float | None]
+    seed: str, answer: str, constraints: Sequence[Constraint], parts: Sequence[float | None], *, called: bool = False
 ) -> dict[str, bool]:
-    """Which wires an answer trips, by name. `parts` are its constraints' scores (hard ones: verdicts)."""
+    """Which wires an answer trips, by name. `parts` are its constraints' scores (hard ones: verdicts); `called`: it calls a
+    tool."""
     rules = [part for part, constraint in zip(parts, constraints, strict=True) if constraint.kind == "hard"]
     return {
         "claims": bool(_LATIN_CLAIM.search(answer)) or (not answer.isascii() and bool(_OTHER_CLAIM.search(answer))),
         "echo": _echoes(answer, constraints),
         "stuffing": _stuffed(answer),
-        "hollow": bool(rules) and all(part == 1 for part in rules) and drops_task(seed, answer),
+        "hollow": bool(rules) and all(part == 1 for part in rules) and not called and drops_task(seed, answer),
     }
 
 

@@ -11,7 +11,6 @@ from ifrl_core.text.reasoning import Reasoning
 from ifrl_core.warm_start.calls import AsSaid, calling
 from ifrl_core.warm_start.own import hard_ones, reads_well, right_answers
 
-_OF_CALLS = ("claims", "echo", "stuffing")  # hollow goes by words, of which a call has few
 DEMONSTRATION = pa.schema(
     [
         ("prompt_id", pa.string()),
@@ -48,7 +47,7 @@ def demonstrations(
 def _call(asked: Row, reasoning: Reasoning, as_said: AsSaid) -> str | None:
     conversation = unpacked(asked["conversation"], asked["seed"])
     call = calling(hard_ones(asked), conversation, as_said, reasoning.calls) if conversation.tools else None
-    return call if call is not None and reads_well(asked, call, reasoning, _OF_CALLS) else None
+    return call if call is not None and reads_well(asked, call, reasoning) else None
 
 
 def _row(asked: Row, response: str, source: str) -> Row:

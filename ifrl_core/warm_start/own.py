@@ -4,12 +4,13 @@ The prompt need not be the one that was answered, only a rung of the same instru
 2512.23457): of the demo's 355 rollouts 14 are right at their own.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ifrl_core.records import Constraint, Row, constraint_of, unpacked
+from ifrl_core.rewards.calls import calls_a_tool
 from ifrl_core.rewards.gates import is_degenerate
 from ifrl_core.rewards.score import RewardPlan, score_responses
-from ifrl_core.rewards.tripwires import NAMES, tripped
+from ifrl_core.rewards.tripwires import tripped
 from ifrl_core.text.reasoning import Reasoning, answer_of
 
 _RESULT = "<tool_response>"  # of models/chat_form.py
@@ -34,12 +35,13 @@ def right_answers(
             yield asked, response
 
 
-def reads_well(asked: Row, response: str, reasoning: Reasoning, wires: Collection[str] = NAMES) -> bool:
-    """Whether an answer that meets its hard constraints trips none of the wires, goes round in no circles and does not speak
-    for a tool."""
+def reads_well(asked: Row, response: str, reasoning: Reasoning) -> bool:
+    """Whether an answer that meets its hard constraints trips no wire, goes round in no circles and does not speak for a
+    tool."""
     answer, rules = answer_of(response, reasoning), hard_ones(asked)
-    found = tripped(asked["seed"], answer, rules, [1.0] * len(rules))
-    return _RESULT not in answer and not is_degenerate(answer) and not any(found[wire] for wire in wires)
+    called = calls_a_tool(answer, unpacked(asked["conversation"], asked["seed"]), reasoning.calls)
+    found = tripped(asked["seed"], answer, rules, [1.0] * len(rules), called=called)
+    return _RESULT not in answer and not is_degenerate(answer) and not any(found.values())
 
 
 def hard_ones(asked: Row) -> list[Constraint]:

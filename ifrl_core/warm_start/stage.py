@@ -13,6 +13,7 @@ from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.curriculum import curriculum_stages
 from ifrl_core.policy.stage import fitting_prompts, training_prompts
 from ifrl_core.records import Row
+from ifrl_core.rewards.calls import calls_content
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from ifrl_core.training.job import FINAL, metrics_by_step
 from ifrl_core.training.run import train_in_child
@@ -45,7 +46,7 @@ def warm_start_plan(recipe: PipelineConfig) -> WarmStartPlan | None:
     version=1,
     inputs=("model", "prompts", "rollouts"),
     config=warm_start_plan,
-    content=rules_of,
+    content=lambda config: rules_of(config) | calls_content(config),
     optional=True,
     reads_answers=True,
     placeable=True,

@@ -44,6 +44,8 @@ def test_a_call_of_a_tool_is_judged_by_rules_and_not_by_its_few_words() -> None:
         [call, "It is booked."], [[constraint]] * 2, None, seeds=[SEED] * 2, conversations=asked[:1] * 2, plan=plan
     )
     assert (offered.total, offered.gate, prose.gate) == (1.0, 1.0, 0.25)
+    figures = hack_metrics([SEED] * 2, [call, "It is booked."], [[constraint]] * 2, [offered, prose], THINK)
+    assert (figures["task_dropped"], figures["hack/hollow"]) == (0.5, 0.0), "of the two only the prose"
     (no_tools,) = score_responses([call], [[END]], None, seeds=[SEED], conversations=asked[1:], plan=plan)
     assert no_tools.gate == 0.25, "where no tool is offered, a call is a way to say nothing"
 
