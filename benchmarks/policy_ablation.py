@@ -13,6 +13,7 @@ row is mean and standard deviation over its seeds.
 import argparse
 import resource
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
@@ -58,21 +59,26 @@ Figures = dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    store = ArtifactStore(store_root())
+    for name, config, seeds in asked_lines(__doc__, HEAD):
+        gains = [measure(name, config, seed, store) for seed in seeds]
+        if len(gains) > 1:
+            of_all = f"{signed(fmean(gains))} ± {fixed(stdev(gains))}"
+            print_row([f"**{name}**", "all", "", f"**{of_all}**", *[""] * (len(HEAD) - 4)])
+
+
+def asked_lines(what: str, head: Sequence[str]) -> Iterator[tuple[str, PipelineConfig, list[int]]]:
+    """Of the command line (RECIPE "NAME[: OVERRIDE ...]" ... --seeds) each line's name, recipe and seeds; prints the head."""
+    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
     parser.add_argument("lines", nargs="+", metavar="NAME[: OVERRIDE ...]")
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2])
     arguments = parser.parse_args()
-    store = ArtifactStore(store_root())
-    print_row(HEAD)
-    print_row(["---"] * len(HEAD))
+    print_row(head)
+    print_row(["---"] * len(head))
     for line in arguments.lines:
         name, _, overrides = line.partition(":")
-        config = load_recipe(arguments.recipe, overrides.split())
-        gains = [measure(name, config, seed, store) for seed in arguments.seeds]
-        if len(gains) > 1:
-            of_all = f"{signed(fmean(gains))} ± {fixed(stdev(gains))}"
-            print_row([f"**{name}**", "all", "", f"**{of_all}**", *[""] * (len(HEAD) - 4)])
+        yield name, load_recipe(arguments.recipe, overrides.split()), arguments.seeds
 
 
 def measure(name: str, config: PipelineConfig, seed: int, store: ArtifactStore) -> float:

@@ -10,18 +10,16 @@ tasks dropped, the share of a constraint's words that the answer says, the share
 in the prompt, and its words. Below a line's rows: the gain by instruments of each type, mean over seeds.
 """
 
-import argparse
 import time
 from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from policy_ablation import answers_of, both, children_cpu, print_row, third_split
+from policy_ablation import answers_of, asked_lines, both, children_cpu, print_row, third_split
 from reward_model_ablation import make_dataset, make_reward_model, shown
 
 from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import NoConfig, PipelineConfig
-from ifrl_core.config.recipes import load_recipe
 from ifrl_core.evaluation.comparison import compare
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.held_out import answer_in
@@ -59,18 +57,9 @@ Opinion = dict[str, list[float | None]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe")
-    parser.add_argument("lines", nargs="+", metavar="NAME[: OVERRIDE ...]")
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2])
-    arguments = parser.parse_args()
     store = ArtifactStore(store_root())
-    print_row(HEAD)
-    print_row(["---"] * len(HEAD))
-    for line in arguments.lines:
-        name, _, overrides = line.partition(":")
-        config = load_recipe(arguments.recipe, overrides.split())
-        found = [measure(name, config, seed, store) for seed in arguments.seeds]
+    for name, config, seeds in asked_lines(__doc__, HEAD):
+        found = [measure(name, config, seed, store) for seed in seeds]
         gains = [fmean(gain for of_type in by_type.values() for gain in of_type) for by_type in found]
         of_all = f"{signed(fmean(gains))}" + (f" ± {fixed(stdev(gains))}" if len(gains) > 1 else "")
         print_row([f"**{name}**", "all", "", of_all, *[""] * (len(HEAD) - 4)])

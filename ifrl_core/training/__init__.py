@@ -8,5 +8,5 @@ entry       the process's side: an error of ours is written down for the stage t
 guards      what ends a training early: SIGTERM, the stop file, a loss that is no number, a collapsed policy
 checkpoints, checkpoint_upload    which of them is whole; those in an object store
 weights     what was trained, whole, whatever the processes shared of it
-clock, memory    what a step takes
+clock, memory    what a step takes; log_rows: what is written down of it
 """

@@ -33,6 +33,19 @@ TRAINER: dict[str, Any] = {
     "liger_kernel_config": None,
     "use_cache": False,
 }
+# Of rows that are laid out beforehand, every epoch of them, so that a resume is exact; each step is logged as it is.
+LAID_OUT: dict[str, Any] = {
+    "train_sampling_strategy": "sequential",
+    "num_train_epochs": 1,
+    "lr_scheduler_type": "linear",
+    "save_strategy": "steps",
+    "logging_steps": 1,
+    "logging_nan_inf_filter": False,
+    "remove_unused_columns": False,
+    "dataloader_pin_memory": False,
+    "disable_tqdm": True,
+    "report_to": [],
+}
 # Of the processes that share a step: every trained weight is used in every pass, and all load the same buffers, while one may
 # run the model more often than another.
 TOGETHER: dict[str, Any] = {"ddp_find_unused_parameters": False, "ddp_broadcast_buffers": False}

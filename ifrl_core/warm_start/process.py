@@ -15,9 +15,6 @@ from transformers import (
     AutoTokenizer,
     PrinterCallback,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
     set_seed,
 )
@@ -26,13 +23,13 @@ from ifrl_core.inference.prompts import prompt_ids
 from ifrl_core.models.ends import end_tokens
 from ifrl_core.policy.adapter import peft_config
 from ifrl_core.policy.weights import load_policy, trained_model
-from ifrl_core.training.arguments import TRAINER, training_provenance
+from ifrl_core.training.arguments import LAID_OUT, TRAINER, training_provenance
 from ifrl_core.training.checkpoints import last_checkpoint
 from ifrl_core.training.device import takes_cpu
 from ifrl_core.training.entry import main
 from ifrl_core.training.guards import Guards
-from ifrl_core.training.job import CHECKPOINTS, FINAL, append_row, renamed_when_whole, write_provenance
-from ifrl_core.training.memory import peak_memory_gib
+from ifrl_core.training.job import CHECKPOINTS, FINAL, renamed_when_whole, write_provenance
+from ifrl_core.training.log_rows import LogRows
 from ifrl_core.training.weights import whole_weights
 from ifrl_core.warm_start.job import DEMONSTRATIONS, Job
 
@@ -57,7 +54,7 @@ def train(document: Path) -> None:
         args=arguments,
         train_dataset=texts,
         data_collator=_alone,
-        callbacks=[_Report(job.folder), guards],
+        callbacks=[LogRows(job.folder), guards],
     )
     trainer.remove_callback(PrinterCallback)
     write_provenance(job.folder, training_provenance(model, arguments))
@@ -87,45 +84,18 @@ def _alone(texts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 def _arguments(job: Job) -> TrainingArguments:
     return TrainingArguments(
-        **{**TRAINER, "train_sampling_strategy": "sequential"},
+        **{**TRAINER, **LAID_OUT},
         output_dir=str(job.folder / CHECKPOINTS),
         seed=job.seed,
         use_cpu=takes_cpu(job.config.launch),
         bf16=job.config.bf16,
         learning_rate=job.warm_start.learning_rate,
-        lr_scheduler_type="linear",
-        num_train_epochs=1,  # `laid_out` has laid out every epoch
         per_device_train_batch_size=1,  # without padding: prompts of one text each
         gradient_accumulation_steps=job.warm_start.batch,
         gradient_checkpointing=job.config.gradient_checkpointing,
-        save_strategy="steps",
         save_steps=job.config.save_steps,
         save_total_limit=1,
-        logging_steps=1,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
-        report_to=[],
     )
-
-
-class _Report(TrainerCallback):
-    """Appends a row of metrics a step, for the stage."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        if logs and "loss" in logs:
-            told: dict[str, Any] = {name: logs[name] for name in ("loss", "learning_rate", "grad_norm") if name in logs}
-            append_row(self._folder, {"step": state.global_step, "total": state.max_steps, **told, **peak_memory_gib()})
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
     TrainerState,
     TrainingArguments,
     set_seed,
@@ -25,12 +23,12 @@ from ifrl_core.reward_model.train.classifier import PackedClassifier, load_train
 from ifrl_core.reward_model.train.early_stopping import Patience, load_best, loss_curve, out_of_patience
 from ifrl_core.reward_model.train.job import Job
 from ifrl_core.reward_model.train.order import Collator, PackedRows, packed_rows, shared_out, training_order
-from ifrl_core.training.arguments import TOGETHER, TRAINER, training_provenance
+from ifrl_core.training.arguments import LAID_OUT, TOGETHER, TRAINER, training_provenance
 from ifrl_core.training.checkpoints import last_checkpoint
 from ifrl_core.training.device import takes_cpu
 from ifrl_core.training.guards import Guards
-from ifrl_core.training.job import CHECKPOINTS, STOP, append_row, write_provenance
-from ifrl_core.training.memory import peak_memory_gib
+from ifrl_core.training.job import CHECKPOINTS, STOP, write_provenance
+from ifrl_core.training.log_rows import LogRows
 from ifrl_core.training.weights import whole_weights
 
 
@@ -70,7 +68,7 @@ def train_classifier(job: Job, pairs: list[Row], folder: Path) -> Trained | None
         train_dataset=PackedRows(shared_out(order, config.micro_batch * arguments.world_size)),
         eval_dataset=PackedRows(rows["validation"]) if config.early_stopping else None,
         data_collator=Collator(pairs, int(model.config.pad_token_id)),
-        callbacks=[_Report(folder)],
+        callbacks=[LogRows(folder)],
     )
     trainer.remove_callback(PrinterCallback)
     if trainer.is_world_process_zero():
@@ -116,18 +114,15 @@ def training_arguments(config: RewardModelConfig, folder: Path, rows: int, seed:
     micro_batch = min(config.micro_batch, config.batch_size)
     processes = int(os.environ.get("WORLD_SIZE", 1))  # of the launcher
     return TrainingArguments(
-        **{**TRAINER, **TOGETHER, "train_sampling_strategy": "sequential"},
+        **{**TRAINER, **TOGETHER, **LAID_OUT},
         output_dir=str(folder),
         seed=seed,
         use_cpu=takes_cpu(config.launch),
         bf16=config.bf16,
         learning_rate=config.learning_rate,
-        lr_scheduler_type="linear",
         warmup_steps=round(config.warmup_share * steps),
-        num_train_epochs=1,  # `training_order` has laid out every epoch, so that a resume is exact
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=config.batch_size // (micro_batch * processes),
-        save_strategy="steps",
         save_steps=config.save_steps,
         # With 1, transformers ends by removing all but the best one: the newest of a training that was asked to stop.
         save_total_limit=2 if config.early_stopping else 1,
@@ -137,28 +132,4 @@ def training_arguments(config: RewardModelConfig, folder: Path, rows: int, seed:
         prediction_loss_only=True,
         load_best_model_at_end=config.early_stopping is not None,  # spares the best checkpoint when others go
         metric_for_best_model="loss",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
-        report_to=[],
     )
-
-
-class _Report(TrainerCallback):
-    """Appends a row of metrics a step, and an evaluation, for the stage."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        if logs and not {"loss", "eval_loss"}.isdisjoint(logs) and state.is_world_process_zero:
-            append_row(self._folder, {"step": state.global_step, "total": state.max_steps, **logs, **peak_memory_gib()})
