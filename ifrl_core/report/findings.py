@@ -35,6 +35,7 @@ FEW_UNITS = 20  # instructions below which no interval was tried (benchmarks/gat
 FEW_SIGNS = 6  # units below which not even equal signs throughout are clear of chance: 2 (1/2)^5 > 0.05
 MOST_REJECTED = 0.2  # share of seeds for which a writer gave nothing, above which it warns
 UNCLOSED = 0.1  # share of responses without an answer, above which it warns
+LOST = 50  # points that a type falls by, on too few instructions for an interval, above which that is said all the same
 NO_SPREAD = 0.5  # share of GRPO groups in which every rollout earns the same
 
 
@@ -118,11 +119,18 @@ def _gain(comparison: Figures, prompts: Figures) -> Iterator[Finding]:
     by_type = comparison.get("hard", {}).get("by_type", {})
     if worse := [name for name, row in by_type.items() if direction(row) < 0]:
         yield Finding("warning", "Types that got worse, clear of zero", listing(worse) + ".")
+    if lost := [name for name, row in by_type.items() if too_few(row) and row["n"] and row["mean"] <= -LOST]:
+        text = f"{listing([_fall(name, by_type[name]) for name in lost])}. Too few instructions to be sure; read the answers."
+        yield Finding("warning", "Types that it could do, and seems to have lost", text)
     if never := [name for name, row in by_type.items() if not row["after"] and not too_few(row)]:
         text = f"{listing(never)}. Groups without a single success give GRPO no gradient."
         yield Finding("note", f"Never satisfied, even after training: {things(len(never), 'hard type')}", text)
     yield from _ifeval(comparison.get("ifeval", {}))
     yield from _general(comparison.get("general", {}).get("overall", {}))
+
+
+def _fall(name: str, row: Figures) -> str:
+    return f"{name} {fixed(row['before'], 0)}% to {fixed(row['after'], 0)}% of {things(row['n'], 'pair')}"
 
 
 def _headline(hard: Figures) -> Iterator[Finding]:

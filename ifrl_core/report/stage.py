@@ -32,6 +32,7 @@ FILTERS = (
     text.value,
     text.breakable,
     text.listing,
+    text.turns,
     text.things,
     text.measured,
     text.measured_interval,

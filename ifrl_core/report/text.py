@@ -14,6 +14,8 @@ IFEVAL = {
     "prompt_loose": "prompt level, loose",
 }
 
+_SAID = ("[tools] ", "[system] ", "[user] ", "[assistant] ")
+
 
 def percent(share: float | None, digits: int = 0) -> str:
     """A share in [0, 1] as per cent: 0.287 -> "29%"."""
@@ -106,6 +108,16 @@ def value(item: object) -> str:
 def breakable(name: str) -> Markup:
     """A type's name that may be broken after its colon and underscores."""
     return Markup(re.sub(r"([:_])", r"\1<wbr>", str(escape(name))))
+
+
+def turns(text: str) -> tuple[str, str]:
+    """What `records.readable` made of a conversation: all before its last user turn, and that; "" before a text alone.
+
+    >>> turns("[user] Hello.\n\n[assistant] Hi.\n\n[user] Bye.")
+    ('[user] Hello.\n\n[assistant] Hi.', 'Bye.')
+    """
+    before, _, last = text.rpartition("\n\n[user] ")
+    return (before, last) if before.startswith(_SAID) else ("", text)
 
 
 def listing(names: Sequence[str], most: int = 8) -> str:

@@ -84,6 +84,17 @@ def test_types_that_fell_are_named_only_on_enough_pairs() -> None:
     assert worse.text == "a:many."
 
 
+def test_a_type_that_seems_lost_is_named_though_it_has_too_few_instructions_for_an_interval() -> None:
+    types = {
+        "tools:none": {**row(90, 0, -100, -60, 10), "units": 5},
+        "tools:if_mentioned": {**row(50, 25, -100, 0, 4), "units": 2},
+    }
+    (finding,) = said(comparison(hard={"overall": row(24, 57, 22, 44), "by_type": types, "by_level": {}}))
+    assert finding.level == "warning"
+    assert "tools:none 90% to 0% of 10 pairs" in finding.text
+    assert "if_mentioned" not in finding.text
+
+
 def test_a_tiny_held_out_set_is_said() -> None:
     figures = {**comparison(), "prompts": {"held_out_ladders": 4}}
     assert [finding.title for finding in said(figures)] == ["Only 4 held-out instructions"]

@@ -11,11 +11,11 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import LabelsConfig, RetrainConfig
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.promotion.gate import decide
-from ifrl_core.records import PASS_RATES
+from ifrl_core.records import PASS_RATES, readable
 from ifrl_core.report.data import awaited_stages
 from ifrl_core.report.policy import stage_starts
 from ifrl_core.report.stage import ReportConfig, render, write_report
-from ifrl_core.report.text import fixed, signed
+from ifrl_core.report.text import fixed, signed, turns
 from tests.core.promotion.test_gate import comparison, row
 from tests.core.report.small_run import Whole, small_run
 
@@ -231,6 +231,21 @@ def test_samples_are_a_fixed_choice_and_both_ends(whole: Whole) -> None:
     assert all(row["change"] > 0 for row in by_why["improved"])
     assert all(row["change"] < 0 for row in by_why["regressed"])
     assert by_why["improved"] or by_why["regressed"]
+
+
+def test_of_a_conversation_the_last_user_turn_is_shown_and_the_rest_folded() -> None:
+    tools = '[{"type": "function", "function": {"name": "find_law"}}]'
+    said = ({"role": "user", "content": "One?"}, {"role": "assistant", "content": "Yes.\n\nTwo."})
+    asked = {"role": "user", "content": "Bees.\n\nCall find_law."}
+    for before in (
+        said,
+        ({"role": "system", "content": "Be brief."},),
+        ({"role": "system", "content": "", "tools": tools},),
+    ):
+        shown = readable((*before, asked))
+        assert turns(shown) == (shown.removesuffix(f"\n\n[user] {asked['content']}"), asked["content"])
+    plain = "Text alone.\n\n[user] is a word in it."
+    assert turns(plain) == ("", plain)
 
 
 def test_ifeval_is_shown_when_measured_and_said_to_be_missing_when_not(whole: Whole, store: ArtifactStore) -> None:
