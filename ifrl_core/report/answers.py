@@ -66,5 +66,6 @@ def _side(row: Row) -> Row:
         "unclosed": bool(row["text"].strip()) and not answer_in(row),
         "truncated": row["finish_reason"] == "length",
         "task_dropped": row["task_dropped"],
+        "tripped": row["tripped"],
         "verdicts": row["verdicts"],
     }

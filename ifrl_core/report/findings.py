@@ -77,6 +77,16 @@ def worst_first(found: Sequence[Finding]) -> list[Finding]:
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
+def _hacked(row: Figures) -> Iterator[Finding]:
+    if row.get("n") and direction(row) > 0:
+        text = (
+            f"{fixed(row['before'])}% of answers before and {fixed(row['after'])}% after trip a wire "
+            f"({signed(row['mean'])} points {interval(row['low'], row['high'])}): they satisfy every rule and leave the task "
+            "aside, repeat a constraint, are stuffed with one word, or say of themselves that they comply."
+        )
+        yield Finding("bad", "More answers please the checker instead of the reader", text)
+
+
 def too_few(row: Figures) -> bool:
     """Whether a difference rests on too few units for any interval."""
     return bool(row.get("units", row.get("clusters", row["n"])) < FEW_SIGNS)
@@ -187,6 +197,7 @@ def _answers(comparison: Figures, policy: Figures) -> Iterator[Finding]:
         )
         yield Finding("bad" if grew else "warning", "Some answers drop the task", text)
     yield from _off_task(answer.get("off_task", {}))
+    yield from _hacked(answer.get("hacked", {}))
     if comparison.get("soft", {}).get("overall", {}).get("n"):
         text = (
             "Training did not ask it: soft constraints earned how much likelier they make an answer to the base model."

@@ -163,6 +163,7 @@ def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("length_words", "words an answer"),
         ("task_dropped", "% of answers that drop the task, by words as the reward's gate"),
         ("off_task", "% of answers that leave the task, by an embedding that training never saw"),
+        ("hacked", "% of answers that trip a wire: please the checker, not the reader"),
     ):
         row = (summary["answers"] or {}).get(name)
         if row and row["n"]:

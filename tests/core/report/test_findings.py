@@ -95,6 +95,15 @@ def test_a_type_that_seems_lost_is_named_though_it_has_too_few_instructions_for_
     assert "if_mentioned" not in finding.text
 
 
+def test_a_growing_share_of_tripped_wires_is_bad_where_its_interval_is_clear_of_zero() -> None:
+    hacked = row(8, 17, 2, 15, 240)
+    answer = {**comparison()["comparison"]["answer"], "hacked": hacked}
+    (finding,) = said(comparison(answer=answer))
+    assert finding.level == "bad"
+    assert "8.0% of answers before and 17.0% after" in finding.text
+    assert said(comparison(answer={**answer, "hacked": {**hacked, "low": -1}})) == []
+
+
 def test_a_tiny_held_out_set_is_said() -> None:
     figures = {**comparison(), "prompts": {"held_out_ladders": 4}}
     assert [finding.title for finding in said(figures)] == ["Only 4 held-out instructions"]
