@@ -346,7 +346,11 @@ def loaded(made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Da
         pq.write_table(pa.Table.from_pylist(rows), kept)
     rows = pq.read_table(kept).to_pylist()
     alone, among = (contrasts_of(made, store, rows, every, among) for among in (False, True))
-    tokenizer = AutoTokenizer.from_pretrained(model_folder(made["model"], store))
+    return data_of(rows, alone, among, model_folder(made["model"], store))
+
+
+def data_of(rows: Sequence[Row], alone: Values, among: Values, folder: Path) -> Data:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     states = np.array([row["states"] for row in rows], dtype=np.float32)
     states = (states - states.mean(0)) / (states.std(0) + 1e-3)
     torch.manual_seed(0)

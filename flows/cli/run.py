@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
@@ -129,7 +130,7 @@ def _print_end(record: dict[str, Any], summary: dict[str, Any], path: str, versi
     lines = [
         f"run        {record['run']}: {record['seconds']:.0f} s, peak memory {record['peak_rss_mb'] / 1024:.1f} GiB",
         f"stages     {len(stages) - len(cached)} computed{from_cache}",
-        f"gain       {_gain_line(summary['gain'])}",
+        f"gain       {_gain_line(summary)}",
         *(f"model      {item['uri']} (version {item['version']})" for item in versions),
         f"mlflow     {record['mlflow']['url'] or ui}",
         f"prefect    {record['prefect']['url'] or server}",
@@ -138,8 +139,11 @@ def _print_end(record: dict[str, Any], summary: dict[str, Any], path: str, versi
     typer.echo("\n" + "\n".join(lines))
 
 
-def _gain_line(gain: dict[str, float] | None) -> str:
+def _gain_line(summary: Mapping[str, Any]) -> str:
+    gain, of = summary["gain"], "hard constraints"
     if gain is None:
-        return "not measured: the held-out instructions have no hard constraint"
+        gain, of = summary["soft_gain_by_instruments"], "soft constraints, by instruments,"
+    if gain is None:
+        return "not measured: the held-out instructions have no hard constraint, and no soft one with an instrument"
     interval = f"{gain['mean']:+.1f} points [{gain['low']:+.1f}, {gain['high']:+.1f}]"
-    return f"{interval} in satisfaction of hard constraints on held-out instructions"
+    return f"{interval} in satisfaction of {of} on held-out instructions"

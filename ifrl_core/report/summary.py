@@ -126,13 +126,23 @@ def _report(refs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Figures | 
 def _headline(summary: Mapping[str, Any]) -> str:
     gain = summary["gain"]
     if gain is None and summary["answers"]:
-        return "No hard constraint was measured on held-out instructions, so no rule can tell a gain."
+        no_rule = "No hard constraint was measured on held-out instructions, so no rule can tell a gain."
+        return no_rule + _by_instruments(summary)
     if gain is None:
         return f"The run is {summary['state']} and did not reach a comparison of the policy with its base model."
     return (
         f"Hard constraints satisfied on held-out instructions, by rules: **{fixed(gain['before'])}% → "
         f"{fixed(gain['after'])}%**, {signed(gain['mean'])} points {interval(gain['low'], gain['high'])}."
     )
+
+
+def _by_instruments(summary: Mapping[str, Any]) -> str:
+    """The sentence that follows where soft constraints are all that was asked for; empty without an instrument of theirs."""
+    gain = summary["soft_gain_by_instruments"]
+    if gain is None:
+        return ""
+    told = f"**{signed(gain['mean'])} points** {interval(gain['low'], gain['high'])}"
+    return f" Soft constraints, by instruments that no training sees: {told}."
 
 
 def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:

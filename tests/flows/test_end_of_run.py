@@ -20,8 +20,18 @@ def test_a_run_that_measured_no_gain_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_HOME", "/some/x/.ifrl/prefect")
-    _print_end(RECORD, {"gain": None}, "/r/report.html", [])
+    _print_end(RECORD, {"gain": None, "soft_gain_by_instruments": None}, "/r/report.html", [])
     assert "gain       not measured" in capsys.readouterr().out
+
+
+def test_without_a_hard_constraint_the_gain_is_that_of_the_instruments(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", "/some/x/.ifrl/prefect")
+    seen = {"mean": 10.5, "low": 6.3, "high": 14.8}
+    _print_end(RECORD, {"gain": None, "soft_gain_by_instruments": seen}, "/r/report.html", [])
+    said = "gain       +10.5 points [+6.3, +14.8] in satisfaction of soft constraints, by instruments,"
+    assert said in capsys.readouterr().out
 
 
 def test_printed_commands_are_commands_whatever_the_paths_hold(

@@ -15,6 +15,7 @@ from ifrl_core.evaluation.suite.score import figures
 from ifrl_core.promotion.gate import decide
 from ifrl_core.report.stage import ReportConfig, write_report
 from ifrl_core.report.summary import run_summary, summary_markdown
+from ifrl_core.report.text import signed
 from tests.core.report.small_run import small_run
 from tests.core.report.test_summary import record_of
 
@@ -32,12 +33,24 @@ def test_it_ends_without_a_traceback(tmp_path: Path, written: dict[str, Any], le
     store = ArtifactStore(str(tmp_path))
     config = InstructionsConfig(max_words=50, **written)
     refs = small_run(store, train=4, held_out=3, written=config, levels=levels)
-    write_report(ReportConfig(name="end", model="m"), refs, store)
+    written_as = write_report(ReportConfig(name="end", model="m"), refs, store)
     summary = run_summary(record_of(refs), store)
     measured = bool(config.hard_share) and levels != (5,)
     assert (summary["gain"] is not None) == measured
-    said = [_gain_line(summary["gain"]), summary_markdown(summary, [])]
-    assert all("No hard constraint was measured" in text or "not measured" in text for text in said) or measured
+    page = store.read_bytes(written_as, "report.html").decode()
+    line, markdown = _gain_line(summary), summary_markdown(summary, [])
+    assert (
+        ("No hard constraint was measured" in markdown) == ("No hard constraint was measured" in page) == (not measured)
+    )
+    seen = summary["soft_gain_by_instruments"]
+    assert (seen is not None) == (config.hard_share == 0)
+    if seen:
+        assert f"{seen['mean']:+.1f} points" in line
+        assert "soft constraints, by instruments" in line
+        assert f"**{signed(seen['mean'])} points**" in markdown
+        assert "Soft constraints, by instruments, held-out" in page
+    else:
+        assert line.startswith("not measured")
     comparison = store.manifest(refs["comparison"]).figures
     assert not decide(comparison, RetrainConfig()).promote
     assert {"before", "after"} <= comparison["hard"]["overall"].keys()
