@@ -12,6 +12,7 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.evaluation.cut_off import by_end
+from ifrl_core.evaluation.dialogs import compared_over_turns, over_turns
 from ifrl_core.evaluation.difference import difference
 from ifrl_core.evaluation.off_task import off_task
 from ifrl_core.inference import Completion, Request, request_seed
@@ -21,6 +22,7 @@ from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.score import Reward, RewardPlan, score_responses
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rewards.tripwires import tripped
+from ifrl_core.rollouts.histories import KEPT
 from ifrl_core.stages.stage import Figures, Inputs, Work
 from ifrl_core.text.reasoning import Reasoning, answer_start
 
@@ -95,6 +97,11 @@ def scored_answers(
     return [{**_answer(*of_answer), "off_task": flag} for *of_answer, flag in judged]
 
 
+def answers_schema(rows: Sequence[Row]) -> pa.Schema:
+    """ANSWERS; with `kept` (rollouts/standing.py) of prompts whose histories a model made."""
+    return ANSWERS.append(KEPT) if any("kept" in row for row in rows) else ANSWERS
+
+
 def answer_in(row: Row) -> str:
     """The answer of a row of ANSWERS; rows of earlier versions have no start, and count whole."""
     return str(row["text"][row.get("answer_start") or 0 :])
@@ -113,6 +120,7 @@ def _answer(row: Row, completion: Completion, start: int, constraints: Sequence[
         "task_dropped": not reward.called and drops_task(row["seed"], answer),
         "tripped": [name for name, has_tripped in wires.items() if has_tripped],
         "verdicts": [_verdict(*of_part) for of_part in zip(constraints, reward.parts, strict=True)],
+        **({"kept": row["kept"]} if "kept" in row else {}),
     }
 
 
@@ -133,7 +141,7 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
     None where nothing could be scored. `length_words` is the mean answer length; `task_dropped` the share of answers that
     drop the task itself by words (rewards/task_drop.py), `off_task` by an embedding (off_task.py); `hacked` the share that
     trips a wire (rewards/tripwires.py); `truncated` the share ended by the token budget, `by_end` what that costs
-    (cut_off.py); `unclosed` the number of responses that end inside their reasoning.
+    (cut_off.py); `unclosed` the number of responses that end inside their reasoning; `over_turns` (dialogs.py).
     """
     by_meaning = [row.get("off_task") for row in rows]
     scores: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in ("hard", "soft")}
@@ -152,6 +160,7 @@ def satisfaction(rows: Sequence[Row]) -> Figures:
         "truncated": _mean_of(row["finish_reason"] == "length" for row in rows),
         "by_end": by_end(rows),
         "unclosed": sum(bool(row["text"].strip()) and not answer_in(row) for row in rows),
+        **over_turns(rows),
     }
 
 
@@ -174,7 +183,8 @@ def _shares(groups: Mapping[str, list[float]]) -> Figures:
 
 
 def compared(before: Sequence[Row], after: Sequence[Row]) -> Figures:
-    """`hard`, `soft`: satisfied constraints that both sides could score; `answer`: how answers changed otherwise."""
+    """`hard`, `soft`: satisfied constraints that both sides could score; `answer`: how answers changed otherwise;
+    `over_turns` of dialogs whose earlier answers are the models' own (dialogs.py)."""
     return {
         "hard": _compare_kind(before, after, "hard"),
         "soft": _compare_kind(before, after, "soft"),
@@ -185,6 +195,7 @@ def compared(before: Sequence[Row], after: Sequence[Row]) -> Figures:
             "hacked": _compare_answers(before, after, lambda row: bool(row["tripped"])),
             "truncated": _compare_answers(before, after, lambda row: row["finish_reason"] == "length"),
         },
+        **compared_over_turns(before, after),
     }
 
 

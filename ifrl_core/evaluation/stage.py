@@ -14,7 +14,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore, ShardRecord
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import EvaluationConfig, PipelineConfig
 from ifrl_core.constraints.identity import Judging, judging, rules_of
-from ifrl_core.evaluation.held_out import ANSWERS, answers, asked_rows, requests_of, satisfaction
+from ifrl_core.evaluation.held_out import answers, answers_schema, asked_rows, requests_of, satisfaction
 from ifrl_core.evaluation.off_task import embedding_in_use
 from ifrl_core.evaluation.suite.answers import bounds, shard_name
 from ifrl_core.inference.engine import Completion, Sampling, no_room
@@ -99,7 +99,7 @@ def evaluate(config: EvaluationPlan, inputs: Inputs, work: Work) -> Figures:
         Completion(**row) for name in work.writer.names() for row in work.writer.read_table(name).to_pylist()
     ]
     graded = answers(rows, completions, inputs, work)
-    work.writer.write_table(TABLE, pa.Table.from_pylist(graded, schema=ANSWERS))
+    work.writer.write_table(TABLE, pa.Table.from_pylist(graded, schema=answers_schema(graded)))
     forget_engine()  # the memory of what scored the answers goes back too
     return {"no_room": sum(map(no_room, completions)), **satisfaction(graded)}
 

@@ -11,9 +11,9 @@ would not do: an answer is empty, a prompt gets too long, or a constraint is abo
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Annotated
 
 import pyarrow as pa
@@ -24,7 +24,6 @@ from ifrl_core.config import GenerationConfig, PipelineConfig
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.identity import Judging, rules_of
 from ifrl_core.constraints.turn_types import TurnType
-from ifrl_core.constraints.turns import verdicts_in
 from ifrl_core.identity.fields import How, used
 from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.engine import Engine
@@ -34,18 +33,19 @@ from ifrl_core.models.folder import model_folder
 from ifrl_core.records import (
     Message,
     Row,
-    constraint_of,
     conversation_of,
     messages_of,
     with_history,
 )
 from ifrl_core.rollouts.shards import prompts_of_ladders
+from ifrl_core.rollouts.standing import kept_before, spoken
 from ifrl_core.stages.provenance import device
 from ifrl_core.stages.stage import Figures, Inputs, Shards, Work, stage
 from ifrl_core.text.reasoning import answer_of
 
 OWN, GIVEN = "own", "given"  # of the column `history`; behind the latter the reason, where there is one
 SPLITS = ("train", "held_out")
+KEPT = pa.field("kept", pa.list_(pa.list_(pa.bool_())))  # of standing.kept_before; null where the history is given
 
 
 class HistoriesPlan(GenerationConfig, Judging):
@@ -97,7 +97,7 @@ SHARDS = Shards("histories-shard", shard_count, make_history_shard)
 
 @stage(
     "histories",
-    version=1,
+    version=2,
     title="Own histories",
     inputs=("model", "prompts"),
     config=_of_rollouts,
@@ -110,7 +110,7 @@ SHARDS = Shards("histories-shard", shard_count, make_history_shard)
 )
 def make_histories(config: HistoriesPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: model, prompts. The prompts of the splits (records.PROMPTS) as the model is asked them after its own answers,
-    and the column `history`: own, or given, with the reason."""
+    and the columns `history` (own, or given, with the reason) and `kept`, which rules find of constraints before them."""
     SHARDS.made(config, inputs, work, "shards of histories")
     forget_engine()
     prompts = work.store.manifest(inputs["prompts"]).figures
@@ -127,7 +127,7 @@ make_histories_after = replace(
 def own_histories(
     ladder_rows: Sequence[Row], engine: Engine, sampling: Sampling, work: Work, room: Room | None = None
 ) -> list[Row]:
-    """Rows of whole ladders of prompts, with `history`, in their order."""
+    """Rows of whole ladders of prompts, with `history` and `kept`, in their order."""
     made = [list(messages_of(row["messages"])) for row in ladder_rows]
     places = [spoken(messages) for messages in made]
     for turn in range(max(map(len, places), default=0)):
@@ -147,22 +147,15 @@ def own_histories(
     return [row for _, ladder in ladders for row in _settled(list(ladder), room)]
 
 
-def spoken(messages: Sequence[Message]) -> list[int]:
-    """Places of what the assistant says before the user goes on; its calls of tools are not among them."""
-    return [
-        place
-        for place, (message, after) in enumerate(pairwise(messages))
-        if (message["role"], after["role"]) == ("assistant", "user") and "tool_calls" not in message
-    ]
-
-
 def _settled(ladder: Sequence[tuple[Row, list[Message]]], room: Room | None) -> list[Row]:
     """The rows of a ladder with their own histories, or with those that they were given."""
     if not any(spoken(messages) for _, messages in ladder):
-        return [{**row, "history": GIVEN} for row, _ in ladder]
+        return [{**row, "history": GIVEN, "kept": None} for row, _ in ladder]
     own = [{**row, "messages": messages, "history": OWN} for row, messages in ladder]
-    fault = _fault(own, room)
-    return [{**row, "history": f"{GIVEN}: {fault}"} for row, _ in ladder] if fault else own
+    if fault := _fault(own, room):
+        return [{**row, "history": f"{GIVEN}: {fault}", "kept": None} for row, _ in ladder]
+    asked = conversation_of(own[0])
+    return [{**row, "kept": kept_before(asked, row)} for row in own]
 
 
 def _fault(rungs: Sequence[Row], room: Room | None) -> str:
@@ -201,7 +194,8 @@ def _make_shard(
     room = Room(model_folder(inputs["model"], work.store, weights=False), config.max_tokens)
     rows = list(prompts_of_ladders(prompts, work.store, first, end, prefix=prefix))
     made = own_histories(rows, engine, Sampling(config.max_tokens, config.temperature, config.top_p), work, room)
-    schema = next(iter(work.store.tables(prompts, prefix=prefix))).schema.append(pa.field("history", pa.string()))
+    schema = next(iter(work.store.tables(prompts, prefix=prefix))).schema
+    schema = schema.append(pa.field("history", pa.string())).append(KEPT)
     made_with = {**describe_engine(config, inputs["model"]), **device()}
     return work.writer.write_table(
         name, pa.Table.from_pylist(made, schema=schema), cost=meter.stop(), made_with=made_with
@@ -213,22 +207,8 @@ def _figures(work: Work) -> Figures:
     stood before it which rules find kept, over the highest rungs."""
     rows = [row for name in work.writer.names() for row in work.writer.read_table(name).to_pylist()]
     ladders = [list(ladder) for _, ladder in groupby(rows, key=lambda row: row["instruction_id"])]
-    kept = [verdict for ladder in ladders if ladder[0]["history"] == OWN for verdict in _standing(ladder[-1], work)]
+    kept = [verdict for ladder in ladders for verdicts in ladder[-1]["kept"] or () for verdict in verdicts]
     return {
         "histories": dict(Counter(ladder[0]["history"] for ladder in ladders).most_common()),
         "standing": {"mean": sum(kept) / len(kept) if kept else None, "n": len(kept)},
     }
-
-
-def _standing(rung: Row, work: Work) -> Iterator[bool]:
-    """For each of a rung's own turns, whether it keeps to each hard constraint that was asked for before it."""
-    messages = messages_of(rung["messages"])
-    hard = [
-        constraint_of(item)
-        for item in rung["constraints"]
-        if item["kind"] == "hard" and not isinstance(CATALOG.get(item["type"]), TurnType)
-    ]
-    for place in spoken(messages):
-        asked = " ".join(message["content"] for message in messages[:place] if message["role"] != "assistant")
-        stood = [item for item in hard if item.text.strip() in asked]
-        yield from (bool(verdict) for verdict in verdicts_in(None, stood, messages[place]["content"]))

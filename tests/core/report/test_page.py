@@ -330,6 +330,16 @@ def test_a_warm_start_has_its_row_between_the_base_model_and_the_policy(whole: W
     assert "+31.0 [+25.0, +37.0]" in text
 
 
+def test_whole_dialogs_are_shown_where_earlier_answers_are_the_models_own(whole: Whole) -> None:
+    store, refs = whole
+    data = store.read_json(write_report(CONFIG, refs, store), "report.json")
+    assert "Over the turns of a dialog" not in render(data)
+    data["comparison"]["over_turns"] = {"last": row(50, 60, 9), "turns": row(40, 55, 9), "dialog": row(10, 31, 6)}
+    text = " ".join(Page(render(data)).text.split())
+    assert "dialogs that keep all in every turn" in text
+    assert "+31.0 [+25.0, +37.0]" in text
+
+
 def test_what_a_model_wrote_and_what_pass_rates_were_measured_is_shown(whole: Whole) -> None:
     store, refs = whole
     writing = {"asked": 20, "written": 12, "rejected": 8, "replaced_by_catalog": 5, "topped_up": 3, "replies": 41}

@@ -30,6 +30,7 @@ from ifrl_core.records import (
 from ifrl_core.rollouts import histories
 from ifrl_core.rollouts.histories import make_histories, own_histories
 from ifrl_core.rollouts.stage import make_rollouts
+from ifrl_core.rollouts.standing import kept_before
 from ifrl_core.seeds.stage import make_seeds, seeds_source
 from ifrl_core.stages.progress import no_progress
 from ifrl_core.stages.stage import Work
@@ -112,7 +113,8 @@ def test_rungs_that_ask_for_something_before_have_their_own_history_from_the_sam
         *other[6:7],
         DIALOG[6],
     )
-    assert list(histories._standing({**rows[1], "messages": other}, work)) == [False, True]
+    assert kept_before(Conversation(DIALOG), {**rows[1], "messages": other}) == [[False, True]]
+    assert [row["kept"] for row in rows] == [[], [[True, True]]]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_a_ladder_keeps_what_it_was_given_where_its_own_would_not_do(
 def test_a_plain_seed_has_no_history_to_make(work: Work) -> None:
     row = {"instruction_id": "i", "messages": [{"role": "user", "content": "Hi"}], "constraints": []}
     engine = Says()
-    assert own_histories([row], engine, Sampling(4), work) == [{**row, "history": "given"}]
+    assert own_histories([row], engine, Sampling(4), work) == [{**row, "history": "given", "kept": None}]
     assert not engine.asked
     assert make_histories.configs(build_config({}, [])) == {}
 
