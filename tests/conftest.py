@@ -10,15 +10,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `ifrl` sets it, before
 import pytest
 import yaml
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.models.folder import model_folder
 from tests.flows.servers import prefect_server
 from tests.models import cut_model, whole_model
 
-settings.register_profile("untimed", deadline=None)  # how long an example takes depends on what else runs
-settings.load_profile("untimed")
+# The same examples in every run, so that a change is refused for what it does and not for what was drawn; others are tried by
+# `pytest --hypothesis-profile drawn`. How long an example takes depends on what else runs.
+settings.register_profile("drawn", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("repeated", settings.get_profile("drawn"), derandomize=True, database=None)
+settings.load_profile("repeated")
 TINY = Path(__file__).parent / "flows" / "tiny.yaml"
 SHARED = Path(__file__).parent.parent.parent / "shared"
 

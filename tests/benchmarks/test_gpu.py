@@ -20,6 +20,7 @@ from benchmarks.gpu.parts import RECIPE, Part, Setting, WaitingError, parts_of
 from benchmarks.gpu.table import table
 from benchmarks.gpu.units import Unit, state_of
 from ifrl_core.config.recipes import load_recipe
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +67,7 @@ def test_what_time_cut_off_goes_on_in_the_next_call_and_what_ended_is_not_run_ag
     assert "| recipe | calls | **not ended**: 0 of 1, stopped" in (tmp_path / "table.md").read_text()
 
     again = [parts[0], Part("recipe", "", [counting(tmp_path, "slow", 0)])]
-    assert call(again, again, setting, minutes=1) == 0
+    assert call(again, again, setting, minutes=10) == 0
     state = state_of(tmp_path / "recipe", "slow")
     assert (state["state"], state["calls"], state["figures"]["begun_at"]) == ("ended", cut_off["calls"] + 1, 1)
     assert state_of(tmp_path / "environment", "first")["state"] == "ended"
@@ -82,7 +83,7 @@ def test_a_part_that_fails_is_told_and_those_that_do_not_need_it_run(
 
     units = {"environment": counting(tmp_path, "first", 0), "recipe": failing(), "ifeval-after": Unit("wait", waiting)}
     parts = [Part(name, "", [unit]) for name, unit in {**units, "plan": counting(tmp_path, "last", 0)}.items()]
-    assert call(parts, parts, setting_in(tmp_path), minutes=1) == 1
+    assert call(parts, parts, setting_in(tmp_path), minutes=10) == 1
     told = capfd.readouterr()
     assert "recipe: failed: exit code 4" in told.err
     assert "no GPU" in told.err
@@ -91,7 +92,7 @@ def test_a_part_that_fails_is_told_and_those_that_do_not_need_it_run(
     assert states == {"environment": "ended", "recipe": "failed", "ifeval-after": "not begun", "plan": "ended"}
 
     broken = [Part("environment", "", [failing()]), *parts[1:]]
-    assert call(broken, broken, setting_in(tmp_path / "other"), minutes=1) == 1
+    assert call(broken, broken, setting_in(tmp_path / "other"), minutes=10) == 1
     assert not (tmp_path / "other" / "recipe").exists(), "nothing runs without its environment"
 
 
@@ -110,10 +111,10 @@ def test_a_killed_call_takes_its_command_along_and_the_next_one_goes_on(tmp_path
     process.kill()
     process.wait()
     assert commands
-    assert not psutil.wait_procs(commands, timeout=10)[1], "the command outlived its call"
+    assert not psutil.wait_procs(commands, timeout=PATIENCE_S)[1], "the command outlived its call"
     assert state_of(tmp_path / "recipe", "slow")["state"] == "begun"
     part = Part("recipe", "", [counting(tmp_path, "slow", 0)])
-    assert call([part], [part], setting_in(tmp_path), minutes=1) == 0
+    assert call([part], [part], setting_in(tmp_path), minutes=10) == 0
     assert state_of(tmp_path / "recipe", "slow")["figures"]["begun_at"] == 1
 
 
@@ -231,7 +232,7 @@ def test_every_part_runs_on_a_cpu_through_kills_and_cut_off_calls(
     command = [str(ROOT / "benchmarks" / "gpu.sh"), "--out", str(out), "--device", "cpu", "--size", "tiny"]
     command += ["--ifeval", str(shared / "ifeval_input_data.jsonl"), "--model", str(small_model_folder)]
     process = subprocess.Popen([*command, "--minutes", "9"], env=variables)
-    wait_for(lambda: any(out.glob("home/store/.scratch/policy-*/metrics.jsonl")), process, 540)
+    wait_for(lambda: any(out.glob("home/store/.scratch/policy-*/metrics.jsonl")), process)
     time.sleep(soak_random.uniform(0, 1))
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -249,8 +250,8 @@ def test_every_part_runs_on_a_cpu_through_kills_and_cut_off_calls(
         assert f"{figure}" in table
 
 
-def wait_for(found: Callable[[], bool], process: "subprocess.Popen[bytes]", timeout_s: float = 60) -> None:
-    end = time.monotonic() + timeout_s
+def wait_for(found: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + PATIENCE_S
     while not found():
         assert process.poll() is None
         assert time.monotonic() < end

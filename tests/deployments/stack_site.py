@@ -20,6 +20,7 @@ import psutil
 
 from deployments.local_services import PORTS
 from tests.flows.workplace import CHEAP_OVERRIDES, REPO
+from tests.patience import PATIENCE_S, wait_until
 from tests.ports import free_port
 
 FORM_OVERRIDES = [*CHEAP_OVERRIDES, "policy.max_steps=3"]  # what makes of the tiny recipe what the form starts
@@ -47,7 +48,7 @@ class Stack:
     def mlflow(self) -> str:
         return f"http://localhost:{self.env['IFRL_MLFLOW_PORT']}"
 
-    def make(self, command: str, timeout_s: float = 900) -> "subprocess.CompletedProcess[str]":
+    def make(self, command: str) -> "subprocess.CompletedProcess[str]":
         """What `make stack`, `make stack-down` and `make stack-status` run."""
         arguments = [sys.executable, "-m", "deployments.stack", command]
         return subprocess.run(
@@ -56,14 +57,14 @@ class Stack:
             cwd=REPO,
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=PATIENCE_S,
             stdin=subprocess.DEVNULL,
         )
 
-    def call(self, *arguments: str, timeout_s: float = 900) -> "subprocess.CompletedProcess[str]":
+    def call(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """A program of the environment (prefect, ifrl) as a person runs it."""
         command = [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
-        return subprocess.run(command, env=self.client, capture_output=True, text=True, cwd=REPO, timeout=timeout_s)
+        return subprocess.run(command, env=self.client, capture_output=True, text=True, cwd=REPO, timeout=PATIENCE_S)
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return post(f"{self.ui}/api{path}", body or {})
@@ -97,9 +98,9 @@ class Stack:
             states.setdefault(item["name"], []).append(item["state"]["name"])
         return states
 
-    def wait_for_run(self, identity: str, timeout_s: float = 900) -> dict[str, Any]:
+    def wait_for_run(self, identity: str) -> dict[str, Any]:
         """The run once it is Completed; a server that is away for a moment is asked again."""
-        end = time.monotonic() + timeout_s
+        end = time.monotonic() + PATIENCE_S
         while True:
             try:
                 run = self.flow_run(identity)
@@ -113,13 +114,8 @@ class Stack:
             )
             time.sleep(0.5)
 
-    def wait_for(
-        self, found: Callable[[], object], what: str, timeout_s: float = 300, about: Callable[[], str] = lambda: ""
-    ) -> None:
-        end = time.monotonic() + timeout_s
-        while not found():
-            assert time.monotonic() < end, f"{what} never came: {about()} {self.log('worker')[-2000:]}"
-            time.sleep(0.1)
+    def wait_for(self, found: Callable[[], object], what: str, about: Callable[[], str] = lambda: "") -> None:
+        wait_until(found, lambda: f"{what} never came: {about()} {self.log('worker')[-2000:]}")
 
     def pid(self, service: str) -> int:
         """Of a service's process; 0 while it is between two."""
@@ -151,7 +147,7 @@ class Stack:
 
 def post(url: str, body: dict[str, Any]) -> Any:
     request = Request(url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
-    with urlopen(request, timeout=30) as answer:
+    with urlopen(request, timeout=PATIENCE_S) as answer:
         return json.load(answer)
 
 
@@ -193,7 +189,7 @@ def nothing_is_left_or_doubled(stack: Stack, identity: str) -> None:
         }
 
     # The server learns of a task's end by an event, which it may write down after the run's own end.
-    stack.wait_for(lambda: not unfinished(), "the end of every task", 60, lambda: str(unfinished()))
+    stack.wait_for(lambda: not unfinished(), "the end of every task", lambda: str(unfinished()))
     runs = mlflow_runs(stack, identity)
     assert not [run for run in runs if run["status"] == "RUNNING"], runs
     parents = [run["id"] for run in runs if run["parent"] is None and run["status"] == "FINISHED"]

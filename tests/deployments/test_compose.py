@@ -15,6 +15,7 @@ from deployments.compose import COMPOSE_FILE, fill_text, read_services
 from deployments.local_services import chosen_services, local_variables
 from deployments.stack import client_lines
 from deployments.supervision import supervisor_config
+from tests.patience import PATIENCE_S
 
 DOCKER = COMPOSE_FILE.parent
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
@@ -25,7 +26,7 @@ PLACES = r"IFRL_(\w+_(HOST|PORT|PUBLIC_URL)|LISTEN|SOCKETS|CODE_FOLDER|DATA|POST
 
 def lint(*command: str) -> str:
     scripts = Path(sys.executable).parent
-    done = subprocess.run([str(scripts / command[0]), *command[1:]], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(scripts / command[0]), *command[1:]], capture_output=True, text=True, timeout=PATIENCE_S)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
+from tests.ports import free_port
+
 _CHUNK = 1 << 16
 
 
@@ -17,7 +19,7 @@ class Gate:
         self._server = (str(parts.hostname), int(parts.port or 80))
         self._open: set[socket.socket] = set()
         self._listening: socket.socket | None = None
-        self.port = 0
+        self.port = free_port()  # it is to be had again after each shutting
         self._listen()
 
     def of(self, url: str) -> str:
@@ -52,7 +54,7 @@ class Gate:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", self.port))
         listening.listen(128)
-        self.port, self._listening = listening.getsockname()[1], listening
+        self._listening = listening
         threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
 
     def _accept(self, listening: socket.socket) -> None:

@@ -15,16 +15,16 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
 from deployments.local_services import postgres_programs, postgres_user
+from tests.patience import PATIENCE_S
 from tests.ports import free_port
 
 _ATTEMPTS = 5
-_PATIENCE_S = 180  # for an answer: tests share two cores
 S3_KEY, S3_SECRET = "ifrl-test", "ifrl-test-secret"
 
 
 @contextmanager
 def running(
-    command: Sequence[str], env: dict[str, str], log: Path, ready: str, timeout_s: float = 90
+    command: Sequence[str], env: dict[str, str], log: Path, ready: str, timeout_s: float = PATIENCE_S
 ) -> Iterator[None]:
     """Start a server, wait until `ready` (a URL) answers, and end it with its children."""
     with log.open("w") as out:
@@ -79,7 +79,7 @@ def postgres_server() -> Iterator[str]:
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
         with NamedTemporaryFile("w", prefix="ifrl-postgres-", suffix=".log") as log:
             run("initdb", "--username", "ifrl", "--auth", "trust", "--no-sync")
-            run("pg_ctl", "start", "--wait", "--options", options)
+            run("pg_ctl", "start", "--wait", "--timeout", f"{PATIENCE_S:.0f}", "--options", options)
             try:
                 yield f"postgresql+asyncpg://ifrl@127.0.0.1:{port}/postgres"
             finally:
@@ -145,7 +145,7 @@ def ask(api: str, path: str, body: Any = None, method: str = "POST") -> Any:
     request = urllib.request.Request(f"{api}{path}", data=data, headers=headers, method=method)
     for attempt in range(_ATTEMPTS):
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             if error.code != 503 or attempt == _ATTEMPTS - 1:
@@ -158,7 +158,7 @@ def ask(api: str, path: str, body: Any = None, method: str = "POST") -> Any:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2):
+        with urllib.request.urlopen(url, timeout=30):
             return True
     except urllib.error.HTTPError:
         return True  # it answers, with a refusal

@@ -2,8 +2,7 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import psutil
 
 from tests.flows.servers import ask
 from tests.flows.workplace import REPO
+from tests.patience import PATIENCE_S, wait_until
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -28,14 +28,14 @@ class Site:
     def api(self) -> str:
         return self.env["PREFECT_API_URL"]
 
-    def prefect(self, *arguments: str, timeout_s: float = 900) -> "subprocess.CompletedProcess[str]":
+    def prefect(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, cwd=REPO, timeout=timeout_s)
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, cwd=REPO, timeout=PATIENCE_S)
 
     def ifrl(self, *arguments: str, cwd: Path = REPO, **env: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "flows.cli", *arguments]
         environment = {**self.env, "PYTHONPATH": str(REPO), **env}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=cwd, timeout=300)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=cwd, timeout=PATIENCE_S)
 
     def ask(self, path: str, body: dict[str, Any] | None = None, method: str = "POST") -> Any:
         return ask(self.api, path, body, method)
@@ -54,17 +54,15 @@ class Site:
     def state(self, run_id: str) -> str:
         return str(self.run(run_id)["state_type"])
 
-    def ended(self, run_id: str, timeout_s: float = 300) -> dict[str, Any]:
+    def ended(self, run_id: str) -> dict[str, Any]:
         """Wait for a run's final state."""
-        wait_until(
-            lambda: self.state(run_id) in FINAL, timeout_s, lambda: f"{self.run(run_id)['state']}\n{self.logs()}"
-        )
+        wait_until(lambda: self.state(run_id) in FINAL, lambda: f"{self.run(run_id)['state']}\n{self.logs()}")
         return self.run(run_id)
 
     def logs(self) -> str:
         return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.folder.glob("*.log")))
 
-    def process_of(self, run_id: str, timeout_s: float = 60) -> psutil.Process:
+    def process_of(self, run_id: str) -> psutil.Process:
         """The flow process of a run, once it is there."""
         found: list[psutil.Process] = []
 
@@ -72,7 +70,7 @@ class Site:
             found[:] = [process for process in psutil.process_iter() if _runs(process, run_id)]
             return bool(found)
 
-        wait_until(look, timeout_s, self.logs)
+        wait_until(look, self.logs)
         return found[0]
 
     @contextmanager
@@ -93,15 +91,6 @@ class Site:
 
 def make_site(folder: Path, server: dict[str, str], env: dict[str, str]) -> Site:
     return Site({**env, **server, "IFRL_CODE": str(REPO), "PREFECT_WORKER_QUERY_SECONDS": "1"}, folder)
-
-
-def wait_until(true: Callable[[], bool], timeout_s: float, about: Callable[[], str] = lambda: "") -> float:
-    """Poll until `true()`; returns the seconds it took."""
-    start = time.monotonic()
-    while not true():
-        assert time.monotonic() - start < timeout_s, f"not within {timeout_s} s: {about()}"
-        time.sleep(0.2)
-    return time.monotonic() - start
 
 
 def _runs(process: psutil.Process, run_id: str) -> bool:

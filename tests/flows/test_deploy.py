@@ -19,8 +19,9 @@ from prefect.utilities.templating import apply_values
 from deployments.wanted import DEPLOYMENT_FILE, Pool, deployment_file, server_file
 from flows.execution.child_runs import check_deployments
 from ifrl_core.errors import ConfigError, PlacementError
-from tests.flows.site import Site, make_site, wait_until
+from tests.flows.site import Site, make_site
 from tests.flows.workplace import REPO
+from tests.patience import wait_until
 
 pytestmark = [pytest.mark.server]
 
@@ -78,7 +79,7 @@ def killed(deployed: Site, tmp_path_factory: pytest.TempPathFactory) -> tuple[st
     """A run that held the only slot when its process was killed: its id, the file of its starts, when it was killed."""
     starts = tmp_path_factory.mktemp("killed") / "starts"
     run_id = deployed.start("small/pipeline", seconds=600, starts=str(starts))
-    wait_until(starts.exists, 60, deployed.logs)
+    wait_until(starts.exists, deployed.logs)
     deployed.process_of(run_id).send_signal(signal.SIGKILL)
     return run_id, starts, time.time()
 
@@ -215,7 +216,7 @@ def test_gpu_pools_ask_for_gpus_and_hold_no_secret(site: Site) -> None:
 )
 @pytest.mark.usefixtures("killed")  # it waits for its slot meanwhile
 def test_exit_codes_of_a_watched_run(deployed: Site, arguments: list[str], code: int, says: str) -> None:
-    done = deployed.prefect("deployment", "run", "small/plain", *arguments, "--watch", timeout_s=120)
+    done = deployed.prefect("deployment", "run", "small/plain", *arguments, "--watch")
     assert done.returncode == code, done.stdout + done.stderr
     assert says in done.stdout + done.stderr
 
@@ -240,7 +241,7 @@ def test_a_killed_run_is_retried_and_gets_its_slot_back_within_two_minutes(
     deployed: Site, killed: tuple[str, Path, float]
 ) -> None:
     run_id, starts, killed_at = killed
-    wait_until(lambda: len(starts.read_text().splitlines()) == 2, 150, deployed.logs)
+    wait_until(lambda: len(starts.read_text().splitlines()) == 2, deployed.logs)
     assert float(starts.read_text().splitlines()[1]) - killed_at < 120
     run = deployed.ended(run_id)
     assert run["state_type"] == "COMPLETED"
@@ -261,7 +262,7 @@ def test_a_schedule_fires_and_its_run_completes(deployed: Site) -> None:
     assert not fired()
     deployed.ask(path, {"active": True, "schedule": {"interval": 15}}, method="PATCH")
     try:
-        wait_until(fired, 180, deployed.logs)
+        wait_until(fired, deployed.logs)
     finally:
         deployed.ask(path, {"active": False, "schedule": kept["schedule"]}, method="PATCH")
 
@@ -288,7 +289,7 @@ def test_a_failure_and_a_promotion_reach_the_webhook(deployed: Site, receiver: R
         return [item for item in receiver.received if text in item["text"]]
 
     deployed.ask("/events", [event])  # type: ignore[arg-type]
-    wait_until(lambda: bool(told("no more disk")) and bool(told("ifrl.promotion")), 60, lambda: str(receiver.received))
+    wait_until(lambda: bool(told("no more disk")) and bool(told("ifrl.promotion")), lambda: str(receiver.received))
     failure = told("no more disk")[0]
     assert "is Failed" in failure["text"]
     assert run_id in failure["url"]

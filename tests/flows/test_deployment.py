@@ -4,15 +4,16 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.flows.site import Site, make_site, wait_until
+from tests.browser import browser_context, text_with
+from tests.flows.site import Site, make_site
 from tests.flows.workplace import CHEAP_OVERRIDES, REPO, Workplace
+from tests.patience import PATIENCE_S, wait_until
 
 CI_SCRIPT = str(REPO / "deployments" / "ci" / "run.sh")
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
@@ -109,7 +110,7 @@ def test_ci_fails_when_the_gain_is_below_the_bound(
     Prefect's watcher loses its connection meanwhile and never ends (issue 22549 of Prefect); nothing depends on it.
     """
     env = ci_environment(deployed, tmp_path, "registry.alias=ci execution.workers=1", watcher="exec sleep 600")
-    done = subprocess.run(["sh", CI_SCRIPT], env=env, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    done = subprocess.run(["sh", CI_SCRIPT], env=env, capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE_S)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "not at least +1000" in done.stderr
     record = deployed.place.record()
@@ -125,12 +126,12 @@ def test_a_build_that_is_ended_takes_its_run_with_it(
     running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
     with (tmp_path / "log").open("w") as log:
         build = subprocess.Popen(["sh", CI_SCRIPT], env=env, stdout=log, stderr=log, cwd=tmp_path)
-    wait_until(lambda: bool(deployed.site.ask("/flow_runs/filter", running)), 120, (tmp_path / "log").read_text)
+    wait_until(lambda: bool(deployed.site.ask("/flow_runs/filter", running)), (tmp_path / "log").read_text)
     run = deployed.site.ask("/flow_runs/filter", running)[0]["id"]
-    wait_until((tmp_path / "looked").exists, 60, (tmp_path / "log").read_text)
+    wait_until((tmp_path / "looked").exists, (tmp_path / "log").read_text)
     assert build.poll() is None, (tmp_path / "log").read_text()
     build.terminate()
-    assert build.wait(60) == 1
+    assert build.wait(PATIENCE_S) == 1
     assert deployed.site.ended(run)["state_type"] == "CANCELLED"
 
 
@@ -138,8 +139,6 @@ def test_a_build_that_is_ended_takes_its_run_with_it(
 def test_the_ui_shows_the_run_its_form_and_its_artifacts(
     finished: "subprocess.CompletedProcess[str]", deployed: Deployed, tmp_path: Path
 ) -> None:
-    from playwright.sync_api import sync_playwright
-
     record, ui = deployed.place.record(), deployed.site.api.removesuffix("/api")
     deployment = next(
         item for item in deployed.site.ask("/deployments/filter") if item["entrypoint"].endswith(":pipeline")
@@ -147,25 +146,17 @@ def test_the_ui_shows_the_run_its_form_and_its_artifacts(
     flow_run = deployed.site.ask(
         "/flow_runs/filter", {"flow_runs": {"id": {"any_": [record["prefect"]["flow_run_id"]]}}}
     )[0]
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=os.environ.get("IFRL_CHROMIUM", "/usr/bin/chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
-        )
-        page = browser.new_page(viewport={"width": 1400, "height": 1600})
+    with browser_context("--disable-gpu", viewport={"width": 1400, "height": 1600}) as context:
+        page = context.new_page()
 
         def text_of(path: str, expected: str) -> str:
             page.goto(f"{ui}{path}")
-            end = time.monotonic() + 60
-            while expected not in (seen := page.inner_text("body")):
-                assert time.monotonic() < end, f"{path} never showed {expected!r}: {seen[:800]}"
-                page.wait_for_timeout(250)
+            seen = text_with(page, expected)
             page.screenshot(path=str(tmp_path / f"{path.strip('/').replace('/', '-')}.png"))
-            return str(seen)
+            return seen
 
         text_of(f"/runs/flow-run/{flow_run['id']}", flow_run["name"])
         form = text_of(f"/deployments/deployment/{deployment['id']}/run", "recipe")
         assert "overrides" in form
         artifacts = text_of("/artifacts", "ifrl-report")
         assert "ifrl-report" in artifacts
-        browser.close()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.flows.workplace import REPO, Workplace
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -21,7 +22,7 @@ def digests(record: dict[str, Any]) -> dict[str, str]:
 def run_dataset(place: Workplace, tiny: str, *overrides: str) -> str:
     command = [sys.executable, "-c", f"from ifrl_core.settings import *; configure_environment(); {DATASET}"]
     done = subprocess.run(
-        [*command, tiny, *overrides], env=place.env, capture_output=True, text=True, cwd=REPO, timeout=600
+        [*command, tiny, *overrides], env=place.env, capture_output=True, text=True, cwd=REPO, timeout=PATIENCE_S
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

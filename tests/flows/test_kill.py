@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import psutil
@@ -19,16 +19,17 @@ from mlflow.tracking import MlflowClient
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.tracking.sink import EXPERIMENT
 from tests.flows.workplace import Workplace, trainings_of
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
 
-def wait_for(found: Callable[[], bool], process: "subprocess.Popen[str]", timeout_s: float = 300) -> None:
-    end = time.monotonic() + timeout_s
+def wait_for(found: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    end = time.monotonic() + PATIENCE_S
     while not found():
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < end, "the moment to kill never came"
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 def kill(process: "subprocess.Popen[str]") -> int:
@@ -36,7 +37,7 @@ def kill(process: "subprocess.Popen[str]") -> int:
     trainings = trainings_of(psutil.Process(process.pid))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    _, alive = psutil.wait_procs(trainings, timeout=20)
+    _, alive = psutil.wait_procs(trainings, timeout=PATIENCE_S)
     assert not alive, "a training process outlived its parent"
     return len(trainings)
 
@@ -50,12 +51,12 @@ def weights_of(place: Workplace, refs: dict[str, Any]) -> dict[str, str]:
 
 def servers_of(place: Workplace) -> list[int]:
     """Temporary Prefect servers that run for this work folder."""
-    return [
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if "prefect.server.api.server:create_app" in (process.info["cmdline"] or ())
-        and process.environ().get("IFRL_HOME") == str(place.home)
-    ]
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if "prefect.server.api.server:create_app" in (process.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):  # that of another test may end meanwhile
+                found += [process.pid] if process.environ().get("IFRL_HOME") == str(place.home) else []
+    return found
 
 
 def states_in_mlflow(place: Workplace) -> dict[str, Counter[str]]:
@@ -94,7 +95,7 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
     made_at = first_shard.stat().st_mtime_ns
     assert servers_of(killed), "no orphan to end: this test no longer shows anything"
     process = killed.start(*command)
-    assert process.wait(600) == 0, (killed.home.parent / "ifrl.log").read_text()
+    assert process.wait(PATIENCE_S) == 0, (killed.home.parent / "ifrl.log").read_text()
     assert not servers_of(killed), "a temporary server of a killed run stays behind"
 
     assert states_in_mlflow(killed)["parent"] == {"KILLED": 3, "FINISHED": 1}

@@ -15,6 +15,7 @@ from ifrl_core.stages import registry
 from tests.core.artifacts.makers import flip_byte
 from tests.flows.forked import call_forked
 from tests.flows.workplace import REPO, Workplace
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -140,7 +141,7 @@ def test_the_models_that_a_run_prints_are_found_on_default_settings(
     assert "is not in MLflow's registry, which holds models:/ifrl-policy@challenger" in done.stderr
     assert "Traceback" not in done.stderr
     score_by_shards(place, tmp_path)
-    looked = call_forked(look_at_model, [tiny, "models:/ifrl-policy@challenger"], place.env, timeout_s=60)
+    looked = call_forked(look_at_model, [tiny, "models:/ifrl-policy@challenger"], place.env, timeout_s=PATIENCE_S)
     assert looked.stdout.strip() == "models:/ifrl-policy/1", looked.stderr
     assert not stray.exists()
 

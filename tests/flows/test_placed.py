@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.flows.site import Site, make_site, wait_until
+from tests.flows.site import Site, make_site
 from tests.flows.workplace import Workplace, trainings_of
+from tests.patience import PATIENCE_S, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -34,7 +35,7 @@ class Placed:
     def start(self, deployment: str, *overrides: str) -> str:
         return self.site.start(deployment, recipe=self.recipe, overrides=list(overrides))
 
-    def child_of(self, run_id: str, timeout_s: float = 120) -> dict[str, Any]:
+    def child_of(self, run_id: str) -> dict[str, Any]:
         """The newest stage run that was started for a pipeline's run."""
         found: list[dict[str, Any]] = []
 
@@ -43,12 +44,12 @@ class Placed:
             found[:] = self.site.ask("/flow_runs/filter", body)
             return bool(found)
 
-        wait_until(look, timeout_s, self.site.logs)
+        wait_until(look, self.site.logs)
         return found[0]
 
     def trainer_of(self, child_id: str) -> psutil.Process:
         """The training process of a stage run, once it has made a step."""
-        stage = self.site.process_of(child_id, 120)  # which may wait for its slot for another minute
+        stage = self.site.process_of(child_id)  # which may wait for its slot for another minute
         seen = set(self.store.glob(".scratch/reward-model-*/**/metrics.jsonl"))
 
         def steps() -> bool:
@@ -56,7 +57,7 @@ class Placed:
             return any(path.stat().st_size and (path not in seen or path.stat().st_mtime > began) for path in files)
 
         began = stage.create_time()
-        wait_until(steps, 200, self.site.logs)
+        wait_until(steps, self.site.logs)
         return trainings_of(stage)[-1]
 
     def free_slots(self) -> int:
@@ -81,20 +82,18 @@ def test_a_stage_runs_on_the_other_pool_and_a_killed_run_goes_on_from_it(placed:
     child = placed.child_of(run_id)
     assert child["work_pool_name"] == "gpu"
     assert child["parameters"]["name"] == "rollouts"
-    wait_until(lambda: bool(list(placed.store.glob("rollouts/*/part-000000-*.parquet.json"))), 120, placed.site.logs)
+    wait_until(lambda: bool(list(placed.store.glob("rollouts/*/part-000000-*.parquet.json"))), placed.site.logs)
     placed.site.process_of(run_id).send_signal(signal.SIGKILL)
 
-    assert placed.site.ended(child["id"], 60)["state_type"] in ("CANCELLED", "COMPLETED"), (
-        "a stage outlives its pipeline"
-    )
-    wait_until(lambda: placed.site.state(run_id) in ("COMPLETED", "FAILED"), 240, placed.site.logs)
+    assert placed.site.ended(child["id"])["state_type"] in ("CANCELLED", "COMPLETED"), "a stage outlives its pipeline"
+    wait_until(lambda: placed.site.state(run_id) in ("COMPLETED", "FAILED"), placed.site.logs)
     run = placed.site.run(run_id)
     assert (run["state_type"], run["run_count"]) == ("COMPLETED", 2)
     stages = placed.place.record()["stages"]
     assert all(stages[name]["cached"] for name in ("seeds", "instructions", "prompts"))
     shards = placed.site.ask("/task_runs/filter", {"task_runs": {"name": {"like_": "rollout-shard"}}})
     assert run_id not in {shard["flow_run_id"] for shard in shards}
-    wait_until(lambda: placed.free_slots() == 1, 120)
+    wait_until(lambda: placed.free_slots() == 1)
 
 
 def test_the_parent_fails_with_the_reason_of_the_child(placed: Placed) -> None:
@@ -118,10 +117,10 @@ def test_cancelling_the_parent_ends_every_process(placed: Placed) -> None:
     parent, stage = placed.site.process_of(run_id), placed.site.process_of(child["id"])
     state = {"state": {"type": "CANCELLING"}}
     placed.site.ask(f"/flow_runs/{run_id}/set_state", state)
-    _, alive = psutil.wait_procs([parent, stage, trainer], timeout=60)
+    _, alive = psutil.wait_procs([parent, stage, trainer], timeout=PATIENCE_S)
     assert not alive
-    assert placed.site.ended(run_id, 60)["state_type"] == "CANCELLED"
-    assert placed.site.ended(child["id"], 60)["state_type"] == "CANCELLED"
+    assert placed.site.ended(run_id)["state_type"] == "CANCELLED"
+    assert placed.site.ended(child["id"])["state_type"] == "CANCELLED"
 
 
 def test_a_stage_that_crashes_is_started_again_and_waits_for_its_slot(placed: Placed) -> None:
@@ -130,10 +129,10 @@ def test_a_stage_that_crashes_is_started_again_and_waits_for_its_slot(placed: Pl
     trainer = placed.trainer_of(child["id"])
     assert placed.free_slots() == 0
     placed.site.process_of(child["id"]).send_signal(signal.SIGKILL)
-    assert not psutil.wait_procs([trainer], timeout=20)[1], "a training process outlives its stage"
-    wait_until(lambda: placed.child_of(run_id)["id"] != child["id"], 30, placed.site.logs)
+    assert not psutil.wait_procs([trainer], timeout=PATIENCE_S)[1], "a training process outlives its stage"
+    wait_until(lambda: placed.child_of(run_id)["id"] != child["id"], placed.site.logs)
     again = placed.child_of(run_id)
     assert placed.site.run(child["id"])["state_type"] == "CRASHED"
-    wait_until(lambda: placed.site.state(again["id"]) == "RUNNING", 60, placed.site.logs)
+    wait_until(lambda: placed.site.state(again["id"]) == "RUNNING", placed.site.logs)
     placed.site.ask(f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
-    assert placed.site.ended(again["id"], 60)["state_type"] == "CANCELLED"
+    assert placed.site.ended(again["id"])["state_type"] == "CANCELLED"

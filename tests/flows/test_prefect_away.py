@@ -25,10 +25,11 @@ from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 from tasks.stages import stage_task
 from tests.flows.gate import Gate, gate
 from tests.flows.servers import ask, mlflow_server, postgres_server, prefect_on
-from tests.flows.site import make_site, wait_until
+from tests.flows.site import make_site
 from tests.flows.test_deploy import SMALL
 from tests.flows.test_kill import wait_for
 from tests.flows.workplace import CHEAP, Workplace
+from tests.patience import PATIENCE_S, wait_until
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.server]
@@ -89,13 +90,13 @@ def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
                 assert time.monotonic() - begun < 1, "the outage holds the work up"
                 time.sleep(0.05)
             first.append(ask(api, f"/flow_runs/{flow_run.id}", method="GET")["run_count"])
-        wait_until(lambda: held() == 1, 20)
-        wait_until(lambda: ask(api, f"/flow_runs/{flow_run.id}", method="GET")["state_type"] == "RUNNING", 20)
+        wait_until(lambda: held() == 1)
+        wait_until(lambda: ask(api, f"/flow_runs/{flow_run.id}", method="GET")["state_type"] == "RUNNING")
         # The server counts the objection as an attempt; to the run, and to who waits for it, it is none.
         mended = ask(api, f"/flow_runs/{flow_run.id}", method="GET")
         assert mended["run_count"] == first[0] + 1
         ask(api, f"/flow_runs/{flow_run.id}/set_state", mark)
-        wait_until(lambda: ask(api, f"/flow_runs/{flow_run.id}", method="GET")["state_type"] == "RUNNING", 20)
+        wait_until(lambda: ask(api, f"/flow_runs/{flow_run.id}", method="GET")["state_type"] == "RUNNING")
         work.progress(1000, 1000, "after")
         return {"steps": step}
 
@@ -121,7 +122,7 @@ def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
     def states() -> list[str]:
         return [task["state_type"] for task in ask(api, "/task_runs/filter", of_run)]
 
-    wait_until(lambda: set(states()) == {"COMPLETED"}, 20, lambda: str(states()))
+    wait_until(lambda: set(states()) == {"COMPLETED"}, lambda: str(states()))
     (progress,) = ask(api, "/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["progress-away"]}}})
     assert float(progress["data"]) == 100
     assert progress["description"] == "after"
@@ -129,7 +130,7 @@ def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
 
 @pytest.mark.e2e
 @pytest.mark.soak
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(1_500)
 def test_five_minutes_without_prefect_and_mlflow_in_the_middle_of_training_cost_nothing(
     workplace: Callable[..., Workplace], prefect: dict[str, str], tiny: str, tmp_path: Path
 ) -> None:
@@ -143,13 +144,13 @@ def test_five_minutes_without_prefect_and_mlflow_in_the_middle_of_training_cost_
         wait_for(lambda: any(path.stat().st_size for path in scratch.glob("policy-*/metrics.jsonl")), process)
         with to_prefect.shutting(), to_mlflow.shutting():
             time.sleep(300)
-        assert process.wait(900) == 0, (place.home.parent / "ifrl.log").read_text()
+        assert process.wait(PATIENCE_S) == 0, (place.home.parent / "ifrl.log").read_text()
         record = place.record()
         assert record["state"] == "completed"
         identity = record["prefect"]["flow_run_id"]
         assert ask(api, f"/flow_runs/{identity}", method="GET")["state_type"] == "COMPLETED"
         of_run = {"flow_runs": {"id": {"any_": [identity]}}}
-        wait_until(lambda: {task["state_type"] for task in ask(api, "/task_runs/filter", of_run)} == {"COMPLETED"}, 60)
+        wait_until(lambda: {task["state_type"] for task in ask(api, "/task_runs/filter", of_run)} == {"COMPLETED"})
         client = MlflowClient(uri)
         runs = client.search_runs([client.get_experiment_by_name("ifrl").experiment_id])
         assert {run.info.status for run in runs} == {"FINISHED"}
@@ -160,7 +161,7 @@ def test_five_minutes_without_prefect_and_mlflow_in_the_middle_of_training_cost_
 
 @pytest.mark.e2e
 @pytest.mark.soak
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_200)
 def test_a_deployed_run_outlives_a_server_that_is_away_for_longer_than_its_heartbeats(tmp_path: Path) -> None:
     """The server itself is stopped and started again, with its automations: the run is not started anew, its slot stays."""
     port, starts = free_port(), tmp_path / "starts"
@@ -174,14 +175,14 @@ def test_a_deployed_run_outlives_a_server_that_is_away_for_longer_than_its_heart
             worker = ExitStack()
             worker.enter_context(site.worker("cpu"))
             identity = site.start("small/pipeline", seconds=240, starts=str(starts))
-            wait_until(starts.exists, 60, site.logs)
+            wait_until(starts.exists, site.logs)
             time.sleep(35)  # a heartbeat, at least
         with worker:
             time.sleep(110)
             with prefect_on(database, tmp_path, port):
-                wait_until(lambda: site.state(identity) == "COMPLETED", 300, site.logs)  # after Crashed, for a moment
+                wait_until(lambda: site.state(identity) == "COMPLETED", site.logs)  # after Crashed, for a moment
                 assert len(starts.read_text().splitlines()) == 1
                 states = site.ask(f"/flow_run_states/?flow_run_id={identity}", method="GET")
                 assert "AwaitingRetry" not in [state["name"] for state in states]
                 print([state["name"] for state in states])
-                wait_until(lambda: site.ask("/v2/concurrency_limits/gpu", method="GET")["active_slots"] == 0, 90)
+                wait_until(lambda: site.ask("/v2/concurrency_limits/gpu", method="GET")["active_slots"] == 0)

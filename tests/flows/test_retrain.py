@@ -13,8 +13,8 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.promotion import champion as registry
 from ifrl_core.promotion.gate import ACCURACY, HACKS, LENGTH, PRIMARY
 from ifrl_core.seeds import ledger
-from tests.flows.site import wait_until
 from tests.flows.workplace import CHEAP, Workplace
+from tests.patience import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -105,7 +105,7 @@ def assert_prefect_tells(place: Workplace, decided: dict[str, Any], nothing: dic
         nothing["said"],
     }
     table = place.ask("/artifacts/filter", {"artifacts": {"key": {"any_": ["ifrl-promotion"]}}})[0]["data"]
-    wait_until(lambda: decision_events(place) == [EVENTS[decided["decision"]]], 30, lambda: str(decision_events(place)))
+    wait_until(lambda: decision_events(place) == [EVENTS[decided["decision"]]], lambda: str(decision_events(place)))
     passed = {row["metric"]: row["passed"] for row in json.loads(table)}
     assert set(passed) == {PRIMARY, ACCURACY, LENGTH, HACKS}
     assert (set(passed.values()) == {"yes"}) == (decided["decision"] == "promoted")

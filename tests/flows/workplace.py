@@ -11,6 +11,7 @@ import psutil
 
 from tests.flows.forked import run_forked
 from tests.flows.servers import ask
+from tests.patience import PATIENCE_S
 
 TINY = str(Path(__file__).parent / "tiny.yaml")
 # What halves the time of the tiny recipe's trainings, and the disk they take, where it does not matter what comes of them.
@@ -33,7 +34,7 @@ class Workplace:
         log = (self.home.parent / "ifrl.log").open("a")
         return subprocess.Popen(self.command(*arguments), env=self.env, stdout=log, stderr=log, text=True, cwd=REPO)
 
-    def run(self, *arguments: str, timeout_s: float = 600) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, timeout_s: float = PATIENCE_S) -> "subprocess.CompletedProcess[str]":
         return run_forked(arguments, self.env, timeout_s=timeout_s)
 
     def ask(self, path: str, body: dict[str, Any]) -> Any:

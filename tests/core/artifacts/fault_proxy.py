@@ -15,6 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
+
 Fault = Literal["503", "slow", "cut", "lost"]
 SLOW_S = 2.0
 _NOT_PASSED_ON = {"connection", "expect", "transfer-encoding", "keep-alive"}
@@ -38,7 +41,7 @@ class Proxy:
     upstream: str
     conditional: bool = False
     plan: Plan = lambda request: None
-    port: int = 0
+    port: int = field(default_factory=free_port)  # to be had again after each refusing
     faults: list[tuple[Fault, Request]] = field(default_factory=list)
     seen: dict[tuple[str, str], int] = field(default_factory=dict)
     etags: dict[str, str] = field(default_factory=dict)
@@ -61,7 +64,6 @@ class Proxy:
 
         proxy = self
         self.server = Server(("127.0.0.1", self.port), type("ProxyHandler", (_Handler,), {"proxy": proxy}))
-        self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:
@@ -129,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815
 
     def pass_on(self, body: bytes, fault: Fault | None) -> None:
-        connection = http.client.HTTPConnection(urlsplit(self.proxy.upstream).netloc, timeout=60)
+        connection = http.client.HTTPConnection(urlsplit(self.proxy.upstream).netloc, timeout=PATIENCE_S)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_PASSED_ON}
         connection.request(self.command, self.path, body or None, headers)
         response = connection.getresponse()

@@ -17,6 +17,7 @@ from ifrl_core.errors import ArtifactError, ModelError
 from ifrl_core.models.content import digest_of_model
 from ifrl_core.models.folder import local_folder, model_folder
 from tests.core.artifacts.fault_proxy import Fault, Plan, Proxy, Request
+from tests.patience import PATIENCE_S
 
 DATA = random.Random(0).randbytes(1_000_000)
 DIGEST = digest_of_bytes(DATA)
@@ -148,7 +149,7 @@ def test_of_processes_that_want_a_file_one_reads_it(proxy: Proxy, tmp_path: Path
     watcher.start()
     command = [sys.executable, "-c", SCRIPT, "s3://ifrl/shared/model.safetensors", str(target), DIGEST]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    errors = [process.communicate(timeout=PATIENCE_S)[1] for process in processes]
     done.set()
     watcher.join()
     assert [process.returncode for process in processes] == [0, 0, 0], errors

@@ -11,6 +11,7 @@ from ifrl_core.errors import ArtifactError
 from tests.core.artifacts import fault_proxy
 from tests.core.artifacts.fault_proxy import Fault, Proxy, Request
 from tests.core.artifacts.makers import table
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.server
 FINGERPRINT = "f" * 64
@@ -55,7 +56,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(proxy: Proxy, tmp_path:
         thread.start()
         time.sleep(3)
         assert not ended
-    thread.join(90)
+    thread.join(PATIENCE_S)
     assert ended == ["part-00001.parquet"]
     assert [row["a"] for row in store.rows(writer.commit({}))] == [1, 2]
 

@@ -12,11 +12,12 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.artifacts.gc import leftovers
 from tests.core.artifacts.kills import LADDERS, RUNGS
 from tests.core.artifacts.makers import commit
+from tests.patience import PATIENCE_S
 
 
 def run_kills(what: str, root: Path, kills: int, *, seed: int = 0) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.core.artifacts.kills", what, str(root), str(kills), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr[-3000:]
     outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return outcome

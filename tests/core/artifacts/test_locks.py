@@ -19,6 +19,7 @@ from ifrl_core.artifacts.locks import locked
 from ifrl_core.errors import ArtifactError
 from tests.core.artifacts.fault_proxy import Proxy
 from tests.core.artifacts.makers import table
+from tests.patience import PATIENCE_S
 
 F = "f" * 64
 S3 = pytest.param("s3", marks=pytest.mark.server)
@@ -106,7 +107,7 @@ def test_threads_exclude_each_other_and_parts_do_not(root: str) -> None:
             if alone:
                 time.sleep(0.2)
             else:
-                both.wait(60)
+                both.wait(PATIENCE_S)
             inside[0] -= 1
 
     for parts, expected in ((["a", "a", "a"], 1), (["a", "b"], 2)):
@@ -189,7 +190,7 @@ def test_a_silent_lease_is_taken_over_and_a_beating_one_is_not(
         time.sleep(6)
         assert not times, "it was taken from a holder that gave signs of life"
         check()
-    other.join(30)
+    other.join(PATIENCE_S)
     assert times
 
 
@@ -242,7 +243,7 @@ def test_waiting_is_said_once(store: ArtifactStore, caplog: pytest.LogCaptureFix
             other = threading.Thread(target=lambda: store.lock("stage", F).__enter__())
             other.start()
             time.sleep(1)
-        other.join(10)
+        other.join(PATIENCE_S)
     assert [record.message for record in caplog.records] == [
         f"stage {F[:12]}: another run is making it; waiting for its result"
     ]

@@ -9,6 +9,7 @@ from threading import Barrier
 import pytest
 
 from ifrl_core.inference.devices import VISIBLE, devices_here, shared_out, take_device
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def seen(environment: dict[str, str], together: Barrier) -> str | None:
     """What a worker sees after it was given its parent's environment, as Prefect's runner does for every task."""
     os.environ.update(environment)
     take_device()
-    together.wait(60)
+    together.wait(PATIENCE_S)
     return os.environ.get(VISIBLE)
 
 

@@ -20,9 +20,10 @@ from ifrl_core.inference import Request, Sampling
 from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.instructions import stage as dataset
 from ifrl_core.seeds import stage as seeds_stage
+from tests.patience import PATIENCE_S
 from tests.ports import free_port
 
-pytestmark = [pytest.mark.server, pytest.mark.model, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.server, pytest.mark.model, pytest.mark.timeout(1_200)]
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def test_killing_a_server_in_the_middle_loses_and_doubles_nothing(servers: list[
 
     engine = ServerEngine([one.url, two.url], str(folder), concurrency=2, first_rest_s=0.2)
     completions = engine.generate(requests(16), sampling, kill_after_four)
-    assert two.process.wait(10) == -signal.SIGKILL
+    assert two.process.wait(PATIENCE_S) == -signal.SIGKILL
     assert seen == list(range(1, 17))
     assert [item.text for item in completions] == [item.text for item in undisturbed]
     assert "POST /v1/chat/completions" in two.log.read_text()

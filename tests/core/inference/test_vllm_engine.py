@@ -65,7 +65,7 @@ def conversations() -> list[Request]:
 
 @pytest.mark.vllm
 @needs_vllm
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_histories_and_tools_are_read_as_transformers_read_them(
     engine: VllmEngine, model: ArtifactRef, model_store: ArtifactStore
 ) -> None:
@@ -78,7 +78,7 @@ def test_histories_and_tools_are_read_as_transformers_read_them(
 
 @pytest.mark.vllm
 @needs_vllm
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_200)
 def test_answers_come_in_order_with_counts_and_rungs_meet_in_the_prefix_cache(engine: VllmEngine) -> None:
     requests = ladders(6)
     seen: list[tuple[int, dict[str, float]]] = []
@@ -99,7 +99,7 @@ def test_answers_come_in_order_with_counts_and_rungs_meet_in_the_prefix_cache(en
 
 @pytest.mark.vllm
 @needs_vllm
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_the_same_seed_gives_the_same_text_and_another_seed_another(engine: VllmEngine) -> None:
     prompt = [{"role": "user", "content": "Tell me about a river."}]
     requests = [Request(prompt, seed) for seed in (1, 2, 1)]
@@ -111,7 +111,7 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another(engine: Vllm
 
 @pytest.mark.vllm
 @needs_vllm
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_seeds_work_where_prompts_are_more_than_one_prefill_takes(engine: VllmEngine) -> None:
     texts = [" ".join(f"Point {n} of chapter {chapter} is new." for n in range(40)) for chapter in range(16)]
     requests = [Request([{"role": "user", "content": text}], seed) for seed, text in enumerate(texts)]
@@ -122,7 +122,7 @@ def test_seeds_work_where_prompts_are_more_than_one_prefill_takes(engine: VllmEn
 
 @pytest.mark.vllm
 @needs_vllm
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_the_verdicts_of_a_judge_that_is_held_to_a_schema_are_all_read(engine: VllmEngine, tmp_path: Path) -> None:
     def grading(n: int) -> Grading:
         asked = {"prompt": f"Are {n} points of a list true? Talk about it in French."}
@@ -137,7 +137,7 @@ def test_the_verdicts_of_a_judge_that_is_held_to_a_schema_are_all_read(engine: V
 
 @pytest.mark.vllm
 @needs_vllm
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_structured_output_is_json_of_the_asked_shape(engine: VllmEngine) -> None:
     request = Request([{"role": "user", "content": "Write five constraints as JSON."}], 3)
     (completion,) = engine.generate([request], Sampling(400, temperature=0.7, json_schema=SCHEMA))
@@ -155,7 +155,7 @@ def test_without_vllm_the_error_says_how_to_get_it(tmp_path: Path) -> None:
 @pytest.mark.vllm
 @pytest.mark.server
 @needs_vllm
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_200)
 def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
     model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
 ) -> None:
@@ -191,7 +191,7 @@ def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
 
 @pytest.mark.vllm
 @needs_vllm
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_200)
 def test_a_context_that_memory_is_not_kept_for_is_refused_and_never_cut(
     model: ArtifactRef, model_store: ArtifactStore
 ) -> None:
@@ -231,7 +231,7 @@ if __name__ == "__main__":
 
 @pytest.mark.vllm
 @needs_vllm
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_200)
 def test_a_closed_engine_gives_its_memory_back_and_another_may_follow(
     model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
 ) -> None:

@@ -38,7 +38,7 @@ def inputs(store: ArtifactStore, model: ArtifactRef, model_store: ArtifactStore)
 
 
 @pytest.mark.model
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_levels_that_are_too_hard_get_the_types_that_the_model_can_do(
     store: ArtifactStore, inputs: dict[str, ArtifactRef]
 ) -> None:

@@ -50,7 +50,7 @@ def given(store: ArtifactStore, folder: Path, model: ArtifactRef, config: Pipeli
 
 @pytest.mark.usefixtures("forked")
 @pytest.mark.model
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_a_twin_that_writes_noise_is_replaced_and_said_to_have_failed(
     tmp_path: Path, tiny_model: ArtifactRef, model_store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +86,7 @@ def test_a_twin_that_writes_noise_is_replaced_and_said_to_have_failed(
 
 @pytest.mark.soak
 @pytest.mark.usefixtures("forked")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_a_killed_training_of_the_twin_goes_on_and_ends_with_the_weights_of_an_undisturbed_one(
     tmp_path: Path, tiny_model: ArtifactRef, model_store: ArtifactStore
 ) -> None:

@@ -25,6 +25,7 @@ from tests.core.policy.test_training import (
     make_inputs,
     own_store,
 )
+from tests.patience import PATIENCE_S
 
 SCRIPT = """
 import sys
@@ -60,7 +61,7 @@ def kill_in_training(arguments: list[str], checkpoints: Path, moments: list[tupl
         training = psutil.Process(victim.pid).children(recursive=True)
         victim.kill()
         victim.wait()
-        _, alive = psutil.wait_procs(training, timeout=30)
+        _, alive = psutil.wait_procs(training, timeout=PATIENCE_S)
         assert alive == [], "it outlived its stage"
 
 
@@ -86,7 +87,7 @@ def assert_kills_change_nothing(
 
 
 @pytest.mark.model
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_killed_with_its_stage_it_goes_on(tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path) -> None:
     config = CURRICULA["promoted"].model_copy(update={"max_steps": 8})  # time to kill it in
     assert_kills_change_nothing(config, "promoted", tiny_model, model_store, tmp_path, kills=1)
@@ -94,7 +95,7 @@ def test_killed_with_its_stage_it_goes_on(tiny_model: ArtifactRef, model_store: 
 
 @pytest.mark.soak
 @pytest.mark.model
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("curriculum", CURRICULA)
 def test_killed_with_its_stage_five_times_at_random_it_goes_on(
     small_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path, curriculum: str
@@ -104,7 +105,7 @@ def test_killed_with_its_stage_five_times_at_random_it_goes_on(
 
 
 @pytest.mark.model
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1_200)
 def test_sigterm_saves_the_step_in_hand_and_the_same_command_goes_on_from_there(
     tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ from ifrl_core.training.clock import PARTS
 from ifrl_core.training.job import CHECKPOINTS, FINAL, METRICS
 from ifrl_core.training.launch import run_training
 from tests.core.forked import forked_trainings
+from tests.patience import PATIENCE_S
 from tests.ports import free_port
 
 # float32: in bf16 the last digits, and so now and then a token, depend on what else is in the batch.
@@ -127,7 +128,7 @@ def assert_alike(one: Job, other: Job) -> None:
 
 
 @pytest.mark.model
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_two_processes_make_the_rollouts_rewards_and_metrics_of_one(alone: Job, tmp_path: Path) -> None:
     job = job_of(tmp_path / "job", alone.model, processes=2)
     with forked_trainings():
@@ -136,7 +137,7 @@ def test_two_processes_make_the_rollouts_rewards_and_metrics_of_one(alone: Job, 
 
 
 @pytest.mark.model
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_so_do_two_machines_that_share_a_folder(alone: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two launchers on this host, found by address and rank, as on two machines."""
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
@@ -147,14 +148,14 @@ def test_so_do_two_machines_that_share_a_folder(alone: Job, tmp_path: Path, monk
     try:
         job = job_of(folder, alone.model, processes=1, machines=2)
         run_training(job.folder, policy_launch(job.config))
-        assert other.wait(timeout=60) == 0
+        assert other.wait(timeout=PATIENCE_S) == 0
     finally:
         other.kill()
     assert_alike(alone, job)
 
 
 @pytest.mark.model
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(1_200)
 def test_adapters_are_trained_twice_on_the_same_rollouts_and_merged(
     tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.serve.client import RewardModelClient
 from tests.core.inference.fault_server import serving
 from tests.core.reward_model.test_serve import ANSWERS, CONSTRAINTS, _start
+from tests.patience import PATIENCE_S
 from tests.ports import free_port
 
 PAIRS = [(answer, constraint) for constraint in CONSTRAINTS for answer in ANSWERS[:5]]  # answers come back again
@@ -42,7 +43,7 @@ def test_it_scores_as_the_model_itself_and_a_refusal_names_the_reason(
         assert "--dtype float32 is for a model that is loaded here" in str(refused.exception)
     finally:
         service.process.terminate()
-        service.process.wait(30)
+        service.process.wait(PATIENCE_S)
 
 
 def test_one_that_is_away_is_asked_again_and_then_named() -> None:

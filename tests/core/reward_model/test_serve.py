@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from flows.cli.main import app
 from ifrl_core.reward_model.model.score import RewardModel
+from tests.patience import PATIENCE_S
 
 WORDS = ["the", "river", "runs", "past", "a", "small", "market", "where", "people", "trade", "bread", "and", "music"]
 CONSTRAINTS = ["Be kind.", "No commas.", "Answer in all capital letters.", "Write a poem about the sea."]
@@ -41,7 +42,7 @@ def _start(folder: Path, *options: str) -> Service:
     found = re.search(r"http://\S+", process.stdout.readline())
     assert found
     httpx.get(f"{found[0]}/health")  # the line is printed once it listens: no client has to try again
-    return Service(found[0], process, httpx.Client(base_url=found[0], timeout=60))
+    return Service(found[0], process, httpx.Client(base_url=found[0], timeout=PATIENCE_S))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def service(reward_model: Path) -> Iterator[Service]:
     made = _start(reward_model)
     yield made
     made.process.terminate()
-    made.process.wait(30)
+    made.process.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def offline(reward_model: Path) -> RewardModel:
 @pytest.mark.server
 def test_many_clients_at_once_get_what_offline_scoring_gives(service: Service, offline: RewardModel) -> None:
     pairs = [(answer, constraint) for answer in ANSWERS for constraint in CONSTRAINTS]
-    with httpx.Client(base_url=service.url, timeout=60, limits=httpx.Limits(max_connections=40)) as client:
+    with httpx.Client(base_url=service.url, timeout=PATIENCE_S, limits=httpx.Limits(max_connections=40)) as client:
 
         def predict(pair: tuple[str, str]) -> httpx.Response:
             return client.post("/predict", json={"question": pair[1], "answer": pair[0]})
@@ -93,7 +94,7 @@ def test_pairs_sent_one_by_one_meet_in_batches(service: Service) -> None:
 def test_noise_on_the_socket_ends_no_more_than_its_connection(service: Service, noise: bytes, announced: int) -> None:
     host, port = service.url.removeprefix("http://").split(":")
     for head in (b"", f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {announced}\r\n\r\n".encode()):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
             connection.sendall(head + noise)
             connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(12)
@@ -128,7 +129,7 @@ def test_sigterm_under_load_finishes_what_was_accepted(reward_model: Path, offli
     assert found == pytest.approx(
         offline.probabilities([(answer, c) for answer in ANSWERS for c in constraints]), abs=1e-4
     )
-    assert service.process.wait(30) == 0
+    assert service.process.wait(PATIENCE_S) == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{service.url}/health")
 

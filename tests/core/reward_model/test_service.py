@@ -21,6 +21,7 @@ from ifrl_core.reward_model.serve.batcher import Batcher, QueueFullError
 from ifrl_core.reward_model.serve.client import RewardModelClient
 from ifrl_core.reward_model.serve.limits import Limits
 from ifrl_core.reward_model.serve.metrics import Metrics
+from tests.patience import PATIENCE_S
 
 
 class LengthScorer:
@@ -33,7 +34,7 @@ class LengthScorer:
 
     def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         self.batches.append(list(pairs))
-        self.go_on.wait(10)
+        self.go_on.wait(PATIENCE_S)
         if any(constraint == "!" for _, constraint in pairs):
             raise RuntimeError("broken")
         return [None if constraint == "?" else 1 / (1 + len(constraint)) for _, constraint in pairs]
@@ -294,7 +295,7 @@ def test_a_client_that_went_away_costs_nothing_and_harms_nobody(scorer: LengthSc
     with pytest.raises(QueueFullError):
         batcher.submit("more", ["x"])
     scorer.go_on.set()
-    assert waiting.result(5) == [0.5]
+    assert waiting.result(PATIENCE_S) == [0.5]
     batcher.close()
     assert scorer.batches[1] == [("waiting", "x")]
 

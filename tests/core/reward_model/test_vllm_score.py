@@ -12,7 +12,7 @@ from tests.core.reward_model.test_memory import PAIRS
 
 @pytest.mark.vllm
 @needs_vllm
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_200)
 def test_probabilities_are_ours(reward_model: Path) -> None:
     pairs = [*PAIRS[:40], ("", "Be kind."), ("Blue.", "No commas. " * 200), ("word " * 500, "Be kind.")]
     ours = RewardModel(reward_model, dtype="float32").probabilities(pairs)

@@ -15,6 +15,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.tracking.sink import open_experiment
 from ifrl_core.tracking.tracker import TrackedRun, Tracker
 from ifrl_core.tracking.versions import register_folder
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -112,6 +113,6 @@ def test_runs_that_begin_at_once_in_a_fresh_folder_all_begin(tmp_path: Path) -> 
         f"from ifrl_core.tracking.tracker import Tracker; print(Tracker.start({uri!r}, None, 'run', {{}}).run.run_id)"
     )
     runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    ids = {run.communicate(timeout=300)[0].strip() for run in runs}
+    ids = {run.communicate(timeout=PATIENCE_S)[0].strip() for run in runs}
     assert [run.returncode for run in runs] == [0, 0]
     assert len(ids) == 2

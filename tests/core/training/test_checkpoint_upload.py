@@ -153,7 +153,7 @@ def test_a_store_on_this_disk_needs_no_uploads(store: ArtifactStore, tmp_path: P
 @pytest.mark.model
 @pytest.mark.server
 @pytest.mark.usefixtures("forked")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_another_machine_goes_on_where_this_one_was_stopped(
     s3_store: ArtifactStore,
     tiny_model: ArtifactRef,

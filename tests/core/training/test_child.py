@@ -14,6 +14,7 @@ import pytest
 from ifrl_core.errors import TrainingError
 from ifrl_core.training.child import run_child
 from ifrl_core.training.job import LOG, METRICS
+from tests.patience import PATIENCE_S
 
 ROWS = """
 import sys, pathlib
@@ -83,7 +84,7 @@ def test_a_child_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     sleeper = _wait_for(lambda: next((p for p in psutil.Process(parent.pid).children() if p.name() == "sleep"), None))
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    sleeper.wait(timeout=10)
+    sleeper.wait(timeout=PATIENCE_S)
     assert not psutil.pid_exists(sleeper.pid) or sleeper.status() == psutil.STATUS_ZOMBIE
 
 
@@ -124,7 +125,7 @@ with sigterm_asks_children_to_stop():
 @pytest.mark.parametrize("how", ["raises", "returns"])
 def test_a_child_saves_its_work_when_the_parent_is_told_to_end(tmp_path: Path, how: str) -> None:
     command = [sys.executable, "-c", IS_TERMINATED, str(tmp_path), STOPS_WHEN_ASKED, how]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert (tmp_path / "saved").exists()
     assert "handled as before" in done.stdout
     assert ("Terminated" if how == "raises" else "TrainingError: toy ended with exit code 3") in done.stderr

@@ -20,6 +20,7 @@ from ifrl_core.policy.launch import check_launch, policy_launch
 from ifrl_core.training.job import ACCELERATE, CHECKPOINTS, FINAL
 from ifrl_core.training.launch import Launch, environment, launch_command, run_training, write_launch
 from ifrl_core.training.shape import Place, Shape, resolve
+from tests.patience import PATIENCE_S
 
 HERE = Place(0, "127.0.0.1", "29500")
 JOB = Path("/some/job.json")
@@ -164,7 +165,7 @@ def test_every_process_dies_with_the_stage(tmp_path: Path) -> None:
         time.sleep(0.1)
     stage.kill()
     stage.wait()
-    _, alive = psutil.wait_procs(started, timeout=60)
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE_S)
     assert alive == []
 
 

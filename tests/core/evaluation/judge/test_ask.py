@@ -203,7 +203,7 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(tmp_path: Path) -> N
 
 @pytest.mark.soak
 @pytest.mark.server
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_judging_that_is_killed_again_and_again_ends_as_if_undisturbed(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

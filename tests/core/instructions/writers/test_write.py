@@ -149,7 +149,7 @@ def test_answers_that_a_kill_left_in_the_journal_are_not_asked_for_again(tmp_pat
 
 
 @pytest.mark.model
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_the_policy_itself_writes_and_every_seed_is_written_or_accounted_for(
     small_model: ArtifactRef, model_store: ArtifactStore
 ) -> None:
