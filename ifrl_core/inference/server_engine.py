@@ -187,15 +187,15 @@ class ServerEngine:
     async def _answer(self, client: httpx.AsyncClient, fleet: Fleet, body: bytes, what: str) -> ChatAnswer:
         """Send one request until it is answered."""
         avoid: Server | None = None
-        failures = malformed = 0
+        failures, malformed = 0, list[str]()
         while True:
             lease = await fleet.borrow(avoid)
             url = f"{lease.server.url}/chat/completions"
             try:
                 answer = await _post(client, url, body, self._reasoning)
             except MalformedError as error:
-                malformed += 1
-                if malformed > len(self._urls):  # another one would not get better
+                malformed.append(lease.server.url)
+                if len(malformed) > len(set(malformed)) == len(fleet.servers):  # another one would not get better
                     raise InferenceError(f"{url} answers {what} with what is no chat completion: {error}") from None
                 fleet.failed(lease, str(error))
                 problem, failures = str(error), failures + 1

@@ -54,7 +54,7 @@ def servers_of(place: Workplace) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         if "prefect.server.api.server:create_app" in (process.info["cmdline"] or ()):
-            with suppress(psutil.NoSuchProcess):  # that of another test may end meanwhile
+            with suppress(psutil.Error):  # that of another test may end meanwhile
                 found += [process.pid] if process.environ().get("IFRL_HOME") == str(place.home) else []
     return found
 

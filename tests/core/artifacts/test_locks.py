@@ -19,7 +19,7 @@ from ifrl_core.artifacts.locks import locked
 from ifrl_core.errors import ArtifactError
 from tests.core.artifacts.fault_proxy import Proxy
 from tests.core.artifacts.makers import table
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 
 F = "f" * 64
 S3 = pytest.param("s3", marks=pytest.mark.server)
@@ -41,27 +41,27 @@ def lease_path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"ifrl/{tmp_path.name}/.locks/x.lock"
 
 
-def start(root: str, log: Path, seconds: float) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.core.artifacts.slow_stage", root, str(log), str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_until_begun(log: Path, process: "subprocess.Popen[str]") -> None:
-    end = time.monotonic() + 60
-    while not log.exists():
-        assert process.poll() is None
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def start(root: str, log: Path, go_on: Path, errors: Path) -> "subprocess.Popen[str]":
+    """A stage that ends once there is the file `go_on`; what it logs goes to the file `errors`."""
+    command = [sys.executable, "-m", "tests.core.artifacts.slow_stage", root, str(log), str(go_on)]
+    with errors.open("w") as stream:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream, text=True)
 
 
 def test_of_processes_that_want_the_same_artifact_one_makes_it(root: str, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    processes = [start(root, log, 2) for _ in range(3)]
-    results = [process.communicate(timeout=90) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], results
-    assert len({digest for digest, _ in results}) == 1
+    log, waiting = tmp_path / "log", [tmp_path / f"errors-{number}" for number in range(3)]
+    processes = [start(root, log, go_on := tmp_path / "go-on", errors) for errors in waiting]
+
+    def both_wait() -> bool:
+        assert all(process.poll() is None for process in processes), [path.read_text() for path in waiting]
+        return sum("waiting for its result" in path.read_text() for path in waiting) == 2
+
+    wait_until(both_wait, pause_s=0.05)
+    go_on.touch()
+    results = [process.communicate(timeout=PATIENCE_S)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], [path.read_text() for path in waiting]
+    assert len(set(results)) == 1
     assert [line.split()[0] for line in log.read_text().splitlines()] == ["begin", "end"]
-    assert sum("waiting for its result" in errors for _, errors in results) == 2
     # Shards of one run only: the stage writes its process id into each.
     store = ArtifactStore(root)
     (name,) = {Path(file.path).parent.name for file in files.listing(store.fs, f"{store.base}/slow")}
@@ -71,19 +71,18 @@ def test_of_processes_that_want_the_same_artifact_one_makes_it(root: str, tmp_pa
 
 
 def test_a_killed_holder_is_followed_at_once(root: str, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    holder = start(root, log, 300)
-    wait_until_begun(log, holder)
-    waiting = start(root, log, 0)
-    assert waiting.stderr is not None
-    while "waiting for its result" not in (line := waiting.stderr.readline()):
-        assert line, "it ended"
+    log, errors = tmp_path / "log", tmp_path / "errors"
+    holder = start(root, log, tmp_path / "never", tmp_path / "errors-of-holder")
+    wait_until(log.exists, (tmp_path / "errors-of-holder").read_text)
+    (tmp_path / "go-on").touch()
+    waiting = start(root, log, tmp_path / "go-on", errors)
+    wait_until(lambda: "waiting for its result" in errors.read_text(), errors.read_text)
     time.sleep(0.5)
     assert waiting.poll() is None
     os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()
-    out, errors = waiting.communicate(timeout=lease.PATIENCE_S / 2)
-    assert waiting.returncode == 0, errors
+    out, _ = waiting.communicate(timeout=lease.PATIENCE_S / 2)
+    assert waiting.returncode == 0, errors.read_text()
     assert len(out.strip()) == 64
     assert [line.split()[0] for line in log.read_text().splitlines()] == ["begin", "begin", "end"]
 
@@ -242,6 +241,7 @@ def test_waiting_is_said_once(store: ArtifactStore, caplog: pytest.LogCaptureFix
         with store.lock("stage", F):
             other = threading.Thread(target=lambda: store.lock("stage", F).__enter__())
             other.start()
+            wait_until(lambda: caplog.records)
             time.sleep(1)
         other.join(PATIENCE_S)
     assert [record.message for record in caplog.records] == [

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.inference.engine import no_room
 from ifrl_core.inference.server_engine import ServerEngine
 from tests.core.inference.fault_server import Body, Reply, completion, echo, serving
+from tests.patience import PATIENCE_S, wait_until
 from tests.ports import free_port
 
 SAMPLING = Sampling(max_tokens=5, temperature=0.7, top_p=0.9)
@@ -26,7 +28,7 @@ def expected(count: int) -> list[str]:
 
 
 def engine(*urls: str, **settings: Any) -> ServerEngine:
-    return ServerEngine(urls, "tiny", **({"first_rest_s": 0.02, "timeout_s": 5.0} | settings))
+    return ServerEngine(urls, "tiny", **({"first_rest_s": 0.02, "timeout_s": PATIENCE_S} | settings))
 
 
 def texts(completions: list[Completion]) -> list[str]:
@@ -168,13 +170,25 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_concurrency_is_bounded_and_used() -> None:
-    with serving(delay_s=0.02) as server:
+    used = threading.Event()
+
+    def reply(body: Body, number: int) -> Reply:
+        if server.in_flight == 4:
+            used.set()
+        assert used.wait(PATIENCE_S)
+        return echo(body, number)
+
+    with serving(reply, delay_s=0.02) as server:
         engine(server.url, concurrency=4).generate(requests(40), SAMPLING)
     assert server.most_in_flight == 4
 
 
 def test_the_faster_server_gets_more() -> None:
-    with serving(delay_s=0.01) as fast, serving(delay_s=0.2) as slow:
+    def when_most_is_done(body: Body, number: int) -> Reply:
+        wait_until(lambda: len(fast.bodies) > 50, pause_s=0.01)
+        return echo(body, number)
+
+    with serving() as fast, serving(when_most_is_done) as slow:
         completions = engine(fast.url, slow.url, concurrency=2).generate(requests(60), SAMPLING)
     assert texts(completions) == expected(60)
     assert len(fast.bodies) > 3 * len(slow.bodies) > 0
@@ -217,15 +231,28 @@ def test_a_bad_server_costs_a_retry_on_another(how: str) -> None:
     def reply(body: Body, number: int) -> Reply | None:
         return None if how == "hangs up" else (200, b"<html>", {})
 
-    slow = 2.0 if how == "is slow" else 0.0
+    slow, waits = (2.0, {"timeout_s": 0.5, "patience": 30}) if how == "is slow" else (0.0, {})
     with serving() as good, serving(reply, delay_s=slow) as bad:
         url = unused_url() if how == "refuses" else bad.url
-        completions = engine(url, good.url, timeout_s=0.5, concurrency=4).generate(requests(30), SAMPLING)
+        completions = engine(url, good.url, concurrency=4, **waits).generate(requests(30), SAMPLING)
     assert texts(completions) == expected(30)
     answered = {body["seed"] for body in good.bodies}
     assert answered == {100 + i for i in range(30)}
     if how != "refuses":
         assert len(bad.bodies) < 20
+
+
+def test_a_server_that_talks_nonsense_while_the_other_is_busy_costs_no_request() -> None:
+    def when_the_other_was_asked_often(body: Body, number: int) -> Reply:
+        for _ in range(1_000):
+            if len(bad.bodies) > 4:
+                break
+            time.sleep(0.01)
+        return echo(body, number)
+
+    with serving(when_the_other_was_asked_often) as good, serving(lambda body, number: (200, b"<html>", {})) as bad:
+        completions = engine(good.url, bad.url, concurrency=1).generate(requests(2), SAMPLING)
+    assert texts(completions) == expected(2)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])

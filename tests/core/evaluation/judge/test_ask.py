@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import suppress
@@ -25,6 +26,7 @@ from ifrl_core.inference.server_engine import ServerEngine
 from ifrl_core.stages.progress import Table
 from tests.core.inference.fault_server import Asked, Body, completion, serving
 from tests.core.inference.fault_server import Reply as Answer
+from tests.patience import PATIENCE_S, wait_until
 from tests.soak import campaign_seed, case_seed
 
 CONFIG = JudgeConfig(engine="server", served_model="judge", max_tokens=50, retries=1, max_unscored_share=1.0)
@@ -32,7 +34,9 @@ YES = completion('{"1": 1}')
 
 
 def engine(*servers: Asked) -> ServerEngine:
-    return ServerEngine([server.url for server in servers], "judge", first_rest_s=0.005, timeout_s=2.0, patience=4)
+    return ServerEngine(
+        [server.url for server in servers], "judge", first_rest_s=0.005, timeout_s=PATIENCE_S, patience=4
+    )
 
 
 def question(text: str) -> Question:
@@ -152,11 +156,14 @@ def test_what_was_answered_before_the_server_died_is_not_asked_again(tmp_path: P
 
 
 def test_what_is_in_flight_when_a_request_is_refused_is_kept(tmp_path: Path) -> None:
-    journal, texts = tmp_path / "j.jsonl", [f"q{n}" for n in range(6)]
+    journal, texts, refused = tmp_path / "j.jsonl", [f"q{n}" for n in range(6)], threading.Event()
 
     def reply(body: Body, number: int) -> Answer:
         if said(body) == "q3":
+            wait_until(lambda: len(refusing.bodies) == len(texts), pause_s=0.01)
+            refused.set()
             return 401, {"error": "no"}, {}
+        assert refused.wait(PATIENCE_S)
         time.sleep(0.1)
         return 200, YES, {}
 
@@ -179,11 +186,11 @@ judged([grading(f"q{n}") for n in range(9)], ServerEngine([sys.argv[1]], "judge"
 
 @pytest.mark.server
 def test_what_was_answered_before_a_kill_is_not_asked_again(tmp_path: Path) -> None:
-    journal = tmp_path / "j.jsonl"
+    journal, killed = tmp_path / "j.jsonl", threading.Event()
 
     def reply(body: Body, number: int) -> Answer:
-        if number >= 5:
-            time.sleep(30)  # in flight when the kill comes
+        if number >= 5:  # in flight when the kill comes
+            assert killed.wait(PATIENCE_S)
         return 200, YES, {}
 
     with serving(reply) as server:
@@ -193,6 +200,7 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(tmp_path: Path) -> N
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        killed.set()
     answered = {said(body) for body in server.bodies[:5]}
     with serving(lambda body, n: (200, YES, {})) as again:
         judged([grading(f"q{n}") for n in range(9)], engine(again), CONFIG, journal)
