@@ -36,7 +36,7 @@ from deployments.local_services import (
 from deployments.supervision import ask, log_file, start_supervisor, supervisor_runs
 from flows.cli.options import run_app
 
-HEALTHY_WITHIN_S = 120
+HEALTHY_WITHIN_S = 600  # on a busy machine the first start of a server, which makes its tables, takes minutes
 _LOG_LINES = 20
 # A worker's variables that are its own; everything else serves a person's shell, too.
 _WORKERS_OWN = ("IFRL_CACHE", "IFRL_HOME", "PREFECT_HOME", "PREFECT_MEMO", "PREFECT_RESULTS_LOCAL", "PREFECT_WORKER")

@@ -13,7 +13,7 @@ from pathlib import Path
 from deployments.compose import Service
 from deployments.local_services import REPO, StackError, postgres_user, service_command, service_environment
 
-_ANSWERS_WITHIN_S = 20
+_ANSWERS_WITHIN_S = 120
 
 
 def start_supervisor(state: Path, services: Mapping[str, Service]) -> None:

@@ -30,6 +30,7 @@ from tests.deployments.stack_site import (
     nothing_is_left_or_doubled,
     slots_taken,
 )
+from tests.flows.site import watched
 from tests.flows.workplace import REPO
 from tests.patience import PATIENCE_S, wait_until
 from tests.soak import campaign_seed
@@ -170,7 +171,8 @@ def test_a_benchmark_starts_from_its_form_and_shows_its_table_and_its_page(
 
 def test_the_command_line_reaches_the_same_store_and_computes_nothing_again(stack: Stack, run_from_form: str) -> None:
     given = ["-p", f"recipe={stack.recipe}", "-p", f"overrides={json.dumps(FORM_OVERRIDES)}"]
-    done = stack.call("prefect", "--no-prompt", "deployment", "run", "pipeline/pipeline", *given, "--watch")
+    command = ("prefect", "--no-prompt", "deployment", "run", "pipeline/pipeline", *given, "--watch")
+    done = watched(lambda: stack.call(*command))
     assert done.returncode == 0, done.stdout + done.stderr
     report = stack.call("ifrl", "report", "--json")
     assert report.returncode == 0, report.stderr

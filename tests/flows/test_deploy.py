@@ -216,7 +216,7 @@ def test_gpu_pools_ask_for_gpus_and_hold_no_secret(site: Site) -> None:
 )
 @pytest.mark.usefixtures("killed")  # it waits for its slot meanwhile
 def test_exit_codes_of_a_watched_run(deployed: Site, arguments: list[str], code: int, says: str) -> None:
-    done = deployed.prefect("deployment", "run", "small/plain", *arguments, "--watch")
+    done = deployed.watched("small/plain", *arguments)
     assert done.returncode == code, done.stdout + done.stderr
     assert says in done.stdout + done.stderr
 
@@ -229,8 +229,12 @@ def test_a_place_that_the_server_lacks_is_named_before_any_stage_works(deployed:
 
 
 def test_two_at_once_wait_or_are_refused_as_the_deployment_says(deployed: Site) -> None:
+    deployed.ask(
+        "/work_pools/cpu", {"is_paused": True}, method="PATCH"
+    )  # no worker takes one before the others are there
     waits = [deployed.start("small/waits", seconds=4) for _ in range(2)]
     refused = [deployed.start("small/refused", seconds=4) for _ in range(2)]
+    deployed.ask("/work_pools/cpu", {"is_paused": False}, method="PATCH")
     assert sorted(deployed.ended(run)["state_type"] for run in refused) == ["CANCELLED", "COMPLETED"]
     first, second = sorted((deployed.ended(run) for run in waits), key=lambda run: str(run["start_time"]))
     assert first["state_type"] == second["state_type"] == "COMPLETED"

@@ -4,6 +4,7 @@ A few seconds in `make test`, five minutes in the soak, where MLflow is away as 
 """
 
 import os
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -82,13 +83,14 @@ def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
             ask(api, "/v2/concurrency_limits/decrement-with-lease", {"lease_id": str(taken[0])})  # as an expired one is
             mark = {"state": {"type": "CRASHED", "message": f"{TAKEN_FOR_DEAD} 90 seconds"}, "force": True}
             ask(api, f"/flow_runs/{flow_run.id}/set_state", mark)
-            end, step = time.monotonic() + AWAY_S, 1
-            while time.monotonic() < end:
+            end, step, took_s = time.monotonic() + AWAY_S, 1, list[float]()
+            while time.monotonic() < end or len(took_s) < 20:
                 step += 1
                 begun = time.monotonic()
                 work.progress(step, 1000, "away")
-                assert time.monotonic() - begun < 1, "the outage holds the work up"
+                took_s.append(time.monotonic() - begun)
                 time.sleep(0.05)
+            assert statistics.median(took_s) < 0.5, "the outage holds the work up"
             first.append(ask(api, f"/flow_runs/{flow_run.id}", method="GET")["run_count"])
         wait_until(lambda: held() == 1)
         wait_until(lambda: ask(api, f"/flow_runs/{flow_run.id}", method="GET")["state_type"] == "RUNNING")

@@ -8,11 +8,13 @@ import pytest
 
 from ifrl_core.evaluation import limited_code
 from ifrl_core.evaluation.limited_code import CodeLimits, CodeResult, run_limited
+from tests.patience import PATIENCE_S
 
 QUICK = CodeLimits(wall_seconds=0.3, cpu_seconds=1)
+UNHURRIED = CodeLimits(wall_seconds=PATIENCE_S)
 
 
-def run(body: str, value: object = "text", limits: CodeLimits | None = None) -> CodeResult:
+def run(body: str, value: object = "text", limits: CodeLimits = UNHURRIED) -> CodeResult:
     source = "def check_following(response):\n" + "\n".join(f"    {line}" for line in body.splitlines())
     return run_limited(source, "check_following", value, limits=limits)
 
@@ -98,7 +100,7 @@ def test_it_gets_no_four_gibibytes() -> None:
     "body",
     [
         "while True: pass",
-        "import time\ntime.sleep(60)",
+        "import time\ntime.sleep(3600)",
         "import sys\nwhile True:\n    try: sys.modules['signal'].setitimer(0, 0)\n    except: pass",
     ],
 )

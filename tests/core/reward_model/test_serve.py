@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -83,8 +84,21 @@ def test_many_clients_at_once_get_what_offline_scoring_gives(service: Service, o
 @pytest.mark.model
 @pytest.mark.server
 def test_pairs_sent_one_by_one_meet_in_batches(service: Service) -> None:
-    counts = dict(re.findall(r"^(ifrl_\w+) (\S+)$", service.client.get("/metrics").text, re.MULTILINE))
-    assert float(counts["ifrl_batch_pairs_sum"]) > 4 * float(counts["ifrl_batch_pairs_count"])
+    """Those that are there at once: the service stands still while they are sent."""
+    before = counts_of(service.client.get("/metrics").text)
+    with httpx.Client(base_url=service.url, timeout=PATIENCE_S) as client, ThreadPoolExecutor(30) as pool:
+        os.kill(service.process.pid, signal.SIGSTOP)
+        asked = [pool.submit(client.post, "/predict", json={"question": "Be kind.", "answer": a}) for a in ANSWERS]
+        time.sleep(1)
+        os.kill(service.process.pid, signal.SIGCONT)
+        assert {future.result().status_code for future in asked} == {200}
+    after = counts_of(service.client.get("/metrics").text)
+    pairs, batches = (after[name] - before[name] for name in ("ifrl_batch_pairs_sum", "ifrl_batch_pairs_count"))
+    assert pairs == len(ANSWERS) > 4 * batches
+
+
+def counts_of(metrics: str) -> dict[str, float]:
+    return {name: float(count) for name, count in re.findall(r"^(ifrl_\w+) (\S+)$", metrics, re.MULTILINE)}
 
 
 @pytest.mark.model
@@ -114,14 +128,20 @@ def test_sigterm_under_load_finishes_what_was_accepted(reward_model: Path, offli
         body = {"response": answer, "constraints": constraints}
         return service.client.post("/v1/score", json=body, headers=header)
 
+    def counted() -> tuple[float, float]:
+        """Pairs that wait, and pairs that were scored."""
+        counts = counts_of(service.client.get("/metrics", headers=header).text)
+        return counts["ifrl_queue_pairs"], counts["ifrl_pairs_total"]
+
     with ThreadPoolExecutor(len(ANSWERS)) as pool:
-        waiting = [pool.submit(score, answer) for answer in ANSWERS]
-        accepted = answered = 0
-        while accepted + answered < len(ANSWERS) * len(constraints):
-            metrics = service.client.get("/metrics", headers=header).text
-            accepted = float(re.search(r"^ifrl_queue_pairs (\S+)$", metrics, re.MULTILINE)[1])
-            answered = float(re.search(r"^ifrl_pairs_total (\S+)$", metrics, re.MULTILINE)[1])
-        assert accepted > 50  # the signal comes while there is work
+        for asked in range(1, 20):
+            waiting = [pool.submit(score, answer) for answer in ANSWERS]
+            while sum(counts := counted()) < asked * len(ANSWERS) * len(constraints):
+                pass
+            if (
+                counts[0] > 50
+            ):  # the signal comes while there is work; where all is done by now, it is asked for once more
+                break
         service.process.send_signal(signal.SIGTERM)
         responses = [future.result() for future in waiting]
     assert {found.status_code for found in responses} == {200}
