@@ -39,7 +39,7 @@ def running(
     finally:
         os.killpg(process.pid, 15)
         try:
-            process.wait(20)
+            process.wait(20)  # short: then it is killed
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             process.wait()
@@ -158,7 +158,7 @@ def ask(api: str, path: str, body: Any = None, method: str = "POST") -> Any:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=30):
+        with urllib.request.urlopen(url, timeout=30):  # short: it is asked again
             return True
     except urllib.error.HTTPError:
         return True  # it answers, with a refusal

@@ -89,7 +89,7 @@ class Site:
             finally:
                 process.terminate()
                 try:
-                    process.wait(3)
+                    process.wait(3)  # short: then it is killed
                 except subprocess.TimeoutExpired:
                     process.kill()
 

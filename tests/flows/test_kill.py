@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.tracking.sink import EXPERIMENT
 from tests.flows.workplace import Workplace, trainings_of
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -96,7 +96,7 @@ def test_killed_in_each_long_stage_it_ends_with_the_data_of_an_undisturbed_run(
     assert servers_of(killed), "no orphan to end: this test no longer shows anything"
     process = killed.start(*command)
     assert process.wait(PATIENCE_S) == 0, (killed.home.parent / "ifrl.log").read_text()
-    assert not servers_of(killed), "a temporary server of a killed run stays behind"
+    wait_until(lambda: not servers_of(killed), lambda: "a temporary server of a killed run stays behind")
 
     assert states_in_mlflow(killed)["parent"] == {"KILLED": 3, "FINISHED": 1}
     assert set(states_in_mlflow(killed)["child"]) == {"KILLED", "FINISHED"}

@@ -27,6 +27,7 @@ from ifrl_core.models.looks.chat import load_tokenizer
 from ifrl_core.records import Constraint, Instruction
 from ifrl_core.seeds.read import read_seeds
 from tests.flows.servers import running
+from tests.patience import PATIENCE_S
 from tests.ports import free_port
 
 installed = importlib.util.find_spec("vllm") is not None
@@ -165,7 +166,7 @@ def test_vllms_own_server_answers_the_server_engine_and_holds_it_to_a_schema(
     command += ["--served-model-name", "policy"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-num-seqs", "16"]
     env = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
-    with running(command, env, tmp_path / "vllm.log", f"http://127.0.0.1:{port}/health", timeout_s=240):
+    with running(command, env, tmp_path / "vllm.log", f"http://127.0.0.1:{port}/health"):
         engine = ServerEngine(
             [f"http://127.0.0.1:{port}/v1"], "policy", concurrency=8, ends={0: "<|endoftext|>", 2: "<|im_end|>"}
         )
@@ -243,7 +244,7 @@ def test_a_closed_engine_gives_its_memory_back_and_another_may_follow(
         env=env,
         capture_output=True,
         text=True,
-        timeout=380,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     first, second = json.loads(done.stdout.rpartition("FOUND ")[2])
