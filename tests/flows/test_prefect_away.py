@@ -23,6 +23,7 @@ from flows.execution.alive import TAKEN_FOR_DEAD, outlives_outages
 from flows.execution.slots import slot
 from ifrl_core.config import NoConfig
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from tasks import telling
 from tasks.stages import stage_task
 from tests.flows.gate import Gate, gate
 from tests.flows.servers import ask, mlflow_server, postgres_server, prefect_on
@@ -77,6 +78,7 @@ def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
 
     @stage("away", version=1)
     def body(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
+        monkeypatch.setattr(telling, "LAST_WORDS_S", PATIENCE_S)  # a busy server takes longer to hear the last of them
         work.progress(1, 10, "before")
         assert held() == 1
         with gated.shutting():
@@ -104,6 +106,7 @@ def test_a_stage_goes_on_and_its_slot_state_and_progress_are_right_afterwards(
 
     @stage("away-whole", version=1)
     def whole(config: NoConfig, inputs: Inputs, work: Work) -> Figures:
+        monkeypatch.setattr(telling, "LAST_WORDS_S", 1.0)
         work.progress(1, 1, "made without a server")
         return {}
 
