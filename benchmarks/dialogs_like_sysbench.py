@@ -24,11 +24,12 @@ from ifrl_core.constraints.sampling import sample_constraints
 from ifrl_core.constraints.verdict import verdicts
 from ifrl_core.evaluation.benchmarks.replies import NOT_READ
 from ifrl_core.evaluation.benchmarks.sysbench import SYSBENCH
+from ifrl_core.evaluation.comparison import gain
 from ifrl_core.evaluation.suite.benchmark import Graded, Item, Terms, settled
 from ifrl_core.evaluation.suite.documents import documents
 from ifrl_core.evaluation.suite.score import GradedItem, figures
 from ifrl_core.records import Constraint, Row, constraint_of, constraint_row
-from ifrl_core.report.text import fixed
+from ifrl_core.report.text import fixed, interval, signed
 from ifrl_core.seeds.read import read_seeds
 from ifrl_core.seeds.split import at_most
 
@@ -64,9 +65,11 @@ def row_of(number: int, texts: Sequence[str]) -> Row:
 
 
 def print_by_rules(dialogs: Path, files: Sequence[Path]) -> None:
-    """Of each file of answers SysBench's figures by the judge and by rules, and how often the two say the same."""
-    print("| answers | graded by | CSR | ISR | SSR | says met | unscored | same as rules |")
+    """Of each file of answers SysBench's figures by the judge and by rules, and how often the two say the same; then what the
+    last file has more of, by rules, than the first."""
+    print("| answers | graded by | CSR | ISR | SSR | CSR by turn | unscored | same as rules |")
     print("|---|---|---|---|---|---|---|---|")
+    sides: list[list[GradedItem]] = []
     items = {item.id: item for item in SYSBENCH.read(str(dialogs))}
     rules = {
         str(row["system_id"]): [constraint_of(item) for item in row["constraints"]] for row in documents(str(dialogs))
@@ -80,7 +83,10 @@ def print_by_rules(dialogs: Path, files: Sequence[Path]) -> None:
                 GradedItem(items[line["id"]], line["responses"][-1], one)
                 for line, one in zip(lines, graded, strict=True)
             ]
-            print_row(file.stem, who, figures(SYSBENCH, rows)["metrics"], verdicts_of(graded), verdicts_of(ruled))
+            print_row(file.stem, who, figures(SYSBENCH, rows), verdicts_of(graded), verdicts_of(ruled))
+        sides.append(rows)
+    change = gain((sides[0], sides[-1]), "csr")
+    print(f"\nCSR by rules: {signed(change['mean'])} {interval(change['low'], change['high'])}")
 
 
 def by_rules(item: Item, answers: Sequence[str], constraints: Sequence[Constraint]) -> Graded:
@@ -93,12 +99,14 @@ def verdicts_of(graded: Sequence[Graded]) -> list[str]:
     return [line["verdict"] for one in graded for line in one.verdicts]
 
 
-def print_row(name: str, who: str, metrics: Mapping[str, Any], said: Sequence[str], truth: Sequence[str]) -> None:
-    read = [(one, other) for one, other in zip(said, truth, strict=True) if one != NOT_READ]
-    same = fixed(100 * fmean(one == other for one, other in read), 0) if read else "–"
-    met = fixed(100 * fmean(one == "met" for one, _ in read), 0) if read else "–"
-    cells = [shown(metrics[metric.name], metric.unit) for metric in SYSBENCH.metrics]
-    print("| " + " | ".join([name, who, *cells, met, str(len(said) - len(read)), same]) + " |", flush=True)
+def print_row(name: str, who: str, found: Mapping[str, Any], said: Sequence[str], truth: Sequence[str]) -> None:
+    read = [one == other for one, other in zip(said, truth, strict=True) if one != NOT_READ]
+    cells = [shown(found["metrics"][metric.name], metric.unit) for metric in SYSBENCH.metrics]
+    by_turn = [
+        fixed(of["csr"]["mean"] and 100 * of["csr"]["mean"], 0) for of in found["slices"].get("turn", {}).values()
+    ]
+    cells += [" ".join(by_turn) or "–", str(len(said) - len(read)), fixed(100 * fmean(read), 0) if read else "–"]
+    print("| " + " | ".join([name, who, *cells]) + " |", flush=True)
 
 
 def shown(figure: Mapping[str, Any], unit: str) -> str:
