@@ -21,6 +21,7 @@ ROLES = {
     "function_call": "call",  # ShareGPT's, of the assistant
 }  # fmt: skip
 _SPEAKER, _SAID = ("role", "from", "speaker"), ("content", "value", "text")
+_NO_TEXT = ("image", "audio", "video", "file", "attachment")  # in names of what a message may hold beside its text
 _NEXT = {  # who speaks after whom; a call is an assistant's message with calls
     "": ("system", "user"),
     "system": ("user",),
@@ -138,6 +139,7 @@ def _message(turn: Any, number: int, where: str) -> Message:
     role = ROLES.get(str(speaker).lower())
     if role is None:
         raise UnusableError(f"{named} is of {speaker!r}; expected one of system, user, assistant, tool")
+    _check_whole(turn, role, named)
     text = _text(next((turn[name] for name in _SAID if turn.get(name) is not None), None), named)
     if role == "call":
         return {"role": "assistant", "content": "", "tool_calls": _calls(text, named)}
@@ -152,6 +154,24 @@ def _message(turn: Any, number: int, where: str) -> Message:
         message["content"] = inner.removeprefix(begin).removesuffix(end).strip() if framed else text
         message |= {name: str(turn[name]) for name in ("tool_call_id", "name") if turn.get(name)}
     return message
+
+
+def _check_whole(turn: Mapping[str, Any], role: str, named: str) -> None:
+    """Refuse a message of which something would be lost: fields that differ, pictures, calls that are not the assistant's."""
+    texts = {turn[name].strip() for name in _SAID if isinstance(turn.get(name), str) and turn[name].strip()}
+    if len(texts) > 1:
+        raise UnusableError(f"{named} has several texts ({', '.join(_SAID)}) that differ; expected one")
+    roles = {ROLES[str(turn[name]).lower()] for name in _SPEAKER if str(turn.get(name)).lower() in ROLES}
+    if len(roles) > 1:
+        raise UnusableError(f"{named} is of several speakers ({', '.join(sorted(roles))}); expected one")
+    if lost := next((name for name in turn if turn[name] and _is_no_text(name)), ""):
+        raise UnusableError(f"{named} has {lost!r} beside its text; expected text alone")
+    if role not in ("assistant", "call") and (turn.get("tool_calls") or turn.get("function_call")):
+        raise UnusableError(f"{named} calls tools and is {_name(role)}; expected calls of the assistant alone")
+
+
+def _is_no_text(name: str) -> bool:
+    return name.lower().removesuffix("_url").removesuffix("s") in _NO_TEXT
 
 
 def _tagged(text: str, named: str) -> Message:
@@ -175,7 +195,9 @@ def _text(content: Any, named: str) -> str:
 
 def _part(part: Any, named: str) -> str:
     if isinstance(part, Mapping) and isinstance(part.get("text"), str):
-        return str(part["text"])
+        held = (str(name).removeprefix("input_") for name in (part.get("type"), *filter(part.get, part)))
+        if not any(map(_is_no_text, held)):
+            return str(part["text"])
     if isinstance(part, str):
         return part
     kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__

@@ -36,8 +36,9 @@ CONTEXT = (
     "article",
     "choices",
     "options",
-    "image",
-    "images",
+    "question",
+    "query",
+    *(f"{kind}{end}" for kind in ("image", "audio", "video") for end in ("", "s")),
 )
 _TREE = ("parent_id", "message_tree_id")  # OASST: a record is one message of a tree
 PLAIN, MARKED = "plain", "text with marks"
@@ -74,6 +75,7 @@ def reading_of(record: Mapping[str, Any]) -> Reading:
     """What a record holds: a seed, whole, or a problem."""
     field = _text_field(record)
     try:
+        record = _lifted(record)
         _refuse_tree(record)
         if found := _conversation(record, has_text=bool(field) and isinstance(record[field], str)):
             return _of_conversation(record, *found)
@@ -86,6 +88,17 @@ def reading_of(record: Mapping[str, Any]) -> Reading:
         return Reading(
             record.get(field), field, "the record is nested too deeply to be read; expected messages and tools"
         )
+
+
+def _lifted(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record, with what its prompt holds beside messages (a system message, tools) where other records have it."""
+    prompt = record.get("prompt")
+    if not isinstance(prompt, Mapping) or not is_turns(prompt.get("messages")):
+        return record
+    inside = {name: value for name, value in prompt.items() if name != "messages"}
+    if twice := next((name for name in inside if name in record and record[name] != inside[name]), ""):
+        raise UnusableError(f"field {twice!r} differs inside of 'prompt' and beside it; expected one")
+    return {**record, **inside, "prompt": prompt["messages"]}
 
 
 def missing(names: Mapping[str, Any]) -> str:
@@ -129,7 +142,6 @@ def _turns(name: str, value: Any, *, has_text: bool) -> list[Any]:
         UnusableError: when it holds something else, and there is no text to ask either.
     """
     if name == "prompt":
-        value = value.get("messages") if isinstance(value, Mapping) else value
         return list(value) if is_turns(value) else []
     if name.lower() == TAKING_TURNS:
         texts = isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(text, str) for text in value)
@@ -139,8 +151,13 @@ def _turns(name: str, value: Any, *, has_text: bool) -> list[Any]:
     if isinstance(value, str):
         value = _json(value, name) if value.lstrip().startswith("[") else turns_in(value)
     elif isinstance(value, Mapping) and all(isinstance(column, list | tuple) for column in value.values()):
+        counts = sorted({len(column) for column in value.values()})
         rows = zip(*value.values(), strict=False)  # a sequence of `datasets`: of each field its values
         value = [dict(zip(value, row, strict=True)) for row in rows]
+        if is_turns(value) and len(counts) > 1:
+            raise UnusableError(
+                f"field {name!r} has {' and '.join(map(str, counts))} values of its fields; expected as many of each"
+            )
     if is_turns(value):
         return list(value)
     if has_text:

@@ -48,6 +48,8 @@ def test_an_empty_field_beside_the_seed_is_no_loss(field: str, nothing: Any) -> 
         ("passage", "The moon pulls."),
         ("choices", ["the moon", "the sun"]),
         ("Image", {"path": "moon.png"}),
+        ("videos", ["moon.mp4"]),
+        ("question", "Why?"),
         ("chat", "And waves?"),
     ],
 )  # fmt: skip

@@ -233,6 +233,12 @@ def test_whole_conversations_go_from_files_to_prompts(store: ArtifactStore, tmp_
         ([USER, {**ANSWER, "tool_calls": [{"function": {"arguments": {}}}]}, USER], "without name or arguments"),
         ([USER, {**ANSWER, "tool_calls": [{"function": "f"}]}, USER], "without name or arguments"),
         ([USER, 5], "message 2 is int; expected an object with role and content"),
+        ([{**USER, "value": "More."}], "message 1 has several texts (content, value, text) that differ"),
+        ([{**USER, "from": "gpt"}], "message 1 is of several speakers (assistant, user)"),
+        ([{**USER, "Images": ["a.png"]}], "message 1 has 'Images' beside its text"),
+        ([{**USER, "attachments": [{"name": "a"}]}], "message 1 has 'attachments' beside its text"),
+        ([{**USER, "content": [{"type": "text", "text": "x", "image_url": "a"}]}], "holds a part of type 'text'"),
+        ([{**USER, "tool_calls": [{"name": "f"}]}], "message 1 calls tools and is the user's"),
     ],
 )  # fmt: skip
 def test_what_nobody_could_be_asked_is_refused_by_message(turns: list[Any], reason: str) -> None:
@@ -240,6 +246,29 @@ def test_what_nobody_could_be_asked_is_refused_by_message(turns: list[Any], reas
         dialog_of(turns, "field 'messages'")
     assert reason in str(error.value)
     assert "field 'messages'" in str(error.value)
+
+
+def test_what_a_message_holds_nothing_in_is_no_loss() -> None:
+    nothing = {"value": None, "text": USER["content"], "images": [], "image_url": None, "tool_calls": None}
+    part = {"type": "text", "text": USER["content"], "image_url": None}
+    for turn in ({**USER, **nothing}, {**USER, "speaker": "Ada"}, {**USER, "content": [part]}):
+        assert dialog_of([turn], "field 'messages'").messages == (USER,)
+
+
+def test_what_a_prompt_holds_beside_its_messages_is_read_as_beside_it() -> None:
+    prompt = {"messages": [USER], "system": "Be kind."}
+    kind = ({"role": "system", "content": "Be kind."}, USER)
+    assert reading_of({"prompt": prompt}).messages == kind
+    assert reading_of({"prompt": prompt, "system": "Be kind."}).messages == kind
+    assert "field 'system' differs inside of 'prompt'" in reading_of({"prompt": prompt, "system": "Be rude."}).problem
+    assert "field 'images' says more" in reading_of({"prompt": {"messages": [USER], "images": ["a.png"]}}).problem
+
+
+def test_a_sequence_with_more_roles_than_texts_is_refused() -> None:
+    whole = {"role": ["user", "assistant", "user"], "content": ["a", "b", "c"]}
+    assert reading_of({"messages": whole}).value == "c"
+    cut = {**whole, "content": ["a", "b"]}
+    assert "field 'messages' has 2 and 3 values of its fields" in reading_of({"messages": cut}).problem
 
 
 TURN = st.fixed_dictionaries({
