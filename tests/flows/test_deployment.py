@@ -124,7 +124,7 @@ def test_a_build_that_is_ended_takes_its_run_with_it(
     """Ended by a signal, and by nothing before that: the watcher ends at once (issue 19989 of Prefect)."""
     env = ci_environment(deployed, tmp_path, "seed=99 rollouts.max_tokens=60", watcher="exit 1")
     running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}, "deployments": {"name": {"any_": ["pipeline"]}}}
-    assert not deployed.site.ask("/flow_runs/filter", running)
+    wait_until(lambda: not deployed.site.ask("/flow_runs/filter", running))
     with (tmp_path / "log").open("w") as log:
         build = subprocess.Popen(["sh", CI_SCRIPT], env=env, stdout=log, stderr=log, cwd=tmp_path)
     wait_until(lambda: bool(deployed.site.ask("/flow_runs/filter", running)), (tmp_path / "log").read_text)
