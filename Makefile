@@ -8,9 +8,9 @@ GPU ?=
 COMMIT ?=
 # Tests start many interpreters, which share what one has compiled.
 unexport PYTHONDONTWRITEBYTECODE
-# Two processes share the cores: many tests wait for servers. tests/groups.py says which tests stay in one process.
+# Three processes share two cores: many tests wait for servers. tests/groups.py says which tests stay in one process.
 PYTEST = $(BIN)/pytest --durations=25
-SHARED_CORES = -n 2 --no-loadscope-reorder
+SHARED_CORES = -n 3 --no-loadscope-reorder
 
 .PHONY: demo stack stack-down stack-status test soak test-vllm vllm-cpu lint fast install clean
 

@@ -1,4 +1,4 @@
-"""Which tests run in one process when two share the cores: those of a file, and those of files that share a server or a run.
+"""Which tests run in one process of several: those of a file, and those of files that share a server or a run.
 
 The longest groups begin. (xdist's own `--dist loadgroup` does nothing with pytest 9.2, whose ids it cannot rename.)
 """
