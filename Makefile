@@ -42,7 +42,7 @@ lint: install
 fast: install
 	$(PYTEST) $(SHARED_CORES) -m "not model and not server and not browser and not vllm and not e2e and not soak"
 
-# All that users rely on: a quarter of an hour on 2 idle cores.
+# All that users rely on: 12 minutes on 2 idle cores, and lint.
 test: lint
 	$(PYTEST) $(SHARED_CORES) -m "not vllm and not soak"
 
