@@ -195,7 +195,8 @@ class ServerEngine:
                 answer = await _post(client, url, body, self._reasoning)
             except MalformedError as error:
                 malformed.append(lease.server.url)
-                if len(malformed) > len(set(malformed)) == len(fleet.servers):  # another one would not get better
+                asked = set(malformed)
+                if len(asked) == len(fleet.servers) and len(malformed) > len(asked):  # another one would not get better
                     raise InferenceError(f"{url} answers {what} with what is no chat completion: {error}") from None
                 fleet.failed(lease, str(error))
                 problem, failures = str(error), failures + 1

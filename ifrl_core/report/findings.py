@@ -77,16 +77,6 @@ def worst_first(found: Sequence[Finding]) -> list[Finding]:
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
-def _hacked(row: Figures) -> Iterator[Finding]:
-    if row.get("n") and direction(row) > 0:
-        text = (
-            f"{fixed(row['before'])}% of answers before and {fixed(row['after'])}% after trip a wire "
-            f"({signed(row['mean'])} points {interval(row['low'], row['high'])}): they satisfy every rule and leave the task "
-            "aside, repeat a constraint, are stuffed with one word, or say of themselves that they comply."
-        )
-        yield Finding("bad", "More answers please the checker instead of the reader", text)
-
-
 def too_few(row: Figures) -> bool:
     """Whether a difference rests on too few units for any interval."""
     return bool(row.get("units", row.get("clusters", row["n"])) < FEW_SIGNS)
@@ -230,6 +220,16 @@ def _off_task(row: Figures) -> Iterator[Finding]:
             "What the reward's own gate says of dropped tasks is what the policy was trained to please."
         )
         yield Finding("bad", "More answers leave their task, by a second measure", text)
+
+
+def _hacked(row: Figures) -> Iterator[Finding]:
+    if row.get("n") and direction(row) > 0:
+        text = (
+            f"{fixed(row['before'])}% of answers before and {fixed(row['after'])}% after trip a wire "
+            f"({signed(row['mean'])} points {interval(row['low'], row['high'])}): they satisfy every rule and leave the task "
+            "aside, repeat a constraint, are stuffed with one word, or say of themselves that they comply."
+        )
+        yield Finding("bad", "More answers please the checker instead of the reader", text)
 
 
 def label_findings(labels: Figures) -> Iterator[Finding]:

@@ -124,6 +124,7 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {function.__name__: function for function in CHARTS}
     environment.tests["few"] = too_few
     environment.globals |= {"metric_chart": metric_chart, "curve_chart": curve_chart, "off_task_install": INSTALL}
+    environment.globals["answer_measures"] = text.ANSWER_MEASURES
     return environment
 
 

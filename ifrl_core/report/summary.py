@@ -13,6 +13,7 @@ from ifrl_core.report.benchmark_tables import section_summary
 from ifrl_core.report.cut_off import cut_off_section
 from ifrl_core.report.findings import OF_THEIR_OWN, findings
 from ifrl_core.report.text import (
+    ANSWER_MEASURES,
     IFEVAL,
     count,
     duration,
@@ -169,12 +170,7 @@ def _figure_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             sides = [percent(ifeval[side][metric], 1) for side in ("before", "after")]
             rows.append((f"IFEval, {title}", " → ".join(sides), ""))
     rows += [_benchmark_row(label, of) for label, of in summary["benchmarks"].items() if label not in OF_THEIR_OWN]
-    for name, what in (
-        ("length_words", "words an answer"),
-        ("task_dropped", "% of answers that drop the task, by words as the reward's gate"),
-        ("off_task", "% of answers that leave the task, by an embedding that training never saw"),
-        ("hacked", "% of answers that trip a wire: please the checker, not the reader"),
-    ):
+    for name, what in ANSWER_MEASURES.items():
         row = (summary["answers"] or {}).get(name)
         if row and row["n"]:
             rows.append((what, f"{fixed(row['before'])} → {fixed(row['after'])}", interval(row["low"], row["high"])))

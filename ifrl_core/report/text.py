@@ -14,6 +14,14 @@ IFEVAL = {
     "prompt_loose": "prompt level, loose",
 }
 
+ANSWER_MEASURES = {  # of a comparison's `answer`, shares in per cent
+    "length_words": "words an answer",
+    "task_dropped": "answers that drop the task, by words as the reward's gate, %",
+    "off_task": "answers that leave the task, by an embedding that training never saw, %",
+    "hacked": "answers that trip a wire (please the checker, not the reader), %",
+    "truncated": "answers cut off by the token budget, %",
+}
+
 _SAID = ("[tools] ", "[system] ", "[user] ", "[assistant] ")
 
 

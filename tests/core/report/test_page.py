@@ -15,7 +15,7 @@ from ifrl_core.records import PASS_RATES, readable
 from ifrl_core.report.data import awaited_stages
 from ifrl_core.report.policy import stage_starts
 from ifrl_core.report.stage import ReportConfig, render, write_report
-from ifrl_core.report.text import fixed, signed, turns
+from ifrl_core.report.text import ANSWER_MEASURES, fixed, signed, turns
 from tests.core.promotion.test_gate import comparison, row
 from tests.core.report.small_run import Whole, small_run
 
@@ -231,6 +231,13 @@ def test_samples_are_a_fixed_choice_and_both_ends(whole: Whole) -> None:
     assert all(row["change"] > 0 for row in by_why["improved"])
     assert all(row["change"] < 0 for row in by_why["regressed"])
     assert by_why["improved"] or by_why["regressed"]
+
+
+def test_whatever_is_measured_of_answers_is_shown(whole: Whole) -> None:
+    store, refs = whole
+    assert set(store.manifest(refs["comparison"]).figures["answer"]) == set(ANSWER_MEASURES)
+    text = " ".join(page_of(store, refs)[1].text.split())
+    assert [name for name in ANSWER_MEASURES.values() if name not in text] == []
 
 
 def test_of_a_conversation_the_last_user_turn_is_shown_and_the_rest_folded() -> None:
