@@ -1,7 +1,7 @@
 """Tool calls in a response: parsed, never executed.
 
 By the response template of the model where its tokenizer has one (transformers' own parsing), else in the usual form, a JSON
-object or a list of them between tags. What stands outside of calls is the text.
+object or a list of them between tags, of names that differ. What stands outside of calls is the text.
 
     Let me look. <tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>
 """
@@ -70,11 +70,27 @@ def _bodies(text: str) -> Iterator[str]:
 def _calls_of(body: str) -> list[ToolCall] | None:
     """The calls of a body of JSON; None when it is not that of any."""
     try:
-        found = json.loads(body)
+        found = _json(body)
     except (ValueError, RecursionError):
         return None
     calls = [_call(item) for item in (found if isinstance(found, list) else [found])]
     return [call for call in calls if call is not None] if calls and None not in calls else None
+
+
+def _json(text: str) -> Any:
+    """A JSON value.
+
+    Raises:
+        ValueError: for what is none, and for an object with a name twice: readers differ in what such a call asks for.
+    """
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def _call(found: Any) -> ToolCall | None:
@@ -86,7 +102,7 @@ def _call(found: Any) -> ToolCall | None:
     arguments = found.get("arguments", found.get("parameters", {}))
     if isinstance(arguments, str):
         try:
-            arguments = json.loads(arguments)
+            arguments = _json(arguments)
         except (ValueError, RecursionError):
             return None
     return ToolCall(found["name"], arguments) if isinstance(arguments, dict) else None

@@ -44,6 +44,10 @@ def test_any_text_has_calls_or_broken_ones_as_often_as_it_opens_one(pieces: list
         ("[]", [], 1),
         ("[" * 100_000, [], 1),
         ('{"name": "a", "arguments": "{"}', [], 1),
+        ('{"name": "a", "arguments": {"x": 1, "x": 2}}', [], 1),
+        ('{"name": "a", "arguments": "{\\"x\\": 1, \\"x\\": 1}"}', [], 1),
+        ('{"name": "a", "name": "b", "arguments": {}}', [], 1),
+        ('{"name": "a", "arguments": {"x": {"x": 1}, "y": {"x": 2}}}', ["a"], 0),
     ],
 )
 def test_forms_that_models_write(body: str, calls: list[str], broken: int) -> None:
