@@ -38,7 +38,7 @@ from ifrl_core.models.folder import model_folder
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import policy_launch
 from ifrl_core.policy.stage import training_prompts
-from ifrl_core.settings import KEPT_KERNELS, store_root
+from ifrl_core.settings import PROCESSOR, store_root
 from ifrl_core.training.launch import KEEP_MEMORY, run_training
 
 TRL, BARE, STAGE = "trl alone, constant reward", "bare script, constant reward", "the stage"
@@ -101,7 +101,8 @@ def steps(way: str, job: Job) -> list[tuple[float, float]]:
     else:
         own = way == BARE
         command = [sys.executable, __file__, "-", "--bare", str(job.folder / "job.json"), *(["--own-rollouts"] * own)]
-        env = {**os.environ, **({**KEEP_MEMORY, **KEPT_KERNELS} if own else {}), "TRL_EXPERIMENTAL_SILENCE": "1"}
+        alike = {"OMP_WAIT_POLICY": PROCESSOR["OMP_WAIT_POLICY"], "TRL_EXPERIMENTAL_SILENCE": "1"}
+        env = {**os.environ, **alike, **({**KEEP_MEMORY, **PROCESSOR} if own else {})}
         done = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True)
         logged = [tuple(pair) for pair in json.loads(done.stdout.splitlines()[-1])]
     return [(later[0] - earlier[0], later[1] - earlier[1]) for earlier, later in itertools.pairwise(logged)]

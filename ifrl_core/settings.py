@@ -41,6 +41,10 @@ _NOT_IN_URLS = "?#%"
 # by default 1,024 of them. Texts are of ever other lengths, so they fill up (to 1 GiB) and serve nobody.
 KEPT_KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
 
+# Threads that spin while they wait starve each other as soon as something else wants the processor: generation on 2 cores beside
+# 2 busy processes made 26-39 tokens/s spinning and 119-197 sleeping.
+PROCESSOR = {"OMP_WAIT_POLICY": "PASSIVE", **KEPT_KERNELS}
+
 
 def configure_environment() -> None:
     """Fill in what the user left unset. Call it before importing prefect or mlflow.
@@ -86,12 +90,8 @@ def configure_tracking() -> None:
 
 
 def configure_processor() -> None:
-    """Have threads sleep while they wait and few kernels kept, unless told otherwise. Call it before importing torch.
-
-    Threads that spin starve each other as soon as something else wants the processor: generation on 2 cores beside 2 busy
-    processes made 26-39 tokens/s spinning and 119-197 sleeping.
-    """
-    for name, value in {"OMP_WAIT_POLICY": "PASSIVE", **KEPT_KERNELS}.items():
+    """Have threads sleep while they wait and few kernels kept, unless told otherwise. Call it before importing torch."""
+    for name, value in PROCESSOR.items():
         os.environ.setdefault(name, value)
 
 

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from ifrl_core.config import ProcessesConfig
 from ifrl_core.errors import ConfigError, TrainingError
 from ifrl_core.records import Row
-from ifrl_core.settings import KEPT_KERNELS
+from ifrl_core.settings import PROCESSOR
 from ifrl_core.training.accelerate_config import accelerate_config
 from ifrl_core.training.child import run_child
 from ifrl_core.training.job import ACCELERATE, FAILURE, JOB, LAUNCH, read_failure
@@ -115,8 +115,8 @@ def launch_command(job: Path, module: str, shape: Shape, place: Place) -> list[s
 
 def environment(shape: Shape, inherited: Mapping[str, str]) -> dict[str, str]:
     """What is set for the processes, on top of the `inherited` environment."""
-    kernels = {name: inherited.get(name, value) for name, value in KEPT_KERNELS.items()}
-    variables = {"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": str(_threads(shape)), **KEEP_MEMORY, **kernels}
+    processor = {name: inherited.get(name, value) for name, value in PROCESSOR.items()}
+    variables = {"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": str(_threads(shape)), **KEEP_MEMORY, **processor}
     if shape.per_machine == 1:
         # A process that no launcher told its place wraps its model in nn.DataParallel over all GPUs that it sees, which
         # tears rows from their batch. CUDA ends its list at the first name that is none, so the first entry is the device.

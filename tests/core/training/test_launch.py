@@ -105,6 +105,12 @@ def test_one_process_sees_one_device(shape: Shape, visible: str | None, device: 
     assert environment(shape, inherited)["CUDA_VISIBLE_DEVICES"] == device
 
 
+def test_threads_of_a_training_sleep_while_they_wait_whoever_starts_it() -> None:
+    shape = Shape(False, 1, 1, "single")
+    assert environment(shape, {})["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert environment(shape, {"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 def test_processes_of_many_share_the_devices_among_themselves() -> None:
     for shape in (Shape(True, 8, 1, "ddp"), Shape(True, 2, 2, "fsdp2")):
         assert "CUDA_VISIBLE_DEVICES" not in environment(shape, {"CUDA_VISIBLE_DEVICES": "2,0"})
