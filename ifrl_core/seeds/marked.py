@@ -17,9 +17,10 @@ _MARKS = tuple(
         rf"<\|(?:{_ROLE})\|>",
         rf"(?<!#)#{{2,}}+ *+(?:{_ROLE}) *:",
         rf"^(?:{_ROLE}) *:",
-        r"(?-i:\b(?P<user>USER): |\b(?P<assistant>ASSISTANT): )",
+        r"(?-i:\b(?P<user>USER):(?=\s|\Z)|\b(?P<assistant>ASSISTANT):(?=\s|\Z))",
     )
 )
+_WORDS = _MARKS[-2:]  # which a plain text may begin with as well: of these, both sides have to be marked
 _ENDS = re.compile(r"<\|(?:im_end|endoftext|eot_id|begin_of_text|end)\|>|<end_of_turn>|</?s>|<bos>|<eos>")
 _INPUT = re.compile(
     r"(?:(?<!\s)\s++|(?<![\s#]))#{2,}+ *+input *: *\n", re.IGNORECASE
@@ -30,12 +31,22 @@ Turns = list[dict[str, str]]
 
 
 def turns_in(text: str) -> Turns:
-    """The turns, with role and content; [] of a text that does not mark both sides. What stands before is the system's."""
+    """The turns, with role and content; [] of a text that neither marks both sides nor begins with a mark that is no word and
+    has a request. What stands before the first one is the system's."""
     for pattern in _MARKS:
         marks = list(pattern.finditer(text))
-        if {"user", "assistant"} <= {mark.lastgroup for mark in marks}:
+        sides = {mark.lastgroup for mark in marks}
+        begins = pattern not in _WORDS and bool(marks) and not _said(text[: marks[0].start()])
+        if "user" in sides and ("assistant" in sides or begins):
             return _turns(text, marks)
     return []
+
+
+def all_in_turns(text: str) -> Turns:
+    """The turns of a text that begins with the mark of a request or of a system message; [] of others, which may be about a
+    chat."""
+    turns = turns_in(text)
+    return turns if turns and not turns[0]["content"] and turns[1]["role"] in ("system", "user") else []
 
 
 def _turns(text: str, marks: list[re.Match[str]]) -> Turns:

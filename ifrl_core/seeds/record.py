@@ -5,7 +5,7 @@
     {"prompt": "Name a fruit.", "system": "Be brief."}               with a system message
     {"messages": [{"role": "user", "content": "Hi"}, …]}             OpenAI messages; also as `prompt`
     {"conversations": [{"from": "human", "value": "Hi"}, …]}         ShareGPT
-    {"text": "### Human: Hi### Assistant: Hello."}                   text with marks
+    {"text": "### Human: Hi### Assistant: Hello."}                   text with marks; also a `prompt` that begins with one
 
 The seed of a conversation is its last user turn. The text of a plain record is the first of FIELDS that holds one.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 from ifrl_core.records import Message
 from ifrl_core.seeds.conversations import Dialog, UnusableError, dialog_of, is_turns
-from ifrl_core.seeds.marked import turns_in
+from ifrl_core.seeds.marked import all_in_turns, turns_in
 
 FIELDS = ("seed", "instruction", "prompt", "text")  # the first one that holds text is the seed
 CONVERSATIONS = ("conversations", "conversation", "messages", "turns", "dialog", "dialogue", "chat")
@@ -80,7 +80,7 @@ def reading_of(record: Mapping[str, Any]) -> Reading:
         if found := _conversation(record, has_text=bool(field) and isinstance(record[field], str)):
             return _of_conversation(record, *found)
         if not field:
-            return Reading(None, "", missing(record))
+            return Reading(None, "", _empty(record) or missing(record))
         return _of_text(record, field)
     except UnusableError as error:
         return Reading(record.get(field), field, str(error))
@@ -99,6 +99,12 @@ def _lifted(record: Mapping[str, Any]) -> Mapping[str, Any]:
     if twice := next((name for name in inside if name in record and record[name] != inside[name]), ""):
         raise UnusableError(f"field {twice!r} differs inside of 'prompt' and beside it; expected one")
     return {**record, **inside, "prompt": prompt["messages"]}
+
+
+def _empty(record: Mapping[str, Any]) -> str:
+    """Which field could hold a conversation, and has no text in it."""
+    fields = (name for name, value in record.items() if name.lower() in CONVERSATIONS and not any(_texts(value)))
+    return next((f"field {name!r} has no text in it; expected a conversation" for name in fields), "")
 
 
 def missing(names: Mapping[str, Any]) -> str:
@@ -142,12 +148,14 @@ def _turns(name: str, value: Any, *, has_text: bool) -> list[Any]:
         UnusableError: when it holds something else, and there is no text to ask either.
     """
     if name == "prompt":
+        value = _json_messages(value)
         return list(value) if is_turns(value) else []
     if name.lower() == TAKING_TURNS:
         texts = isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(text, str) for text in value)
         return list(value) if texts and not has_text else []
     if name.lower() not in CONVERSATIONS or _is_label(value) or not any(_texts(value)):
         return []
+    given = value
     if isinstance(value, str):
         value = _json(value, name) if value.lstrip().startswith("[") else turns_in(value)
     elif isinstance(value, Mapping) and all(isinstance(column, list | tuple) for column in value.values()):
@@ -162,7 +170,8 @@ def _turns(name: str, value: Any, *, has_text: bool) -> list[Any]:
         return list(value)
     if has_text:
         return []
-    raise UnusableError(f"field {name!r} is {_kind(value)}; expected a list of messages, each with role and content")
+    found = "a text without marks of who speaks" if isinstance(given, str) and not value else _kind(given)
+    raise UnusableError(f"field {name!r} is {found}; expected a list of messages, each with role and content")
 
 
 def _is_label(value: Any) -> bool:
@@ -191,9 +200,9 @@ def _of_text(record: Mapping[str, Any], field: str) -> Reading:
     if not isinstance(value, str):
         return Reading(value, field)
     system, tools, history = _beside(record)
-    if field == "text" and (turns := turns_in(value)):
+    if turns := turns_in(value) if field == "text" else all_in_turns(value):
         _refuse_lost(record, value, field, (*SYSTEM, *TOOLS, *HISTORY))
-        return _reading(field, dialog_of([*history, *turns], "field 'text'", system=system, tools=tools), MARKED)
+        return _reading(field, dialog_of([*history, *turns], f"field {field!r}", system=system, tools=tools), MARKED)
     text, shape = _with_added(record) if field == "instruction" else (value, PLAIN)
     _refuse_lost(record, text, field, (*SYSTEM, *TOOLS, *HISTORY))
     if not (system or tools or history):
@@ -292,6 +301,16 @@ def _covered(text: str, said: str) -> bool:
     """Whether a text says no more than a conversation, or is the whole of it with marks."""
     users = [" ".join(turn["content"].split()) for turn in turns_in(text) if turn["role"] == "user"]
     return text in said or (bool(users) and all(user in said for user in users))
+
+
+def _json_messages(value: Any) -> Any:
+    """A value, or what the JSON text of a list is, as tables without lists have it."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _json(text: str, name: str) -> Any:

@@ -70,15 +70,25 @@ def separated_rows(stream: Any, path: str) -> Iterator[Record]:
     rows = csv.reader(lines, delimiter=delimiter, strict=True)  # else an open quote takes in all rows behind it
     while True:
         problems.clear()
+        begun = lines.number + 1
         try:
             values = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            problems.append(f"row cannot be read ({error})")
+            problems.append(f"row cannot be read ({_why(error, begun, lines.number)})")
             values = []
         if values or problems:
             yield Record(lines.number, _of_values(names, values, problems), excerpt(delimiter.join(values)))
+
+
+def _why(error: csv.Error, begun: int, ended: int) -> str:
+    """What is wrong with a row that goes over these lines."""
+    if str(error) != "unexpected end of data":
+        return str(error)
+    return (
+        f"the quotation mark that opens in line {begun} or after it is not closed and takes in all up to line {ended}"
+    )
 
 
 class _Lines:

@@ -60,6 +60,8 @@ READ: dict[str, tuple[list[tuple[str, int, str]], list[tuple[int, str]]]] = {
         [
             ("OpenAI messages in a prompt", 0, "system: Be brief. | user: What is ebb tide?"),
             ("OpenAI messages in a prompt", 0, "What is flood?"),
+            ("JSON text of messages", 0, "What is a surge?"),
+            ("plain", 0, "[1, 2] Which is more?"),
         ],
         [],
     ),
@@ -70,6 +72,12 @@ READ: dict[str, tuple[list[tuple[str, int, str]], list[tuple[int, str]]]] = {
             ("text with marks", 1, "Who was Kelvin?"),
             ("text with marks", 1, "system: Below is an instruction. | user: Translate it.\n\nMarée"),
             ("text with marks", 1, "user: What is a bore? | assistant: A wave. | user: Where?"),
+            ("text with marks", 0, "user: What is a seiche? | assistant: A wave. | user: Where?"),
+            ("text with marks", 0, "system: Be brief. | user: What is swell?"),
+            ("text with marks", 0, "user: What is a rip? | assistant: A current. | user: How fast?"),
+            ("plain", 0, "Finish the chat.\n\nUser: Ahoy\nAssistant: Ahoy"),
+            ("plain", 0, "Model: T-800\nUser: John\nTell of them."),
+            ("plain", 0, "User: a film of 2017. Review it."),
         ],
         [(6, "field 'text': message 2 is the user's, after the user's")],
     ),
@@ -90,6 +98,10 @@ READ: dict[str, tuple[list[tuple[str, int, str]], list[tuple[int, str]]]] = {
         [(4, "row has 2 values; expected 3")],
     ),
     "table.tsv": ([("text with system, history or tools", 0, "system: Be brief. | user: Name a fish.")], []),
+    "open.tsv": (
+        [("text with system, history or tools", 0, "system: Be brief. | user: Name a \"fish\".")],
+        [(4, "the quotation mark that opens in line 3 or after it is not closed and takes in all up to line 4")],
+    ),
     "chats.csv": (
         [("JSON text of messages", 0, "user: Hi; you? | assistant: Well. | user: Good.")],
         [(3, "field 'messages' is not valid JSON")],
@@ -114,6 +126,8 @@ READ: dict[str, tuple[list[tuple[str, int, str]], list[tuple[int, str]]]] = {
         [
             (2, "fields 'messages' and 'conversations' hold conversations that differ"),
             (3, "field 'turns' is a list of str; expected a list of messages"),
+            (7, "field 'conversations' has no text in it; expected a conversation"),
+            (8, "field 'dialogue' is a text without marks of who speaks; expected a list of messages"),
         ],
     ),
 }  # fmt: skip
