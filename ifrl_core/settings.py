@@ -41,8 +41,8 @@ _NOT_IN_URLS = "?#%"
 # by default 1,024 of them. Texts are of ever other lengths, so they fill up (to 1 GiB) and serve nobody.
 KEPT_KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
 
-# Threads that spin while they wait starve each other as soon as something else wants the processor: generation on 2 cores beside
-# 2 busy processes made 26-39 tokens/s spinning and 119-197 sleeping.
+# Threads that spin while they wait starve each other as soon as something else wants the processor: generation on 2 cores
+# beside 2 busy processes made 26-39 tokens/s spinning and 119-197 sleeping.
 PROCESSOR = {"OMP_WAIT_POLICY": "PASSIVE", **KEPT_KERNELS}
 
 
