@@ -19,7 +19,7 @@ from flows.execution.open_run import open_run
 from flows.execution.run import Run
 from ifrl_core.config import PipelineConfig
 from ifrl_core.config.recipes import build_config, load_recipe
-from ifrl_core.evaluation.comparison import compare
+from ifrl_core.evaluation.soft_audit import audit_soft
 from ifrl_core.plan.disk import training_disk_bytes
 from ifrl_core.policy.stage import train_policy
 from ifrl_core.report.benchmark_tables import section_metrics, table_rows
@@ -124,8 +124,8 @@ def policy(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Confi
 
 @ifrl_flow("evaluate")
 def evaluate(recipe: Recipe = "demo-cpu", overrides: Overrides = [], config: Config = None) -> dict[str, Any]:  # noqa: B006
-    """Everything up to the comparison of the policy with the base model."""
-    with started("evaluate", recipe, overrides, config, until=compare) as run:
+    """Everything up to the comparison of the policy with the base model, and the audit of soft constraints."""
+    with started("evaluate", recipe, overrides, config, until=audit_soft) as run:
         refs = wiring.train(run, wiring.dataset(run))
         refs = wiring.evaluate(run, refs)
     return {"run": run.name, "comparison": refs["comparison"].model_dump()}

@@ -24,6 +24,7 @@ from ifrl_core.labels.stage import make_labels
 from ifrl_core.models.stage import import_model
 from ifrl_core.policy.stage import train_policy
 from ifrl_core.promotion.champion import split_tags
+from ifrl_core.promotion.version_metrics import policy_metrics, reward_model_metrics
 from ifrl_core.report.stage import write_report
 from ifrl_core.reward_model.train.stage import train_reward_model
 from ifrl_core.rewards.problems.stage import make_problems
@@ -122,7 +123,8 @@ def _writes_worse(run: Run, evolved: Refs, earlier: Refs) -> bool:
 
 
 def evaluate(run: Run, refs: Refs) -> Refs:
-    """The base model and the policy on the same prompts and benchmarks, then their comparison."""
+    """The base model and the policy on the same prompts and benchmarks, then their comparison, and what is known of soft
+    constraints."""
     refs = refs | run.stage(evaluate_before, _asked(refs))
     of_policy = refs | {"model": refs["policy"]}
     own = run.stage(make_histories_after, of_policy)
@@ -139,7 +141,8 @@ def evaluate(run: Run, refs: Refs) -> Refs:
             (answers_after, judgements_after, refs["policy"]),
         ):
             refs |= judged(run, label, refs, model, answers, judgements)
-    return refs | run.stage(compare, refs)
+    refs |= run.stage(compare, refs)
+    return refs | run.stage(audit_soft, refs)
 
 
 def judged(run: Run, label: str, refs: Refs, model: ArtifactRef | None, answers: Stage, judgements: Stage) -> Refs:
@@ -152,14 +155,14 @@ def judged(run: Run, label: str, refs: Refs, model: ArtifactRef | None, answers:
 
 
 def register(run: Run, refs: Refs) -> list[dict[str, str]]:
-    """Both models as MLflow versions with an alias, their main figures beside them."""
-    names, store = run.config.registry, run.store
-    gain = store.manifest(refs["comparison"]).figures["hard"]["overall"]
-    quality = store.manifest(refs["reward_model"]).figures["hard"]
-    policy_metrics = {"satisfaction/hard/before": gain["before"], "satisfaction/hard/after": gain["after"]}
+    """Both models as MLflow versions with an alias, their main figures beside them. refs: all that was evaluated."""
+    names = run.config.registry
+    comparison, quality, soft = (
+        run.store.manifest(refs[name]).figures for name in ("comparison", "reward_model", "soft_audit")
+    )
     models = [
-        (refs["reward_model"], names.reward_model_name, {"auc": quality["auc"]}),
-        (refs["policy"], names.policy_name, policy_metrics),
+        (refs["reward_model"], names.reward_model_name, reward_model_metrics(quality, soft)),
+        (refs["policy"], names.policy_name, policy_metrics(comparison, soft)),
     ]
     return [
         registry.register_model(
@@ -167,7 +170,7 @@ def register(run: Run, refs: Refs) -> list[dict[str, str]]:
             name=name,
             alias=names.alias,
             run=run.tracker.run,
-            metrics={key: value for key, value in metrics.items() if value is not None},
+            metrics=metrics,
             tags=split_tags(run.config),
         )
         for ref, name, metrics in models
@@ -175,9 +178,7 @@ def register(run: Run, refs: Refs) -> list[dict[str, str]]:
 
 
 def report(run: Run, refs: Refs) -> Refs:
-    """What is known of soft constraints, and the page of everything that the run made; of several rounds, every round's
-    labels, and what an instructor wrote."""
-    refs = refs | run.stage(audit_soft, refs)
+    """The page of everything that the run made; of several rounds, every round's labels, and what an instructor wrote."""
     _, rounds = last_round(run.refs)
     of_rounds = {f"labels_{number}": ref for number, ref in enumerate(rounds, 1)} if len(rounds) > 1 else {}
     numbers = range(1, run.config.rounds + 1)

@@ -104,12 +104,14 @@ def test_mlflow_holds_a_parent_a_child_per_stage_and_the_fingerprints(place: Wor
         fingerprints = {value for (value,) in db.execute("select value from tags where key='fingerprint'")}
         live = {key for (key,) in db.execute("select distinct key from metrics where step > 0")}
         aliases = set(db.execute("select name, alias from registered_model_aliases"))
+        of_versions = {key for (key,) in db.execute("select metric_name from logged_model_metrics")}
     parent = record["mlflow"]["run_id"]
     assert set(runs.values()) == {"FINISHED"}
     assert sum(value == parent for value in parents.values()) == len(STAGES + LATER)
     assert fingerprints == {ref["fingerprint"] for ref in record["refs"].values()}
     assert any(key.startswith("reward/") for key in live)
     assert aliases == {("ifrl-policy", "challenger"), ("ifrl-reward-model", "challenger")}
+    assert {"satisfaction/hard/after", "satisfaction/soft/after", "answers/hacked/change", "auc"} <= of_versions
 
 
 def test_again_nothing_is_computed_and_the_log_says_so(place: Workplace, tiny: str, ifeval: tuple[str, ...]) -> None:

@@ -9,12 +9,14 @@ import pytest
 from flows import wiring
 from flows.execution.run import Refs, Run
 from flows.score import score
-from ifrl_core.artifacts import ArtifactRef
+from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.errors import InputError
 from ifrl_core.labels.rounds import label_of
 from ifrl_core.stages import registry
 from ifrl_core.stages.stage import Stage, part_of
+from tasks import registry as registry_task
+from tests.core.report.small_run import small_run
 
 
 class Recorder:
@@ -75,6 +77,23 @@ def test_a_plain_recipe_goes_through_the_method_in_its_order() -> None:
     made_of = Recorder().pipeline()
     assert made_of == PLAIN
     assert list(made_of) == list(PLAIN)
+
+
+def test_versions_carry_what_instruments_say_of_soft_constraints(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, dict[str, float]] = {}
+
+    def register_model(ref: ArtifactRef, *, name: str, metrics: dict[str, float], **_: Any) -> None:
+        told[name] = metrics
+
+    monkeypatch.setattr(registry_task, "register_model", register_model)
+    refs = small_run(store)
+    run = SimpleNamespace(config=load_recipe("demo-cpu", []), store=store, tracker=SimpleNamespace(run=None))
+    wiring.register(cast(Run, run), refs)
+    gain = store.manifest(refs["soft_audit"]).figures["gain"]["instruments"]["overall"]
+    assert told["ifrl-policy"]["satisfaction/soft_by_instruments/change"] == gain["mean"]
+    assert "soft/auc_by_instruments" in told["ifrl-reward-model"]
 
 
 def test_the_policy_of_a_round_makes_the_rollouts_of_the_next_and_starts_its_training() -> None:
