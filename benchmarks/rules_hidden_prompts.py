@@ -1,6 +1,6 @@
 """Do other prompts than the rungs of a ladder make better labels? Rules hidden, screened as by rules_hidden_probe.py.
 
-    python benchmarks/rules_hidden_prompts.py reward-model-cpu --every 3
+    python benchmarks/rules_hidden_prompts.py reward-model-cpu --every 3 [--set OVERRIDE ...]
 
 Every constraint c of a ladder is asked for in two more ways, one answer each:
 
@@ -48,8 +48,12 @@ def main() -> None:
     parser.add_argument("recipe")
     parser.add_argument("--every", type=int, default=1, help="Every so manieth ladder alone")
     parser.add_argument("--make", choices=WAYS, help="Make the answers of one way, and screen nothing")
+    parser.add_argument("--set", nargs="*", default=[], metavar="OVERRIDE")
     arguments = parser.parse_args()
-    store, config = ArtifactStore(store_root()), load_recipe(arguments.recipe, ["labels.contradicted=keep"])
+    store, config = (
+        ArtifactStore(store_root()),
+        load_recipe(arguments.recipe, ["labels.contradicted=keep", *arguments.set]),
+    )
     made = make_dataset(config, store)
     if arguments.make:
         rows_of(arguments.make, config, made, store, arguments.every)
