@@ -8,14 +8,14 @@ import pyarrow as pa
 import pytest
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
-from ifrl_core.config import LabelsConfig, RetrainConfig
+from ifrl_core.config import InstructionsConfig, LabelsConfig, RetrainConfig
 from ifrl_core.labels.stage import make_labels
 from ifrl_core.promotion.gate import decide
 from ifrl_core.records import PASS_RATES, readable
 from ifrl_core.report.data import awaited_stages
 from ifrl_core.report.policy import stage_starts
 from ifrl_core.report.stage import ReportConfig, render, write_report
-from ifrl_core.report.text import ANSWER_MEASURES, fixed, signed, turns
+from ifrl_core.report.text import ANSWER_MEASURES, fixed, points, signed, turns
 from tests.core.promotion.test_gate import comparison, row
 from tests.core.report.small_run import Whole, small_run
 
@@ -388,6 +388,22 @@ def test_the_label_audit_shows_filters_confusion_and_estimates(whole: Whole) -> 
     assert f"Of {fail['total']} positives {fail['agree']} fail their rule" in text
     assert "Estimates, not measurements" in text
     assert all(kind in text for kind in figures["audit"]["soft"])
+
+
+def test_labels_of_soft_constraints_alone_are_audited_by_instruments(store: ArtifactStore) -> None:
+    refs = small_run(store, written=InstructionsConfig(hard_share=0, max_words=50))
+    _, page = page_of(store, refs)
+    section = page.text[page.text.index("so no rule can audit them") : page.text.index("A classifier of P(satisfied")]
+    assert "nothing is estimated from those" in section
+    audit = store.manifest(refs["labels"]).figures["audit"]["soft"]
+    by_instruments = store.manifest(refs["soft_audit"]).figures["labels"]["by_kind"]
+    assert audit
+    for kind, sides in audit.items():
+        assert kind in section
+        assert str(sides["positives"]["labels"]) in section
+    assert by_instruments
+    for worth in by_instruments.values():
+        assert worth["mean"] is None or points(worth["mean"]) in section
 
 
 def test_types_left_out_are_named(store: ArtifactStore) -> None:
