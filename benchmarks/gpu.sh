@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What one CUDA GPU makes of this project, without a network, in calls of at most ten minutes that go on from each other:
 # IFEval before and after the recipe smollm2-one-gpu, its steps and memory against `ifrl plan`, the training pass against trl's,
-# pairs a second of the reward model. `--help` says how; the table is OUT/table.md.
+# pairs a second of the reward model, and reward models against hidden rules. `--help` says how; the table is OUT/table.md.
 #
 #     until benchmarks/gpu.sh --out OUT --ifeval input_data.jsonl --wheels WHEELS; do [ $? = 75 ] || break; done
 #

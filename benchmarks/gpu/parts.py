@@ -39,6 +39,26 @@ SHAPES = {
     },
     "tiny": {"demo": ((12, 20), 2, 6, 2)},
 }
+# Reward models with rules hidden: the recipe, the lines of rules_hidden.py by unit, its seeds and folds.
+ABLATION = "reward-model-one-gpu"
+ABLATED = {
+    "full": {
+        "all-rungs": "all rungs",
+        "paper": "the paper's: labels.positive_rungs=own labels.negatives=neighbour",
+        "misranked": "all rungs, misranked left out: reward_model.drop_misranked=0.51",
+    },
+    "tiny": {"all-rungs": "all rungs"},
+}
+ABLATED_OVER = {
+    "full": ("--seeds", "0", "1", "2", "--folds", "3"),
+    "tiny": ("--seeds", "0", "--folds", "2"),
+}
+TINY_ABLATION = (
+    *("seeds.train=10", "seeds.held_out=2", "instructions.max_words=40", "labels.validation_share=0.5"),
+    "instructions.types=[punctuation:no_comma, change_case:english_lowercase, detectable_format:title, 'tone:']",
+    *("rollouts.max_tokens=12", "rollouts.ladders_per_shard=5", "rollouts.batch_size=8", "reward_model.max_tokens=96"),
+    *("reward_model.layers=1", "reward_model.epochs=1", "reward_model.batch_size=8"),
+)
 # Of the reward model: responses, constraints of each, tokens of a response.
 PAIRS = {"full": {"demo": (32, 2, 48), "recipe": (160, 3, 250)}, "tiny": {"demo": (4, 2, 12)}}
 
@@ -98,6 +118,14 @@ class Setting(NamedTuple):
         record = json.loads((self.store / "runs" / f"{run}.json").read_text())
         return Path(record["refs"][stage]["uri"])
 
+    def ablation(self) -> list[str]:
+        """Changes to the recipe of the ablation."""
+        machine = self.figures("environment", "machine")
+        changes = [f"model={self.model}", f"reward_model.launch.device={'gpu' if self.device == 'cuda' else 'cpu'}"]
+        if machine["vllm"]:
+            changes.append("rollouts.engine=vllm")
+        return [*changes, *(TINY_ABLATION if self.size == "tiny" else ())]
+
     def recipe(self) -> list[str]:
         """The recipe's name and changes, as arguments of `ifrl run` and `ifrl plan`."""
         machine = self.figures("environment", "machine")
@@ -123,6 +151,7 @@ def parts_of(setting: Setting) -> list[Part]:
         Part("plan", "steps and memory against `ifrl plan`", _plan(setting)),
         Part("shared-prefix", "the training pass, a group in one row, against trl's", _shared_prefix(setting)),
         Part("reward-model", "pairs a second of the reward model", _reward_model(setting)),
+        Part("rules-hidden", f"reward models of {ABLATION} against hidden rules", _rules_hidden(setting)),
     ]
 
 
@@ -185,6 +214,27 @@ def _reward_model(setting: Setting) -> list[Unit]:
         return Unit(name, lambda: _script(setting, scripted, str(setting.made("reward-model") / "model"), *shape))
 
     return [unit(name) for name in PAIRS[setting.size]]
+
+
+def _rules_hidden(setting: Setting) -> list[Unit]:
+    def unit(name: str) -> Unit:
+        def command() -> list[str]:
+            over = [*ABLATED_OVER[setting.size], "--set", *setting.ablation()]
+            return _script(setting, "rules_hidden.py", ABLATION, ABLATED[setting.size][name], *over)
+
+        return Unit(name, command, rows_of)
+
+    return [unit(name) for name in ABLATED[setting.size]]
+
+
+def rows_of(said: str) -> dict[str, Any]:
+    """Of a table in Markdown, its rows by their heads.
+
+    Raises:
+        ValueError: when it has none.
+    """
+    heads, _, *rows = (tuple(cell.strip() for cell in line.strip("| ").split(" | ")) for line in said.splitlines())
+    return {"rows": [dict(zip(heads, row, strict=True)) for row in rows]}
 
 
 def _model(setting: Setting) -> str:

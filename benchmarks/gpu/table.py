@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from benchmarks.gpu.parts import PAIRS, RECIPE, SHAPES, Part, Setting, WaitingError
+from benchmarks.gpu.parts import ABLATED, PAIRS, RECIPE, SHAPES, Part, Setting, WaitingError
 from benchmarks.gpu.units import state_of
 
 AIM = 21.6  # points on IFEval, prompt-level strict (arXiv 2510.14420, Qwen2.5-1.5B-Instruct)
@@ -131,6 +131,16 @@ def _reward_model(setting: Setting) -> Iterator[Row]:
         yield Row(f"{name}: pairs a second", f"{ways['packed']:,.0f}", rivals)
 
 
+def _rules_hidden(setting: Setting) -> Iterator[Row]:
+    """AUC within types of each line that has ended, against what it has to beat on the same pairs."""
+    for name in ABLATED[setting.size]:
+        if state_of(setting.out / "rules-hidden", name)["state"] != "ended":
+            continue
+        for row in setting.figures("rules-hidden", name)["rows"]:
+            rivals = ", ".join(f"{rival} {row[rival]}" for rival in ("length", "zero-shot", "likelihood"))
+            yield Row(f"{row['labels']}, types {row['types']}: AUC within types", row["within types"], rivals)
+
+
 _ROWS: Mapping[str, Callable[[Setting], Iterator[Row]]] = {
     "environment": _environment,
     "ifeval-before": _before,
@@ -139,6 +149,7 @@ _ROWS: Mapping[str, Callable[[Setting], Iterator[Row]]] = {
     "plan": _plan,
     "shared-prefix": _shared_prefix,
     "reward-model": _reward_model,
+    "rules-hidden": _rules_hidden,
 }
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.gpu import environment
 from benchmarks.gpu.__main__ import TIME_UP, alone, call, main
-from benchmarks.gpu.parts import RECIPE, Part, Setting, WaitingError, parts_of
+from benchmarks.gpu.parts import RECIPE, SIZES, Part, Setting, WaitingError, parts_of
 from benchmarks.gpu.table import table
 from benchmarks.gpu.units import Unit, state_of
 from ifrl_core.config.recipes import load_recipe
@@ -170,6 +170,42 @@ def test_the_table_is_made_of_what_was_measured(tmp_path: Path) -> None:
     assert "demo | **not shared**" in table(parts_of(setting_in(tmp_path)), setting_in(tmp_path))
 
 
+def machine_of(**known: object) -> dict[str, object]:
+    return {"device": "a card", **dict.fromkeys(("cuda", "torch", "transformers", "trl", "vllm")), **known}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_reward_models_are_trained_with_rules_hidden(tmp_path: Path, size: str) -> None:
+    """Every line is a recipe that no rule has a say in; its table is read back, each line as soon as it has ended."""
+    setting = Setting(tmp_path, "cpu", size, None)
+    (tmp_path / "environment").mkdir()
+    machine = {"state": "ended", "calls": 1, "seconds": 0, "figures": machine_of(gib=79.0)}
+    (tmp_path / "environment" / "machine.json").write_text(json.dumps(machine))
+    [part] = [part for part in parts_of(setting) if part.name == "rules-hidden"]
+    for unit in part.units:
+        _, script, recipe, line, *over = unit.command()
+        _, _, overrides = line.partition(":")
+        config = load_recipe(recipe, [*over[over.index("--set") + 1 :], *overrides.split()])
+        assert Path(script).name == "rules_hidden.py"
+        assert (config.labels.contradicted, config.labels.positives, config.reward_model.noise) == (
+            "keep",
+            "all",
+            "ignore",
+        )
+        assert config.reward_model.launch.device == "cpu"
+    heads = ["labels", "types", "within types", "length", "zero-shot", "likelihood"]
+    lines = [heads, ["---"] * 6, ["all rungs", "held out", "0.700 ± 0.025", "0.675", "0.560", "0.754"]]
+    said = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    (tmp_path / "rules-hidden").mkdir()
+    ended = {"state": "ended", "calls": 1, "seconds": 9, "figures": part.units[0].figures(said)}
+    (tmp_path / "rules-hidden" / f"{part.units[0].name}.json").write_text(json.dumps(ended))
+    made = table(parts_of(setting), setting)
+    against = "length 0.675, zero-shot 0.560, likelihood 0.754"
+    assert f"| rules-hidden | all rungs, types held out: AUC within types | 0.700 ± 0.025 | {against} |" in made
+    with pytest.raises(ValueError, match="not enough values"):
+        part.units[0].figures("")
+
+
 def test_what_is_missing_is_named_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(environment.missing(["pytest>=1", "pytest<1", "no-such-package"])) == ["pytest<1", "no-such-package"]
     monkeypatch.setattr(environment, "ROOT", with_dependency(tmp_path, "no-such-package>=2"))
@@ -246,7 +282,13 @@ def test_every_part_runs_on_a_cpu_through_kills_and_cut_off_calls(
     table = (out / "table.md").read_text()
     assert "not run" not in table
     assert "not ended" not in table
-    for figure in ("prompt_strict, gain in points", "seconds a step", "demo: ratio", "demo: pairs a second"):
+    for figure in (
+        "prompt_strict, gain in points",
+        "seconds a step",
+        "demo: ratio",
+        "demo: pairs a second",
+        "held out: AUC",
+    ):
         assert f"{figure}" in table
 
 
