@@ -148,6 +148,24 @@ def test_a_model_that_would_be_off_is_trained_in_trls_way_and_the_log_says_so(
     assert not model.base_model._forward_hooks
 
 
+def test_so_is_a_model_that_cannot_compute_a_group_in_one_row(caplog: pytest.LogCaptureFixture) -> None:
+    model = model_of(configs(259)["llama"]).train()
+
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("no kernel for masks\nat some place")
+
+    refusal = model.base_model.register_forward_pre_hook(refuse)
+    with caplog.at_level(logging.WARNING):
+        assert open_sharing(trainer(), [model]) is None
+    [record] = caplog.records
+    assert record.message.endswith(
+        "LlamaForCausalLM takes no rows with a mask and positions of their own (no kernel for masks)"
+    )
+    refusal.remove()
+    assert model.training
+    assert not model.base_model._forward_hooks
+
+
 def test_layers_with_a_window_bound_the_row() -> None:
     windows = {kind: attention_window(config) for kind, config in configs(259).items()}
     assert {kind for kind, window in windows.items() if window == 32} == {"qwen2-window", "gemma3"}

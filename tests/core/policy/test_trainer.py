@@ -36,6 +36,13 @@ SHAPES: dict[str, dict[str, Any]] = {
     "kl": {"prompts_per_step": 2, "generations": 4, "micro_batch": 4, "beta": 0.1, "lora": {"rank": 2}},
     "all-of-train-on": {"prompts_per_step": 2, "generations": 4, "micro_batch": 4, "train_on": 8},
     "checkpointed": {"prompts_per_step": 2, "generations": 4, "micro_batch": 4, "gradient_checkpointing": True},
+    "checkpointed-adapters": {
+        "prompts_per_step": 2,
+        "generations": 4,
+        "micro_batch": 4,
+        "gradient_checkpointing": True,
+        "lora": {"rank": 2},
+    },
 }
 
 
