@@ -97,6 +97,10 @@ import_writer = replace(
 )
 
 
+_REMEDY = "Name other instructions.types, or seeds that have what these are about (a history, a system message, tools)"
+_OF_MODELS = "Set instructions.model_writer.fallback to catalog, allow more attempts or tokens, or choose another model"
+
+
 @stage(
     "instructions",
     version=2,
@@ -129,8 +133,7 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
     if not all(rows.values()):
         raise InputError(
             f"writer {config.writer} left a split without instructions: {len(rejected)} of {len(outcomes)} seeds were "
-            f"rejected, the first because: {rejected[0].reason}. Set instructions.model_writer.fallback to catalog, "
-            "allow more attempts or tokens, or choose another model"
+            f"rejected, the first because: {rejected[0].reason}. {_REMEDY if config.writer == 'catalog' else _OF_MODELS}"
         )
     write_by_split(
         work, rows, with_conversations(INSTRUCTIONS, (row for of_split in rows.values() for row in of_split))
@@ -143,7 +146,9 @@ def make_instructions(config: InstructionsConfig, inputs: Inputs, work: Work) ->
     work.progress(1, 1, f"{len(written)} instructions")
     types = Counter(f"{constraint.kind} {constraint.type}" for item in written for constraint in item.constraints)
     figures: Figures = {"types": dict(sorted(types.items())), **{split: len(rows[split]) for split in SPLITS}}
-    return figures if config.writer == "catalog" else figures | {"writing": writing_figures(outcomes, written)}
+    if config.writer != "catalog":
+        return figures | {"writing": writing_figures(outcomes, written)}
+    return figures | ({"not_askable": len(rejected)} if rejected else {})
 
 
 class LaddersPlan(LadderConfig):

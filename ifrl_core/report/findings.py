@@ -448,6 +448,11 @@ def _constraints(instructions: Figures, pass_rates: Figures) -> Iterator[Finding
             f"{count(writing['replaced_by_catalog'])} of them got constraints from the catalog; the rest are left out."
         )
         yield Finding("warning" if many else "note", title, text)
+    if instructions.get("not_askable"):
+        left = instructions["not_askable"]
+        many = left > MOST_REJECTED * (left + instructions["train"] + instructions["held_out"])
+        text = "None of instructions.types can be asked of them: their conversations have nothing that these are about."
+        yield Finding("warning" if many else "note", f"Left out: {things(left, 'seed')}", text)
     if pass_rates.get("to_corridor") and not pass_rates["reached"]:
         low, high = pass_rates["corridor"]
         rates = listing([percent(rate) for rate in pass_rates["rounds"][-1]])
