@@ -18,6 +18,7 @@ PATHS = re.compile(rf"(?<![\w./-])((?:{'|'.join(FOLDERS)})/[\w./-]*\w(?:\.\w+)?/
 
 PAGES = [
     "README.md",
+    "ifrl_core/data/README.md",
     *(f"{folder}/{path.name}" for folder in ("docs", "benchmarks") for path in (ROOT / folder).glob("*.md")),
 ]
 KEY = re.compile(r"(?:`|--set )([a-z_]+(?:\.[a-z_]+)+)(?=[`:=])")
