@@ -13,8 +13,12 @@ from ifrl_core.text.masking import masked
 if TYPE_CHECKING:  # pydantic, which the help does without
     from ifrl_core.text.reasoning import Reasoning
 
-Override = Annotated[list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5")]
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one")]
+Override = Annotated[
+    list[str], typer.Option("--set", help="Override a value, e.g. --set policy.max_steps=5; as often as wanted")
+]
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one, such as demo-cpu")
+]
 
 
 class ReasoningFormat(StrEnum):

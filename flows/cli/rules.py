@@ -56,8 +56,13 @@ def constraints(
 ) -> None:
     """The constraint types of the catalog, yours included, with an example of each."""
     from ifrl_core.constraints.listing import constraints_table
+    from ifrl_core.errors import InputError
 
     rows = constraints_table(filter, kind)
+    if not rows:
+        raise InputError(
+            f"no {kind or 'constraint'} type has {filter!r} in its id or description; leave it out to see all"
+        )
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return

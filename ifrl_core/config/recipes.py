@@ -48,7 +48,8 @@ def build_config(document: dict[str, Any], overrides: Sequence[str] = (), *, sou
         return PipelineConfig.model_validate(document)
     except ValidationError as error:
         lines = "\n".join(f"  {line}" for line in lines_of(error, PipelineConfig))
-        raise ConfigError(f"{source} is not valid:\n{lines}") from None
+        changed = ", ".join(override.partition("=")[0] for override in overrides)
+        raise ConfigError(f"{source}{changed and f' with a changed {changed}'} is not valid:\n{lines}") from None
 
 
 def shipped_recipes() -> list[str]:

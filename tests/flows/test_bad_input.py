@@ -76,6 +76,10 @@ def test_an_unknown_run_of_the_report(place: Workplace) -> None:
     assert "no-such-run" in failure(place, "report", "no-such-run")
 
 
+def test_a_filter_that_no_constraint_type_meets(place: Workplace) -> None:
+    assert "no hard type has 'tides' in its id" in failure(place, "constraints", "tides", "--kind", "hard")
+
+
 def test_check_names_row_and_field(place: Workplace, tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text(json.dumps({"instruction_id": "punctuation:no_comma", "kwargs": "{}", "prompt": "p"}) + "\n")

@@ -46,6 +46,14 @@ def test_a_wrong_recipe_is_named_by_its_key(tmp_path: Path, text: str, message: 
         load_recipe(recipe(tmp_path, text))
 
 
+def test_a_wrong_override_is_not_laid_at_the_files_door(tmp_path: Path) -> None:
+    path = recipe(tmp_path, "policy: {max_steps: 5}")
+    with pytest.raises(
+        ConfigError, match=r"r.yaml with a changed seed, policy.max_step is not valid:\n  policy.max_step"
+    ):
+        load_recipe(path, ["seed=1", "policy.max_step=http://user:secret@host"])
+
+
 def test_an_unknown_recipe_lists_those_that_ship() -> None:
     with pytest.raises(ConfigError, match="demo-cpu"):
         load_recipe("nope")
