@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("ifrl_core", "tasks", "flows", "deployments", "docker", "tests", "benchmarks", "docs")
 PATHS = re.compile(rf"(?<![\w./-])((?:{'|'.join(FOLDERS)})/[\w./-]*\w(?:\.\w+)?/?)")
 
+DATA = "ifrl_core/data/README.md"
 PAGES = [
     "README.md",
-    "ifrl_core/data/README.md",
     *(f"{folder}/{path.name}" for folder in ("docs", "benchmarks") for path in (ROOT / folder).glob("*.md")),
 ]
 KEY = re.compile(r"(?:`|--set )([a-z_]+(?:\.[a-z_]+)+)(?=[`:=])")
@@ -28,7 +28,7 @@ NO_KEYS = {"ladder.rungs", "model.generate"}  # functions
 OF_LIBRARIES = ("trainer/grpo_config.py", "trainer/base_config.py", "training_args.py")
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("benchmarks/")])
+@pytest.mark.parametrize("page", [DATA, *(page for page in PAGES if not page.startswith("benchmarks/"))])
 def test_paths_in_the_documents_exist(page: str) -> None:
     paths = {path.rstrip("/") for path in PATHS.findall((ROOT / page).read_text(encoding="utf-8"))}
     made_by_users = {line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()}
