@@ -283,6 +283,7 @@ def _reward_model(quality: Figures, audit: Figures, policy: Figures) -> Iterator
             + _perfect(audit)
         )
         yield Finding("warning", "The reward model does not reproduce its labels on soft constraints", text)
+    yield from _by_instruments(audit.get("reward_model", {}).get("within_types", {}))
     yield from _corrected(audit.get("corrected", {}).get("hard", {}))
     yield from _baselines(quality.get("baselines") or {})
     if quality.get("unscored"):
@@ -296,6 +297,16 @@ def _perfect(audit: Figures) -> str:
     if not worth or worth <= 0:
         return ""
     return f" (Labels as right as those of hard types let a perfect model show {fixed((1 + worth) / 2, 2)}.)"
+
+
+def _by_instruments(within: Figures) -> Iterator[Finding]:
+    """A ranking of answers to soft constraints that instruments cannot tell from chance."""
+    if within.get("low") is not None and within["low"] <= 0.5:
+        text = (
+            f"On {count(within['pairs'])} validation pairs of soft types that an instrument measures its AUC within types "
+            f"is {fixed(within['mean'], 2)} ({fixed(within['low'], 2)} to {fixed(within['high'], 2)}; 0.5 is chance)."
+        )
+        yield Finding("warning", "By instruments the reward model does not clearly rank soft constraints", text)
 
 
 def _corrected(hard: Figures) -> Iterator[Finding]:

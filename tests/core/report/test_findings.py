@@ -142,6 +142,17 @@ def test_an_estimate_from_labels_that_rules_contradict_is_said() -> None:
     assert len(said(quality(True))) == len(said(quality(None))) == 1
 
 
+def test_a_reward_model_that_instruments_cannot_tell_from_chance_is_said() -> None:
+    def ranked(low: float | None) -> list[Finding]:
+        within = {"mean": None if low is None else low + 0.1, "low": low, "high": 0.75, "units": 9, "pairs": 1_234}
+        return said({"soft_audit": {"reward_model": {"within_types": within}}})
+
+    [finding] = ranked(0.45)
+    assert "On 1,234 validation pairs" in finding.text
+    assert "0.55 (0.45 to 0.75; 0.5 is chance)" in finding.text
+    assert ranked(0.55) == ranked(None) == []
+
+
 def test_a_soft_gain_that_only_the_reward_model_sees_is_said() -> None:
     def gain(seen: dict[str, Any]) -> dict[str, Any]:
         own = row(40, 60, 15, 25)
