@@ -8,6 +8,9 @@ answers the same prompts with the same sampling seeds as the base model: those o
 leaves aside (`third_split`), so that choices are made without a look at the held-out ones. A row is one run: before and after
 in per cent, the gain in points with its paired 95% interval, and the seconds of policy training (wall and CPU). A line's last
 row is mean and standard deviation over its seeds.
+
+With `rollouts.own_history` training goes on from the base model's histories, each model is measured after its own, and a
+column says how far constraints are kept over the turns of a dialog: the gain by each measure of evaluation/dialogs.py.
 """
 
 import argparse
@@ -33,6 +36,7 @@ from ifrl_core.models.folder import model_folder
 from ifrl_core.models.load import load_causal_model
 from ifrl_core.policy.stage import train_policy
 from ifrl_core.report.text import fixed, interval, signed
+from ifrl_core.rollouts.histories import make_histories_after
 from ifrl_core.seeds.read import read_seeds
 from ifrl_core.seeds.split import at_most, split_seeds
 from ifrl_core.seeds.stage import SeedsSource, seeds_source, write_seeds
@@ -52,6 +56,7 @@ HEAD = (
     "cut off",
     "words",
     "nats a token",
+    "over turns",
     "seconds",
     "CPU seconds",
 )
@@ -86,12 +91,16 @@ def measure(name: str, config: PipelineConfig, seed: int, store: ArtifactStore) 
     made = make_dataset(config, store)
     reward_model = make_reward_model(config, made, store)
     inputs = {"model": made["model"], "prompts": made["prompts"], "reward_model": reward_model}
+    inputs = after_histories(config, inputs, store, "train")
     start, spent = time.monotonic(), children_cpu()
     policy = train_policy(config.policy, inputs, store, shown, seed=seed)
     seconds, cpu_seconds = time.monotonic() - start, children_cpu() - spent
     inputs["prompts"] = third_split(config, store)
     done = {"before": made["model"], "after": policy}
-    answered = {side: answers_of(config, inputs | {"model": model}, store) for side, model in done.items()}
+    asked = {
+        side: after_histories(config, inputs | {"model": model}, store, "held_out") for side, model in done.items()
+    }
+    answered = {side: answers_of(config, of_side, store) for side, of_side in asked.items()}
     found = store.manifest(compare(NoConfig(), answered, store)).figures
     hard, of_answers = found["hard"]["overall"], found["answer"]
     print_row(
@@ -99,11 +108,12 @@ def measure(name: str, config: PipelineConfig, seed: int, store: ArtifactStore) 
             name,
             str(seed),
             both(hard),
-            f"{signed(hard['mean'])} {interval(hard['low'], hard['high'])}",
+            gain(hard),
             ", ".join(f"L{level} {signed(of['mean'])}" for level, of in found["hard"]["by_level"].items()),
             both(found["soft"]["overall"]),
             *(both(of_answers[metric]) for metric in ("hacked", "task_dropped", "truncated", "length_words")),
             " → ".join(fixed(-log_likelihood(made["model"], answered[side], store), 2) for side in answered),
+            ", ".join(f"{name} {gain(of)} n={of['n']}" for name, of in found.get("over_turns", {}).items()),
             fixed(seconds, 0),
             fixed(cpu_seconds, 0),
         ]
@@ -177,6 +187,19 @@ def children_cpu() -> float:
 
 def answers_of(config: PipelineConfig, inputs: dict[str, ArtifactRef], store: ArtifactStore) -> ArtifactRef:
     return evaluate(config.evaluation, inputs, store, shown, seed=config.seed)
+
+
+def after_histories(config: PipelineConfig, inputs: Inputs, store: ArtifactStore, split: str) -> dict[str, ArtifactRef]:
+    """`inputs` with the prompts of a split after the model's own histories, where the recipe asks for them."""
+    plan = make_histories_after.config(config)
+    if plan is None:
+        return dict(inputs)
+    own = make_histories_after(plan.model_copy(update={"splits": (split,)}), inputs, store, shown, seed=config.seed)
+    return {**inputs, "prompts": own}
+
+
+def gain(of: Figures) -> str:
+    return f"{signed(of['mean'])} {interval(of['low'], of['high'])}"
 
 
 def both(of: Figures) -> str:

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ifrl_core.config.base import StageConfig
 from ifrl_core.config.launch import ProcessesConfig
-from ifrl_core.config.trl_fields import PLACING
+from ifrl_core.config.trl_fields import PLACING, SAMPLING
 from ifrl_core.identity.fields import How, Identity, used, without
 
 SoftScorer = Literal["reward_model", "likelihood"]
@@ -243,6 +243,11 @@ class PolicyConfig(StageConfig):
     learning_rate: float = Field(1e-6, gt=0, description="Peak learning rate")
     warmup_steps: int = Field(0, ge=0, description="Steps with rising learning rate")
     schedule: Literal["constant", "linear"] = Field("constant", description="Learning rate after warm-up; linear: to 0")
+    turns: Annotated[Literal["last", "all"], used(lambda section: section.turns != "last")] = Field(
+        "last",
+        description="Turns of a conversation that a rollout answers and is trained on: the last, after the history of its "
+        "prompt; or (on the CPU) those that users go on from too, one after another, with the reward of the whole dialog",
+    )
     trained_layers: int | None = Field(
         None, ge=1, description="Train only the top layers, to save time; none: all weights"
     )
@@ -360,4 +365,19 @@ class PolicyConfig(StageConfig):
             )
         if self.generation != "transformers" and self.launch.device == "cpu":
             raise ValueError(f"generation {self.generation} needs GPUs: use transformers on the CPU")
+        return self
+
+    @model_validator(mode="after")
+    def _dialogs(self) -> Self:
+        """What answers turn by turn is the decoder of rollouts on the CPU."""
+        if self.turns == "last":
+            return self
+        if self.generation != "transformers":
+            raise ValueError(
+                f"turns all is answered by generation transformers on the CPU, not by {self.generation}: use turns last"
+            )
+        if taken := sorted(SAMPLING & self.grpo.keys()):
+            raise ValueError(
+                f"turns all does not go with grpo.{taken[0]}, for which trl generates itself: use turns last"
+            )
         return self

@@ -35,6 +35,12 @@ def verdicts_in(
     return verdicts(constraints, response, rules_in(conversation, template=template))
 
 
+def has_what_it_needs(type_id: str, conversation: Conversation) -> bool:
+    """Whether a conversation has what a type is about; plain types are about no conversation."""
+    type_ = CATALOG.get(type_id)
+    return not isinstance(type_, TurnType) or type_.needs(conversation)
+
+
 def rules_in(conversation: Conversation | None, rules: Rules = rule_of, template: str = "") -> Rules:
     """`rules`, those of them that look at a conversation as rules on the response in this one."""
 

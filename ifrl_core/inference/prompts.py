@@ -13,7 +13,13 @@ _SHOWN = 60  # characters of a prompt in an error
 
 
 def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """Token ids of the messages in the tokenizer's chat template, up to where the completion begins.
+    """Token ids of `prompt_text`."""
+    ids: list[int] = tokenizer(prompt_text(tokenizer, messages), add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def prompt_text(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """The messages in the tokenizer's chat template, up to where the completion begins.
 
     Marks in the messages are text (models/control_marks.py), and what the template has no place for is too
     (models/chat_form.py).
@@ -23,11 +29,9 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """
     plain = plain_messages(messages, marks_of(tokenizer))
     try:
-        text = rendered(tokenizer, plain)
+        return rendered(tokenizer, plain)
     except Exception as error:  # a template may raise anything
         said = plain[-1]["content"][:_SHOWN] if plain else ""
         raise ModelError(
             f"the chat template cannot render the prompt {said!r} ({first_line(error)}): mend it"
         ) from error
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return ids

@@ -50,6 +50,7 @@ def instructor_plan(recipe: PipelineConfig) -> InstructorPlan | None:
             "general": GeneralConfig(),
             "evaluate_every": None,
             "keep": "last",
+            "turns": "last",
         }
     )
     return InstructorPlan(policy=policy, instructions=chosen)

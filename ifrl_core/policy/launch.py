@@ -35,6 +35,11 @@ def check_launch(config: PolicyConfig) -> Shape:
         raise ConfigError(f"policy: {fault}")
     if config.generation != "transformers":
         _check_vllm(config, shape)
+    if config.turns == "all" and shape.gpu:
+        raise ConfigError(
+            "policy.turns all is answered on the CPU, and training would take this machine's GPUs: use policy.launch.device "
+            "cpu, or turns last"
+        )
     if config.launch.reward_model == "service":
         service_urls()
     return shape

@@ -122,7 +122,9 @@ def _complete(tokenizer: Any, ends: Sequence[int], *, rows: int) -> None:
 def _rollouts(job: Job) -> CopyRollouts:
     config = job.config
     dtype = torch.bfloat16 if config.bf16 else torch.float32
-    return CopyRollouts(max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, dtype=dtype)
+    return CopyRollouts(
+        max_tokens=config.max_tokens, temperature=config.temperature, seed=job.seed, dtype=dtype, turns=config.turns
+    )
 
 
 def _measuring(job: Job, rollouts: CopyRollouts | None, taken: list[Row], clock: StepClock) -> list[Measuring]:

@@ -3,6 +3,8 @@
 Instructions are rewarded by their constraints, general problems by the correctness of their answer. Metrics of rewards,
 answers and hacking are of instructions; `general/…` are of problems; the share without spread is of all groups.
 
+With `policy.turns` all a completion is the messages of a dialog (dialogs.py), and its reward is of all answers in it.
+
 With several processes each scores its own completions; metrics, limits and what the curriculum sees are of all of them.
 """
 
@@ -12,13 +14,16 @@ from statistics import fmean
 from typing import Any
 
 from ifrl_core.config import PolicyConfig
+from ifrl_core.policy.dialogs import first_asked
 from ifrl_core.policy.live import Rollout
-from ifrl_core.records import Constraint, Row, constraint_of, unpacked
+from ifrl_core.records import Constraint, Row, constraint_of, messages_of, packed, unpacked, with_history
 from ifrl_core.reward_model.model.scorer import Scorer
 from ifrl_core.rewards.problems.reward import problem_metrics, score_problems
 from ifrl_core.rewards.problems.verify import Grader
 from ifrl_core.rewards.score import InContext, Reward, RewardPlan, check_unscored, score_responses
-from ifrl_core.rewards.step_figures import check_hacks, hack_metrics, reward_metrics, zero_variance_share
+from ifrl_core.rewards.step_figures import check_hacks, hack_metrics, reward_metrics, turn_metrics, zero_variance_share
+from ifrl_core.rollouts.standing import kept_before, spoken
+from ifrl_core.text.reasoning import answer_of
 from ifrl_core.training.clock import StepClock
 
 COLUMNS = ("slot", "prompt_id", "level", "seed", "conversation", "constraints", "check", "answer", "source")
@@ -69,7 +74,10 @@ class PromptReward:
             HackError: when more than `max_hack_share` of the answers trip a wire.
         """
         with self._clock.of("score"):
-            cut_off = [not ids or ids[-1] not in self._ends for ids in completion_ids]
+            before = columns.get("cut_before") or [False] * len(completion_ids)
+            cut_off = [
+                cut or not ids or ids[-1] not in self._ends for ids, cut in zip(completion_ids, before, strict=True)
+            ]
             return self._scored(completions, log_metric, log_extra, {**columns, "cut_off": cut_off})
 
     def _scored(
@@ -82,8 +90,11 @@ class PromptReward:
         names = (*COLUMNS, "cut_off")
         values = zip(*(columns[name] for name in names), strict=True)
         rows: list[Row] = [dict(zip(names, of_row, strict=True)) for of_row in values]
-        for row, completion in zip(rows, completions, strict=True):
-            row["response"] = completion[-1]["content"]
+        prompts = columns.get("prompts") or [[]] * len(rows)
+        for row, prompt, completion in zip(rows, prompts, completions, strict=True):
+            row |= {"response": completion[-1]["content"], "turns": 1, "kept": None}
+            if len(completion) > 1:
+                self._read_dialog(row, [*first_asked(prompt, completion), *completion[:-1]])
         self._score(rows)
         for name, value in self._metrics(self._gather(rows)).items():
             log_metric(name, value)
@@ -91,6 +102,16 @@ class PromptReward:
             log_extra(column, [row[column] for row in rows])
         log_extra("parts", [_parts(row) for row in rows])
         return [row["reward"].total for row in rows]
+
+    def _read_dialog(self, row: Row, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Put what the policy said in `messages`, before its response, into the row: its `conversation`, how many `turns` it
+        answers, and what constraints are `kept`."""
+        said = [dict(message) for message in messages_of(messages)]
+        for place in spoken(said):
+            said[place]["content"] = answer_of(said[place]["content"], self._plan.reasoning).strip()
+        asked = with_history(unpacked(row["conversation"], row["seed"]), said)
+        row |= {"conversation": packed(asked), "turns": len(spoken(said)) + 1}
+        row["kept"] = kept_before(asked, {"messages": said, "constraints": row["constraints"]})
 
     def _score(self, rows: Sequence[Row]) -> None:
         """Give each row its reward."""
@@ -102,6 +123,7 @@ class PromptReward:
             seeds=_column(instructions, "seed"),
             cut_off=_column(instructions, "cut_off"),
             conversations=[unpacked(row["conversation"], row["seed"]) for row in instructions],
+            kept=_column(instructions, "kept"),
             likelihood=self._likelihood,
             plan=self._plan,
         )
@@ -139,7 +161,12 @@ class PromptReward:
         rates = [pass_rate(reward, of_row, passed) for reward, of_row in zip(rewards, constraints, strict=True)]
         for row, rate in zip(rows, rates, strict=True):
             self._seen.append(Rollout(row["slot"], row["prompt_id"], row["reward"].total, rate))
-        return {**reward_metrics(rewards, constraints, levels), **hacks, **pass_metrics(rates, levels)}
+        return {
+            **reward_metrics(rewards, constraints, levels),
+            **turn_metrics(_column(rows, "kept"), _column(rows, "turns")),
+            **hacks,
+            **pass_metrics(rates, levels),
+        }
 
 
 def pass_rate(reward: Reward, constraints: Sequence[Constraint], passed: str) -> float | None:
@@ -148,7 +175,7 @@ def pass_rate(reward: Reward, constraints: Sequence[Constraint], passed: str) ->
     verdicts = [part for part in hard if part is not None]
     if not verdicts:
         return None
-    return float(all(verdicts)) if passed == "all" else fmean(verdicts)
+    return float(all(verdict == 1 for verdict in verdicts)) if passed == "all" else fmean(verdicts)
 
 
 def pass_metrics(rates: Sequence[float | None], levels: Sequence[int]) -> dict[str, float]:

@@ -4,7 +4,7 @@ The stage gathers the prompts, starts the training processes and takes over what
 moment, the same call goes on from the last whole checkpoint.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -26,16 +26,19 @@ from ifrl_core.models.looks.kind import read_config
 from ifrl_core.policy import curve
 from ifrl_core.policy.benchmark_sets import Measured, measured_benchmarks, write_sets
 from ifrl_core.policy.curriculum import curriculum_stages, open_strategy
+from ifrl_core.policy.dialogs import check_no_reasoning, parts_of
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import check_grpo, check_launch, policy_launch
 from ifrl_core.policy.tables import latest_samples, metrics_table, prompts_used, run_figures, samples_table, steps_of
-from ifrl_core.records import Message, Row, conversation_of, packed, with_history
+from ifrl_core.records import Message, Row, conversation_of, messages_of, packed, with_history
 from ifrl_core.reward_model.serve.client import open_client
 from ifrl_core.rewards.aggregate import reliability_weights
 from ifrl_core.rewards.calls import calls_content
 from ifrl_core.rewards.likelihood import of_other_values, score_of
 from ifrl_core.rewards.problems.stage import problems_of
+from ifrl_core.rollouts.standing import spoken
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
+from ifrl_core.text.reasoning import Reasoning
 from ifrl_core.training.checkpoints import COMPLETIONS
 from ifrl_core.training.job import CHECKPOINTS, FINAL, metrics_by_step
 from ifrl_core.training.run import train_in_child
@@ -63,7 +66,8 @@ def _check_training(recipe: PipelineConfig) -> None:
     """Whether this machine can train as the recipe says; a placed stage is checked where it runs. Without wishes there is
     nothing to check, and torch need not be loaded."""
     policy, here = recipe.policy, recipe.execution.deployment_of(train_policy) is None
-    wishes = policy.generation != "transformers" or policy.launch != LaunchConfig(assumed=policy.launch.assumed)
+    launch = LaunchConfig(assumed=policy.launch.assumed)
+    wishes = policy.generation != "transformers" or policy.turns != "last" or policy.launch != launch
     if here and wishes:
         check_launch(policy)
     if here and policy.grpo:
@@ -106,7 +110,10 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     model = model_folder(inputs["model"], work.store)
     aside = _set_aside(config, inputs["prompts"], work)
     prompts = training_prompts(inputs["prompts"], work.store, aside) + general_prompts(config, inputs, work.store)
-    fitting = fitting_prompts(prompts, model, config)
+    dialogs = config.turns == "all"
+    fitting = (
+        _fitting_dialogs(prompts, model, config, work.reasoning) if dialogs else fitting_prompts(prompts, model, config)
+    )
     weights = _weights(config.reward, fitting, inputs, work.store)
     telling = with_weight(fitting, weights)
     rows = _askable(telling, config, seed=work.seed)
@@ -134,6 +141,7 @@ def train_policy(config: PolicyPlan, inputs: Inputs, work: Work) -> Figures:
     return {
         **run_figures(metrics),
         "prompts_used": prompts_used(work.scratch / CHECKPOINTS / COMPLETIONS),
+        **({"prompts_of_dialogs": sum(bool(spoken(messages_of(row["prompt"]))) for row in rows)} if dialogs else {}),
         "prompts_left_out": len(prompts) - len(fitting),
         "prompts_without_weight": len(fitting) - len(telling),
         "soft_scorer": config.reward.soft,
@@ -255,24 +263,55 @@ def _earned(row: Row) -> str:
 
 def fitting_prompts(prompts: Sequence[Row], model: Path, config: PolicyConfig) -> list[Row]:
     """Those of at most max_prompt_tokens which leave room for the longest answer in the model's positions."""
+    fits = _room(model, config)
+    return [row for row in _plain(prompts, model) if fits(row["prompt"])]
+
+
+def _fitting_dialogs(prompts: Sequence[Row], model: Path, config: PolicyConfig, reasoning: Reasoning) -> list[Row]:
+    """Of prompts that are answered turn by turn: those whose last turn is so short after the longest answers.
+
+    Raises:
+        InputError: when the model's answers cannot go on from one another (dialogs.py).
+    """
     from transformers import AutoTokenizer
 
-    # Marks are broken up here too, so that samples show what the model reads.
-    marks, fits = marks_of(AutoTokenizer.from_pretrained(model)), _room(model, config)
-    plain = ({**row, "prompt": plain_messages(row["prompt"], marks)} for row in prompts)
-    return [row for row in plain if fits(row["prompt"])]
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    check_no_reasoning(tokenizer, reasoning)
+    longest = _longest_prompt(model, config)
+    return [
+        row
+        for row in _plain(prompts, model)
+        if _asked_at_most(parts_of(tokenizer, row["prompt"]), config.max_tokens) <= longest
+    ]
+
+
+def _asked_at_most(parts: Sequence[Sequence[int]], answer_tokens: int) -> int:
+    """Tokens that stand before a dialog's last answer when all before it are as long as they can be."""
+    return sum(map(len, parts)) + (len(parts) - 1) * answer_tokens
+
+
+def _plain(prompts: Sequence[Row], model: Path) -> Iterator[Row]:
+    """Marks are broken up here too, so that samples show what the model reads."""
+    from transformers import AutoTokenizer
+
+    marks = marks_of(AutoTokenizer.from_pretrained(model))
+    return ({**row, "prompt": plain_messages(row["prompt"], marks)} for row in prompts)
 
 
 def _room(model: Path, config: PolicyConfig) -> Callable[[Sequence[Message]], bool]:
     """Whether a prompt is short enough."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer, longest = AutoTokenizer.from_pretrained(model), _longest_prompt(model, config)
+    return lambda messages: len(prompt_ids(tokenizer, messages)) <= longest
+
+
+def _longest_prompt(model: Path, config: PolicyConfig) -> int:
+    """In tokens."""
     positions = positions_of(read_config(model, str(model)))
-    room = (
+    return (
         config.max_prompt_tokens if positions is None else min(config.max_prompt_tokens, positions - config.max_tokens)
     )
-    return lambda messages: len(prompt_ids(tokenizer, messages)) <= room
 
 
 def _askable(rows: Sequence[Row], config: PolicyConfig, *, seed: int) -> list[Row]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ifrl_core.policy.curve import CURVE
+from ifrl_core.policy.dialogs import first_asked
 from ifrl_core.records import Row, readable
 from ifrl_core.stages.stage import Figures
 from ifrl_core.training.checkpoints import whole_tables
@@ -90,13 +91,13 @@ def _samples(file: Path) -> Iterator[Row]:
         if row["prompt_id"] in seen or len(seen) == _SAMPLES_A_STEP:
             continue
         seen.add(row["prompt_id"])
-        reward = row["reward"]
+        reward, said = row["reward"], row["completion"]
         yield {
             "step": row["step"],
             "prompt_id": row["prompt_id"],
             "level": row["level"],
-            "prompt": readable(row["prompt"]),
-            "response": row["completion"][-1]["content"],
+            "prompt": readable(first_asked(row["prompt"], said)),
+            "response": readable(said) if len(said) > 1 else said[-1]["content"],
             "reward": None if reward is None or reward != reward else reward,
             "parts": row["parts"],
             "advantage": row["advantage"],

@@ -59,7 +59,9 @@ class GroupTrainer(GRPOTrainer):
 
     def _generate(self, prompts: list[Any]) -> Any:
         with self.clock.of("generate"):
-            return super()._generate(prompts)
+            *made, completions, logprobs, extra, images, of_tools = super()._generate(prompts)
+            # A dialog is its messages; trl reads the completion as one answer, with the template's words in it.
+            return *made, extra.pop("dialog", completions), logprobs, extra, images, of_tools
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         """As all engines read them: a conversation has tools of its own, which trl's way of rendering does not know."""
@@ -86,7 +88,8 @@ class GroupTrainer(GRPOTrainer):
         if self.train_on is None:
             return rollouts
         rollouts = without(rollouts, most_telling(advantages, self.train_on)[mine])
-        tokens = self.accelerator.gather(rollouts["completion_mask"].sum()).sum()
+        trained = rollouts["completion_mask"] * rollouts.get("tool_mask", 1)
+        tokens = self.accelerator.gather(trained.sum()).sum()
         return {**rollouts, "num_items_in_batch": tokens}
 
     def _passes(self, rollouts: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,13 +7,17 @@ all its parts are 0, and the reward model is not asked.
 Unscored is None, never 0. A reward with an unscored part is None as a whole: the mean of the others would compare a
 response to a group that was scored on more. A recipe may choose other ways to put parts together (aggregate.py), and gates
 that multiply the result (gates.py).
+
+Of a dialog whose earlier answers are the policy's own a hard constraint counts with the mean of its verdicts, over answers
+that it stood before and the last one; one that is about what was said, and finds nothing there, is not satisfied.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import NamedTuple, TypeVar
 
-from ifrl_core.constraints.turns import verdicts_in
+from ifrl_core.constraints.turns import has_what_it_needs, verdicts_in
 from ifrl_core.errors import UnscoredError
 from ifrl_core.records import Constraint, Conversation
 from ifrl_core.reward_model.model.scorer import Scorer
@@ -24,6 +28,9 @@ from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.text.reasoning import THINK, Reasoning, answer_of
 
 Question = TypeVar("Question")
+
+
+Kept = Sequence[Sequence[bool]]  # by constraint, by answer that it stood before
 
 
 class Answered(NamedTuple):
@@ -79,6 +86,7 @@ def score_responses(
     seeds: Sequence[str] | None = None,
     cut_off: Sequence[bool] | None = None,
     conversations: Sequence[Conversation | None] | None = None,
+    kept: Sequence[Kept | None] | None = None,
     likelihood: InContext | None = None,
     plan: RewardPlan = PAPER,
 ) -> list[Reward]:
@@ -87,7 +95,7 @@ def score_responses(
     All soft constraints of the batch go to the reward model in one call, or to `likelihood` in its place; without either they
     are unscored. `seeds` are the instructions without constraints, which the intent gate needs; `conversations` are what they
     answer, without constraints too, which types of conversations need and `likelihood`; `cut_off` says which responses the
-    token budget ended.
+    token budget ended. `kept`: of dialogs with own answers before the response, what these keep (rollouts/standing.py).
 
     Raises:
         ValueError: when a response has no constraint: there is nothing to reward; or the intent gate has no seeds,
@@ -98,7 +106,8 @@ def score_responses(
         raise ValueError("the intent gate needs the seed instructions")
     answers = [answer_of(response, plan.reasoning) for response in responses]
     asked = conversations or [None] * len(answers)
-    parts = [_rule_parts(*one, plan.reasoning.calls) for one in zip(answers, constraints, asked, strict=True)]
+    before = kept or [None] * len(answers)
+    parts = [_rule_parts(*one, plan.reasoning.calls) for one in zip(answers, constraints, asked, before, strict=True)]
     if likelihood is not None:
         _fill_soft(parts, constraints, lambda row, one: _answered(asked[row], one, answers[row]), likelihood)
     elif reward_model is not None:
@@ -149,14 +158,31 @@ def check_unscored(rewards: Sequence[Reward], max_share: float) -> float:
 
 
 def _rule_parts(
-    answer: str, constraints: Sequence[Constraint], asked: Conversation | None, template: str
+    answer: str, constraints: Sequence[Constraint], asked: Conversation | None, kept: Kept | None, template: str
 ) -> list[float | None]:
     if not constraints:
         raise ValueError("a response without constraints has no reward: leave level 0 out of policy training")
+    found = _verdicts(answer, constraints, asked, template, own=kept is not None)
+    parts = [None if verdict is None else float(verdict) for verdict in found]
+    if kept is None:
+        return parts
+    return [
+        fmean([*before, part]) if part is not None and before else part
+        for before, part in zip(kept, parts, strict=True)
+    ]
+
+
+def _verdicts(
+    answer: str, constraints: Sequence[Constraint], asked: Conversation | None, template: str, *, own: bool
+) -> list[bool | None]:
+    """Of one answer; `own`: what was said before it is the policy's, so that a constraint may be about nothing."""
     if not answer.strip():
-        return [0.0] * len(constraints)
-    found = verdicts_in(asked, constraints, answer, template)
-    return [None if verdict is None else float(verdict) for verdict in found]
+        return [False] * len(constraints)
+    judged = [not own or asked is None or has_what_it_needs(item.type, asked) for item in constraints]
+    found = iter(
+        verdicts_in(asked, [item for item, is_so in zip(constraints, judged, strict=True) if is_so], answer, template)
+    )
+    return [next(found) if is_so else False for is_so in judged]
 
 
 def _answered(asked: Conversation | None, constraint: Constraint, answer: str) -> Answered:

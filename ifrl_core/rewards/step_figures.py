@@ -8,7 +8,7 @@ from statistics import fmean
 from ifrl_core.constraints.verifiers.scripts import count_words
 from ifrl_core.errors import HackError
 from ifrl_core.records import Constraint
-from ifrl_core.rewards.score import Reward
+from ifrl_core.rewards.score import Kept, Reward
 from ifrl_core.rewards.task_drop import drops_task
 from ifrl_core.rewards.tripwires import NAMES, tripped
 from ifrl_core.text.reasoning import Reasoning, answer_of
@@ -29,6 +29,19 @@ def reward_metrics(
                 values_of[f"reward/type/{constraint.type}"].append(part)
     unscored = fmean(reward.total is None for reward in rewards)
     return {**{name: fmean(values) for name, values in sorted(values_of.items())}, "unscored_share": unscored}
+
+
+def turn_metrics(kept: Sequence[Kept | None], turns: Sequence[int]) -> dict[str, float]:
+    """`reward/turn/<k>`: of dialogs of more `turns`, the share of hard constraints standing before their k-th answer that it
+    keeps."""
+    verdicts: dict[int, list[bool]] = defaultdict(list)
+    for of_dialog, count in zip(kept, turns, strict=True):
+        for of_constraint in (
+            of_dialog or ()
+        ):  # it stands from its place on, so the last verdict is of the turn before the last
+            for turn, verdict in enumerate(of_constraint, count - len(of_constraint)):
+                verdicts[turn].append(verdict)
+    return {f"reward/turn/{turn}": fmean(of_turn) for turn, of_turn in sorted(verdicts.items())}
 
 
 def zero_variance_share(groups_of: Sequence[Hashable], rewards: Sequence[Reward]) -> float:

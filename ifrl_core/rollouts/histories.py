@@ -21,9 +21,8 @@ import pyarrow as pa
 from ifrl_core.artifacts import ArtifactStore, ShardRecord, canonical_json
 from ifrl_core.artifacts.cost import CostMeter
 from ifrl_core.config import GenerationConfig, PipelineConfig
-from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.identity import Judging, rules_of
-from ifrl_core.constraints.turn_types import TurnType
+from ifrl_core.constraints.turns import has_what_it_needs
 from ifrl_core.identity.fields import How, used
 from ifrl_core.inference import Request, Sampling, request_seed
 from ifrl_core.inference.engine import Engine
@@ -167,8 +166,7 @@ def _fault(rungs: Sequence[Row], room: Room | None) -> str:
     first = conversation_of(rungs[0])
     for rung in rungs:
         asked = with_history(first, rung["messages"])
-        types = (CATALOG.get(constraint["type"]) for constraint in rung["constraints"])
-        if not all(type_.needs(asked) for type_ in types if isinstance(type_, TurnType)):
+        if not all(has_what_it_needs(constraint["type"], asked) for constraint in rung["constraints"]):
             return "a constraint had nothing to be about"
     return ""
 

@@ -50,6 +50,14 @@ TWO_WORKERS = {"workers": 2}
             {"policy": {"grpo": {"vllm_enable_sleep_mode": True}}},
             "vllm_enable_sleep_mode has no effect with .* transformers",
         ),
+        (
+            {"policy": {"turns": "all", "generation": "vllm_colocate"}},
+            "turns all is answered by generation transformers on the CPU, not by vllm_colocate: use turns last",
+        ),
+        (
+            {"policy": {"turns": "all", "grpo": {"top_p": 0.9}}},
+            "turns all does not go with grpo.top_p, .*: use turns last",
+        ),
         ({"policy": {"grpo": {"epsilon": float("nan")}}}, r"policy.grpo: epsilon: numbers, texts"),
         (
             {"policy": {"grpo": {"num_iterations": 0}}},

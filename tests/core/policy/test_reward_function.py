@@ -39,7 +39,7 @@ def problem(slot: int, kind: str, answer: str, source: str) -> Row:
 
 
 def scored(
-    pairs: list[tuple[Row, str]],
+    pairs: list[tuple[Row, str]] | list[tuple[Row, list[Row]]],
     gather: Callable[[list[Row]], list[Row]] = list,
     plan: RewardPlan = RewardPlan(),  # noqa: B008
     likelihood: InContext | None = None,
@@ -62,8 +62,8 @@ def scored(
         likelihood=likelihood,
     )
     columns = {name: [row[name] for row, _ in pairs] for name in pairs[0][0]}
-    completions = [[{"role": "assistant", "content": text}] for _, text in pairs]
-    ids = [[END + 1] * 3 if text.endswith("…") else [END + 1, END] for _, text in pairs]
+    completions = [said if isinstance(said, list) else [{"role": "assistant", "content": said}] for _, said in pairs]
+    ids = [[END + 1] * 3 if said[-1]["content"].endswith("…") else [END + 1, END] for said in completions]
     log: dict[str, Any] = {"log_metric": metrics.__setitem__, "log_extra": extra.__setitem__}
     rewards = reward(completions=completions, completion_ids=ids, **log, **columns)
     return rewards, metrics, extra, seen

@@ -209,6 +209,7 @@ FIELDS: Mapping[str, Field] = {
     "policy.learning_rate": field("policy", 1e-5),
     "policy.warmup_steps": field("policy", 5),
     "policy.schedule": field("policy", "linear"),
+    "policy.turns": field("policy", "all"),
     "policy.trained_layers": field("policy", 2),
     "policy.beta": field("policy", 0),
     "policy.curriculum.strategy": field("policy", "mixed"),
