@@ -32,7 +32,7 @@ from ifrl_core.training.shape import Shape
 from tests.core.forked import killed_at
 from tests.core.models.tiny import configs, tiny_tokenizer
 from tests.core.policy.test_generation import trainer_of
-from tests.core.policy.test_reward_function import NO_COMMA, Row, instruction, scored
+from tests.core.policy.test_reward_function import LOWER, NO_COMMA, Row, instruction, scored
 from tests.core.policy.test_training import assert_same_policy, own_store, weights
 
 TURN, END, OTHER_END = 256, 257, 258  # of tiny_tokenizer
@@ -208,7 +208,6 @@ def by_hand(policy: Any, train_on: int | None) -> torch.Tensor:
     return gradient
 
 
-NO_COLON = Constraint("punctuation:no_colon", "hard", "Use no colon.", {})
 SHORTER = CATALOG["conversation:shorter"].constraint({"percent": 90})
 
 
@@ -227,12 +226,9 @@ def asked(*constraints: Constraint) -> Row:
 
 
 def test_the_reward_of_a_dialog_is_the_measure_of_its_turns() -> None:
-    row = asked(NO_COLON)
-    dialogs = [
-        ["A kite.", "At ten.", "A gull."],
-        ["A kite, too.", "At ten.", "A gull."],
-        ["A, b", "c, d", "A: gull, too."],
-    ]
+    row = asked(LOWER)
+    last = "a gull is one of the birds of the sea."
+    dialogs = [["A kite.", "Ten.", last], ["A kite, too.", "Ten.", last], ["A, b", "C, d", "A, GULL."]]
     pairs = [(row, completed(row["prompts"], answers)) for answers in dialogs]
     rewards, metrics, *_ = scored(pairs)
     assert rewards == [1.0, (2 / 3 + 1) / 2, 0.0]
@@ -249,14 +245,8 @@ def test_the_reward_of_a_dialog_is_the_measure_of_its_turns() -> None:
 def test_constraints_about_what_was_said_look_at_the_policys_own_answers() -> None:
     """Shorter than its own answer, not than the given one; and where that is too short to be about, it is not met."""
     row, last = asked(SHORTER), "A gull of some kind I think."
-    dialogs = [
-        [
-            "A kite.",
-            "At ten in the morning, or a bit later if the wind is from the west and the moon is full as it was.",
-            last,
-        ],
-        ["A kite.", "At ten.", last],
-    ]
+    long = f"At ten, {'or a bit later ' * 5}"
+    dialogs = [["A kite.", long, last], ["A kite.", "At ten.", last]]
     rewards, *_ = scored([(row, completed(row["prompts"], answers)) for answers in dialogs])
     assert rewards == [(2 / 3 + 1) / 2, (1 + 0) / 2]
 
