@@ -23,7 +23,7 @@ from ifrl_core.rewards.problems.verify import Grader
 from ifrl_core.rewards.score import InContext, Reward, RewardPlan, check_unscored, score_responses
 from ifrl_core.rewards.step_figures import check_hacks, hack_metrics, reward_metrics, turn_metrics, zero_variance_share
 from ifrl_core.rollouts.standing import kept_before, spoken
-from ifrl_core.text.reasoning import answer_of
+from ifrl_core.text.reasoning import Reasoning, answer_of
 from ifrl_core.training.clock import StepClock
 
 COLUMNS = ("slot", "prompt_id", "level", "seed", "conversation", "constraints", "check", "answer", "source")
@@ -94,7 +94,7 @@ class PromptReward:
         for row, prompt, completion in zip(rows, prompts, completions, strict=True):
             row |= {"response": completion[-1]["content"], "turns": 1, "kept": None}
             if len(completion) > 1:
-                self._read_dialog(row, [*first_asked(prompt, completion), *completion[:-1]])
+                row |= _of_dialog(row, [*first_asked(prompt, completion), *completion[:-1]], self._plan.reasoning)
         self._score(rows)
         for name, value in self._metrics(self._gather(rows)).items():
             log_metric(name, value)
@@ -102,16 +102,6 @@ class PromptReward:
             log_extra(column, [row[column] for row in rows])
         log_extra("parts", [_parts(row) for row in rows])
         return [row["reward"].total for row in rows]
-
-    def _read_dialog(self, row: Row, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Put what the policy said in `messages`, before its response, into the row: its `conversation`, how many `turns` it
-        answers, and what constraints are `kept`."""
-        said = [dict(message) for message in messages_of(messages)]
-        for place in spoken(said):
-            said[place]["content"] = answer_of(said[place]["content"], self._plan.reasoning).strip()
-        asked = with_history(unpacked(row["conversation"], row["seed"]), said)
-        row |= {"conversation": packed(asked), "turns": len(spoken(said)) + 1}
-        row["kept"] = kept_before(asked, {"messages": said, "constraints": row["constraints"]})
 
     def _score(self, rows: Sequence[Row]) -> None:
         """Give each row its reward."""
@@ -167,6 +157,17 @@ class PromptReward:
             **hacks,
             **pass_metrics(rates, levels),
         }
+
+
+def _of_dialog(row: Row, messages: Sequence[Mapping[str, Any]], reasoning: Reasoning) -> Row:
+    """What changes in a row when the policy said what is in `messages`, before its response: the `conversation`, how many
+    `turns` it answers, and what constraints are `kept`."""
+    said = [dict(message) for message in messages_of(messages)]
+    for place in spoken(said):
+        said[place]["content"] = answer_of(said[place]["content"], reasoning).strip()
+    asked = with_history(unpacked(row["conversation"], row["seed"]), said)
+    kept = kept_before(asked, {"messages": said, "constraints": row["constraints"]})
+    return {"conversation": packed(asked), "turns": len(spoken(said)) + 1, "kept": kept}
 
 
 def pass_rate(reward: Reward, constraints: Sequence[Constraint], passed: str) -> float | None:

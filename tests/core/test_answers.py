@@ -29,12 +29,12 @@ from ifrl_core.inference import Completion, Request, Sampling
 from ifrl_core.instructions import pass_rates
 from ifrl_core.instructions.writers import reply
 from ifrl_core.labels import contrasts, filters
-from ifrl_core.policy import benchmark_sets
+from ifrl_core.policy import benchmark_sets, reward_function
 from ifrl_core.policy.benchmark_sets import BenchmarkSet
 from ifrl_core.policy.job import Job
 from ifrl_core.policy.profile import stage as profile_stage
 from ifrl_core.policy.scoring import reward_plan
-from ifrl_core.records import Constraint, Instruction, Row, constraint_row, conversation_of
+from ifrl_core.records import Constraint, Conversation, Instruction, Row, constraint_row, conversation_of, packed
 from ifrl_core.report import answers as report_answers
 from ifrl_core.report import benchmark_samples
 from ifrl_core.reward_model.model.scorer import OfAnswers, Pair, Probabilities
@@ -163,6 +163,14 @@ def of_rewards(response: str, reasoning: Reasoning, store: ArtifactStore) -> boo
     return reward.parts == (1.0, 1.0)
 
 
+def of_dialogs(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
+    texts = (("user", RIVER.text), ("assistant", response), ("user", "Another."))
+    messages = tuple({"role": role, "content": content} for role, content in texts)
+    row = {"seed": "Another.", "conversation": packed(Conversation(messages)), "constraints": [constraint_row(RIVER)]}
+    [[kept]] = reward_function._of_dialog(row, messages, reasoning)["kept"]
+    return bool(kept)
+
+
 def of_step_figures(response: str, reasoning: Reasoning, store: ArtifactStore) -> bool:
     rewards = [score.Reward((1.0,), 1.0)]
     answer = answer_by_table(response, reasoning)
@@ -283,6 +291,7 @@ READERS: dict[Reader, Sequence[Any]] = {  # and the modules that they stand for
     of_filters: [filters],
     of_pass_rates: [pass_rates],
     of_rewards: [score],
+    of_dialogs: [reward_function],
     of_step_figures: [step_figures],
     of_problems_in_training: [problem_reward],
     of_held_out: [held_out, report_answers],
