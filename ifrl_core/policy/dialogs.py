@@ -10,7 +10,7 @@ conversation with more turns begins as the shorter one does (`parts_of`); one th
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from typing import Any
 
 from ifrl_core.errors import InputError
@@ -40,7 +40,8 @@ class Dialog:
         token budget may have cut it off."""
         ids: list[int] = []
         own: list[int] = []
-        for answer, after in zip_longest(self.answers, self.parts[1 : len(self.answers) + 1], fillvalue=[]):
+        following: list[list[int]] = [*self.parts[1:], []]  # nothing behind the last answer
+        for answer, after in zip(self.answers, following, strict=False):
             if after and answer[-1] in ends:
                 answer, after = (answer, after[1:]) if answer[-1] == after[0] else (answer[:-1], after)
             ids += answer + after
