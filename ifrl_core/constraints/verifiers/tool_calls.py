@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ifrl_core.constraints.verifiers.strict_json import strict_json
+
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
 
@@ -70,39 +72,25 @@ def _bodies(text: str) -> Iterator[str]:
 def _calls_of(body: str) -> list[ToolCall] | None:
     """The calls of a body of JSON; None when it is not that of any."""
     try:
-        found = _json(body)
+        found = strict_json(body)
     except (ValueError, RecursionError):
         return None
     calls = [_call(item) for item in (found if isinstance(found, list) else [found])]
     return [call for call in calls if call is not None] if calls and None not in calls else None
 
 
-def _json(text: str) -> Any:
-    """A JSON value.
-
-    Raises:
-        ValueError: for what is none, and for an object with a name twice: readers differ in what such a call asks for.
-    """
-    return json.loads(text, object_pairs_hook=_object)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
 def _call(found: Any) -> ToolCall | None:
-    """Of {"name", "arguments"}, where arguments may be JSON text, or be called parameters; also within "function"."""
+    """Of {"name", "arguments"}, JSON text or not, or called parameters; not of both. Also within "function"."""
     if isinstance(found, dict) and isinstance(found.get("function"), dict):
         found = found["function"]
     if not isinstance(found, dict) or not isinstance(found.get("name"), str) or not found["name"]:
         return None
+    if "arguments" in found and "parameters" in found:
+        return None
     arguments = found.get("arguments", found.get("parameters", {}))
     if isinstance(arguments, str):
         try:
-            arguments = _json(arguments)
+            arguments = strict_json(arguments)
         except (ValueError, RecursionError):
             return None
     return ToolCall(found["name"], arguments) if isinstance(arguments, dict) else None

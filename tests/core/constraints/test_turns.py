@@ -47,6 +47,8 @@ CASES = [
     ("conversation:if_mentioned", {"word": "trains", "then": "Yes", "otherwise": "Well"}, "Well, no.", "Yes, it is."),
     ("conversation:plan_steps", {"most": 2}, "1. Wake up\n2. Light the lamp", "1. Wake\n2. Light\n3. Sleep"),
     ("conversation:json_schema", {"schema": SCHEMA}, '```json\n{"tide": 3}\n```', '{"tide": "high"}'),
+    ("conversation:json_schema", {"schema": SCHEMA}, '{"tide": 3}', '{"tide": 3, "tide": 4}'),
+    ("conversation:json_schema", {"schema": SCHEMA}, '{"tide": 3, "ebb": 2}', '{"tide": 3, "ebb": NaN}'),
     ("tools:call", {"tool": "find_boats"}, f"Let me see. {FIND}", FIND + BOOK),
     ("tools:call", {"tool": "find_boats"}, FIND, _call("find_boats", harbour="west", day="two")),
     ("tools:call", {"tool": "find_boats"}, FIND, FIND.replace('"day": 2', '"day": 2, "day": 3')),

@@ -11,6 +11,7 @@ from typing import Any
 
 from ifrl_core.constraints.catalog.hard.standing_rules import Standing, holds, standing_in
 from ifrl_core.constraints.verifiers.arguments import Integer, Text
+from ifrl_core.constraints.verifiers.strict_json import strict_json
 from ifrl_core.constraints.verifiers.turn import Turn, TurnRule
 from ifrl_core.constraints.verifiers.view import View
 from ifrl_core.constraints.verifiers.words import begins_with, folded, whole_word, words_of
@@ -149,8 +150,11 @@ def plan_steps(turn: Turn, most: int) -> bool:
 
 def json_schema(turn: Turn, schema: str) -> bool:
     """JSON and nothing else, of a schema."""
-    found = _parsed(_unfenced(turn.stripped))
-    return found is not None and fits_schema(found[0], json.loads(schema))
+    try:
+        found = strict_json(_unfenced(turn.stripped))
+    except (ValueError, RecursionError):
+        return False
+    return fits_schema(found, json.loads(schema))
 
 
 def fits_schema(value: Any, schema: dict[str, Any]) -> bool:

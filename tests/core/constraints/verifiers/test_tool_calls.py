@@ -47,6 +47,8 @@ def test_any_text_has_calls_or_broken_ones_as_often_as_it_opens_one(pieces: list
         ('{"name": "a", "arguments": {"x": 1, "x": 2}}', [], 1),
         ('{"name": "a", "arguments": "{\\"x\\": 1, \\"x\\": 1}"}', [], 1),
         ('{"name": "a", "name": "b", "arguments": {}}', [], 1),
+        ('{"name": "a", "arguments": {"x": NaN}}', [], 1),
+        ('{"name": "a", "arguments": {"x": 1}, "parameters": {"x": 2}}', [], 1),
         ('{"name": "a", "arguments": {"x": {"x": 1}, "y": {"x": 2}}}', ["a"], 0),
     ],
 )
