@@ -111,7 +111,7 @@ def test_mlflow_holds_a_parent_a_child_per_stage_and_the_fingerprints(place: Wor
     assert fingerprints == {ref["fingerprint"] for ref in record["refs"].values()}
     assert any(key.startswith("reward/") for key in live)
     assert aliases == {("ifrl-policy", "challenger"), ("ifrl-reward-model", "challenger")}
-    assert {"satisfaction/hard/after", "satisfaction/soft/after", "answers/hacked/change", "auc"} <= of_versions
+    assert {"satisfaction/hard/after", "satisfaction/soft/after", "answers/hacked/change"} <= of_versions
 
 
 def test_again_nothing_is_computed_and_the_log_says_so(place: Workplace, tiny: str, ifeval: tuple[str, ...]) -> None:

@@ -83,6 +83,11 @@ def test_one_fingerprint_is_one_version_and_the_alias_moves(
     assert register_folder(run.uri, run.run_id, folder, "p", "challenger", second, {}) == "2"
     client = MlflowClient(run.uri)
     assert client.get_model_version_by_alias("p", "challenger").version in (2, "2")
+    logged = client.search_logged_models([run.experiment_id])
+    carried = {
+        model.tags["fingerprint"]: [(metric.key, metric.value) for metric in model.metrics or []] for model in logged
+    }
+    assert carried == {first.fingerprint: [("gain", 1.0)], second.fingerprint: []}
     mlflow.set_tracking_uri(run.uri)
     local = Path(mlflow.artifacts.download_artifacts("models:/p@challenger"))
     assert (local / "model.safetensors").read_bytes() == b"weights"
