@@ -52,12 +52,12 @@ def plan(
     from ifrl_core.evaluation.suite.to_plan import planned_benchmarks
     from ifrl_core.instructions.budget import answer_budget
     from ifrl_core.instructions.fitting import count_too_long
-    from ifrl_core.instructions.types import check_types
+    from ifrl_core.instructions.types import check_types, count_not_askable
     from ifrl_core.models.looks.at_hand import folder_at_hand, look_at_hand, tokenizer_at_hand
     from ifrl_core.models.looks.chat import first_prompt
     from ifrl_core.models.reasoning import reasoning_at_hand
     from ifrl_core.plan.plan import make_plan
-    from ifrl_core.plan.text import plan_lines, prompt_lines, reasoning_line, uncounted_lines
+    from ifrl_core.plan.text import plan_lines, prompt_lines, reasoning_line, seeds_lines, uncounted_lines
     from ifrl_core.promotion.power import gate_power, power_lines
     from ifrl_core.seeds.read import read_seeds
 
@@ -66,9 +66,10 @@ def plan(
     look_at_hand(config.model)
     benchmarks = list(planned_benchmarks(config))
     recipe_plan = make_plan(config, benchmarks)
-    tokenizer, prompt, too_long = tokenizer_at_hand(config.model), None, 0
+    tokenizer, prompt, too_long, not_askable = tokenizer_at_hand(config.model), None, 0, 0
     if tokenizer is not None:
         seeds, _ = read_seeds(config.seeds.files, builtin=config.seeds.builtin)
+        not_askable = count_not_askable(config, [seed.conversation for seed in seeds])
         prompt = first_prompt(tokenizer, seeds[0].text, config.model, conversation=seeds[0].messages)
         too_long = count_too_long(folder_at_hand(config.model), seeds, config.rollouts.max_tokens)
     budget, beyond = answer_budget(config), beyond_budget(config)
@@ -79,6 +80,7 @@ def plan(
             "first_prompt": prompt and asdict(prompt),
         }
         of_answers = {"reasoning": reasoning.model_dump() if reasoning else None, "seeds_too_long": too_long}
+        of_answers |= {"seeds_not_askable": not_askable}
         further |= {"benchmarks": [asdict(benchmark) for benchmark in benchmarks]}
         further |= {"answer_budget": asdict(budget), "beyond_budget": beyond}
         typer.echo(json.dumps({**asdict(recipe_plan), **further, **of_answers}, indent=2))
@@ -92,7 +94,7 @@ def plan(
         reasoning_line(reasoning),
         *lengths,
     ]
-    lines += prompt_lines(prompt, too_long)
+    lines += [*prompt_lines(prompt), *seeds_lines(too_long, not_askable)]
     typer.echo("\n".join(lines))
 
 

@@ -1,13 +1,15 @@
 """Whether the constraint types that a recipe names exist, and are enough for what else it asks of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ifrl_core.config import PipelineConfig
 from ifrl_core.config.modes import changed, value_at
 from ifrl_core.constraints.sampling import chosen_types
+from ifrl_core.constraints.turn_types import askable
 from ifrl_core.constraints.types import ConstraintType
 from ifrl_core.errors import ConfigError, ConstraintError
 from ifrl_core.instructions.budget import answer_budget, answerable
+from ifrl_core.records import Conversation
 
 # What rests on constraints of one kind: the key, and the value of it that does (None: every one but the default).
 _ON_RULES = (
@@ -51,6 +53,24 @@ def check_types(recipe: PipelineConfig) -> None:
         )
     if faults := list(_kind_faults(recipe)):
         raise ConfigError("\n".join(faults))
+
+
+def count_not_askable(recipe: PipelineConfig, conversations: Collection[Conversation]) -> int:
+    """Of how many conversations none of instructions.types can be asked; a model that writes is asked for others.
+
+    Raises:
+        ConfigError: when that is all of them.
+    """
+    if recipe.instructions.model_writes:
+        return 0
+    types = chosen_types(recipe.instructions.types or None)
+    count = sum(not any(askable(type_, conversation) for type_ in types) for conversation in conversations)
+    if count and count == len(conversations):
+        raise ConfigError(
+            "instructions.types: none of them can be asked of any seed, as none has what they are about (a history, a system "
+            "message, tools): name other types, or other seeds"
+        )
+    return count
 
 
 def drawn_kinds(recipe: PipelineConfig) -> set[str]:

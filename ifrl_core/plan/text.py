@@ -80,10 +80,18 @@ def reasoning_line(reasoning: Reasoning | None) -> str:
     return f"answers     what follows {reasoning.close}; without it {without}"
 
 
-def prompt_lines(prompt: FirstPrompt | None, too_long: int = 0) -> list[str]:
-    """The first prompt as the model reads it; None: its model is not at hand. `too_long`: seeds that will be left out."""
+def prompt_lines(prompt: FirstPrompt | None) -> list[str]:
+    """The first prompt as the model reads it; None: its model is not at hand."""
     if prompt is None:
         return ["prompt      not looked at: the model is not in a local folder"]
     first, *more = prompt.text.splitlines() or [""]
-    seeds = [f"seeds       {too_long} leave the model no room for an answer and will be left out"] if too_long else []
-    return [f"prompt      {prompt.tokens} tokens: {first}", *(f"            {line}" for line in more), *seeds]
+    return [f"prompt      {prompt.tokens} tokens: {first}", *(f"            {line}" for line in more)]
+
+
+def seeds_lines(too_long: int, not_askable: int) -> list[str]:
+    """The seeds that will be left out, by why."""
+    left_out = (
+        (too_long, "leave the model no room for an answer"),
+        (not_askable, "have nothing that instructions.types are about"),
+    )
+    return [f"seeds       {count} {why} and will be left out" for count, why in left_out if count]

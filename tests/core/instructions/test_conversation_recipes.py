@@ -8,10 +8,10 @@ from ifrl_core.config.recipes import load_recipe
 from ifrl_core.constraints.catalog.registry import CATALOG
 from ifrl_core.constraints.satisfy import unmet
 from ifrl_core.constraints.turn_types import TurnType
-from ifrl_core.errors import InputError
+from ifrl_core.errors import ConfigError, InputError
 from ifrl_core.instructions.budget import answerable
 from ifrl_core.instructions.stage import make_instructions
-from ifrl_core.instructions.types import check_types
+from ifrl_core.instructions.types import check_types, count_not_askable
 from ifrl_core.instructions.writers.catalog import write
 from ifrl_core.instructions.writers.record import SeedRequest, Written
 from ifrl_core.report.findings import findings
@@ -54,3 +54,17 @@ def test_seeds_of_which_nothing_can_be_asked_are_counted_and_said(store: Artifac
     assert 0 < figures["not_askable"] == rejected == 50 - figures["train"] - figures["held_out"]
     (finding,) = findings({"instructions": figures})
     assert (finding.level, finding.title) == ("warning", f"Left out: {rejected} seeds")
+
+
+def test_a_plan_counts_the_seeds_of_which_nothing_can_be_asked() -> None:
+    recipe = load_recipe("agent-cpu")
+    chats, tools = (
+        [seed.conversation for seed in read_seeds([f"builtin:{name}"], builtin=False)[0]]
+        for name in ("conversations", "tools")
+    )
+    assert count_not_askable(recipe, tools) == 0
+    assert count_not_askable(recipe, [*tools, *chats]) == len(chats)
+    assert count_not_askable(load_recipe("agent-cpu", ["instructions.writer=self"]), chats) == 0
+    assert count_not_askable(load_recipe("demo-cpu"), chats) == 0
+    with pytest.raises(ConfigError, match=r"instructions.types: none of them can be asked of any seed"):
+        count_not_askable(recipe, chats)
