@@ -33,6 +33,7 @@ from ifrl_core.artifacts import ArtifactRef, ArtifactStore
 from ifrl_core.config import PipelineConfig
 from ifrl_core.config.recipes import load_recipe
 from ifrl_core.records import Row
+from ifrl_core.report.text import NOTHING
 from ifrl_core.reward_model.quality.corrected import corrected_figures
 from ifrl_core.reward_model.quality.figures import Scored
 from ifrl_core.reward_model.train.stage import train_reward_model
@@ -85,8 +86,9 @@ def by_labels(config: PipelineConfig, store: ArtifactStore) -> None:
             needed(above, of_soft["gap"], len(soft)),
         ]
         print(f"| {name} | {' | '.join(map(str, cells))} |")
-    worth, error = asked_for(pairs, clusters, found["gap"]["spread"])
-    print(f"\nbeing asked for is worth, on hard types: {found['gap']}; for --worth: {worth:.3f} {error:.3f}")
+    spread = found["gap"]["spread"]
+    worth, error = asked_for(pairs, clusters, spread)
+    print(f"\nbeing asked for is worth, on hard types, --worth {worth:.3f} {error:.3f}; types differ by {spread:.3f}")
 
 
 def scored(config: PipelineConfig, store: ArtifactStore) -> tuple[list[Scored], Mapping[str, Sequence[float]]]:
@@ -173,7 +175,8 @@ def estimate(found: Mapping[str, Any]) -> str:
 
 def needed(above: Floats, worth: float, pairs: int) -> str:
     """Pairs; AUC - 0.5 against the labels would be AIM times their worth."""
-    return f"{pairs * (1.96 * error_of(above) / (AIM * worth)) ** 2:,.0f}"
+    found = pairs * (1.96 * error_of(above) / (AIM * worth)) ** 2
+    return f"{found:,.0f}" if np.isfinite(found) else NOTHING
 
 
 def told(values: Floats, add: float = 0.0) -> str:
