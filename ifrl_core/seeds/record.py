@@ -7,7 +7,8 @@
     {"conversations": [{"from": "human", "value": "Hi"}, …]}         ShareGPT
     {"text": "### Human: Hi### Assistant: Hello."}                   text with marks; also a `prompt` that begins with one
 
-The seed of a conversation is its last user turn. The text of a plain record is the first of FIELDS that holds one.
+The seed of a conversation is its last user turn. The text of a plain record is the first of FIELDS that holds one; another
+of them may repeat it, say a part of it or hold it, as a `text` of instruction and answer does.
 """
 
 import json
@@ -204,6 +205,7 @@ def _of_text(record: Mapping[str, Any], field: str) -> Reading:
         _refuse_lost(record, value, field, (*SYSTEM, *TOOLS, *HISTORY))
         return _reading(field, dialog_of([*history, *turns], f"field {field!r}", system=system, tools=tools), MARKED)
     text, shape = _with_added(record) if field == "instruction" else (value, PLAIN)
+    _refuse_other_task(record, text, field)
     _refuse_lost(record, text, field, (*SYSTEM, *TOOLS, *HISTORY))
     if not (system or tools or history):
         return Reading(text, field, shape=shape)
@@ -276,6 +278,16 @@ def _refuse_tree(record: Mapping[str, Any]) -> None:
         raise UnusableError(
             "the record is a later message of a tree ('parent_id'); expected its first one, or whole conversations"
         )
+
+
+def _refuse_other_task(record: Mapping[str, Any], said: str, field: str) -> None:
+    """Refuse a record of which two fields could be the seed, and neither holds the other."""
+    chosen, known = (" ".join(text.split()) for text in (record[field], said))
+    for name in FIELDS:
+        other = record.get(name)
+        texts = " ".join(other.split()) if isinstance(other, str) else ""
+        if name != field and texts not in known and chosen not in texts:
+            raise UnusableError(f"field {name!r} asks something else than {field!r}; expected the task in one of them")
 
 
 def _refuse_lost(record: Mapping[str, Any], said: str, field: str, read: tuple[str, ...]) -> None:

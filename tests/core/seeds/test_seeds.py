@@ -34,9 +34,9 @@ def texts_of(count: int) -> list[SeedText]:
 
 def test_every_accepted_field_name_is_read_and_the_first_in_order_wins(tmp_path: Path) -> None:
     lines = [
-        {"seed": "from seed", "instruction": "no", "prompt": "no", "text": "no"},
-        {"text": "no", "instruction": "from instruction"},
-        {"prompt": "from prompt", "text": "no"},
+        {"seed": "from seed", "instruction": "seed", "prompt": "from", "text": "Q: from seed A: yes"},
+        {"text": "Q: from instruction A: no", "instruction": "from instruction"},
+        {"prompt": "from prompt", "text": "prompt"},
         {"text": "from text", "other": 1},
     ]
     path = written(tmp_path, "a.jsonl", "\n".join(map(json.dumps, lines)))

@@ -16,7 +16,7 @@ from ifrl_core.artifacts import ArtifactStore
 from ifrl_core.config import InstructionsConfig, LadderConfig, SeedsConfig
 from ifrl_core.errors import InputError
 from ifrl_core.instructions.stage import make_instructions, make_prompts
-from ifrl_core.records import Message, conversation_of
+from ifrl_core.records import Message, Row, conversation_of
 from ifrl_core.seeds.conversations import ROLES, UnusableError, dialog_of, tools_of
 from ifrl_core.seeds.marked import turns_in
 from ifrl_core.seeds.read import SeedText, digest_of_seeds, read_seeds
@@ -374,3 +374,30 @@ def test_a_record_that_is_nested_too_deeply_is_refused_alone(name: str, tmp_path
     (seed,), (refused,) = read_seeds([str(tmp_path / name)], builtin=False)
     assert seed.text == "Name a bird."
     assert "nested too deeply" in refused.reason
+
+
+@pytest.mark.parametrize(
+    ("record", "seed"),
+    [
+        ({"instruction": "Name a bird.", "prompt": "Sum it up."}, ""),
+        ({"seed": "Name a bird.", "text": "A wren is small."}, ""),
+        ({"prompt": "Sum it  up.\n", "text": "Sum it up."}, "Sum it  up.\n"),
+        ({"prompt": "Sum it up.", "text": "Q: Sum it up. A: It is short."}, "Sum it up."),
+        (
+            {"instruction": "Sum", "input": "it up.", "text": "### Instruction:\nSum\n\n### Input:\nit up."},
+            "Sum\n\nit up.",
+        ),
+        ({"instruction": "Sum", "input": "it up.", "prompt": "Sum it up."}, "Sum\n\nit up."),
+        ({"prompt": "Sum it up.", "text": None}, "Sum it up."),
+        ({"prompt": "Sum it up.", "text": " "}, "Sum it up."),
+    ],
+)
+def test_two_fields_that_could_be_the_seed_are_one_task_or_refused(record: Row, seed: str) -> None:
+    reading = reading_of(record)
+    if seed:
+        assert (reading.problem, reading.value) == ("", seed)
+    else:
+        asked, other = record
+        assert (
+            reading.problem == f"field {other!r} asks something else than {asked!r}; expected the task in one of them"
+        )
