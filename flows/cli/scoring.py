@@ -12,7 +12,7 @@ import typer
 
 from flows.cli.options import Override, ReasoningFormat, ReasoningOption, TagsOption, reasoning_from
 from ifrl_core.errors import ConfigError
-from ifrl_core.settings import configure_environment, configure_processor, store_root
+from ifrl_core.settings import configure_environment, store_root
 
 if TYPE_CHECKING:
     from ifrl_core.config import Dtype
@@ -194,7 +194,6 @@ def _folder(uri: str) -> Path:
 
 
 def _scorer(folder: Path, dtype: Precision | None, engine: Engine = Engine.transformers) -> "Scorer":
-    configure_processor()
     from ifrl_core.reward_model.open import open_scorer
 
     if engine is not Engine.server:

@@ -36,9 +36,8 @@ def turn_metrics(kept: Sequence[Kept | None], turns: Sequence[int]) -> dict[str,
     keeps."""
     verdicts: dict[int, list[bool]] = defaultdict(list)
     for of_dialog, count in zip(kept, turns, strict=True):
-        for of_constraint in (
-            of_dialog or ()
-        ):  # it stands from its place on, so the last verdict is of the turn before the last
+        for of_constraint in of_dialog or ():
+            # It stands from its place on, so the last verdict is of the turn before the last.
             for turn, verdict in enumerate(of_constraint, count - len(of_constraint)):
                 verdicts[turn].append(verdict)
     return {f"reward/turn/{turn}": fmean(of_turn) for turn, of_turn in sorted(verdicts.items())}

@@ -202,6 +202,7 @@ def _of_text(record: Mapping[str, Any], field: str) -> Reading:
         return Reading(value, field)
     system, tools, history = _beside(record)
     if turns := turns_in(value) if field == "text" else all_in_turns(value):
+        _refuse_other_task(record, value, field)
         _refuse_lost(record, value, field, (*SYSTEM, *TOOLS, *HISTORY))
         return _reading(field, dialog_of([*history, *turns], f"field {field!r}", system=system, tools=tools), MARKED)
     text, shape = _with_added(record) if field == "instruction" else (value, PLAIN)

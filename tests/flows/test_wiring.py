@@ -1,5 +1,8 @@
 """Which stages a recipe goes through, in which order, and what each is made of: the wiring without anything computed."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -216,3 +219,10 @@ def test_a_file_that_scores_cannot_be_written_to_is_refused_before_the_model_is_
     (tmp_path / "in.jsonl").write_text("{}\n")
     with pytest.raises(InputError, match=r"out\.txt: unknown kind of file"):
         score.fn(file=str(tmp_path / "in.jsonl"), output="out.txt", reward_model="nowhere")
+
+
+def test_threads_sleep_while_they_wait_in_a_process_that_a_worker_starts() -> None:
+    told = "import flows, os, sys; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    bare = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", told], env=bare, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["PASSIVE", "False"]

@@ -388,6 +388,8 @@ def test_a_record_that_is_nested_too_deeply_is_refused_alone(name: str, tmp_path
             "Sum\n\nit up.",
         ),
         ({"instruction": "Sum", "input": "it up.", "prompt": "Sum it up."}, "Sum\n\nit up."),
+        ({"prompt": "Human: Sum it up.\n\nAssistant:", "text": "Name a bird."}, ""),
+        ({"prompt": "Human: Sum it up.\n\nAssistant:", "text": "Human: Sum it up.\n\nAssistant: Short."}, "Sum it up."),
         ({"prompt": "Sum it up.", "text": None}, "Sum it up."),
         ({"prompt": "Sum it up.", "text": " "}, "Sum it up."),
     ],
