@@ -58,6 +58,7 @@ def plan(
     from ifrl_core.models.reasoning import reasoning_at_hand
     from ifrl_core.plan.plan import make_plan
     from ifrl_core.plan.text import plan_lines, prompt_lines, reasoning_line, seeds_lines, uncounted_lines
+    from ifrl_core.policy.dialogs import answers_of
     from ifrl_core.promotion.power import gate_power, power_lines
     from ifrl_core.seeds.read import read_seeds
 
@@ -65,10 +66,14 @@ def plan(
     check_types(config)
     look_at_hand(config.model)
     benchmarks = list(planned_benchmarks(config))
-    recipe_plan = make_plan(config, benchmarks)
     tokenizer, prompt, too_long, not_askable = tokenizer_at_hand(config.model), None, 0, 0
-    if tokenizer is not None:
+    dialogs, turns = config.policy.turns == "all", [1]
+    if dialogs or tokenizer is not None:
         seeds, _ = read_seeds(config.seeds.files, builtin=config.seeds.builtin)
+    if dialogs:
+        turns = [answers_of(seed.conversation.messages) for seed in seeds]
+    recipe_plan = make_plan(config, benchmarks, turns)
+    if tokenizer is not None:
         not_askable = count_not_askable(config, [seed.conversation for seed in seeds])
         prompt = first_prompt(tokenizer, seeds[0].text, config.model, conversation=seeds[0].messages)
         too_long = count_too_long(folder_at_hand(config.model), seeds, config.rollouts.max_tokens)

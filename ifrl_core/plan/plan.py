@@ -7,6 +7,7 @@ The formulas and their sources are in memory.py; hours follow from an assumed th
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from ifrl_core.config import MEASURED_AT_MOST, PipelineConfig
 from ifrl_core.errors import ConfigError
@@ -21,12 +22,14 @@ from ifrl_core.plan.stages import AskedBenchmark, StagePlan, stage_plans
 class Time:
     """What the whole stage makes, and the hours at the recipe's assumed throughput.
 
-    `measured`: answers for the curve, at most: to the run's own instructions, and to benchmarks whose rows are at hand.
+    `answers`: of a rollout, in the mean; more than 1 where it is a dialog. `measured`: answers for the curve, at most: to the
+    run's own instructions, and to benchmarks whose rows are at hand.
     """
 
     steps: int
     prompts: int
     rollouts: int
+    answers: float
     measured: int
     answer_tokens: int
     tokens: int
@@ -47,8 +50,9 @@ class Plan:
     stages: tuple[StagePlan, ...]  # the others that use a model
 
 
-def make_plan(config: PipelineConfig, benchmarks: Sequence[AskedBenchmark] = ()) -> Plan:
-    """`benchmarks`: those of the recipe, which only their files can count (evaluation/suite/to_plan.py).
+def make_plan(config: PipelineConfig, benchmarks: Sequence[AskedBenchmark] = (), turns: Sequence[int] = (1,)) -> Plan:
+    """`benchmarks`: those of the recipe, which only their files can count (evaluation/suite/to_plan.py). `turns`: how many
+    answers a rollout has, by seed; memory goes by the most, tokens and hours by their mean.
 
     Raises:
         ConfigError: when the recipe's arithmetic is impossible, naming what to change.
@@ -56,7 +60,7 @@ def make_plan(config: PipelineConfig, benchmarks: Sequence[AskedBenchmark] = ())
     """
     shape, policy = model_shape(config.model), config.policy
     batches = batches_of(policy)
-    memory = estimate(config, shape, batches)
+    memory = estimate(_with_dialogs(config, max(turns)), shape, batches)
     stages, stage_faults = stage_plans(config, shape, memory, benchmarks)
     if faults := [*faults_of(config, shape, batches, memory), *stage_faults]:
         raise ConfigError(f"recipe {config.name} cannot work:\n" + "\n".join(f"  {fault}" for fault in faults))
@@ -68,21 +72,28 @@ def make_plan(config: PipelineConfig, benchmarks: Sequence[AskedBenchmark] = ())
         policy.generation,
         batches,
         memory,
-        _time(config, batches, sum(benchmark.measured or 0 for benchmark in benchmarks)),
+        _time(config, batches, sum(benchmark.measured or 0 for benchmark in benchmarks), fmean(turns)),
         tuple(stages),
     )
 
 
-def _time(config: PipelineConfig, batches: Batches, of_benchmarks: int) -> Time:
+def _with_dialogs(config: PipelineConfig, turns: int) -> PipelineConfig:
+    """A rollout is as long as its answers together; what stands between them is in the prompt's longest length."""
+    policy = config.policy.model_copy(update={"max_tokens": config.policy.max_tokens * turns})
+    return config.model_copy(update={"policy": policy})
+
+
+def _time(config: PipelineConfig, batches: Batches, of_benchmarks: int, answers: float) -> Time:
     policy, assumed = config.policy, config.policy.launch.assumed
     answer_tokens = assumed.answer_tokens or max(1, policy.max_tokens // 2)
     rollouts, measured = policy.blocks * batches.rollouts, _measured(config, of_benchmarks)
-    tokens = (rollouts + measured) * answer_tokens
+    tokens = round(rollouts * answers + measured) * answer_tokens
     speed = assumed.tokens_per_second * batches.processes
     return Time(
         steps=policy.max_steps,
         prompts=policy.blocks * batches.prompts,
         rollouts=rollouts,
+        answers=round(answers, 2),
         measured=measured,
         answer_tokens=answer_tokens,
         tokens=tokens,

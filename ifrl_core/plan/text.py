@@ -35,7 +35,8 @@ def plan_lines(plan: Plan) -> list[str]:
         f"device      {m.peak:.1f} of {m.device:.1f} GiB: training {m.training:.1f}, generating {m.generating:.1f} (rough)",
         "            " + ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.05),
         f"machine     {m.host_loading:.0f} GiB of memory while loading; {2 * m.checkpoint:.0f} GiB of disk (two checkpoints)",
-        f"stage       {t.steps} steps, {t.prompts:,} prompts, {t.rollouts:,} rollouts, "
+        f"stage       {t.steps} steps, {t.prompts:,} prompts, {t.rollouts:,} rollouts"
+        + (f" of {t.answers:g} answers each (turns all), " if t.answers > 1 else ", ")
         + (f"{t.measured:,} answers for the curve, " if t.measured else "")
         + f"{t.tokens:,} answer tokens",
         f"time        {t.hours:g} hours",

@@ -78,6 +78,11 @@ def parts_of(tokenizer: Any, prompt: Sequence[Message]) -> list[list[int]]:
     return parts
 
 
+def answers_of(prompt: Sequence[Message]) -> int:
+    """How many answers of a prompt the policy makes."""
+    return len(spoken(messages_of(prompt))) + 1
+
+
 def check_no_reasoning(tokenizer: Any, reasoning: Reasoning) -> None:
     """Raises InputError for a model that reasons: of earlier turns everybody reads the answer alone, so that a later one does
     not go on from what the policy wrote."""

@@ -74,6 +74,20 @@ def test_memory_and_time_by_hand() -> None:
     assert plan.time.hours == pytest.approx(3115 * 480 * 600 / (700 * 24) / 3600, abs=0.01)
 
 
+def test_dialogs_as_rollouts_are_planned_with_all_of_their_answers() -> None:
+    """Seeds of one, two and three answers: tokens by the mean, memory by the longest, as of a policy with longer answers."""
+    config = load_recipe("chat-cpu", ["policy.turns=all"])
+    one, dialogs = make_plan(config), make_plan(config, turns=[1, 2, 3])
+    assert (one.time.answers, dialogs.time.answers) == (1, 2)
+    assert dialogs.time.rollouts == one.time.rollouts
+    assert dialogs.time.tokens == 2 * one.time.tokens
+    assert dialogs.time.hours > one.time.hours
+    longer = make_plan(load_recipe("chat-cpu", [f"policy.max_tokens={3 * config.policy.max_tokens}"]))
+    assert dialogs.memory == longer.memory != one.memory
+    assert any("rollouts of 2 answers each" in line for line in plan_lines(dialogs))
+    assert not any("answers each" in line for line in plan_lines(one))
+
+
 def test_an_instructor_is_planned_as_a_training_on_its_own_replies() -> None:
     """Two rounds of 5 steps of 4 x 8 replies of at most 512 tokens, each taken to be half of it."""
     changes = ["instructions.writer=instructor", "instructions.instructor.steps=5", "rounds=2"]
