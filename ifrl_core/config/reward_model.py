@@ -61,12 +61,6 @@ class RewardModelConfig(StageConfig):
     calibrate: bool = Field(
         True, description="Scale logits so that probabilities match the rules on hard validation pairs (Platt)"
     )
-    label_smoothing: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="Share of each label's weight that is spread over both classes; 0: none (the paper)",
-    )
     lora: int | None = Field(
         None,
         ge=1,
@@ -105,12 +99,4 @@ class RewardModelConfig(StageConfig):
                     f"{name} is done by one process, and launch.strategy is {self.launch.strategy}: use single, or leave "
                     f"{name} out"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _one_idea_of_noise(self) -> Self:
-        if self.label_smoothing and self.noise != "ignore":
-            raise ValueError(
-                f"label_smoothing {self.label_smoothing} and noise {self.noise} both model wrong labels: give one of them"
-            )
         return self

@@ -6,13 +6,14 @@ from typing import Any, cast
 import torch
 from peft import LoraConfig, LoraModel, TaskType
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ifrl_core.config import RewardModelConfig
 from ifrl_core.models.load import load_classifier
 from ifrl_core.models.looks.build import cut_config, load_config
 from ifrl_core.reward_model.model.packing import pair_logits
-from ifrl_core.reward_model.train.losses import corrected_loss, posterior_loss, smoothed_loss, unlabelled_loss
+from ifrl_core.reward_model.train.losses import corrected_loss, posterior_loss, unlabelled_loss
 from ifrl_core.reward_model.train.noise import Noise
 
 _HEAD = "score."  # of the classifiers of decoders
@@ -65,11 +66,11 @@ def with_adapters(model: PreTrainedModel, rank: int) -> LoraModel:
 class PackedClassifier(nn.Module):
     """Mean loss over the labels of an optimizer step, from packed rows (see losses.py)."""
 
-    def __init__(self, model: PreTrainedModel, noise: Noise = "ignore", smoothing: float = 0.0) -> None:
+    def __init__(self, model: PreTrainedModel, noise: Noise = "ignore") -> None:
         super().__init__()
         self.model = model
         self._no_split_modules = model._no_split_modules  # the layers that fsdp2 shares out one by one
-        self._noise, self._smoothing = noise, smoothing
+        self._noise = noise
 
     def forward(
         self,
@@ -87,7 +88,7 @@ class PackedClassifier(nn.Module):
         `num_items_in_batch`: labels of the whole step."""
         logits = pair_logits(self.model, input_ids, position_ids, attention_mask, rows, ends)
         if self._noise == "ignore" or rates is None:
-            total = smoothed_loss(logits, labels, self._smoothing)
+            total = binary_cross_entropy_with_logits(logits, labels, reduction="sum")
         elif self._noise == "posterior":
             total = posterior_loss(logits, labels, rates[2], rates[3])
         elif self._noise == "rates":

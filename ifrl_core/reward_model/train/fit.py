@@ -63,7 +63,7 @@ def train_classifier(job: Job, pairs: list[Row], folder: Path) -> Trained | None
     model, adapters = load_trainable(job.model, tokenizer, config)
     folder.mkdir(exist_ok=True)
     trainer = Trainer(
-        model=PackedClassifier(model, config.noise, config.label_smoothing),
+        model=PackedClassifier(model, config.noise),
         args=arguments,
         train_dataset=PackedRows(shared_out(order, config.micro_batch * arguments.world_size)),
         eval_dataset=PackedRows(rows["validation"]) if config.early_stopping else None,

@@ -1,6 +1,6 @@
 """Losses of the reward model that know the label noise (noise.py gives the rates).
 
-ignore       BCE(s, L) with s = P(y=1 | x), the paper's; label smoothing makes L less certain
+ignore       BCE(s, L) with s = P(y=1 | x), the paper's
 posterior    BCE(s, P(y=1 | L, type)): each label stands for what it is worth. At its optimum s is the truth's probability as
              far as labels show it; a type whose labels say nothing is learnt as its base rate
 rates        forward correction (Patrini et al., arXiv 1609.03683): BCE(s P(L=1|y=1) + (1-s) P(L=1|y=0), L). At its optimum s
@@ -12,14 +12,6 @@ unlabelled   positives as unlabelled, negatives as labelled: the non-negative ri
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
-
-
-def smoothed_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Summed cross-entropy of (N,) logits against (1 - smoothing) label + smoothing / 2, labels (N,) in {0, 1}.
-
-    Source: Szegedy et al., arXiv 1512.00567, section 7, for two classes.
-    """
-    return binary_cross_entropy_with_logits(logits, (1 - smoothing) * labels + smoothing / 2, reduction="sum")
 
 
 def posterior_loss(logits: Tensor, labels: Tensor, prior: Tensor, missed: Tensor) -> Tensor:

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from ifrl_core.artifacts import ArtifactRef, ArtifactStore
@@ -15,7 +13,6 @@ from ifrl_core.errors import TrainingError
 from ifrl_core.models.folder import model_folder
 from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.train.early_stopping import best_step, loss_curve, out_of_patience
-from ifrl_core.reward_model.train.losses import smoothed_loss
 from ifrl_core.reward_model.train.stage import train_reward_model
 from tests.core.forked import killed_at
 from tests.core.reward_model.test_train import SHORT, checkpoint, copied, toy
@@ -51,38 +48,10 @@ def test_the_best_step_is_that_of_the_lowest_validation_loss() -> None:
     assert loss_curve(evaluated(0.7))[-1] == {"step": 2, "loss": 0.4, "held_out_loss": 0.7}
 
 
-def test_smoothing_moves_the_optimum_away_from_certainty() -> None:
-    logits = torch.zeros(1, requires_grad=True)
-    for _ in range(300):
-        (gradient,) = torch.autograd.grad(smoothed_loss(logits, torch.ones(1), 0.2), logits)
-        logits = (logits - gradient).detach().requires_grad_(True)
-    assert logits.sigmoid().item() == pytest.approx(0.9, abs=1e-3)  # 1 - 0.2 / 2
-    assert smoothed_loss(torch.zeros(3), torch.ones(3)).item() == pytest.approx(3 * math.log(2))
-
-
-def test_two_models_of_the_noise_are_refused() -> None:
-    with pytest.raises(ValidationError, match="both model wrong labels: give one of them"):
-        RewardModelConfig(label_smoothing=0.1, noise="rates")
-
-
 def test_early_stopping_without_validation_labels_is_refused(store: ArtifactStore) -> None:
     labels = commit_labels(store, [("Blue.", "No commas.", 1), ("Blue, red.", "No commas.", 0)])
     with pytest.raises(TrainingError, match="early_stopping needs validation labels"):
         train_reward_model(SHORT.model_copy(update={"early_stopping": 1}), {"model": labels, "labels": labels}, store)
-
-
-@pytest.mark.model
-def test_smoothed_labels_make_an_overfitted_model_less_certain(
-    model_store: ArtifactStore, tiny_model: ArtifactRef
-) -> None:
-    inputs = {"model": tiny_model, "labels": commit_labels(model_store, toy(48, 10), toy(24, 11))}
-    extremes = []
-    for smoothing in (0.0, 0.4):
-        ref = train_reward_model(LEARNS.model_copy(update={"label_smoothing": smoothing}), inputs, model_store)
-        assert model_store.manifest(ref).figures["hard"]["auc"] > 0.8
-        rows = model_store.read_table(ref, "validation.parquet").to_pylist()
-        extremes.append(sum(abs(row["raw_probability"] - 0.5) for row in rows) / len(rows))
-    assert extremes[1] < extremes[0]
 
 
 @pytest.mark.model

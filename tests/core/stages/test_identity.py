@@ -188,7 +188,6 @@ FIELDS: Mapping[str, Field] = {
     "reward_model.noise": field("reward-model", "posterior"),
     "reward_model.drop_misranked": field("reward-model", 0.8),
     "reward_model.calibrate": field("reward-model", "false"),
-    "reward_model.label_smoothing": field("reward-model", 0.1),
     "reward_model.lora": field("reward-model", 8),
     "reward_model.early_stopping": field("reward-model", 2),
     "reward_model.baselines": field("reward-model", "false"),
