@@ -218,9 +218,6 @@ class LabelsConfig(StageConfig):
         "keep",
         description="Training labels of hard constraints that their rule contradicts: keep, or drop them or their pair",
     )
-    balance: bool = Field(
-        False, description="Leave out training labels of each type's larger class, by hash, until both are alike"
-    )
     drop_types_without_contrast: float | None = Field(
         None,
         ge=-1,

@@ -1,6 +1,6 @@
 """The stage that makes pseudo-labels: contrasts, filters, selection and the audit, in one pass over the ladders.
 
-A first pass comes before where the selection depends on counts. What is counted of whom: see the package.
+A first pass comes before where types without contrast are left out. What is counted of whom: see the package.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from ifrl_core.constraints.identity import Judging, judging, rules_of
 from ifrl_core.labels.audit import Cell, agreement_by_type, audit_figures, balanced_estimate
 from ifrl_core.labels.contrasts import Candidate, make_contrasts
 from ifrl_core.labels.filters import Tally, kept
-from ifrl_core.labels.selection import Selection, needs_counts, select
+from ifrl_core.labels.selection import selected, types_without_contrast
 from ifrl_core.records import LABELS
 from ifrl_core.stages.stage import Figures, Inputs, Work, stage
 
@@ -37,11 +37,11 @@ def make_labels(config: LabelsPlan, inputs: Inputs, work: Work) -> Figures:
     """inputs: prompts, rollouts. Columns: records.LABELS; figures: `counts` of the rows, `dropped` by reason, and what the
     package says of candidates (`filters`), audited (`audit`) and trained labels (`training_audit`)."""
     tally = Tally()
-    selection = _selection(config, inputs, work)
+    left_out = _types_left_out(config, inputs, work)
     trained: Counter[Cell] = Counter()
     counts: Counter[str] = Counter()
     total = inputs["rollouts"].rows
-    labels = selection.chosen(_filtered(config, inputs, work, tally), tally)
+    labels = selected(_filtered(config, inputs, work, tally), left_out, tally)
     for index, part in enumerate(_parts(labels, ROWS_PER_SHARD)):
         rows = [label.row for label in part]
         counts.update(f"{row['split']}_{'positive' if row['label'] else 'negative'}" for row in rows)
@@ -54,15 +54,16 @@ def make_labels(config: LabelsPlan, inputs: Inputs, work: Work) -> Figures:
         "audit": audit_figures(tally.audited) | {"balanced": balanced_estimate(tally.audited_of.values())},
         "training_audit": agreement_by_type(trained),
         "filters": tally.figures(config),
-        "types_without_contrast": selection.left_out,
+        "types_without_contrast": left_out,
     }
 
 
-def _selection(config: LabelsConfig, inputs: Inputs, work: Work) -> Selection:
-    if not needs_counts(config):
-        return select(config, {}, work.seed)
+def _types_left_out(config: LabelsConfig, inputs: Inputs, work: Work) -> dict[str, Figures]:
+    threshold = config.drop_types_without_contrast
+    if threshold is None:
+        return {}
     filtered = _filtered(config, inputs, work, Tally())
-    return select(config, Counter(label.cell for label in filtered if label.for_training), work.seed)
+    return types_without_contrast(Counter(label.cell for label in filtered if label.for_training), threshold)
 
 
 def _filtered(config: LabelsConfig, inputs: Inputs, work: Work, tally: Tally) -> Iterator[Candidate]:

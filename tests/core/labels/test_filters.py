@@ -237,16 +237,3 @@ def test_no_type_is_left_out_below_the_least_threshold_that_has_both_labels(stor
     rows, figures = labelled(store, ["A, b.", "C, d.", "E.", "F."], drop_types_without_contrast=-1)
     assert len(rows) == 6
     assert figures["types_without_contrast"] == {}
-
-
-def test_the_larger_class_of_a_type_is_thinned_out_by_hash(store: ArtifactStore) -> None:
-    answers = {f"i-{n}": ["A.", "B.", "C.", "D."] for n in range(200)}
-    config = LabelsConfig(negatives="all_lower", balance=True, validation_share=0.1)
-    ref = make_labels(config, ladders(store, answers), store)
-    rows = [row for row in store.rows(ref) if row["split"] == "train"]
-    by_level = {level: [row["label"] for row in rows if row["level"] == level] for level in (1, 2, 3)}
-    for labels in by_level.values():
-        assert labels.count(1) == len({row["instruction_id"] for row in rows})  # the smaller class is whole
-        assert abs(labels.count(0) - labels.count(1)) < 0.2 * labels.count(1)
-    before = 9 * len({row["instruction_id"] for row in rows})  # 3 positives and 6 negatives a ladder
-    assert store.manifest(ref).figures["dropped"] == {"larger class of its type": before - len(rows)}

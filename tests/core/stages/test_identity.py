@@ -175,7 +175,6 @@ FIELDS: Mapping[str, Field] = {
     "labels.drop_truncated": field("labels", "true"),
     "labels.drop_refusals": field("labels", "true"),
     "labels.contradicted": field("labels", "drop_label"),
-    "labels.balance": field("labels", "true"),
     "labels.drop_types_without_contrast": field("labels", 0),
     "reward_model.learning_rate": field("reward-model", 1e-3),
     "reward_model.epochs": field("reward-model", 2),
