@@ -1,6 +1,6 @@
 """What each filter and each way of pairing does to the agreement of pseudo-labels with the rules: an ablation table.
 
-    python benchmarks/label_filters.py [RUN | labels/FINGERPRINT] [--near 0.9] [--json]
+    python benchmarks/label_filters.py [RUN | labels/FINGERPRINT] [--json]
 
 Reads the prompts and rollouts that the labels were made from (store: IFRL_ROOT) and pairs them again; nothing is generated
 or trained, nothing is written. Each line is one change from the paper's labels (neighbouring rungs, identical and empty
@@ -31,7 +31,7 @@ def main() -> None:
     arguments = parse()
     store = ArtifactStore(store_root())
     labels = find_labels(arguments.labels, store)
-    lines = ablation(labels, store, near=arguments.near)
+    lines = ablation(labels, store)
     if arguments.json:
         print(json.dumps(lines, indent=2))
         return
@@ -44,7 +44,7 @@ def main() -> None:
         print(f"| {name} | {count(row['labels'])} | {count(row['left_out'])} | {' | '.join(shares)} |")
 
 
-def ablation(labels: ArtifactRef, store: ArtifactStore, *, near: float) -> dict[str, dict]:
+def ablation(labels: ArtifactRef, store: ArtifactStore) -> dict[str, dict]:
     """Figures by the name of the change: {"labels", "left_out", agreement, positives, negatives, contrast}."""
     manifest = store.manifest(labels)
     inputs = {name: store.find(*manifest.inputs[name].split("/", 1)) for name in ("prompts", "rollouts")}
@@ -58,7 +58,7 @@ def ablation(labels: ArtifactRef, store: ArtifactStore, *, near: float) -> dict[
 
     base, _ = members(LabelsConfig())
     found = {"as the paper": line(base, 0)}
-    everything = LabelsConfig(near_identical=near, **NOTHING_OFF)
+    everything = LabelsConfig(**NOTHING_OFF)
     figures = members(everything)[1].figures(everything)
     found["no filter"] = {**figures["before"], "left_out": 0}
     for name in FILTERS:
@@ -94,7 +94,6 @@ def line(members: list[Candidate], left_out: int) -> dict:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("labels", nargs="?", help="name of a run, or labels/FINGERPRINT; default: the latest run")
-    parser.add_argument("--near", type=float, default=0.9, help="word overlap from which answers are near-identical")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 

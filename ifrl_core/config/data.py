@@ -206,14 +206,6 @@ class LabelsConfig(StageConfig):
     positives: Literal["all", "best_of_n"] = Field(
         "all", description="Of several samples a rung: each a positive, or the one that satisfies most hard constraints"
     )
-    near_identical: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="Leave out pairs whose answers share at least this part of their words; none: keep",
-    )
-    drop_truncated: bool = Field(False, description="Leave out answers that the token budget cut off")
-    drop_refusals: bool = Field(False, description="Leave out answers that begin as refusals do")
     contradicted: Literal["keep", "drop_label", "drop_pair"] = Field(
         "keep",
         description="Training labels of hard constraints that their rule contradicts: keep, or drop them or their pair",

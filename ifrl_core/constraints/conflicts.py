@@ -11,10 +11,10 @@ from ifrl_core.constraints.witness.contradiction import contradiction
 from ifrl_core.records import Constraint, Conversation
 
 
-def near_duplicates(a: str, b: str, *, overlap: float = 0.8) -> bool:
-    """Whether two texts share at least that part of their words (intersection over union, case aside)."""
+def near_duplicates(a: str, b: str) -> bool:
+    """Whether two texts share at least four fifths of their words (intersection over union, case aside)."""
     words_a, words_b = word_set(a), word_set(b)
-    return a == b or len(words_a & words_b) >= max(1.0, overlap * len(words_a | words_b))
+    return a == b or len(words_a & words_b) >= max(1.0, 0.8 * len(words_a | words_b))
 
 
 def conflict(a: Constraint, b: Constraint, conversation: Conversation | None = None) -> bool:

@@ -30,10 +30,9 @@ Verdicts = Callable[[Sequence[Row], str], list[bool | None]]  # what rules say o
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row of the labels table before filters, with what only filters and the audit need of its rollout."""
+    """A row of the labels table before filters, with what only the audit needs of its rollout."""
 
     row: Row
-    finish_reason: str
     sample: int
 
     @property
@@ -137,7 +136,7 @@ def _candidate(rollout: Row, prompt: Row, label: int, split: str, verdicts: Verd
         "verdict": verdicts([constraint], answer)[0],
         "instruction_id": prompt["instruction_id"],
     }
-    return Candidate(row, rollout["finish_reason"], rollout["sample"])
+    return Candidate(row, rollout["sample"])
 
 
 def rungs_of(labels: Iterable[Row]) -> dict[str, int]:

@@ -13,39 +13,29 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ifrl_core.config import LabelsConfig
-from ifrl_core.constraints.conflicts import near_duplicates
 from ifrl_core.labels.audit import Cell, Figures, Outcome, agreement, contrast
 from ifrl_core.labels.contrasts import Candidate, Contrast
-from ifrl_core.rollouts.refusals import refuses
 
-NEAR = 0.9  # word overlap at which near-identical answers are measured when the filter is off
-
-
-Filter = Callable[[LabelsConfig, Contrast], set[int]]  # places in `members` to leave out
+Filter = Callable[[Contrast], set[int]]  # places in `members` to leave out
 
 
-def _by_pair(test: Callable[[LabelsConfig, Candidate, Candidate], bool]) -> Filter:
-    def places(config: LabelsConfig, contrast: Contrast) -> set[int]:
-        negatives = enumerate(contrast.negatives, 1)
-        failing = {place for place, negative in negatives if test(config, contrast.positive, negative)}
+def _by_pair(test: Callable[[Candidate, Candidate], bool]) -> Filter:
+    def places(contrast: Contrast) -> set[int]:
+        failing = {place for place, negative in enumerate(contrast.negatives, 1) if test(contrast.positive, negative)}
         return failing | {0} if failing and len(failing) == len(contrast.negatives) else failing
 
     return places
 
 
 def _by_member(test: Callable[[Candidate], bool]) -> Filter:
-    return lambda _, contrast: {place for place, member in enumerate(contrast.members) if test(member)}
+    return lambda contrast: {place for place, member in enumerate(contrast.members) if test(member)}
 
 
-def _identical(_: LabelsConfig, positive: Candidate, negative: Candidate) -> bool:
+def _identical(positive: Candidate, negative: Candidate) -> bool:
     return bool(positive.row["response"] == negative.row["response"])
 
 
-def _near_identical(config: LabelsConfig, positive: Candidate, negative: Candidate) -> bool:
-    return near_duplicates(positive.row["response"], negative.row["response"], overlap=config.near_identical or NEAR)
-
-
-def _contradicted_pair(_: LabelsConfig, positive: Candidate, negative: Candidate) -> bool:
+def _contradicted_pair(positive: Candidate, negative: Candidate) -> bool:
     verdicts = (positive.row["verdict"], negative.row["verdict"])
     return None not in verdicts and verdicts != (True, False)
 
@@ -58,10 +48,7 @@ def _contradicted(member: Candidate) -> bool:
 BY_RULE = ("pair contradicted by rules", "label contradicted by its rule")
 FILTERS: dict[str, Filter] = {  # by the reason under which what they drop is counted; in the order of their turn
     "identical answers": _by_pair(_identical),
-    "near-identical answers": _by_pair(_near_identical),
     "empty answer": _by_member(lambda member: not member.row["response"].strip()),
-    "truncated answer": _by_member(lambda member: member.finish_reason == "length"),
-    "refusal": _by_member(lambda member: refuses(member.row["response"])),
     "pair contradicted by rules": _by_pair(_contradicted_pair),
     "label contradicted by its rule": _by_member(_contradicted),
 }
@@ -71,10 +58,7 @@ def filters_on(config: LabelsConfig) -> list[str]:
     """The reasons whose filters the config uses, in the order of FILTERS."""
     on = {
         "identical answers": config.drop_identical,
-        "near-identical answers": config.near_identical is not None,
         "empty answer": config.drop_empty,
-        "truncated answer": config.drop_truncated,
-        "refusal": config.drop_refusals,
         "pair contradicted by rules": config.contradicted == "drop_pair",
         "label contradicted by its rule": config.contradicted == "drop_label",
     }
@@ -107,7 +91,7 @@ def kept(config: LabelsConfig, contrasts: Iterable[Contrast], tally: Tally) -> I
     """The members that no filter in use leaves out, positives first; counts into `tally`."""
     on = filters_on(config)
     for contrast_ in contrasts:
-        places = {name: test(config, contrast_) for name, test in FILTERS.items()}
+        places = {name: test(contrast_) for name, test in FILTERS.items()}
         for place, member in enumerate(contrast_.members):
             fitting = [name for name in FILTERS if place in places[name]]
             reason = next((name for name in fitting if name in on and _applies(name, member)), None)

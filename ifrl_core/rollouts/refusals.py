@@ -1,7 +1,7 @@
 """Is an answer a refusal? Told by how it opens: what models say when they decline, in English and a dozen languages.
 
-A refusal follows no constraint for a reason of its own, so a recipe may keep it out of the labels. The list is short on
-purpose: an answer that merely contains such words is not marked.
+A refusal follows no constraint for a reason of its own, so rollouts count them. The list is short on purpose: an answer that
+merely contains such words is not marked.
 """
 
 import re

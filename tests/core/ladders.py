@@ -12,8 +12,7 @@ NO_COMMA = Constraint("punctuation:no_comma", "hard", "Use no commas.")
 FRIENDLY = Constraint("tone:friendly", "soft", "Be friendly.")
 LOWERCASE = Constraint("change_case:english_lowercase", "hard", "Use lowercase only.")
 C = (NO_COMMA, FRIENDLY, LOWERCASE)
-# What an answer may be: one text, or one (text, finish_reason) per sample.
-Answer = str | Sequence[tuple[str, str]]
+Answer = str | Sequence[str]  # one text, or one per sample
 
 
 def ladders(
@@ -38,14 +37,14 @@ def ladders(
                     "split": "train",
                 }
             )
-            for sample, (text, reason) in enumerate([(rung, "stop")] if isinstance(rung, str) else rung):
+            for sample, text in enumerate([rung] if isinstance(rung, str) else rung):
                 rollouts.append(
                     {
                         "rollout_id": f"{name}-L{level}-{sample}",
                         "prompt_id": f"{name}-L{level}",
                         "sample": sample,
                         "text": text,
-                        "finish_reason": reason,
+                        "finish_reason": "stop",
                         "prompt_tokens": 3,
                         "completion_tokens": 5,
                     }

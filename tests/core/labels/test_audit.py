@@ -111,7 +111,7 @@ def test_length_buckets() -> None:
 
 
 def test_samples_and_lengths_reach_the_audit(store: ArtifactStore) -> None:
-    answers = [[(f"{'word ' * n}{level}.", "stop") for n in (3, 30)] for level in range(4)]
+    answers = [[f"{'word ' * n}{level}." for n in (3, 30)] for level in range(4)]
     audit = store.manifest(make_labels(LabelsConfig(), ladders(store, {"i": answers}), store)).figures["audit"]
     assert {name: row["agreement"]["total"] for name, row in audit["by_sample"].items()} == {"0": 4, "1": 4}
     assert {name: row["agreement"]["total"] for name, row in audit["by_length"].items()} == {"0-19": 4, "20-49": 4}

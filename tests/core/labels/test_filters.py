@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +11,6 @@ from ifrl_core.labels.contrasts import Candidate, Contrast
 from ifrl_core.labels.filters import FILTERS, Tally, filters_on, kept
 from ifrl_core.labels.selection import TYPE_REASON
 from ifrl_core.labels.stage import make_labels
-from ifrl_core.rollouts.refusals import refuses
 from tests.core.ladders import LOWERCASE, NO_COMMA, Answer, ladders
 
 Row = dict[str, Any]
@@ -31,14 +29,14 @@ def members(rows: list[Row]) -> list[tuple[str, str]]:
     return [(row["label_id"], "-+"[row["label"]]) for row in rows]
 
 
-def candidate(label: int, verdict: bool | None, text: str, reason: str, name: str, split: str) -> Candidate:
+def candidate(label: int, verdict: bool | None, text: str, name: str, split: str) -> Candidate:
     constraint = {"type": NO_COMMA.type, "kind": "soft" if verdict is None else "hard"}
     row = {"label_id": name, "label": label, "verdict": verdict, "response": text, "split": split, "level": 1}
     row |= {"constraint": constraint}
-    return Candidate(row, reason, 0)
+    return Candidate(row, 0)
 
 
-TEXTS = st.sampled_from(["", " ", "One two three.", "one two three", "Four five six.", "I'm sorry, but I cannot."])
+TEXTS = st.sampled_from(["", " ", "One two three.", "one two three", "Four five six."])
 
 
 @st.composite
@@ -49,7 +47,7 @@ def contrasts(draw: st.DrawFn, splits: tuple[str, ...] = ("train",)) -> list[Con
 
         def one(label: int, name: str, hard: bool = hard, split: str = split) -> Candidate:
             verdict = draw(st.booleans()) if hard else None
-            return candidate(label, verdict, draw(TEXTS), draw(st.sampled_from(["stop", "length"])), name, split)
+            return candidate(label, verdict, draw(TEXTS), name, split)
 
         negatives = tuple(one(0, f"{number}-{rung}") for rung in range(draw(st.integers(1, 3))))
         found.append(Contrast(one(1, f"{number}+"), negatives))
@@ -60,9 +58,6 @@ CONFIGS = st.builds(
     LabelsConfig,
     drop_identical=st.booleans(),
     drop_empty=st.booleans(),
-    near_identical=st.sampled_from([None, 0.5, 1.0]),
-    drop_truncated=st.booleans(),
-    drop_refusals=st.booleans(),
     contradicted=st.sampled_from(["keep", "drop_label", "drop_pair"]),
 )
 
@@ -85,10 +80,7 @@ def test_a_filter_measured_alone_is_the_filter_used_alone(config: LabelsConfig, 
     list(kept(config, made, figures))
     alone = {
         "identical answers": {"drop_identical": True},
-        "near-identical answers": {"near_identical": config.near_identical or 0.9},
         "empty answer": {"drop_empty": True},
-        "truncated answer": {"drop_truncated": True},
-        "refusal": {"drop_refusals": True},
         "pair contradicted by rules": {"contradicted": "drop_pair"},
         "label contradicted by its rule": {"contradicted": "drop_label"},
     }
@@ -111,36 +103,6 @@ def test_rules_agree_with_everything_that_they_do_not_contradict(made: list[Cont
         for member in kept(config, made, tally):
             label, verdict = member.outcome
             assert verdict is None or label == int(verdict)
-
-
-def test_near_identical_answers_go_in_pairs_and_case_and_commas_do_not_save_them(store: ArtifactStore) -> None:
-    answers: list[Answer] = ["One two three four five.", "one, two three four five", "Six seven.", "eight nine ten"]
-    rows, figures = labelled(store, answers, near_identical=0.9)
-    assert {row["level"] for row in rows} == {2, 3}
-    assert figures["dropped"] == {"near-identical answers": 2}
-
-
-def test_answers_that_were_cut_off_go_one_by_one(store: ArtifactStore) -> None:
-    rows, figures = labelled(store, ["A.", [("B.", "length")], "C.", "D."], drop_truncated=True)
-    assert members(rows) == [("i-L0-0-c1", "-"), ("i-L2-0-c2", "+"), ("i-L3-0-c3", "+"), ("i-L2-0-c3", "-")]
-    assert figures["dropped"] == {"truncated answer": 2}
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        ("I’m sorry, but I can’t help with that.", True),
-        ("  As an AI language model, I have no opinion.", True),
-        ("I cannot provide\nmedical advice.", True),
-        ("I am unable to write this.", True),
-        ("Sorry to hear that! Here is a plan.", False),
-        ("I can't believe how good this soup is.", False),
-        ("The form says: I cannot provide a refund.", False),
-        ("", False),
-    ],
-)
-def test_refusals_by_their_beginning(answer: str, expected: bool) -> None:
-    assert refuses(answer) is expected
 
 
 def test_what_a_rule_contradicts_may_go_alone_or_with_its_pair(store: ArtifactStore) -> None:
@@ -194,14 +156,11 @@ def test_a_positive_stays_while_one_of_its_negatives_does(store: ArtifactStore) 
 
 
 def test_the_best_sample_follows_the_newest_constraint_then_most_of_the_others(store: ArtifactStore) -> None:
-    def samples(*texts: str) -> list[tuple[str, str]]:
-        return [(text, "stop") for text in texts]
-
     answers: list[Answer] = [
-        samples("L0 a.", "L0 b.", "L0 c."),
-        samples("One, two.", "One two.", "Also one two."),  # the first without a comma
-        samples("So, friend.", "So, friend!", "So friend."),  # soft: the one that keeps to c1
-        samples("Not, this.", "but, this.", "but this."),  # lowercase, and of those the one without a comma
+        ["L0 a.", "L0 b.", "L0 c."],
+        ["One, two.", "One two.", "Also one two."],  # the first without a comma
+        ["So, friend.", "So, friend!", "So friend."],  # soft: the one that keeps to c1
+        ["Not, this.", "but, this.", "but this."],  # lowercase, and of those the one without a comma
     ]
     rows, _ = labelled(store, answers, positives="best_of_n")
     assert members(rows) == [

@@ -96,7 +96,6 @@ def test_the_best_sample_of_an_upper_rung_is_best_at_the_constraint_in_question(
     config = LabelsConfig(positive_rungs="all_upper", positives="best_of_n")
     answers = [["A.", "A."], ["B, b.", "B b."], ["C, c.", "C c."], ["how are you today, friend.", "How are you today."]]
     # c1 no comma, c2 friendly, c3 lowercase
-    samples = [[(text, "stop") for text in rung] for rung in answers]
-    rows = list(store.rows(make_labels(config, ladders(store, {"i-1": samples}), store)))
+    rows = list(store.rows(make_labels(config, ladders(store, {"i-1": answers}), store)))
     assert {r["response"] for r in rows if r["level"] == 1 and r["label"]} == {"B b.", "C c.", "How are you today."}
     assert {r["response"] for r in rows if r["level"] == 3 and r["label"]} == {"how are you today, friend."}
