@@ -1,6 +1,6 @@
 """Which labels are worth a training: rules hidden (rules_hidden.py), with a logistic regression in a reward model's place.
 
-    python benchmarks/rules_hidden_probe.py reward-model-cpu --every 3
+    python benchmarks/rules_hidden_probe.py reward-model-cpu --every 3 [--set OVERRIDE ...]
 
 It reads what the frozen backbone makes of (answer, constraint): the states of four layers where it is asked yes or no, as 256
 principal components. Ways to label cost seconds each then, so that many can be compared before one is trained for; what is
@@ -77,9 +77,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
     parser.add_argument("--every", type=int, default=1, help="Every so manieth ladder alone")
+    parser.add_argument("--set", nargs="*", default=[], metavar="OVERRIDE")
     arguments = parser.parse_args()
     store = ArtifactStore(store_root())
-    made = make_dataset(load_recipe(arguments.recipe, ["labels.contradicted=keep"]), store)
+    made = make_dataset(load_recipe(arguments.recipe, ["labels.contradicted=keep", *arguments.set]), store)
     data = loaded(made, store, arguments.every)
     own = data.how == "own"
     hard = own & (data.verdict >= 0)
