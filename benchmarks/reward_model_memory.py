@@ -66,7 +66,7 @@ def train(model: str, document: str) -> None:
     with TemporaryDirectory() as folder:
         job = Job(model=Path(model), seed=0, folder=Path(folder), config=config)
         before = _resident()
-        train_classifier(job, pairs(2 * config.batch_size), job.folder)
+        train_classifier(job, pairs(2 * config.batch_size))
         rows = [json.loads(line) for line in (job.folder / METRICS).read_text().splitlines()]
     print(max(row["memory/process_gib"] for row in rows) - before / _GIB)
 

@@ -45,7 +45,7 @@ ABLATED = {
     "full": {
         "all-rungs": "all rungs",
         "paper": "the paper's: labels.positive_rungs=own labels.negatives=neighbour",
-        "misranked": "all rungs, misranked left out: reward_model.drop_misranked=0.51",
+        "unlabelled": "all rungs, positives as unlabelled: reward_model.noise=unlabelled",
     },
     "tiny": {"all-rungs": "all rungs"},
 }

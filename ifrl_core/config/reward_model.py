@@ -51,13 +51,6 @@ class RewardModelConfig(StageConfig):
         "that the audit of the training labels found right; rates: loss corrected by those rates; unlabelled: positives as "
         "unlabelled (PU learning)",
     )
-    drop_misranked: float | None = Field(
-        None,
-        gt=0.5,
-        lt=1,
-        description="Leave out contrasts that a model of the other half of the instructions ranks the wrong way round with "
-        "at least this confidence (co-teaching); costs a second training. None: keep them",
-    )
     calibrate: bool = Field(
         True, description="Scale logits so that probabilities match the rules on hard validation pairs (Platt)"
     )
@@ -92,11 +85,10 @@ class RewardModelConfig(StageConfig):
 
     @model_validator(mode="after")
     def _by_one_process(self) -> Self:
-        """Early stopping compares losses that one process measures; co-teaching trains and scores in turns."""
-        for name in ("early_stopping", "drop_misranked"):
-            if getattr(self, name) is not None and self.launch.strategy != "single":
-                raise ValueError(
-                    f"{name} is done by one process, and launch.strategy is {self.launch.strategy}: use single, or leave "
-                    f"{name} out"
-                )
+        """Early stopping compares losses that one process measures."""
+        if self.early_stopping is not None and self.launch.strategy != "single":
+            raise ValueError(
+                f"early_stopping is done by one process, and launch.strategy is {self.launch.strategy}: use single, or leave "
+                "early_stopping out"
+            )
         return self

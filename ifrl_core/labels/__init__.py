@@ -12,5 +12,5 @@ audited     what filters leave that do not ask a rule, of all types: figures `au
 trained     the rows of split "train", after rules and types have chosen: figures `training_audit`, `counts.train_*`
 
 Validation rows (kept from the reward model, of instructions of their own) are the audited ones: nothing chooses among them.
-The reward model's `counts.train_pairs` are what it took of the trained ones: at most `max_pairs`, without the misranked.
+The reward model's `counts.train_pairs` are what it took of the trained ones: at most `max_pairs`.
 """

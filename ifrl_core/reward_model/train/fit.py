@@ -46,8 +46,8 @@ class Trained:
         write_settings(folder, max_tokens=config.max_tokens)
 
 
-def train_classifier(job: Job, pairs: list[Row], folder: Path) -> Trained | None:
-    """Train, with metrics and checkpoints in `folder`; None in all processes but the first.
+def train_classifier(job: Job, pairs: list[Row]) -> Trained | None:
+    """Train, with metrics and checkpoints in the job's folder; None in all processes but the first.
 
     Raises:
         StoppedError: when training was asked to stop.
@@ -58,23 +58,22 @@ def train_classifier(job: Job, pairs: list[Row], folder: Path) -> Trained | None
     rows = {split: packed_rows(tokenizer, pairs, split, config.max_tokens) for split in ("train", "validation")}
     order = training_order(rows["train"], [pair["instruction"] for pair in pairs], config, job.seed)
     # Before the model: from the arguments on it is loaded in parts (ZeRO-3).
-    arguments = training_arguments(config, folder / CHECKPOINTS, len(order), job.seed)
+    arguments = training_arguments(config, job.folder / CHECKPOINTS, len(order), job.seed)
     set_seed(job.seed)
     model, adapters = load_trainable(job.model, tokenizer, config)
-    folder.mkdir(exist_ok=True)
     trainer = Trainer(
         model=PackedClassifier(model, config.noise),
         args=arguments,
         train_dataset=PackedRows(shared_out(order, config.micro_batch * arguments.world_size)),
         eval_dataset=PackedRows(rows["validation"]) if config.early_stopping else None,
         data_collator=Collator(pairs, int(model.config.pad_token_id)),
-        callbacks=[LogRows(folder)],
+        callbacks=[LogRows(job.folder)],
     )
     trainer.remove_callback(PrinterCallback)
     if trainer.is_world_process_zero():
         write_provenance(job.folder, training_provenance(model, trainer.args))
     history = _fit(
-        trainer, folder / CHECKPOINTS, config.early_stopping, Guards(GuardsConfig(), folder, job.folder / STOP)
+        trainer, job.folder / CHECKPOINTS, config.early_stopping, Guards(GuardsConfig(), job.folder, job.folder / STOP)
     )
     weights = whole_weights(trainer)
     if weights is None:

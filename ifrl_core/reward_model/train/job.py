@@ -37,7 +37,6 @@ SCORES = pa.schema(
         ("label_id", pa.string()),
         ("probability", pa.float64()),  # of the trained model, on validation pairs; null where it could not be scored
         ("zero_shot", pa.float64()),  # of the untrained backbone, on compared pairs
-        ("left_out", pa.bool_()),  # of training, as misranked
     ]
 )
 

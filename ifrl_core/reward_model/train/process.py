@@ -16,7 +16,6 @@ from transformers.utils import logging as transformers_logging
 from ifrl_core.records import Row
 from ifrl_core.reward_model.model.score import RewardModel
 from ifrl_core.reward_model.quality.zero_shot import zero_shot_probabilities
-from ifrl_core.reward_model.train.co_teaching import left_out
 from ifrl_core.reward_model.train.fit import train_classifier
 from ifrl_core.reward_model.train.job import CURVE, MODEL, SCORES, SCORES_FILE, Job, check_launch, read_pairs, texts
 from ifrl_core.training.entry import main
@@ -30,8 +29,7 @@ def train(document: Path) -> None:
     job = Job.read(document)
     pairs = read_pairs(job.folder)
     check_launch(job.config)  # the stage has looked at its own machine alone
-    misranked = left_out(job, pairs)
-    trained = train_classifier(job, [pair for pair in pairs if pair["label_id"] not in misranked], job.folder)
+    trained = train_classifier(job, pairs)
     if distributed.is_initialized():  # the first process goes on alone
         distributed.destroy_process_group()
     if trained is None:
@@ -41,11 +39,11 @@ def train(document: Path) -> None:
         (final / CURVE).write_text(json.dumps(trained.curve))
         del trained
         free_memory()
-        rows = list(_scores(job, pairs, misranked, final / MODEL))
+        rows = list(_scores(job, pairs, final / MODEL))
         pq.write_table(pa.Table.from_pylist(rows, schema=SCORES), final / SCORES_FILE)
 
 
-def _scores(job: Job, pairs: list[Row], misranked: set[str], folder: Path) -> Iterable[Row]:
+def _scores(job: Job, pairs: list[Row], folder: Path) -> Iterable[Row]:
     """A row of SCORES a pair, in their order; one model is loaded at a time."""
     validation = [pair for pair in pairs if pair["split"] == "validation"]
     model = RewardModel(folder)
@@ -58,12 +56,7 @@ def _scores(job: Job, pairs: list[Row], misranked: set[str], folder: Path) -> It
     zero_shot = _by_label(compared, untrained)
     for pair in pairs:
         label = pair["label_id"]
-        yield {
-            "label_id": label,
-            "probability": probabilities.get(label),
-            "zero_shot": zero_shot.get(label),
-            "left_out": label in misranked,
-        }
+        yield {"label_id": label, "probability": probabilities.get(label), "zero_shot": zero_shot.get(label)}
 
 
 def _by_label(pairs: list[Row], values: list[float | None]) -> dict[str, float | None]:

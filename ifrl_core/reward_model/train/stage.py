@@ -105,7 +105,6 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
     train_in_child(reward_model_launch(config), "reward-model", work, lambda row: _show(work, row))
     final = work.scratch / FINAL
     scores = read_scores(final)
-    kept = [row for row in train if not scores[row["label_id"]]["left_out"]]
     raw = [scores[row["label_id"]]["probability"] for row in validation]
     probabilities, scaling = _calibrated(config, validation, raw)
     write_settings(
@@ -115,11 +114,11 @@ def train_reward_model(config: RewardModelConfig, inputs: Inputs, work: Work) ->
         reasoning=work.reasoning,
     )
     scored = [_scored(*row) for row in zip(validation, probabilities, raw, strict=True)]
-    compared_scorers = _scorers(config, kept, validation, scored, scores)
+    compared_scorers = _scorers(config, train, validation, scored, scores)
     curve: list[Row] = json.loads((final / CURVE).read_text())
     _write_artifact(work, final, curve, scored, compared_scorers)
     return {
-        "counts": _counts(kept, validation) | {"misranked": len(train) - len(kept)},
+        "counts": _counts(train, validation),
         "steps": curve[-1]["step"],
         **quality(scored),
         "baselines": comparison(compared_scorers, len(_hard(validation))) if config.baselines else None,

@@ -75,10 +75,6 @@ TWO_WORKERS = {"workers": 2}
             {"reward_model": {"launch": {"strategy": "fsdp2"}, "early_stopping": 2}},
             "early_stopping is done by one process, and launch.strategy is fsdp2: use single, or leave early_stopping out",
         ),
-        (
-            {"reward_model": {"launch": {"strategy": "ddp"}, "drop_misranked": 0.8}},
-            "drop_misranked is done by one process",
-        ),
         ({"reward_model": {"launch": {"processes_per_machine": 4}}}, "strategy single is one process, not 4: use ddp"),
         (
             {"reward_model": {"launch": {"strategy": "ddp", "processes_per_machine": 8}}},

@@ -182,7 +182,6 @@ FIELDS: Mapping[str, Field] = {
     "reward_model.max_tokens": field("reward-model", 100),
     "reward_model.max_pairs": field("reward-model", 100),
     "reward_model.noise": field("reward-model", "posterior"),
-    "reward_model.drop_misranked": field("reward-model", 0.8),
     "reward_model.calibrate": field("reward-model", "false"),
     "reward_model.lora": field("reward-model", 8),
     "reward_model.early_stopping": field("reward-model", 2),
