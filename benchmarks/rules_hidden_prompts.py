@@ -213,8 +213,8 @@ def theta_lines(data: Data, theta: Theta) -> Iterator[str]:
 
 
 def opposite_lines(data: Data) -> Iterator[str]:
-    """A table of what rules say of the labels of opposites, by type."""
-    yield "| type | pairs | opposite asked for by none: true | c asked for: not true |\n|---|---|---|---|"
+    """A table of the share of labels of opposites that are right, by type."""
+    yield "| type | pairs | positives (c not asked for) | negatives (c asked for) |\n|---|---|---|---|"
     graded = (data.how == "opposite") & (data.verdict >= 0)
     for name in sorted(set(data.type[graded].tolist())):
         mine = graded & (data.type == name)
