@@ -45,7 +45,6 @@ ABLATED = {
     "full": {
         "all-rungs": "all rungs",
         "paper": "the paper's: labels.positive_rungs=own labels.negatives=neighbour",
-        "unlabelled": "all rungs, positives as unlabelled: reward_model.noise=unlabelled",
     },
     "tiny": {"all-rungs": "all rungs"},
 }
