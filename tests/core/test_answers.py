@@ -138,8 +138,8 @@ def of_filters(response: str, reasoning: Reasoning, store: ArtifactStore) -> boo
         contrasts._candidate(row, prompt, label, "train", VERDICTS) for label, row in zip((1, 0), rows, strict=True)
     )
     pair = contrasts.Contrast(positive, (negative,))
-    empty = filters.FILTERS["empty answer"](LabelsConfig(), pair)
-    same = filters.FILTERS["identical answers"](LabelsConfig(), pair)
+    empty = filters.FILTERS["empty answer"](pair)
+    same = filters.FILTERS["identical answers"](pair)
     answers = [positive.row["response"], negative.row["response"]]
     assert empty == {place for place, answer in enumerate(answers) if not answer.strip()}
     assert bool(same) == (answers[0] == answers[1])

@@ -20,7 +20,6 @@ from ifrl_core.policy.curve import ASKED, HELD_OUT, MEASURED, points_of
 from ifrl_core.policy.job import POOL, PROMPTS, Job
 from ifrl_core.policy.launch import policy_launch
 from ifrl_core.policy.tables import steps_of
-from ifrl_core.records import Conversation, Message, packed
 from ifrl_core.training.clock import PARTS
 from ifrl_core.training.job import CHECKPOINTS, FINAL, METRICS
 from ifrl_core.training.launch import run_training
@@ -67,20 +66,12 @@ def prompt(index: int) -> dict[str, Any]:
     }
 
 
-def of_two_turns(prompt: dict[str, Any]) -> dict[str, Any]:
-    history: list[Message] = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
-    conversation = packed(Conversation((*history, {"role": "user", "content": prompt["seed"]})))
-    return {**prompt, "prompt": [*history, *prompt["prompt"]], "conversation": conversation}
-
-
 def job_of(folder: Path, model: Path, processes: int, machines: int = 1, **changes: Any) -> Job:
     launch = LaunchConfig(device="cpu", processes_per_machine=processes, machines=machines)
     config = CONFIG.model_copy(update={"launch": launch, **changes})
     folder.mkdir()
     job = Job(config=config, model=model, reward_model=None, seed=5, folder=folder)
     rows = [prompt(index) for index in range(config.blocks * config.prompts_per_step)]
-    if config.turns == "all":
-        rows = [of_two_turns(row) for row in rows]
     pq.write_table(pa.Table.from_pylist(rows, schema=POOL), folder / PROMPTS)
     asked = [{**prompt(index), "set": HELD_OUT, "instruction_id": f"i{index}"} for index in range(MEASURED_PROMPTS)]
     pq.write_table(pa.Table.from_pylist(asked, schema=ASKED), folder / MEASURED)
@@ -143,20 +134,6 @@ def test_two_processes_make_the_rollouts_rewards_and_metrics_of_one(alone: Job, 
     with forked_trainings():
         run_training(job.folder, policy_launch(job.config))
     assert_alike(alone, job)
-
-
-@pytest.mark.model
-@pytest.mark.timeout(1_200)
-def test_two_processes_make_the_dialogs_of_one(
-    tiny_model: ArtifactRef, model_store: ArtifactStore, tmp_path: Path
-) -> None:
-    model = model_folder(tiny_model, model_store)
-    one, two = (job_of(tmp_path / str(count), model, count, turns="all") for count in (1, 2))
-    for job in (one, two):
-        with forked_trainings():
-            run_training(job.folder, policy_launch(job.config))
-    assert [message["role"] for message in answers(one)[0]["completion"]] == ["assistant", "user", "assistant"]
-    assert_alike(one, two)
 
 
 @pytest.mark.model
