@@ -1,5 +1,6 @@
 """What tests share: the folder of benchmark data, a store, and the models, made once for all processes of a test run."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -26,6 +27,15 @@ TINY = Path(__file__).parent / "flows" / "tiny.yaml"
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
 pytest_plugins = ["tests.groups", "tests.soak"]
+
+
+@pytest.fixture
+def nothing_to_collect() -> Iterator[None]:
+    """For a test that bounds CPU time: what was there before it is left out of collections of garbage, of which a full one
+    takes a quarter of a second once all libraries are loaded, and more after many tests."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -308,6 +308,7 @@ def test_any_messages_end_as_a_conversation_that_can_be_asked_or_a_problem(turns
     assert [ROLES[turn["role"]].replace("call", "assistant") for turn in kept[: len(roles)]] == roles
 
 
+@pytest.mark.usefixtures("nothing_to_collect")
 @pytest.mark.parametrize("many", ["#", " ", "<tool_call>", "<<SYS>>"])
 def test_texts_that_repeat_themselves_take_no_time(many: str) -> None:
     begun = time.process_time()

@@ -42,6 +42,7 @@ def test_markup_nulls_and_lone_surrogates_get_a_verdict_from_every_type(text: st
     assert all(not s or lo for s, lo in zip(strict, loose, strict=True))  # strict implies loose
 
 
+@pytest.mark.usefixtures("nothing_to_collect")
 @pytest.mark.parametrize(
     ("name", "share"),
     [

@@ -111,6 +111,7 @@ def test_no_text_makes_a_rule_raise(text: str) -> None:
             rule(text)
 
 
+@pytest.mark.usefixtures("nothing_to_collect")
 @pytest.mark.parametrize("of", SETS)
 @pytest.mark.parametrize(
     ("name", "share"),

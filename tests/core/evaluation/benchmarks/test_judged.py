@@ -75,6 +75,7 @@ def test_every_benchmark_with_a_judge_says_what_is_odd_and_has_its_template() ->
         assert all(anchor.metric in [metric.name for metric in benchmark.metrics] for anchor in benchmark.anchors)
 
 
+@pytest.mark.usefixtures("nothing_to_collect")
 def test_a_megabyte_is_graded_in_linear_time() -> None:
     started = time.process_time()
     assert satisfied("en", "format", "30", "koala", 2, "", "**" + "1" * 1_000_000) is False
