@@ -66,11 +66,13 @@ class Data(NamedTuple):
 
 
 class Training(NamedTuple):
-    """Which pairs are trained on, with which loss, and with other labels than those of the rungs where it has any."""
+    """Which pairs are trained on, with which loss and weight on the squared norm, and with other labels than those of the
+    rungs where it has any."""
 
     chosen: Values
     loss: str = "bce"
     label: Values | None = None  # (n,) in [0, 1]
+    weight: float = 3e-3
 
 
 def main() -> None:
@@ -93,8 +95,7 @@ def main() -> None:
         figures = (within(data, score, hard), within(data, score, hard, data.rung), pooled(data, score, hard))
         print(f"| {name} | | | {' | '.join(f'{value:.3f}' for value in figures)} | |")
     for name, training in options(data).items():
-        labelled = data if training.label is None else data._replace(label=training.label)
-        print(f"| {name} | {line(labelled, training, hard)} |", flush=True)
+        print(f"| {name} | {line(data, training, hard)} |", flush=True)
     print("\n".join(["", *by_type_lines(data, untrained, hard)]))
 
 
@@ -109,9 +110,7 @@ def scorers(data: Data) -> dict[str, Values]:
         "best and worst of the widest half",
         "unlikely 0.7 left out, by both contrasts",
     ):
-        chosen, loss, label = ways[name]
-        labelled = data if label is None else data._replace(label=label)
-        learnt = np.mean([crossed(labelled, chosen, loss, seed) for seed in SEEDS], axis=0)
+        learnt = np.mean([crossed(relabelled(data, ways[name]), ways[name], seed) for seed in SEEDS], axis=0)
         stacked[f"likelihood contrast twice and `{name}` once, by type"] = 2 * likelihood + by_type(data, learnt)
         stacked[f"contrast alone and among twice and `{name}` once, by type"] = 2 * both + by_type(data, learnt)
     return {
@@ -150,8 +149,8 @@ def options(data: Data) -> dict[str, Training]:
     def likely(share: float) -> Values:
         return agreed(data, by_likelihood, share)
 
-    first = agreed(data, places(data, crossed(data, own, "bce", seed=7)), 0.5)
-    second = agreed(data, places(data, crossed(data, first, "bce", seed=7)), 0.5)
+    first = agreed(data, places(data, crossed(data, Training(own), seed=7)), 0.5)
+    second = agreed(data, places(data, crossed(data, Training(first), seed=7)), 0.5)
     positives = own & (data.label == 1)
     soft, both = expit(by_type(data, data.likelihood)), both_contrasts(data)
     best = {share: best_and_worst(data, share) for share in (1.0, 0.5, 0.25)}
@@ -219,12 +218,16 @@ def ends(data: Data, share: float, of_one_rung: bool = False) -> Training:
     return Training(chosen, label=label)
 
 
+def relabelled(data: Data, training: Training) -> Data:
+    return data if training.label is None else data._replace(label=training.label)
+
+
 def line(data: Data, training: Training, hard: Values) -> str:
-    chosen, loss, _ = training
-    labelled = chosen & (data.verdict >= 0)
+    data = relabelled(data, training)
+    labelled = training.chosen & (data.verdict >= 0)
     right = [(data.verdict == side)[labelled & ((data.label > 0.5) == side)].mean() for side in (1, 0)]
-    scores = [crossed(data, chosen, loss, seed) for seed in SEEDS]
-    held = [held_out(data, chosen, loss, seed) for seed in SEEDS]
+    scores = [crossed(data, training, seed) for seed in SEEDS]
+    held = [held_out(data, training, seed) for seed in SEEDS]
     columns = [
         [within(data, score, hard) for score in scores],
         [within(data, score, hard, data.rung) for score in scores],
@@ -232,17 +235,17 @@ def line(data: Data, training: Training, hard: Values) -> str:
         [within(data, score, hard) for score in held],
     ]
     shown_as = [f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}" for values in columns]
-    return " | ".join([f"{right[0]:.0%}, {right[1]:.0%}", f"{chosen.sum():,}", *shown_as])
+    return " | ".join([f"{right[0]:.0%}, {right[1]:.0%}", f"{training.chosen.sum():,}", *shown_as])
 
 
-def crossed(data: Data, chosen: Values, loss: str, seed: int, folds: int = 5) -> Values:
+def crossed(data: Data, training: Training, seed: int, folds: int = 5) -> Values:
     scores = np.zeros(len(data.label))
     for fold in folds_of(data.instruction, seed, folds):
-        scores[fold] = fitted(data, chosen & ~fold, loss)[fold]
+        scores[fold] = fitted(data, training, training.chosen & ~fold)[fold]
     return scores
 
 
-def held_out(data: Data, chosen: Values, loss: str, seed: int) -> Values:
+def held_out(data: Data, training: Training, seed: int) -> Values:
     scores = np.zeros(len(data.label))
     families = np.array([name.partition(":")[0] for name in data.type])
     hard = np.where(data.verdict >= 0, families, "")
@@ -250,7 +253,7 @@ def held_out(data: Data, chosen: Values, loss: str, seed: int) -> Values:
         for fold in folds_of(data.instruction, seed, 2):
             mine = fold & left_out & (hard != "")
             away = np.isin(families, list(set(families[mine])))
-            scores[mine] = fitted(data, chosen & ~fold & ~away, loss)[mine]
+            scores[mine] = fitted(data, training, training.chosen & ~fold & ~away)[mine]
     return scores
 
 
@@ -261,8 +264,9 @@ def folds_of(names: Values, seed: int, count: int) -> Iterator[Values]:
         yield np.isin(names, order[fold::count])
 
 
-def fitted(data: Data, chosen: Values, loss: str, weight: float = 3e-3) -> Values:
-    """Logits (n,) of the regression on the chosen pairs, with `weight` on its squared norm."""
+def fitted(data: Data, training: Training, chosen: Values) -> Values:
+    """Logits (n,) of the regression on the chosen pairs."""
+    loss = training.loss
     x, y = torch.tensor(data.features), torch.tensor(data.label, dtype=torch.float32)
     at = torch.tensor(np.flatnonzero(chosen))
     beta, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
@@ -281,7 +285,7 @@ def fitted(data: Data, chosen: Values, loss: str, weight: float = 3e-3) -> Value
             value = softplus(logits[pairs[:, 1]] - logits[pairs[:, 0]]).mean()
         else:
             value = binary_cross_entropy_with_logits((logits + free[group])[at], y[at])
-        value = value + weight * beta.square().sum() / 2 + 1e-3 * free.square().mean()
+        value = value + training.weight * beta.square().sum() / 2 + 1e-3 * free.square().mean()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 

@@ -1,6 +1,6 @@
 """Do other labels than those of the rungs of a ladder teach more? Rules hidden, screened as by rules_hidden_probe.py.
 
-    python benchmarks/rules_hidden_prompts.py reward-model-cpu --every 3 [--set OVERRIDE ...]
+    python benchmarks/rules_hidden_prompts.py reward-model-cpu --set seeds.train=110 [--seeds 0,1,2]
 
 Beside the answers of the rungs (own), for every constraint c of a ladder:
 
@@ -13,9 +13,11 @@ opposite  no new answer: one of a rung that asks for c is a negative of the oppo
 The last lines take the positives and the negatives of a type for two unlabelled sets of which the shares theta are true (UU
 learning); theta is found again three times, from what a classifier of other ladders says.
 
-Lines say which of these are trained on; graded are the answers of the rungs with their own constraints. The last
-column: what is gained within types over all rungs, paired, with its 95% interval over ladders (the mean score of all draws of
-folds). Answers, features and likelihood contrasts are kept in the store (IFRL_ROOT): 4 minutes a way for 110 ladders.
+The next lines weigh the squared norm more, as a control. Lines say which of these are trained on; graded are the answers of
+the rungs with their own constraints. The last column: what is gained within types over all rungs, paired, with its 95%
+interval over ladders (the mean score of all draws of folds). A seed draws instructions, constraints, answers anew. The last
+table: the gains of all seeds, with Student's 95% interval over seeds, and one over the ladders of all of them. Answers,
+features and likelihood contrasts are kept in the store (IFRL_ROOT): 35 CPU minutes a seed for 110 ladders.
 """
 
 import argparse
@@ -40,6 +42,7 @@ from rules_hidden_probe import (
     line,
     loaded,
     pairs_of,
+    relabelled,
 )
 from scipy.special import expit, logit
 from scipy.stats import rankdata
@@ -56,7 +59,7 @@ from ifrl_core.labels.contrasts import Rung, ladders
 from ifrl_core.models.folder import model_folder
 from ifrl_core.records import Constraint, Instruction, Message, Row, constraint_of, conversation_of
 from ifrl_core.settings import store_root
-from ifrl_core.statistics.intervals import jackknife
+from ifrl_core.statistics.intervals import Interval, jackknife, paired_difference
 from ifrl_core.statistics.noisy_labels import Clusters, excess
 
 WAYS = ("without", "stressed", "drawn", "opposite")
@@ -85,7 +88,9 @@ OPPOSITES = {
     "numbers:include": Opposite("Do not mention the number {number}.", {}),
     "words:no_contractions": Opposite('Use contractions such as "don\'t" or "it\'s".', {}),
 }
+WEIGHTS = (1e-2, 3e-2, 1e-1)  # on the squared norm, where 3e-3 is what all other lines have
 STARTED, ROUNDS = (0.15, 0.5), 3  # theta of negatives and positives before anything is known
+Gains = dict[str, Values]  # of a line, as `learnt` has them
 Theta = dict[str, tuple[float, float]]  # of a type
 STRESS = "Most important of all: "
 HEAD = ("labels", "right: positives, negatives", "pairs", "within types", "of one rung", "pooled", "held out", "gain")
@@ -96,27 +101,55 @@ def main() -> None:
     parser.add_argument("recipe")
     parser.add_argument("--every", type=int, default=1, help="Every so manieth ladder alone")
     parser.add_argument("--make", choices=WAYS, help="Make the answers of one way, and screen nothing")
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2])
     parser.add_argument("--set", nargs="*", default=[], metavar="OVERRIDE")
     arguments = parser.parse_args()
-    store, config = (
-        ArtifactStore(store_root()),
-        load_recipe(arguments.recipe, ["labels.contradicted=keep", *arguments.set]),
-    )
-    made = make_dataset(config, store)
-    if arguments.make:
-        rows_of(arguments.make, config, made, store, arguments.every)
-        return
-    data = with_others(config, made, store, arguments.every)
+    store, found = ArtifactStore(store_root()), {}
+    for seed in arguments.seeds:
+        config = load_recipe(arguments.recipe, ["labels.contradicted=keep", *arguments.set, f"seed={seed}"])
+        made = make_dataset(config, store)
+        if arguments.make:
+            rows_of(arguments.make, config, made, store, arguments.every)
+        else:
+            found[seed] = screened(seed, with_others(config, made, store, arguments.every))
+    if len(found) > 1:
+        print("\n".join(["", *lines_of_all(found)]))
+
+
+def screened(seed: int, data: Data) -> Gains:
+    """Prints the tables of one seed; what each line gains."""
     hard = (data.how == "own") & (data.verdict >= 0)
-    print(f"{len(set(data.instruction))} ladders, {hard.sum()} hard pairs\n\n| {' | '.join(HEAD)} |")
+    print(f"\nSeed {seed}: {len(set(data.instruction))} ladders, {hard.sum()} hard pairs\n\n| {' | '.join(HEAD)} |")
     print("|---" * len(HEAD) + "|")
-    base = learnt(data, data.how == "own", hard)
-    believed, found = belief(data)
-    for name, training in options(data, believed, found).items():
-        labelled = data if training.label is None else data._replace(label=training.label)
-        gain = jackknife_of(learnt(labelled, training.chosen, hard) - base)
-        print(f"| {name} | {line(labelled, training, hard)} | {gain} |", flush=True)
-    print("\n".join(["", *theta_lines(data, found), "", *opposite_lines(data)]))
+    base, gains = learnt(data, Training(data.how == "own"), hard), {}
+    believed, theta = belief(data)
+    for name, training in options(data, believed, theta).items():
+        gains[name] = learnt(data, training, hard) - base
+        print(f"| {name} | {line(data, training, hard)} | {ends_of(of_ladders([gains[name]]))} |", flush=True)
+    print("\n".join(["", *theta_lines(data, theta), "", *opposite_lines(data)]))
+    return gains
+
+
+def lines_of_all(found: Mapping[int, Gains]) -> Iterator[str]:
+    seeds = " | ".join(f"seed {seed}" for seed in found)
+    yield f"| labels | {seeds} | over seeds | over ladders |\n{'|---' * (len(found) + 3)}|"
+    for name in next(iter(found.values())):
+        gains = [of_seed[name] for of_seed in found.values()]
+        each = [float(gain[-1]) for gain in gains]
+        over_seeds = paired_difference(np.zeros(len(each)), each).interval()
+        by_seed = " | ".join(f"{gain:+.3f}" for gain in each)
+        yield f"| {name} | {by_seed} | {ends_of(over_seeds)} | {ends_of(of_ladders(gains))} |"
+
+
+def of_ladders(gains: Sequence[Values]) -> Interval:
+    """Of the mean over seeds; gains of a seed: (ladders + 1,), without each ladder and as a whole (last)."""
+    whole = float(np.mean([gain[-1] for gain in gains]))
+    without = [whole + (gain[:-1] - gain[-1]) / len(gains) for gain in gains]
+    return jackknife(whole, np.concatenate(without), reach=1.0).interval()
+
+
+def ends_of(gain: Interval) -> str:
+    return f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
 
 
 def options(data: Data, believed: Values, found: Theta) -> dict[str, Training]:
@@ -151,6 +184,7 @@ def options(data: Data, believed: Values, found: Theta) -> dict[str, Training]:
         "UU learning, theta as started": Training(own, label=uu_targets(data, dict.fromkeys(found, STARTED))),
         "UU learning, theta as found": Training(own, label=uu_targets(data, found)),
         "all rungs, their labels as believed": Training(own, label=believed),
+        **{f"all rungs, {weight:g} on the norm": Training(own, weight=weight) for weight in WEIGHTS},
     }
 
 
@@ -179,7 +213,7 @@ def belief(data: Data) -> tuple[Values, Theta]:
     own, theta = data.how == "own", dict.fromkeys(sorted(set(data.type[data.how == "own"].tolist())), STARTED)
     believed = np.where(data.label == 1, STARTED[1], STARTED[0])
     for _ in range(ROUNDS):
-        scores = crossed(data._replace(label=believed), own, "bce", seed=7)
+        scores = crossed(data._replace(label=believed), Training(own), seed=7)
         for name, shares in theta.items():
             mine = own & (data.type == name)
             told = np.where(data.label[mine] == 1, shares[1], shares[0])
@@ -232,16 +266,12 @@ def agreed(data: Data, share: float) -> Values:
     return kept
 
 
-def learnt(data: Data, chosen: Values, hard: Values) -> Values:
+def learnt(data: Data, training: Training, hard: Values) -> Values:
     """(ladders + 1,): AUC within types less 1/2, without each ladder and as a whole (last)."""
-    score = np.mean([crossed(data, chosen, "bce", seed) for seed in SEEDS], axis=0)[hard]
+    labelled = relabelled(data, training)
+    score = np.mean([crossed(labelled, training, seed) for seed in SEEDS], axis=0)[hard]
     clusters = Clusters.of(data.instruction[hard].tolist())
     return excess(score, data.verdict[hard], clusters, data.type[hard].tolist())
-
-
-def jackknife_of(gain: Values) -> str:
-    found = jackknife(float(gain[-1]), gain[:-1], reach=1.0).interval()
-    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
 def with_others(config: PipelineConfig, made: dict[str, ArtifactRef], store: ArtifactStore, every: int) -> Data:
