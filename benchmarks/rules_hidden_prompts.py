@@ -10,14 +10,15 @@ drawn     the full prompt three times again: of these and the last rung's the an
           the positive of c, that with the lowest its negative
 opposite  no new answer: one of a rung that asks for c is a negative of the opposite of c, and of one that does not, positive
 
-The last lines take the positives and the negatives of a type for two unlabelled sets of which the shares theta are true (UU
-learning); theta is found again three times, from what a classifier of other ladders says.
+Then the positives and the negatives of a type are taken for two unlabelled sets of which the shares theta are true (UU
+learning); theta is found again three times, from what a classifier of other ladders says. The next lines weigh the squared
+norm more, as a control; the last ones change the loss.
 
-The next lines weigh the squared norm more, as a control. Lines say which of these are trained on; graded are the answers of
-the rungs with their own constraints. The last column: what is gained within types over all rungs, paired, with its 95%
-interval over ladders (the mean score of all draws of folds). A seed draws instructions, constraints, answers anew. The last
-table: the gains of all seeds, with Student's 95% interval over seeds, and one over the ladders of all of them. Answers,
-features and likelihood contrasts are kept in the store (IFRL_ROOT): 35 CPU minutes a seed for 110 ladders.
+Lines say which of these are trained on; graded are the answers of the rungs with their own constraints. The last column: what
+is gained within types over all rungs, paired, with its 95% interval over ladders (the mean score of all draws of folds). A
+seed draws instructions, constraints and answers anew. The last table: the gains of all seeds, with Student's 95% interval
+over seeds, and one over the ladders of all of them. Answers, features and likelihood contrasts are kept in the store
+(IFRL_ROOT): 35 CPU minutes a seed for 110 ladders.
 """
 
 import argparse
@@ -185,6 +186,9 @@ def options(data: Data, believed: Values, found: Theta) -> dict[str, Training]:
         "UU learning, theta as found": Training(own, label=uu_targets(data, found)),
         "all rungs, their labels as believed": Training(own, label=believed),
         **{f"all rungs, {weight:g} on the norm": Training(own, weight=weight) for weight in WEIGHTS},
+        "all rungs, pairwise loss": Training(own, "pairwise"),
+        "all rungs, an intercept of each type left out": Training(own, "type"),
+        "all rungs, an intercept of each type and rung left out": Training(own, "type and rung"),
     }
 
 
