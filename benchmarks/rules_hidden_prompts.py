@@ -17,8 +17,8 @@ norm more, as a control; the last ones change the loss.
 Lines say which of these are trained on; graded are the answers of the rungs with their own constraints. The last column: what
 is gained within types over all rungs, paired, with its 95% interval over ladders (the mean score of all draws of folds). A
 seed draws instructions, constraints and answers anew. The last table: the gains of all seeds, with Student's 95% interval
-over seeds, and one over the ladders of all of them. Answers, features and likelihood contrasts are kept in the store
-(IFRL_ROOT): 35 CPU minutes a seed for 110 ladders.
+over seeds, and one over the ladders of all of them, as if no two had one instruction. Answers, features and likelihood
+contrasts are kept in the store (IFRL_ROOT): 35 CPU minutes a seed for 110 ladders.
 """
 
 import argparse

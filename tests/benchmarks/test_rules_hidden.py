@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ifrl_core.artifacts import ArtifactStore
@@ -87,3 +88,42 @@ def test_a_family_that_is_held_out_has_no_training_label_and_is_graded_alone(
     graded = [of["validation"] for of in families]
     assert set.union(*graded) == {"punctuation", "change_case"}
     assert not set.intersection(*graded)
+
+
+def test_what_is_believed_of_labels_knows_no_verdict_and_no_other_ladders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    script, probe = import_module("rules_hidden_believed"), import_module("rules_hidden_probe")
+    draw, size = np.random.default_rng(0), 96  # 12 ladders of 2 constraints, 4 rungs
+    names = np.repeat([f"i-{n}" for n in range(12)], 8)
+    levels, rungs = np.tile([1, 2], 48), np.tile(np.repeat(range(4), 2), 12)
+    data = probe.Data(
+        **{name: draw.normal(size=size) for name in ("zero_shot", "likelihood", "among", "words", "tokens")},
+        features=draw.normal(size=(size, 5)).astype(np.float32),
+        verdict=draw.integers(0, 2, size),
+        label=(rungs >= levels).astype(int),
+        how=np.repeat("own", size),
+        type=np.tile(["a:x", "b:y"], 48),
+        instruction=names,
+        rung=rungs,
+        constraint=np.array([f"{name}|{level}" for name, level in zip(names, levels, strict=True)]),
+    )
+    train = {f"i-{n}" for n in range(8)}
+    found = script.believed_of(data, train)
+    others = data._replace(
+        verdict=1 - data.verdict, label=np.where(np.isin(data.instruction, sorted(train)), data.label, 1 - data.label)
+    )
+    assert script.believed_of(others, train) == found
+    assert {name for name, _, _ in found} == train
+    assert script.believed_of(data._replace(label=1 - data.label), train) != found
+
+
+def test_training_labels_are_as_believed_and_the_others_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    script = import_module("rules_hidden_believed")
+    row = {"label_id": "l", "instruction_id": "i", "level": 1, "rung": 2, "split": "train", "label": 1}
+    aside = {**row, "label_id": "m", "split": "validation"}
+    for true, labels in ((0.2, [0, 0]), (0.6, [1, 0]), (0.9, [1, 1])):
+        *made, last = script.as_believed([row, aside], {("i", 1, 2): true}, 2)
+        assert [one["label"] for one in made] == labels
+        assert len({one["label_id"] for one in made}) == 2
+        assert last == aside
